@@ -1,0 +1,55 @@
+# Everything sets itself up: a virtual environment in .venv, the packages, the system libraries where
+# it may (Debian as root), the pose model. `make demo ARGS="--seconds 20"`, `make test`, `make check`.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+DEBIAN_PACKAGES := libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri libgles2 libglx-mesa0 libportaudio2
+TEST_PACKAGES := xvfb pulseaudio pulseaudio-utils libasound2-plugins
+
+.PHONY: demo test check lint types imports clean help
+
+help: ## what there is to make
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+demo: .venv/.live ## a couple dances: a window where there is a display, else out/demo.mp4
+	$(BIN)/duet demo $(ARGS)
+
+test: .venv/.lab ## every test
+	$(BIN)/python -m pytest $(ARGS)
+
+check: lint types imports ## ruff, pyright, import rules
+
+lint: .venv/.lab
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.lab
+	$(BIN)/pyright
+
+imports: .venv/.lab
+	$(BIN)/lint-imports
+
+clean: ## remove the environment
+	rm -rf .venv
+
+.venv/.python:
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo "Duet: expected Python 3.11 or newer, got $$($(PYTHON) --version 2>&1). Install it, or name it: make PYTHON=/path/to/python3.12"; exit 1; }
+	"$(PYTHON)" -m venv .venv
+	@touch $@
+
+.venv/.system: .venv/.python
+	@scripts/system-packages $(DEBIAN_PACKAGES)
+	@touch $@
+
+.venv/.live: .venv/.python .venv/.system pyproject.toml constraints.txt
+	@echo "Installing Duet into .venv (a few minutes, once)"
+	$(PIP) -e .
+	$(BIN)/python -m realtime.pose_model
+	@touch $@
+
+.venv/.lab: .venv/.live
+	$(PIP) -e '.[lab,dev]'
+	@scripts/system-packages $(TEST_PACKAGES)
+	@touch $@

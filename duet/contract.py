@@ -1,0 +1,181 @@
+"""The contract of a follower folder: what the live half needs to know to play it, checked on loading."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from duet.errors import FollowerError
+from duet.features import FOLLOWER_SIZE, LAYOUT_VERSION, LEADER_SIZE
+from duet.skeleton import BODY
+from duet.timeline import Timeline
+
+SCHEMA = "duet-follower/1"
+CONTRACT_FILE = "contract.json"
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Name, shape and type of one tensor of a graph."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class GraphSpec:
+    """One ONNX graph: what it is for, its file and the sha256 of it."""
+
+    role: str
+    file: str
+    sha256: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+@dataclass(frozen=True)
+class FollowerContract:
+    """Everything that must agree between a trained follower and the live half.
+
+    Graphs run in their order; tensors are wired by name. A state tensor ``x`` is an input ``x`` and
+    an output ``new_x``; it starts at zero and is replaced once per tick.
+    """
+
+    name: str
+    fps: float
+    token_frames: int
+    window_tokens: int
+    plan_tokens: int
+    latent_size: int
+    style_size: int
+    joint_names: tuple[str, ...]
+    skeleton_fingerprint: str
+    feature_layout: str
+    music_layout: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    states: tuple[TensorSpec, ...]
+    graphs: tuple[GraphSpec, ...]
+    style: tuple[float, ...]
+    """The style token a performance starts with."""
+    observed_delay_frames: int
+    """How much older than a plan's first frame the newest leader measurement was in training, at most."""
+    root_leak: float
+    """``leak`` of duet.features.integrate_root that closed-loop validation chose."""
+    distance_m: float
+    """Partner distance the follower was trained around."""
+    weights_sha256: str
+    parity_max_abs: float
+    """Measured max abs error, torch against ONNX Runtime, over the seconds stated in the model card."""
+    training_data: str
+    licence: str
+    bank: str = ""
+    """File of the retrieval bank in the folder, "" for none."""
+    bank_sha256: str = ""
+    notes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def timeline(self) -> Timeline:
+        """The frame and token grid."""
+        return Timeline(self.fps, self.token_frames)
+
+    @property
+    def past_tokens(self) -> int:
+        """Tokens of the window that are committed."""
+        return self.window_tokens - self.plan_tokens
+
+    @property
+    def plan_frames(self) -> int:
+        """H: frames a plan lasts."""
+        return self.plan_tokens * self.token_frames
+
+    def to_json(self) -> str:
+        """Stable JSON: sorted keys, so that equal contracts are equal bytes."""
+        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1, sort_keys=True) + "\n"
+
+    def diff(self, other: "FollowerContract") -> list[str]:
+        """Plain sentences on what differs between two contracts."""
+        mine, theirs = asdict(self), asdict(other)
+        return [f"{key}: {mine[key]!r} here, {theirs[key]!r} there" for key in mine if mine[key] != theirs[key]]
+
+
+def _tensor(value: Any) -> TensorSpec:
+    return TensorSpec(str(value["name"]), tuple(int(n) for n in value["shape"]), str(value["dtype"]))
+
+
+def contract_from_json(text: str, where: str) -> FollowerContract:
+    """Parse a contract; FollowerError names what is missing or of another schema."""
+    try:
+        raw = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise FollowerError(f"{where}: expected JSON, got {error}. Fetch or export the follower again.") from error
+    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
+        got = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
+        raise FollowerError(f"{where}: expected schema {SCHEMA!r}, got {got!r}. Export the follower with this version.")
+    raw.pop("schema")
+    try:
+        for key in ("inputs", "outputs", "states"):
+            raw[key] = tuple(_tensor(v) for v in raw[key])
+        raw["graphs"] = tuple(
+            GraphSpec(g["role"], g["file"], g["sha256"], tuple(map(_tensor, g["inputs"])), tuple(map(_tensor, g["outputs"])))
+            for g in raw["graphs"]
+        )
+        raw["joint_names"] = tuple(raw["joint_names"])
+        raw["style"] = tuple(float(v) for v in raw["style"])
+        return FollowerContract(**raw)
+    except (KeyError, TypeError, ValueError) as error:
+        raise FollowerError(f"{where}: expected a complete contract, got a problem with {error}. Export the follower again.") from error
+
+
+def sha256_of(path: Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def load_contract(folder: str | Path) -> FollowerContract:
+    """Read and check a follower folder: complete, unaltered, and made for this body and layout."""
+    folder = Path(folder)
+    path = folder / CONTRACT_FILE
+    if not folder.is_dir():
+        raise FollowerError(f"{folder}: expected a follower folder, got no such folder. Give one with --follower.")
+    if not path.is_file():
+        raise FollowerError(f"{folder}: expected {CONTRACT_FILE} in it, got none. Is this a follower? Export it again.")
+    contract = contract_from_json(path.read_text(), str(path))
+    _check_fits(contract, str(path))
+    files = [(g.file, g.sha256) for g in contract.graphs]
+    if contract.bank:
+        files.append((contract.bank, contract.bank_sha256))
+    for name, expected in files:
+        if Path(name).name != name:
+            raise FollowerError(f"{path}: expected plain file names, got {name!r}. Do not use this follower.")
+        file = folder / name
+        if not file.is_file():
+            raise FollowerError(f"{folder}: expected {name}, got no such file. Fetch or export the follower again.")
+        if (got := sha256_of(file)) != expected:
+            raise FollowerError(
+                f"{file}: expected sha256 {expected[:12]}…, got {got[:12]}…. The file was altered; fetch or export it again."
+            )
+    return contract
+
+
+def _check_fits(contract: FollowerContract, where: str) -> None:
+    if contract.skeleton_fingerprint != BODY.fingerprint or contract.joint_names != BODY.names:
+        raise FollowerError(
+            f"{where}: expected skeleton {BODY.fingerprint[:12]}…, got {contract.skeleton_fingerprint[:12]}…. "
+            "This follower was trained on another body; export one for this version."
+        )
+    if contract.feature_layout != LAYOUT_VERSION:
+        raise FollowerError(
+            f"{where}: expected feature layout {LAYOUT_VERSION!r}, got {contract.feature_layout!r}. "
+            "Export the follower with this version."
+        )
+    expected = {
+        "leader": (1, contract.window_tokens, contract.token_frames * LEADER_SIZE),
+        "frames": (1, contract.plan_frames, FOLLOWER_SIZE),
+    }
+    shapes = {t.name: t.shape for t in (*contract.inputs, *contract.outputs)}
+    for name, shape in expected.items():
+        if shapes.get(name) != shape:
+            raise FollowerError(f"{where}: expected tensor {name!r} of shape {shape}, got {shapes.get(name)}. Export it again.")

@@ -1,0 +1,215 @@
+"""A take: one dancer's recorded or choreographed motion; read from BVH and npz, written to both."""
+
+import os
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duet.bvh import read_bvh, write_bvh
+from duet.errors import MotionError
+from duet.kinematics import forward, local_from_global
+from duet.rotations import (
+    Array,
+    matrix_between,
+    matrix_from_6d,
+    matrix_from_quaternion_wxyz,
+    quaternion_wxyz_from_matrix,
+    six_d_from_matrix,
+    slerp_wxyz,
+)
+from duet.skeleton import BODY, FEET, Skeleton
+
+# Bones whose rest directions differ between bodies in ways that do not show in a pose (how far the
+# legs are apart, how straight the arms lie in the T-pose): joint -> the child its bone points to.
+# A wrist turns with its forearm. Torso and feet keep their global rotation: upright stays upright,
+# flat stays flat.
+_LIMB_BONES = {
+    "left_hip": ("left_hip", "left_knee"), "right_hip": ("right_hip", "right_knee"),
+    "left_knee": ("left_knee", "left_ankle"), "right_knee": ("right_knee", "right_ankle"),
+    "left_shoulder": ("left_shoulder", "left_elbow"), "right_shoulder": ("right_shoulder", "right_elbow"),
+    "left_elbow": ("left_elbow", "left_wrist"), "right_elbow": ("right_elbow", "right_wrist"),
+    "left_wrist": ("left_elbow", "left_wrist"), "right_wrist": ("right_elbow", "right_wrist"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A take of ``T`` frames.
+
+    ``root_m`` (T, 3): pelvis in the world, metres. ``rotations`` (T, J, 3, 3): local rotations,
+    row 0 in the world, relative to the T-pose of ``skeleton``.
+    """
+
+    fps: float
+    skeleton: Skeleton
+    root_m: NDArray[np.float32]
+    rotations: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        shape = (len(self.root_m), len(self.skeleton), 3, 3)
+        if self.rotations.shape != shape or self.root_m.shape != (shape[0], 3):
+            raise MotionError(f"Motion: expected rotations {shape}, got {self.rotations.shape}. Check the skeleton.")
+        for name in ("root_m", "rotations"):
+            array = np.array(getattr(self, name), dtype=np.float32, order="C")
+            if not np.isfinite(array).all():
+                raise MotionError(f"Motion: expected finite {name}, got NaN or infinity. Clean or cut the take.")
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return len(self.root_m)
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return self.frames / self.fps
+
+    @cached_property
+    def joints_m(self) -> NDArray[np.float32]:
+        """(T, J, 3) joint positions in the world by forward kinematics."""
+        joints = forward(self.skeleton, self.root_m, self.rotations)[0].astype(np.float32)
+        joints.setflags(write=False)
+        return joints
+
+    def slice(self, start: int, stop: int | None = None) -> "Motion":
+        """Frames ``start`` up to, not including, ``stop``."""
+        return replace(self, root_m=self.root_m[start:stop], rotations=self.rotations[start:stop])
+
+    def resample(self, fps: float) -> "Motion":
+        """The same take at another rate: positions linearly, rotations by slerp."""
+        count = int(np.floor((self.frames - 1) / self.fps * fps + 1e-6)) + 1
+        at = np.arange(count) * (self.fps / fps)
+        low = np.minimum(at.astype(int), self.frames - 1)
+        high = np.minimum(low + 1, self.frames - 1)
+        fraction = at - low
+        root = self.root_m[low] * (1 - fraction[:, None]) + self.root_m[high] * fraction[:, None]
+        quaternions = quaternion_wxyz_from_matrix(self.rotations)
+        joined = slerp_wxyz(quaternions[low], quaternions[high], np.broadcast_to(fraction[:, None], low.shape + (len(self.skeleton),)))
+        return replace(self, fps=fps, root_m=root.astype(np.float32), rotations=matrix_from_quaternion_wxyz(joined).astype(np.float32))
+
+    def mirrored(self) -> "Motion":
+        """Left and right swapped: x -> -x. The skeleton must be symmetric to keep its bones."""
+        flip = np.diag([-1.0, 1.0, 1.0]).astype(np.float32)
+        order = list(self.skeleton.mirror)
+        return replace(self, root_m=self.root_m @ flip, rotations=flip @ self.rotations[:, order] @ flip)
+
+    def floor_m(self) -> float:
+        """Height of the floor this dancer stands on: low percentile of the lowest foot joint."""
+        feet = list(FEET)
+        above = self.joints_m[:, feet, 1] - self.skeleton.rest_joints_m[feet, 1]
+        return float(np.percentile(above.min(axis=1), 5))
+
+    def levelled(self) -> "Motion":
+        """The take with its floor at y = 0."""
+        return replace(self, root_m=self.root_m - np.array([0.0, self.floor_m(), 0.0], dtype=np.float32))
+
+    def on_body(self, body: Skeleton = BODY) -> "Motion":
+        """The same dance on another body: same pose, same path, height by leg length, feet on the floor."""
+        global_rotations = forward(self.skeleton, self.root_m, self.rotations)[1].astype(np.float64)
+        own, other = self.skeleton.rest_joints_m.astype(np.float64), body.rest_joints_m.astype(np.float64)
+        for name, (start, end) in _LIMB_BONES.items():
+            a, b, j = self.skeleton.index(start), self.skeleton.index(end), self.skeleton.index(name)
+            global_rotations[:, j] = global_rotations[:, j] @ matrix_between(other[b] - other[a], own[b] - own[a])
+        local = local_from_global(body, global_rotations)
+        hips = [self.skeleton.index("left_hip"), self.skeleton.index("right_hip")]
+        centre = self.joints_m[:, hips].mean(axis=1).astype(np.float64)
+        centre[:, 1] = (centre[:, 1] - self.floor_m()) * body.leg_length_m / self.skeleton.leg_length_m
+        root = centre - global_rotations[:, 0] @ body.offsets_m[hips].mean(axis=0).astype(np.float64)
+        return Motion(self.fps, body, root.astype(np.float32), local.astype(np.float32)).levelled()
+
+
+def read_motion(path: str | Path, *, fps_override: float | None = None, scale: float = 1.0, dancer: str = "leader") -> Motion:
+    """Read a take from ``.bvh`` or ``.npz``.
+
+    ``fps_override`` replaces the file's rate (some BVH files state a wrong one), ``scale`` turns a
+    BVH's units into metres. ``dancer`` picks one of two from an npz that holds a couple. Raises
+    MotionError with what is wrong.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MotionError(f"{path}: expected a take, got no such file. Check the path.")
+    suffix = path.suffix.lower()
+    if suffix == ".bvh":
+        fps, skeleton, root, rotations = read_bvh(path, scale=scale)
+        motion = Motion(fps_override or fps, skeleton, root.astype(np.float32), rotations.astype(np.float32))
+    elif suffix == ".npz":
+        motion = _read_npz(path, dancer)
+        motion = replace(motion, fps=fps_override) if fps_override else motion
+    else:
+        raise MotionError(f"{path}: expected .bvh or .npz, got '{suffix}'. Convert the take.")
+    _check_human(path, motion)
+    return motion
+
+
+def _check_human(path: Path, motion: Motion) -> None:
+    """Refuse what cannot be a person in metres: nearly always a wrong unit or up-axis."""
+    head, pelvis = motion.skeleton.index("head"), 0
+    up = (motion.joints_m[:, head] - motion.joints_m[:, pelvis]).mean(axis=0)
+    height = motion.skeleton.rest_joints_m[head, 1]
+    if not 0.6 < height < 2.6:
+        raise MotionError(
+            f"{path}: expected a body of 0.6 to 2.6 m up to the head, got {height:.2f} m. Give the unit with --bvh-scale."
+        )
+    if np.argmax(np.abs(up)) != 1:
+        raise MotionError(f"{path}: expected Y up, got {'XYZ'[int(np.argmax(np.abs(up)))]} up. Export with Y up.")
+
+
+def _read_npz(path: Path, dancer: str) -> Motion:
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            prefix = f"{dancer}_" if f"{dancer}_rotations_6d" in data else ""
+            rotations = matrix_from_6d(data[f"{prefix}rotations_6d"].astype(np.float64))
+            skeleton = Skeleton(
+                tuple(str(n) for n in data["joint_names"]), tuple(int(p) for p in data["parents"]), data["offsets_m"]
+            )
+            return Motion(float(data["fps"]), skeleton, data[f"{prefix}root_m"], rotations.astype(np.float32))
+    except KeyError as error:
+        raise MotionError(f"{path}: expected a take written by Duet, got no {error}. See Motion in duet/motion.py.") from error
+    except (OSError, ValueError) as error:
+        raise MotionError(f"{path}: expected an npz take, got a file that does not open ({error}).") from error
+
+
+def write_motion(path: str | Path, motion: Motion) -> None:
+    """Write a take as ``.npz`` or ``.bvh``, whole or not at all."""
+    write_couple(path, {"": motion})
+
+
+def write_couple(path: str | Path, dancers: dict[str, Motion]) -> None:
+    """Write takes that share rate and skeleton into one file; BVH holds one dancer only.
+
+    Keys are ``leader`` and ``follower``, or "" for a single dancer.
+    """
+    path = Path(path)
+    first = next(iter(dancers.values()))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        if path.suffix.lower() == ".bvh":
+            if len(dancers) != 1:
+                raise MotionError(f"{path}: expected one dancer for BVH, got {len(dancers)}. Write .npz, or one file each.")
+            write_bvh(temporary, first.fps, first.skeleton, first.root_m, first.rotations)
+        else:
+            arrays: dict[str, NDArray] = {
+                "fps": np.array(first.fps),
+                "joint_names": np.array(first.skeleton.names),
+                "parents": np.array(first.skeleton.parents),
+                "offsets_m": first.skeleton.offsets_m,
+            }
+            for name, motion in dancers.items():
+                prefix = f"{name}_" if name else ""
+                arrays[f"{prefix}root_m"] = motion.root_m
+                arrays[f"{prefix}rotations_6d"] = six_d_from_matrix(motion.rotations)
+            np.savez_compressed(temporary, allow_pickle=False, **arrays)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def quaternions_of(rotations: Array) -> NDArray[np.float32]:
+    """Local rotation matrices (..., J, 3, 3) as float32 quaternions wxyz."""
+    return quaternion_wxyz_from_matrix(rotations).astype(np.float32)
