@@ -1,0 +1,1 @@
+"""The follower's networks and their learning. Needs torch; never imported by ``realtime`` or ``ui``."""

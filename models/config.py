@@ -1,0 +1,225 @@
+"""What a follower is made of, as frozen values: sizes, sampler, and the presets S, M and L.
+
+A configuration is written beside the weights as JSON and read back strictly: an unknown or a missing
+field is an error, never a default.
+"""
+
+import dataclasses
+import json
+import typing
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from duet.errors import InputError
+from duet.features import FOLLOWER_CONTACT, FOLLOWER_LOWER, FOLLOWER_ROOT, FOLLOWER_UPPER, LEADER_SIZE, PLACE_SIZE
+
+STREAMS = ("upper", "lower", "root")
+"""The codec's streams, in the order of a frame's features and of the latent."""
+
+_STREAM_WIDTHS = tuple(part.stop - part.start for part in (FOLLOWER_UPPER, FOLLOWER_LOWER, FOLLOWER_ROOT))
+
+SamplerKind = Literal["ddim", "dpm", "pipelined"]
+Built = TypeVar("Built")
+
+
+@dataclass(frozen=True)
+class CodecConfig:
+    """The causal codec: three streams, grouped residual finite scalar quantisation."""
+
+    stream_widths: tuple[int, ...] = _STREAM_WIDTHS
+    """Features per frame of the upper, lower and root stream."""
+    contacts: int = FOLLOWER_CONTACT.stop - FOLLOWER_CONTACT.start
+    """Foot contact logits, read from the lower stream's decoder."""
+    channels: tuple[int, ...] = (96, 80, 48)
+    """Convolution channels of each stream."""
+    dilations: tuple[int, ...] = (1, 3)
+    """Dilations of the residual blocks at each rate."""
+    groups: int = 4
+    levels: tuple[int, ...] = (8, 5, 5, 5)
+    """Grid points of each code dimension in a group."""
+    residuals: int = 2
+    """Residual levels: coarse posture first, then what is left."""
+
+    @property
+    def code_width(self) -> int:
+        """Code dimensions of one stream at one residual level."""
+        return self.groups * len(self.levels)
+
+    @property
+    def latent_width(self) -> int:
+        """L: the latent of one token, laid out [stream][level][dimension]."""
+        return len(self.stream_widths) * self.residuals * self.code_width
+
+    @property
+    def frame_width(self) -> int:
+        """C: features per decoded frame, contacts last."""
+        return sum(self.stream_widths) + self.contacts
+
+
+@dataclass(frozen=True)
+class MemoryConfig:
+    """The Mamba memory whose state is carried across the whole performance."""
+
+    width: int = 192
+    layers: int = 2
+    expand: int = 2
+    head: int = 64
+    state: int = 32
+    kernel: int = 4
+
+    def __post_init__(self) -> None:
+        if self.expand * self.width % self.head:
+            raise InputError(
+                f"MemoryConfig: expected expand * width to be a multiple of head, got {self.expand} * {self.width} "
+                f"and {self.head}. Choose another width."
+            )
+
+    @property
+    def inner(self) -> int:
+        """E: channels inside a block."""
+        return self.expand * self.width
+
+    @property
+    def heads(self) -> int:
+        """H: heads of ``head`` channels, each with one decay rate."""
+        return self.inner // self.head
+
+    @property
+    def convolved(self) -> int:
+        """Channels that pass the causal convolution: x, B and C."""
+        return self.inner + 2 * self.state
+
+
+@dataclass(frozen=True)
+class DenoiserConfig:
+    """The blockwise-local-context transformer that denoises the plan."""
+
+    width: int = 192
+    layers: int = 4
+    heads: int = 4
+    feedforward: int = 768
+    memory_tokens: int = 4
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.width % (2 * self.heads):
+            raise InputError(
+                f"DenoiserConfig: expected an even width per head, got width {self.width} and {self.heads} heads. "
+                "Choose another width."
+            )
+
+
+@dataclass(frozen=True)
+class SamplerConfig:
+    """How a tick goes from noise (or from the last plan) to a plan. Unrolled into the exported graph.
+
+    ``ddim`` and ``dpm`` start every plan token at full noise; ``pipelined`` re-noises the last plan, shifted by
+    one token, to levels that rise over the plan: ``t_i = min(t0 + slope * i, T - 1)``, the newest at T - 1.
+    """
+
+    kind: SamplerKind = "ddim"
+    calls: int = 2
+    t0: int = 600
+    slope: int = 60
+    keep_noise: bool = True
+    """A token keeps its noise from tick to tick, so that its plan changes only as the inputs do."""
+
+    def __post_init__(self) -> None:
+        if self.calls < 1:
+            raise InputError(f"SamplerConfig: expected at least 1 call, got {self.calls}. Raise calls.")
+
+
+@dataclass(frozen=True)
+class FollowerConfig:
+    """Everything that fixes the shapes of a follower."""
+
+    name: str = "S"
+    fps: float = 30.0
+    token_frames: int = 4
+    past: int = 24
+    """P: committed tokens the denoiser sees."""
+    plan: int = 8
+    """F: tokens it plans."""
+    leader_width: int = LEADER_SIZE
+    """Leader features per frame."""
+    leader_flags: int = 3
+    """One-hot observed, partial, forecast, per token."""
+    music_width: int = 8
+    """Music features per frame."""
+    place_width: int = PLACE_SIZE
+    style_width: int = 8
+    steps: int = 1000
+    """Noise levels of the diffusion, T."""
+    codec: CodecConfig = field(default_factory=CodecConfig)
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
+    denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+
+    @property
+    def window(self) -> int:
+        """W = P + F tokens."""
+        return self.past + self.plan
+
+    @property
+    def latent_width(self) -> int:
+        """L: the latent of one token."""
+        return self.codec.latent_width
+
+    def to_json(self) -> str:
+        """Indented JSON, read back by ``config_from_json``."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+
+def config_from_json(text: str) -> FollowerConfig:
+    """The configuration written by ``FollowerConfig.to_json``; InputError on a missing or unknown field."""
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"Follower configuration: expected JSON, got {error}. Train or copy the run again.") from error
+    return _build(FollowerConfig, values)
+
+
+def _build(kind: type[Built], values: Any) -> Built:
+    """An instance of the frozen dataclass ``kind`` from plain JSON values."""
+    hints = typing.get_type_hints(kind)
+    if not isinstance(values, dict) or set(values) != set(hints):
+        got = sorted(values) if isinstance(values, dict) else type(values).__name__
+        raise InputError(
+            f"{kind.__name__}: expected the fields {sorted(hints)}, got {got}. "
+            "Use weights and code of the same version."
+        )
+    built = {
+        name: _build(hint, values[name])
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type)
+        else (tuple(values[name]) if isinstance(values[name], list) else values[name])
+        for name, hint in hints.items()
+    }
+    return kind(**built)
+
+
+S = FollowerConfig()
+"""For CPUs and small data: a tick of a few milliseconds on one thread."""
+
+M = FollowerConfig(
+    name="M",
+    past=44,
+    plan=16,
+    codec=CodecConfig(channels=(256, 256, 96), dilations=(1, 3, 9), groups=8),
+    memory=MemoryConfig(width=384, layers=4),
+    denoiser=DenoiserConfig(width=384, layers=8, heads=6, feedforward=1536),
+    sampler=SamplerConfig(calls=4),
+)
+"""For a desktop GPU."""
+
+L = FollowerConfig(
+    name="L",
+    past=44,
+    plan=16,
+    codec=CodecConfig(channels=(384, 384, 128), dilations=(1, 3, 9), groups=8),
+    memory=MemoryConfig(width=512, layers=4),
+    denoiser=DenoiserConfig(width=512, layers=8, heads=8, feedforward=2048),
+    sampler=SamplerConfig(calls=4),
+)
+"""For a large GPU."""
+
+PRESETS = {config.name: config for config in (S, M, L)}
