@@ -1,0 +1,150 @@
+"""The leader ahead of the newest measurement, and the window of leader features a tick sees.
+
+A follower that answers in time plans for frames the leader has not danced yet. Here they are
+extrapolated: pose, path and heading each run on with the velocity they have and come to rest. The
+same functions cut the windows of the training data and those of the stage.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duet.errors import InputError
+from duet.features import LEADER_SIZE, Standing, leader_features
+from duet.rotations import Array, wrap_angle, yaw_matrix
+
+VELOCITY_FRAMES = 3
+"""Frames the velocity is measured over: fewer follow tracking noise, more lag behind a turn."""
+POSE_TIME_CONSTANT_S = 0.07
+PATH_TIME_CONSTANT_S = 0.30
+HEADING_TIME_CONSTANT_S = 0.50
+BEATS_PER_BAR = 4
+"""How fast each motion comes to rest: the best of a sweep on the training couples at 4 to 16 frames ahead."""
+
+
+def forecast_leader(
+    joints_m: Array, heading_rad: Array, frames_ahead: int, fps: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Joints (..., H, 22, 3) and smoothed headings (..., H) of the ``frames_ahead`` frames after the last.
+
+    ``joints_m`` (..., T, 22, 3) and ``heading_rad`` (..., T) are the newest measured frames, oldest first; only
+    the last ``VELOCITY_FRAMES + 1`` count. With a single frame the leader stands still.
+    """
+    joints = np.asarray(joints_m, dtype=np.float64)[..., -VELOCITY_FRAMES - 1 :, :, :]
+    heading = np.asarray(heading_rad, dtype=np.float64)[..., -VELOCITY_FRAMES - 1 :]
+    if joints.shape[-3] == 0:
+        raise InputError("Forecast: expected at least one measured frame, got none. Wait for the leader.")
+    into_heading = yaw_matrix(-heading)[..., None, :, :]
+    root = joints[..., 0, :]
+    pose = (into_heading @ (joints - root[..., None, :])[..., None])[..., 0]
+    span_s = (joints.shape[-3] - 1) / fps
+    per_s = 1.0 / span_s if span_s > 0 else 0.0
+    later_s = np.arange(1, frames_ahead + 1) / fps
+    path = root[..., -1:, :] + _travel(later_s, PATH_TIME_CONSTANT_S)[:, None] * (
+        (root[..., -1:, :] - root[..., :1, :]) * per_s
+    )
+    turned = heading[..., -1:] + _travel(later_s, HEADING_TIME_CONSTANT_S) * (
+        wrap_angle(heading[..., -1:] - heading[..., :1]) * per_s
+    )
+    moved = pose[..., -1:, :, :] + _travel(later_s, POSE_TIME_CONSTANT_S)[:, None, None] * (
+        (pose[..., -1:, :, :] - pose[..., :1, :, :]) * per_s
+    )
+    world = (yaw_matrix(turned)[..., None, :, :] @ moved[..., None])[..., 0]
+    return world + path[..., None, :], turned
+
+
+def _travel(later_s: Array, time_constant_s: float) -> NDArray[np.float64]:
+    """Seconds of full speed that a motion still covers by ``later_s`` (H,) while it comes to rest."""
+    return time_constant_s * (1.0 - np.exp(-np.asarray(later_s) / time_constant_s))
+
+
+@dataclass(frozen=True)
+class LeaderWindow:
+    """The leader as one tick sees them: W tokens that end with the plan."""
+
+    features: NDArray[np.float32]
+    """(W, token_frames * 72) measured, then forecast."""
+    flags: NDArray[np.float32]
+    """(W, 3) one-hot observed / partial / forecast."""
+    now: Standing
+    """Where the leader stands in the frame before the plan: the same moment as the follower's last committed frame."""
+    plan_root_m: NDArray[np.float64]
+    """(F * token_frames, 3) the leader's pelvis in the plan's frames."""
+    plan_heading_rad: NDArray[np.float64]
+    """(F * token_frames,) the leader's smoothed heading in the plan's frames."""
+
+
+def leader_window(
+    joints_m: Array,
+    heading_rad: Array,
+    confidence: Array,
+    *,
+    fps: float,
+    delay_frames: int,
+    past_tokens: int,
+    plan_tokens: int,
+    token_frames: int,
+) -> LeaderWindow:
+    """The window of a tick whose plan begins ``delay_frames`` frames after the newest measured frame.
+
+    ``joints_m`` (T, 22, 3), ``heading_rad`` (T,), ``confidence`` (T,): measured frames on the frame grid, oldest
+    first; older ones than the window holds are ignored, missing ones are a leader standing still.
+    """
+    if delay_frames < 1:
+        raise InputError(f"Leader window: expected a delay of at least 1 frame, got {delay_frames}. Plan further ahead.")
+    past, plan = past_tokens * token_frames, plan_tokens * token_frames
+    # One measured frame more than the window holds gives the first one its velocity.
+    wanted = past - delay_frames + 2
+    joints, heading, sure = (np.asarray(a, dtype=np.float64)[-wanted:] for a in (joints_m, heading_rad, confidence))
+    ahead_joints, ahead_heading = forecast_leader(joints, heading, delay_frames - 1 + plan, fps)
+    if (missing := wanted - len(joints)) > 0:
+        joints, heading, sure = (np.concatenate([np.repeat(a[:1], missing, axis=0), a]) for a in (joints, heading, sure))
+    before = (joints[0], float(heading[0]))
+    joints = np.concatenate([joints[1:], ahead_joints])
+    heading = np.concatenate([heading[1:], ahead_heading])
+    sure = np.concatenate([sure[1:], np.repeat(sure[-1:], len(ahead_heading))])
+    rows = leader_features(joints, heading, fps, confidence=sure, before=before)
+    return LeaderWindow(
+        features=rows.reshape(-1, token_frames * LEADER_SIZE),
+        flags=leader_flags(delay_frames, past_tokens, plan_tokens, token_frames),
+        now=Standing(joints[past - 1, 0], float(heading[past - 1])),
+        plan_root_m=joints[past:, 0],
+        plan_heading_rad=heading[past:],
+    )
+
+
+def leader_flags(delay_frames: int, past_tokens: int, plan_tokens: int, token_frames: int) -> NDArray[np.float32]:
+    """(W, 3): which tokens of a window are observed, partial (measured in part) and forecast."""
+    first = np.arange(past_tokens + plan_tokens) * token_frames
+    measured = np.clip(past_tokens * token_frames - delay_frames + 1 - first, 0, token_frames)
+    kind = np.where(measured == token_frames, 0, np.where(measured > 0, 1, 2))
+    return np.eye(3, dtype=np.float32)[kind]
+
+
+def music_window(
+    conditions: Array, *, fps: float, delay_frames: int, past_tokens: int, plan_tokens: int, token_frames: int
+) -> NDArray[np.float32]:
+    """(W, token_frames * 8) the music as one tick hears it: heard, then with beat and bar running on.
+
+    ``conditions`` (T, 8): ``duet.music.music_condition`` of the frames heard so far on the frame grid, the newest
+    ``delay_frames`` frames older than the plan's first. What is not heard yet has no onset and no loudness; before
+    the first frame there is silence.
+    """
+    past, plan = past_tokens * token_frames, plan_tokens * token_frames
+    heard = np.asarray(conditions, dtype=np.float32)[-(past - delay_frames + 1) :]
+    size = heard.shape[-1]
+    if not len(heard):
+        return np.zeros((past_tokens + plan_tokens, token_frames * size), dtype=np.float32)
+    silence = np.zeros((past - delay_frames + 1 - len(heard), size), dtype=np.float32)
+    newest = heard[-1].astype(np.float64)
+    later = np.arange(1, delay_frames + plan)
+    beats = later / fps * 120.0 * 2.0 ** newest[4] / 60.0
+    ahead = np.zeros((len(later), size), dtype=np.float32)
+    for column, beats_per_turn in ((0, 1), (2, BEATS_PER_BAR)):
+        phase = np.arctan2(newest[column], newest[column + 1]) + 2.0 * np.pi * beats / beats_per_turn
+        ahead[:, column], ahead[:, column + 1] = np.sin(phase), np.cos(phase)
+    ahead[:, 4:6] = newest[4:6]
+    # Without a beat (silence: all zero) there is nothing to run on.
+    ahead[:, :4] *= np.hypot(newest[[0, 2]], newest[[1, 3]]).repeat(2)
+    return np.concatenate([silence, heard, ahead]).reshape(past_tokens + plan_tokens, -1)

@@ -1,0 +1,65 @@
+"""All sequences of a training run: the recorded couples, multiplied honestly, and choreographed ones."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from duet.features import Placement
+from models.config import FollowerConfig
+from models.data.beats import step_beats
+from models.data.music import condition_from_beats
+from models.data.pairs import Pair, load_pairs
+from models.data.sequences import CLEAN, Corruption, Sequence, build_sequence
+
+STYLES = ("recorded", "recorded mirrored", "choreographed", "choreographed mirrored")
+
+
+@dataclass(frozen=True)
+class Multiplication:
+    """How recorded couples are multiplied."""
+
+    copies: int = 3
+    """Versions of every take and its mirror image; the first at the recorded tempo and distance."""
+    tempo: tuple[float, float] = (0.9, 1.1)
+    distance_m: tuple[float, float] = (-0.05, 0.25)
+
+
+def vary(pair: Pair, rng: np.random.Generator, how: Multiplication) -> tuple[Pair, Placement]:
+    """A version of ``pair`` at another tempo and distance, and the place the stage would have asked for."""
+    offset_m = float(rng.uniform(*how.distance_m))
+    wish = Placement(distance_m=Placement().distance_m + offset_m)
+    return pair.at_tempo(float(rng.uniform(*how.tempo))).at_distance(offset_m), wish
+
+
+def recorded_sequences(
+    pairs: list[Pair], config: FollowerConfig, rng: np.random.Generator, how: Multiplication
+) -> list[Sequence]:
+    """Sequences of recorded couples: each take and its mirror image, ``how.copies`` times."""
+    sequences = []
+    for pair in pairs:
+        beats = step_beats(pair)
+        known = Pair(pair.name, pair.leader, pair.follower, beats)
+        for style, couple in enumerate((known, known.mirrored())):
+            for copy in range(how.copies):
+                varied, wish = (couple, Placement()) if copy == 0 else vary(couple, rng, how)
+                assert varied.beats_s is not None
+                conditions = condition_from_beats(varied.beats_s, varied.frames, config.fps, rng)
+                sequences.append(
+                    build_sequence(
+                        varied, conditions, config, style=style, wish=wish, corruption=Corruption(), rng=rng
+                    )
+                )
+    return sequences
+
+
+def validation_sequences(data_dir: str | Path, config: FollowerConfig, seed: int = 0) -> list[Sequence]:
+    """The validation takes as recorded, cleanly tracked."""
+    rng = np.random.default_rng(seed)
+    sequences = []
+    for pair in load_pairs(data_dir, "validation"):
+        conditions = condition_from_beats(step_beats(pair), pair.frames, config.fps, rng)
+        sequences.append(
+            build_sequence(pair, conditions, config, style=0, wish=Placement(), corruption=CLEAN, rng=rng)
+        )
+    return sequences

@@ -1,0 +1,150 @@
+"""A couple as the networks learn from it: what the follower did, and at every token what a tick would have seen.
+
+The windows of all token offsets (dense sliding window, arXiv 2505.05589) share their measured past; only their end,
+from the newest measurement on, differs from tick to tick. So a sequence stores the measured tokens once and, for every
+token, the ``TAIL`` last tokens of its window: one that may be measured in part, and the forecast plan.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duet.features import (
+    Placement,
+    Standing,
+    follower_features,
+    leader_features,
+    leader_headings,
+    pelvis_yaw,
+    place_features,
+)
+from duet.forecast import leader_window, music_window
+from models.config import FollowerConfig
+from models.data.pairs import Pair
+
+Floats = NDArray[np.float32]
+
+DELAYS_FRAMES = (2, 5)
+"""Least and greatest age of the newest leader measurement, counted from the plan's first frame."""
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """What tracking does to a leader."""
+
+    jitter_m: float = 0.008
+    """Standard deviation of the slow wander of every joint, at most; drawn anew for every sequence."""
+    dropouts_per_s: float = 0.05
+    dropout_s: tuple[float, float] = (0.15, 0.8)
+    place_m: float = 0.05
+    """Standard deviation of the follower's own error of place, metres, and of facing, twice as many radians."""
+
+
+CLEAN = Corruption(jitter_m=0.0, dropouts_per_s=0.0, place_m=0.0)
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """N tokens of a couple, f frames each."""
+
+    name: str
+    frames: Floats
+    """(N * f, 145) the follower's features relative to the true leader."""
+    leader: Floats
+    """(N, f * 72) the leader as measured."""
+    music: Floats
+    """(N, f * 8) the music as heard."""
+    leader_tail: Floats
+    """(N, TAIL, f * 72) the end of every token's window."""
+    music_tail: Floats
+    """(N, TAIL, f * 8)."""
+    flags_tail: Floats
+    """(N, TAIL, 3)."""
+    place: Floats
+    """(N, 8) where the follower stands when each token begins."""
+    style: int
+
+    @property
+    def tokens(self) -> int:
+        """N."""
+        return len(self.leader)
+
+
+def tail_tokens(config: FollowerConfig) -> int:
+    """Tokens at the end of a window that can hold forecast frames: the plan, and those the delay reaches into."""
+    return config.plan + -(-(DELAYS_FRAMES[1] - 1) // config.token_frames)
+
+
+def corrupt_leader(
+    joints_m: Floats, fps: float, corruption: Corruption, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Joints (T, 22, 3) as a tracker might see them, and their confidence (T,)."""
+    frames = len(joints_m)
+    amount = corruption.jitter_m * rng.uniform()
+    noise = np.empty(joints_m.shape)
+    state = rng.normal(size=joints_m.shape[1:])
+    for t in range(frames):
+        state = 0.8 * state + 0.6 * rng.normal(size=state.shape)
+        noise[t] = state
+    seen = joints_m + amount * noise
+    confidence = np.ones(frames)
+    for _ in range(rng.poisson(corruption.dropouts_per_s * frames / fps)):
+        start = int(rng.integers(1, max(2, frames - 1)))
+        stop = min(frames, start + max(1, round(rng.uniform(*corruption.dropout_s) * fps)))
+        seen[start:stop] = seen[start - 1]
+        confidence[start:stop] = 0.0
+    return seen.astype(np.float32), confidence.astype(np.float32)
+
+
+def build_sequence(
+    pair: Pair,
+    conditions: Floats,
+    config: FollowerConfig,
+    *,
+    style: int,
+    wish: Placement,
+    corruption: Corruption,
+    rng: np.random.Generator,
+) -> Sequence:
+    """A sequence of ``pair`` heard with ``conditions`` (T, 8); its length is cut to whole tokens."""
+    fps, per_token = config.fps, config.token_frames
+    tokens = pair.frames // per_token
+    pair = pair.slice(0, tokens * per_token)
+    seen, confidence = corrupt_leader(pair.leader.joints_m, fps, corruption, rng)
+    heading = leader_headings(seen, fps)
+    frames = follower_features(
+        pair.follower.root_m, pair.follower.rotations, pair.contacts(), pair.leader.root_m, pair.headings(), fps
+    )
+    tail, past = tail_tokens(config), config.past
+    grid = {"fps": fps, "past_tokens": past, "plan_tokens": config.plan, "token_frames": per_token}
+    leader_tail, music_tail, flags_tail, places = [], [], [], []
+    yaw = pelvis_yaw(pair.follower.rotations[:, 0])
+    for token in range(tokens):
+        delay = int(rng.integers(DELAYS_FRAMES[0], DELAYS_FRAMES[1] + 1))
+        newest = max(1, token * per_token - delay + 1)
+        oldest = max(0, newest - (past + 1) * per_token)
+        view = leader_window(
+            seen[oldest:newest], heading[oldest:newest], confidence[oldest:newest], delay_frames=delay, **grid
+        )
+        leader_tail.append(view.features[-tail:])
+        flags_tail.append(view.flags[-tail:])
+        music_tail.append(music_window(conditions[oldest:newest], delay_frames=delay, **grid)[-tail:])
+        at = max(0, token * per_token - 1)
+        stands = Standing(
+            pair.follower.root_m[at] + corruption.place_m * rng.normal(size=3) * np.array([1.0, 0.0, 1.0]),
+            float(yaw[at]) + 2.0 * corruption.place_m * rng.normal(),
+        )
+        places.append(place_features(stands, view.now, wish, float(confidence[newest - 1])))
+    measured = leader_features(seen, heading, fps, confidence=confidence)
+    return Sequence(
+        name=pair.name,
+        frames=frames,
+        leader=measured.reshape(tokens, -1),
+        music=np.ascontiguousarray(conditions[: tokens * per_token], dtype=np.float32).reshape(tokens, -1),
+        leader_tail=np.stack(leader_tail),
+        music_tail=np.stack(music_tail),
+        flags_tail=np.stack(flags_tail),
+        place=np.stack(places),
+        style=style,
+    )

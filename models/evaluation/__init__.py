@@ -1,0 +1,1 @@
+"""How good a follower is: metrics, baselines and the report."""

@@ -1,0 +1,1 @@
+"""Learning: stages, losses, averaged weights, checkpoints."""
