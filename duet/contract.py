@@ -119,14 +119,18 @@ def contract_from_json(text: str, where: str) -> FollowerContract:
         for key in ("inputs", "outputs", "states"):
             raw[key] = tuple(_tensor(v) for v in raw[key])
         raw["graphs"] = tuple(
-            GraphSpec(g["role"], g["file"], g["sha256"], tuple(map(_tensor, g["inputs"])), tuple(map(_tensor, g["outputs"])))
+            GraphSpec(
+                g["role"], g["file"], g["sha256"], tuple(map(_tensor, g["inputs"])), tuple(map(_tensor, g["outputs"]))
+            )
             for g in raw["graphs"]
         )
         raw["joint_names"] = tuple(raw["joint_names"])
         raw["style"] = tuple(float(v) for v in raw["style"])
         return FollowerContract(**raw)
     except (KeyError, TypeError, ValueError) as error:
-        raise FollowerError(f"{where}: expected a complete contract, got a problem with {error}. Export the follower again.") from error
+        raise FollowerError(
+            f"{where}: expected a complete contract, got a problem with {error}. Export the follower again."
+        ) from error
 
 
 def sha256_of(path: Path) -> str:
@@ -178,4 +182,6 @@ def _check_fits(contract: FollowerContract, where: str) -> None:
     shapes = {t.name: t.shape for t in (*contract.inputs, *contract.outputs)}
     for name, shape in expected.items():
         if shapes.get(name) != shape:
-            raise FollowerError(f"{where}: expected tensor {name!r} of shape {shape}, got {shapes.get(name)}. Export it again.")
+            raise FollowerError(
+                f"{where}: expected tensor {name!r} of shape {shape}, got {shapes.get(name)}. Export it again."
+            )

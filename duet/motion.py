@@ -89,8 +89,15 @@ class Motion:
         fraction = at - low
         root = self.root_m[low] * (1 - fraction[:, None]) + self.root_m[high] * fraction[:, None]
         quaternions = quaternion_wxyz_from_matrix(self.rotations)
-        joined = slerp_wxyz(quaternions[low], quaternions[high], np.broadcast_to(fraction[:, None], low.shape + (len(self.skeleton),)))
-        return replace(self, fps=fps, root_m=root.astype(np.float32), rotations=matrix_from_quaternion_wxyz(joined).astype(np.float32))
+        joined = slerp_wxyz(
+            quaternions[low], quaternions[high], np.broadcast_to(fraction[:, None], low.shape + (len(self.skeleton),))
+        )
+        return replace(
+            self,
+            fps=fps,
+            root_m=root.astype(np.float32),
+            rotations=matrix_from_quaternion_wxyz(joined).astype(np.float32),
+        )
 
     def mirrored(self) -> "Motion":
         """Left and right swapped: x -> -x. The skeleton must be symmetric to keep its bones."""
@@ -123,7 +130,9 @@ class Motion:
         return Motion(self.fps, body, root.astype(np.float32), local.astype(np.float32)).levelled()
 
 
-def read_motion(path: str | Path, *, fps_override: float | None = None, scale: float = 1.0, dancer: str = "leader") -> Motion:
+def read_motion(
+    path: str | Path, *, fps_override: float | None = None, scale: float = 1.0, dancer: str = "leader"
+) -> Motion:
     """Read a take from ``.bvh`` or ``.npz``.
 
     ``fps_override`` replaces the file's rate (some BVH files state a wrong one), ``scale`` turns a
@@ -169,7 +178,9 @@ def _read_npz(path: Path, dancer: str) -> Motion:
             )
             return Motion(float(data["fps"]), skeleton, data[f"{prefix}root_m"], rotations.astype(np.float32))
     except KeyError as error:
-        raise MotionError(f"{path}: expected a take written by Duet, got no {error}. See Motion in duet/motion.py.") from error
+        raise MotionError(
+            f"{path}: expected a take written by Duet, got no {error}. See Motion in duet/motion.py."
+        ) from error
     except (OSError, ValueError) as error:
         raise MotionError(f"{path}: expected an npz take, got a file that does not open ({error}).") from error
 
@@ -191,7 +202,9 @@ def write_couple(path: str | Path, dancers: dict[str, Motion]) -> None:
     try:
         if path.suffix.lower() == ".bvh":
             if len(dancers) != 1:
-                raise MotionError(f"{path}: expected one dancer for BVH, got {len(dancers)}. Write .npz, or one file each.")
+                raise MotionError(
+                    f"{path}: expected one dancer for BVH, got {len(dancers)}. Write .npz, or one file each."
+                )
             write_bvh(temporary, first.fps, first.skeleton, first.root_m, first.rotations)
         else:
             arrays: dict[str, NDArray] = {

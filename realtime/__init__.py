@@ -1,0 +1,1 @@
+"""The live loop: devices in, a follower's plan out, on time. Knows no torch."""

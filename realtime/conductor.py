@@ -1,0 +1,235 @@
+"""The live loop on one page: gather -> tick -> merge -> publish.
+
+Threading: everything here runs on the conductor's thread, save the properties of ``Glance`` that the
+drawing thread reads. No devices, no runner, no wall clock: they are handed in.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from duet.clock import Clock
+from duet.contract import FollowerContract
+from duet.features import (
+    FOLLOWER_CONTACT,
+    FOLLOWER_ROOT,
+    Placement,
+    Standing,
+    follower_rotations,
+    integrate_root,
+    partner_standing,
+    place_features,
+)
+from duet.forecast import LeaderWindow
+from duet.frames import LeaderFrame, LeaderStatus, MusicFrame
+from duet.poses import RELAXED_PELVIS_HEIGHT_M
+from duet.timeline import check_law
+from realtime.engine import Engine
+from realtime.health import Health
+from realtime.leader_track import LeaderTrack
+from realtime.motion_log import MotionLog
+from realtime.music_track import MusicTrack
+from realtime.playout import Plan, Playout
+from realtime.tick import Tensors, TickResult
+
+TICK_LEAD_FRAMES = 2
+"""d: a tick starts this many frames before its first frame is shown."""
+MAX_CATCH_UP_TICKS = 4
+"""Further behind than this, ticks are skipped: better a small jump in memory than a growing lag."""
+
+
+class LeaderSource(Protocol):
+    """Where leader frames come from."""
+
+    def take_new(self, until_s: float) -> Sequence[LeaderFrame]:
+        """Frames stamped up to ``until_s`` that were not taken yet, oldest first."""
+        ...
+
+
+class MusicSource(Protocol):
+    """Where heard music comes from."""
+
+    def take_new(self, until_s: float) -> Sequence[MusicFrame]:
+        """Frames known at ``until_s`` that were not taken yet, oldest first."""
+        ...
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a performer sets; taken over at a tick's beginning."""
+
+    placement: Placement
+    guidance: tuple[tuple[float, float], ...] = ((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
+    """LDCFG scale of streams (upper, lower, root) x levels."""
+    style: tuple[float, ...] = ()
+
+
+@dataclass
+class Glance:
+    """The newest values for the drawing thread; every field is replaced whole."""
+
+    leader: LeaderFrame | None = None
+    music: MusicFrame | None = None
+    tick_ms: float = 0.0
+    ticks: int = 0
+    late_ticks: int = 0
+
+
+@dataclass
+class _Asked:
+    """What a tick was asked with; needed to turn its answer into a plan."""
+
+    tick: int
+    leader: LeaderWindow
+    standing: Standing
+    newest_s: float
+
+
+@dataclass
+class Conductor:
+    """Drives one follower: one tick a token, by the clock."""
+
+    contract: FollowerContract
+    engine: Engine
+    leader: LeaderSource
+    music: MusicSource
+    playout: Playout
+    clock: Clock
+    wishes: Wishes
+    health: Health
+    seed: int = 0
+    log: MotionLog | None = None
+    glance: Glance = field(default_factory=Glance)
+
+    def __post_init__(self) -> None:
+        c = self.contract
+        check_law(plan_frames=c.plan_frames, commit_frames=c.token_frames, delay_frames=TICK_LEAD_FRAMES)
+        keep = (c.window_tokens + 8) * c.token_frames
+        self._timeline = c.timeline
+        self._leader_track = LeaderTrack(self._timeline, keep)
+        self._music_track = MusicTrack(self._timeline, keep)
+        self._asked: _Asked | None = None
+        self._placed = False
+        self._logged_to = 0
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        """Tick by the clock until ``stop()``; what is due is done, what is too late is skipped."""
+        tick = self._timeline.token_of_frame(self._timeline.frame_at(self.clock.now())) + 1
+        while not stop():
+            self.clock.sleep_until(self._start_of(tick))
+            self.tick(tick)
+            behind = (self.clock.now() - self._start_of(tick + 1)) / self._timeline.token_frames * self._timeline.fps
+            if behind > MAX_CATCH_UP_TICKS:
+                self.health.count("skipped_ticks", int(behind))
+                tick += int(behind)
+            tick += 1
+        self._merge_finished(timeout_s=1.0)
+
+    def tick(self, tick: int) -> None:
+        """One tick: take what is new, ask the follower, merge its answer when it is in time."""
+        now = self.clock.now()
+        with self.health.measure("gather"):
+            self._take_new(now)
+        self._merge_finished(timeout_s=0.0)
+        if self._leader_track.is_empty:
+            self._log_shown(now)
+            return
+        if not self._placed:
+            self._enter(tick)
+        asked, inputs = self._gather(tick)
+        if not self.engine.submit(tick, inputs):
+            self.health.count("late_ticks")
+            self.glance.late_ticks += 1
+            return
+        self._asked = asked
+        # Wait until just before the next tick; a tick still running then is late and merged later.
+        self._merge_finished(timeout_s=max(self._start_of(tick + 1) - 0.005 - self.clock.now(), 0.0))
+        self._log_shown(now)
+
+    def _start_of(self, tick: int) -> float:
+        return self._timeline.time_of_frame(self._timeline.first_frame(tick) - TICK_LEAD_FRAMES)
+
+    def _take_new(self, now: float) -> None:
+        for frame in self.leader.take_new(now):
+            grid = self._leader_track.push(frame)
+            if self.log is not None and grid:
+                self.log.add_leader(self._leader_track.newest_index, self._leader_track.newest(grid))
+            self.glance.leader = frame
+            if frame.status is not LeaderStatus.TRACKED:
+                self.health.count("held_frames")
+        for frame in self.music.take_new(now):
+            self._music_track.push(frame)
+            self.glance.music = frame
+
+    def _enter(self, tick: int) -> None:
+        """The leader is here for the first time: stand before them."""
+        leader = self._leader_track.window(self._timeline.first_frame(tick), self.contract).now
+        start = partner_standing(leader, self.wishes.placement, RELAXED_PELVIS_HEIGHT_M)
+        self.playout.enter(start)
+        self._placed = True
+
+    def _gather(self, tick: int) -> tuple[_Asked, Tensors]:
+        """Everything tick ``tick`` is asked with, as the contract's input tensors."""
+        c, first = self.contract, self._timeline.first_frame(tick)
+        leader = self._leader_track.window(first, c)
+        standing = self.playout.standing(first - 1)
+        place = place_features(standing, leader.now, self.wishes.placement, self._leader_track.confidence)
+        noise = np.random.Generator(np.random.PCG64([self.seed, tick])).standard_normal(
+            (1, c.plan_tokens, c.latent_size), dtype=np.float32
+        )
+        inputs = {
+            "leader": leader.features[None],
+            "leader_flag": leader.flags[None],
+            "music": self._music_track.window(first, c)[None],
+            "place": place[None],
+            "noise": noise,
+            "guidance": np.array(self.wishes.guidance, dtype=np.float32)[None],
+            "style": np.array(self.wishes.style or c.style, dtype=np.float32)[None],
+            "reference": np.zeros((1, c.plan_tokens, c.latent_size), dtype=np.float32),
+            "reference_flag": np.zeros((1, 1), dtype=np.float32),
+        }
+        wanted = {t.name for t in c.inputs}
+        return _Asked(tick, leader, standing, self._leader_track.newest_s), {
+            k: v for k, v in inputs.items() if k in wanted
+        }
+
+    def _merge_finished(self, timeout_s: float) -> None:
+        result = self.engine.collect(timeout_s)
+        if result is None or self._asked is None:
+            return
+        started = time.perf_counter()
+        plan = self._plan_of(result, self._asked)
+        shown = self._timeline.frame_at(self.clock.now()) + 1
+        self.playout.merge(plan, shown)
+        self.health.record("decode", (time.perf_counter() - started) * 1e3)
+        self.health.record("tick", result.seconds * 1e3)
+        self.health.count("ticks")
+        if shown >= plan.first_frame + self._timeline.token_frames:
+            self.health.count("late_ticks")
+            self.glance.late_ticks += 1
+        self.glance.tick_ms = result.seconds * 1e3
+        self.glance.ticks += 1
+
+    def _plan_of(self, result: TickResult, asked: _Asked) -> Plan:
+        """Decoded features into poses in the world."""
+        c, first = self.contract, self._timeline.first_frame(asked.tick)
+        frames = result.outputs["frames"][0]
+        leader = asked.leader
+        walk = integrate_root(
+            asked.standing, frames[:, FOLLOWER_ROOT], leader.plan_root_m, leader.plan_heading_rad, c.fps, c.root_leak
+        )
+        yaw = np.array([s.yaw_rad for s in walk])
+        root = np.array([s.root_m for s in walk], dtype=np.float32)
+        return Plan(first, root, follower_rotations(frames, yaw), frames[:, FOLLOWER_CONTACT], asked.newest_s)
+
+    def _log_shown(self, now: float) -> None:
+        """Hand every frame of the grid that is past to the log, if one is kept."""
+        if self.log is None:
+            return
+        until = self._timeline.frame_at(now)
+        for frame in range(self._logged_to, until + 1):
+            self.log.add_follower(frame, self.playout.pose_at(self._timeline.time_of_frame(frame)))
+        self._logged_to = until + 1

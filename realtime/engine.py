@@ -1,0 +1,105 @@
+"""Where ticks are computed: inline (replay, tests) or on a thread of its own (live).
+
+Threading: ``submit`` and ``collect`` are called by the conductor's thread only. ``ThreadedEngine``
+owns one worker thread; the two meet in two queues of one place each. The conductor cannot tell which
+engine it drives.
+"""
+
+import queue
+import threading
+import time
+from typing import Protocol
+
+from duet.errors import DuetError
+from realtime.tick import FollowerState, Runner, Tensors, TickResult
+
+
+class Engine(Protocol):
+    """Computes one tick at a time and owns the follower's state between ticks."""
+
+    def submit(self, tick: int, inputs: Tensors) -> bool:
+        """Begin tick ``tick``; False when one is still being computed."""
+        ...
+
+    def collect(self, timeout_s: float) -> TickResult | None:
+        """The finished tick, waiting for it at most ``timeout_s``; its state becomes the current one."""
+        ...
+
+    def close(self) -> None:
+        """Stop computing; safe to call twice."""
+        ...
+
+
+class InlineEngine:
+    """Computes inside ``submit``: every run gives the same result in the same order."""
+
+    def __init__(self, runner: Runner, state: FollowerState) -> None:
+        self._runner = runner
+        self._state = state
+        self._ready: TickResult | None = None
+
+    def submit(self, tick: int, inputs: Tensors) -> bool:
+        if self._ready is not None:
+            return False
+        self._ready = _compute(self._runner, tick, inputs, self._state)
+        return True
+
+    def collect(self, timeout_s: float) -> TickResult | None:
+        result, self._ready = self._ready, None
+        if result is not None:
+            self._state = result.state
+        return result
+
+    def close(self) -> None:
+        self._ready = None
+
+
+class ThreadedEngine:
+    """Computes on one worker thread, so that a slow tick never stops the conductor."""
+
+    def __init__(self, runner: Runner, state: FollowerState) -> None:
+        self._runner = runner
+        self._state = state
+        self._busy = False
+        self._asked: queue.Queue[tuple[int, Tensors, FollowerState] | None] = queue.Queue(1)
+        self._done: queue.Queue[TickResult | BaseException] = queue.Queue(1)
+        self._thread = threading.Thread(target=self._work, name="duet-engine", daemon=True)
+        self._thread.start()
+
+    def submit(self, tick: int, inputs: Tensors) -> bool:
+        if self._busy:
+            return False
+        self._busy = True
+        self._asked.put((tick, inputs, self._state))
+        return True
+
+    def collect(self, timeout_s: float) -> TickResult | None:
+        if not self._busy:
+            return None
+        try:
+            result = self._done.get(timeout=max(timeout_s, 0.0)) if timeout_s > 0 else self._done.get_nowait()
+        except queue.Empty:
+            return None
+        self._busy = False
+        if isinstance(result, BaseException):
+            raise DuetError(f"Follower: expected a tick, got {result}. Try another follower or restart.") from result
+        self._state = result.state
+        return result
+
+    def close(self) -> None:
+        if self._thread.is_alive():
+            self._asked.put(None)
+            self._thread.join(timeout=5.0)
+
+    def _work(self) -> None:
+        while (job := self._asked.get()) is not None:
+            try:
+                self._done.put(_compute(self._runner, *job))
+            except Exception as error:  # handed to the conductor's thread, which raises it
+                self._done.put(error)
+
+
+def _compute(runner: Runner, tick: int, inputs: Tensors, state: FollowerState) -> TickResult:
+    start = time.perf_counter()
+    outputs, new_state = runner.tick(inputs, state)
+    return TickResult(tick, outputs, new_state, time.perf_counter() - start)

@@ -1,0 +1,108 @@
+"""Causal foot lock: a foot that the model says is planted stays where it landed.
+
+The principle of InfiniteDance's foot restoration (arXiv 2603.13375) in one causal pass: only hip,
+knee and ankle are touched. Contacts pass a hysteresis, a planted foot is pinned by two-bone inverse
+kinematics, and a released one slides back to the model's pose over a few frames.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duet.kinematics import forward, two_bone_ik
+from duet.rotations import Array
+from duet.skeleton import BODY
+
+ON, OFF = 0.6, 0.4
+"""Contact probability above which a foot is planted, and below which it is released."""
+MAX_PULL_M = 0.10
+"""A planted foot that the pose pulls further than this is let go: the model has moved on."""
+RELEASE_FRAMES = 5
+
+_LEGS = (
+    tuple(BODY.index(n) for n in ("left_hip", "left_knee", "left_ankle", "left_foot")),
+    tuple(BODY.index(n) for n in ("right_hip", "right_knee", "right_ankle", "right_foot")),
+)
+_ANKLE_REST_M = float(BODY.rest_joints_m[_LEGS[0][2], 1])
+_TOE_REST_M = float(BODY.rest_joints_m[_LEGS[0][3], 1])
+
+
+@dataclass(frozen=True)
+class FootLock:
+    """State after one frame, for both feet (left, right)."""
+
+    planted: tuple[bool, bool] = (False, False)
+    anchor_m: tuple[tuple[float, float], tuple[float, float]] = ((0.0, 0.0), (0.0, 0.0))
+    """Where (x, z) each planted ankle is pinned."""
+    offset_m: tuple[tuple[float, float, float], tuple[float, float, float]] = ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+    """Correction of each ankle applied in this frame; decays after release."""
+
+
+def lock_feet(
+    root_m: Array, rotations: Array, contacts: Array, lock: FootLock
+) -> tuple[NDArray[np.float32], list[FootLock]]:
+    """Pin planted feet over consecutive frames.
+
+    Root (T, 3), local rotations (T, 22, 3, 3) on BODY, contacts (T, 4). Returns new local rotations
+    and the state after each frame.
+    """
+    out = np.array(rotations, dtype=np.float64)
+    joints, globals_ = forward(BODY, np.asarray(root_m, dtype=np.float64), out)
+    locks: list[FootLock] = []
+    for t in range(len(out)):
+        planted, anchors, offsets = [], [], []
+        for side, leg in enumerate(_LEGS):
+            ankle = joints[t, leg[2]]
+            pinned, anchor, offset = _decide(
+                ankle, joints[t, leg[3], 1], max(contacts[t, side], contacts[t, side + 2]), lock, side
+            )
+            if np.abs(offset).max() > 1e-4:
+                _bend_leg(out[t], joints[t], globals_[t], leg, ankle + offset)
+            planted.append(pinned)
+            anchors.append(anchor)
+            offsets.append((float(offset[0]), float(offset[1]), float(offset[2])))
+        lock = FootLock((planted[0], planted[1]), (anchors[0], anchors[1]), (offsets[0], offsets[1]))
+        locks.append(lock)
+    return out.astype(np.float32), locks
+
+
+def _decide(
+    ankle: Array, toe_height: float, contact: float, lock: FootLock, side: int
+) -> tuple[bool, tuple[float, float], NDArray[np.float64]]:
+    """Whether the foot is planted now, where, and how far the ankle must move."""
+    anchor = lock.anchor_m[side]
+    was = lock.planted[side]
+    planted = bool(contact > (OFF if was else ON))
+    if planted and not was:
+        # Land where the (possibly still released) foot is shown, so that planting never jumps.
+        shown = ankle + _decayed(lock.offset_m[side])
+        anchor = (float(shown[0]), float(shown[2]))
+    pull = np.hypot(anchor[0] - ankle[0], anchor[1] - ankle[2])
+    if planted and pull > MAX_PULL_M:
+        planted = False
+    if planted:
+        offset = np.array([anchor[0] - ankle[0], 0.0, anchor[1] - ankle[2]])
+    else:
+        offset = _decayed(lock.offset_m[side])
+        offset[1] = 0.0
+    # Nothing goes through the floor, planted or not.
+    sunk = max(_ANKLE_REST_M * 0.85 - ankle[1], _TOE_REST_M * 0.5 - toe_height, 0.0)
+    offset[1] += sunk
+    return planted, anchor, offset
+
+
+def _decayed(offset: tuple[float, float, float]) -> NDArray[np.float64]:
+    return np.array(offset) * (1.0 - 1.0 / RELEASE_FRAMES)
+
+
+def _bend_leg(local: Array, joints: Array, globals_: Array, leg: tuple[int, ...], target: Array) -> None:
+    """Turn hip, knee and ankle of one frame in place so that the ankle meets ``target``; the foot keeps its tilt."""
+    hip, knee, ankle, _ = leg
+    parent = globals_[BODY.parents[hip]]
+    upper, lower = two_bone_ik(joints[hip], joints[knee], joints[ankle], target, hinge_axis=globals_[hip][:, 0])
+    hip_global = upper @ globals_[hip]
+    knee_global = lower @ globals_[knee]
+    local[hip] = parent.T @ hip_global
+    local[knee] = hip_global.T @ knee_global
+    local[ankle] = knee_global.T @ globals_[ankle]

@@ -1,0 +1,63 @@
+"""The performance as motion, kept only when asked: leader and follower on the 30 fps grid."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duet.frames import FollowerPose
+from duet.kinematics import forward
+from duet.rotations import matrix_from_quaternion_wxyz, six_d_from_matrix
+from duet.skeleton import BODY
+
+
+class MotionLog:
+    """Collects both dancers; owned by the conductor's thread until it has stopped."""
+
+    def __init__(self, fps: float) -> None:
+        self._fps = fps
+        self._leader: dict[int, NDArray[np.float32]] = {}
+        self._follower: dict[int, FollowerPose] = {}
+
+    def add_leader(self, newest_index: int, joints_m: NDArray[np.float32]) -> None:
+        """Measured joints (n, 22, 3) of the grid frames up to ``newest_index``."""
+        for i, joints in enumerate(joints_m):
+            self._leader[newest_index - len(joints_m) + 1 + i] = joints
+
+    def add_follower(self, frame: int, pose: FollowerPose) -> None:
+        """The pose shown in grid frame ``frame``."""
+        self._follower[frame] = pose
+
+    def arrays(self) -> dict[str, NDArray]:
+        """What ``save`` writes: see there."""
+        frames = sorted(set(self._leader) & set(self._follower))
+        poses = [self._follower[f] for f in frames]
+        root = np.array([p.root_m for p in poses], dtype=np.float32).reshape(-1, 3)
+        quaternions = np.array([p.quaternions_wxyz for p in poses], dtype=np.float32).reshape(-1, len(BODY), 4)
+        rotations = matrix_from_quaternion_wxyz(quaternions)
+        leader = np.array([self._leader[f] for f in frames], dtype=np.float32).reshape(-1, len(BODY), 3)
+        return {
+            "time_s": np.array(frames, dtype=np.float64) / self._fps,
+            "leader_joints_m": leader,
+            "follower_joints_m": forward(BODY, root, rotations)[0].astype(np.float32),
+            "source": np.array([p.source.value for p in poses], dtype="U8"),
+            "fps": np.array(self._fps),
+            "joint_names": np.array(BODY.names),
+            "parents": np.array(BODY.parents),
+            "offsets_m": BODY.offsets_m,
+            "follower_root_m": root,
+            "follower_rotations_6d": six_d_from_matrix(rotations).astype(np.float32),
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write ``time_s (T,)``, ``leader_joints_m`` and ``follower_joints_m (T, 22, 3)``, ``source (T,)``
+        and what is needed to read the follower back as a take; whole or not at all."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.stem}.part.npz")
+        try:
+            np.savez_compressed(temporary, allow_pickle=False, **self.arrays())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,174 @@
+"""The follower's timeline: plans are merged into it, poses are read from it, and it never runs dry.
+
+Threading: ``merge`` and ``standing`` belong to the conductor's thread; ``pose_at`` may be called from
+any thread. The timeline is an immutable value replaced by one assignment, so readers need no lock.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duet.features import Standing, pelvis_yaw
+from duet.frames import FollowerPose, PoseSource
+from duet.poses import RELAXED_PELVIS_HEIGHT_M, relaxed_quaternions_wxyz
+from duet.rotations import Array, matrix_from_quaternion_wxyz, quaternion_wxyz_from_matrix, slerp_wxyz, yaw_matrix
+from duet.timeline import Timeline
+from realtime.feet import FootLock, lock_feet
+
+FADE_FRAMES = 4
+"""Frames over which a new plan replaces the old one."""
+EASE_S = 1.0
+"""Seconds from the end of a plan to rest."""
+_KEEP_FRAMES = 64
+"""Frames kept before the newest plan."""
+_SOURCES = tuple(PoseSource)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Poses of consecutive frames as the follower intends them."""
+
+    first_frame: int
+    root_m: NDArray[np.float32]
+    """(N, 3)."""
+    rotations: NDArray[np.float32]
+    """(N, 22, 3, 3) local, row 0 in the world."""
+    contacts: NDArray[np.float32]
+    """(N, 4)."""
+    leader_time_s: float
+    """Stamp of the newest leader frame that the plan knew."""
+
+
+@dataclass(frozen=True)
+class _Line:
+    """The timeline at one moment: frames ``first_frame`` … of poses that will be shown."""
+
+    first_frame: int
+    root_m: NDArray[np.float32]
+    quaternions: NDArray[np.float32]
+    contacts: NDArray[np.float32]
+    source: NDArray[np.uint8]
+    """Index into _SOURCES."""
+    leader_time_s: NDArray[np.float64]
+    locks: tuple[FootLock, ...]
+
+    @property
+    def last_frame(self) -> int:
+        return self.first_frame + len(self.root_m) - 1
+
+
+class Playout:
+    """Merges plans by what was already shown and answers ``pose_at`` for any time."""
+
+    def __init__(self, timeline: Timeline, start: Standing) -> None:
+        self._timeline = timeline
+        self._rest = relaxed_quaternions_wxyz()
+        self._line = self._resting_line(start)
+
+    def enter(self, start: Standing) -> None:
+        """Stand at ``start``, resting, whatever the timeline said: the leader has just come."""
+        self._line = self._resting_line(start)
+
+    def _resting_line(self, start: Standing) -> _Line:
+        quaternions = self._rest.copy()
+        quaternions[0] = quaternion_wxyz_from_matrix(yaw_matrix(start.yaw_rad))
+        root = np.array([[start.root_m[0], RELAXED_PELVIS_HEIGHT_M, start.root_m[2]]], dtype=np.float32)
+        return _Line(
+            -1,
+            root,
+            quaternions[None].astype(np.float32),
+            np.ones((1, 4), dtype=np.float32),
+            np.full(1, _SOURCES.index(PoseSource.HOLD), dtype=np.uint8),
+            np.zeros(1),
+            (FootLock(),),
+        )
+
+    def standing(self, frame: int) -> Standing:
+        """Where the follower stands in ``frame`` by the present timeline."""
+        line = self._line
+        i = int(np.clip(frame - line.first_frame, 0, len(line.root_m) - 1))
+        pelvis = matrix_from_quaternion_wxyz(line.quaternions[i, 0].astype(np.float64))
+        return Standing(line.root_m[i].astype(np.float64), float(pelvis_yaw(pelvis)))
+
+    def merge(self, plan: Plan, shown_frame: int) -> None:
+        """Take over a new plan after ``shown_frame``, the newest frame that may be on screen already.
+
+        Frames of the plan up to it are dropped: they are past. The rest fades in over FADE_FRAMES
+        from what the timeline said before, or from the pose it was easing to when it had run dry.
+        """
+        join = max(plan.first_frame, shown_frame + 1)
+        skip = join - plan.first_frame
+        count = len(plan.root_m) - skip
+        if count <= 0:
+            return
+        old = [self._sample(join + i) for i in range(FADE_FRAMES)]
+        weight = np.minimum((np.arange(count) + 1) / (FADE_FRAMES + 1), 1.0).astype(np.float32)
+        root, quaternions = plan.root_m[skip:].copy(), quaternion_wxyz_from_matrix(plan.rotations[skip:])
+        for i in range(min(FADE_FRAMES, count)):
+            root[i] = old[i].root_m * (1 - weight[i]) + root[i] * weight[i]
+            quaternions[i] = slerp_wxyz(old[i].quaternions_wxyz, quaternions[i], np.full(22, weight[i]))
+        line = self._line
+        first = max(join - _KEEP_FRAMES, line.first_frame)
+        kept = slice(first - line.first_frame, max(join - line.first_frame, 0))
+        # Frames that no plan covered, as they were shown.
+        gap = [self._sample(f) for f in range(max(line.last_frame + 1, first), join)]
+        lock = line.locks[min(join - 1 - line.first_frame, len(line.locks) - 1)] if not gap else FootLock()
+        rotations, locks = lock_feet(root, matrix_from_quaternion_wxyz(quaternions), plan.contacts[skip:], lock)
+        quaternions = quaternion_wxyz_from_matrix(rotations)
+        source = np.where(weight < 1.0, _SOURCES.index(PoseSource.BLEND), _SOURCES.index(PoseSource.MODEL))
+        self._line = _Line(
+            first,
+            np.concatenate([line.root_m[kept], *(p.root_m[None] for p in gap), root]).astype(np.float32),
+            np.concatenate([line.quaternions[kept], *(p.quaternions_wxyz[None] for p in gap), quaternions]).astype(
+                np.float32
+            ),
+            np.concatenate([line.contacts[kept], *(p.contacts[None] for p in gap), plan.contacts[skip:]]),
+            np.concatenate([line.source[kept], [_SOURCES.index(p.source) for p in gap], source]).astype(np.uint8),
+            np.concatenate([line.leader_time_s[kept], np.full(len(gap) + count, plan.leader_time_s)]),
+            (*line.locks[kept], *(FootLock() for _ in gap), *locks),
+        )
+
+    def pose_at(self, time_s: float) -> FollowerPose:
+        """The pose to show at ``time_s``: interpolated, or eased toward rest where no plan reaches."""
+        return self._sample(time_s * self._timeline.fps)
+
+    def leader_age_s(self, time_s: float) -> float:
+        """How old, when shown at ``time_s``, the newest leader frame is that the shown pose knew."""
+        line = self._line
+        i = int(np.clip(round(time_s * self._timeline.fps) - line.first_frame, 0, len(line.root_m) - 1))
+        return time_s - float(line.leader_time_s[i])
+
+    def _sample(self, frame: float) -> FollowerPose:
+        line = self._line
+        at = frame - line.first_frame
+        last = len(line.root_m) - 1
+        if at > last + 1e-6:
+            return self._eased(line, frame, (at - last) / self._timeline.fps)
+        low = int(np.clip(np.floor(at + 1e-6), 0, last))
+        high = min(low + 1, last)
+        f = np.float32(np.clip(at - low, 0.0, 1.0))
+        return FollowerPose(
+            frame / self._timeline.fps,
+            line.root_m[low] * (1 - f) + line.root_m[high] * f,
+            slerp_wxyz(line.quaternions[low], line.quaternions[high], np.full(22, f)).astype(np.float32),
+            line.contacts[low],
+            _SOURCES[int(line.source[low])],
+        )
+
+    def _eased(self, line: _Line, frame: float, late_s: float) -> FollowerPose:
+        """After the last planned frame: glide to a relaxed stand on the spot."""
+        x = min(late_s / EASE_S, 1.0)
+        w = np.float32(x * x * (3 - 2 * x))
+        target = self._rest.copy()
+        pelvis = matrix_from_quaternion_wxyz(line.quaternions[-1, 0].astype(np.float64))
+        target[0] = quaternion_wxyz_from_matrix(yaw_matrix(float(pelvis_yaw(pelvis))))
+        root: Array = line.root_m[-1].copy()
+        root[1] = root[1] * (1 - w) + RELAXED_PELVIS_HEIGHT_M * w
+        return FollowerPose(
+            frame / self._timeline.fps,
+            root,
+            slerp_wxyz(line.quaternions[-1], target, np.full(22, w)).astype(np.float32),
+            line.contacts[-1],
+            PoseSource.HOLD,
+        )

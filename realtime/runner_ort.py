@@ -1,0 +1,72 @@
+"""Runs a follower folder with ONNX Runtime on the CPU."""
+
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import onnxruntime as ort
+
+from duet.contract import FollowerContract, GraphSpec, TensorSpec, load_contract
+from duet.errors import FollowerError
+from realtime.tick import FollowerState, Tensors
+
+_NEW = "new_"
+
+
+class OrtRunner:
+    """A follower's graphs as ONNX Runtime sessions, run in the contract's order, tensors wired by name.
+
+    One intra-op thread and no spinning: the loop shares its cores with tracking and drawing, and two
+    spinning sessions cost more than they gain. ``tick`` releases the GIL while a graph runs.
+    """
+
+    def __init__(self, folder: str | Path, *, threads: int = 1) -> None:
+        self.contract: FollowerContract = load_contract(folder)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        self._graphs = [(g, _open(Path(folder) / g.file, g, options)) for g in self.contract.graphs]
+
+    def initial_state(self) -> FollowerState:
+        """The state a performance starts from."""
+        return FollowerState.initial(self.contract)
+
+    def tick(self, inputs: Tensors, state: FollowerState) -> tuple[Tensors, FollowerState]:
+        """Run every graph once. Pure: neither argument is changed."""
+        tensors: dict[str, np.ndarray] = {**inputs, **state.tensors}
+        for graph, session in self._graphs:
+            names = [t.name for t in graph.outputs]
+            results = session.run(names, {t.name: tensors[t.name] for t in graph.inputs})
+            for name, result in zip(names, results, strict=True):
+                tensors[name] = np.asarray(result)
+        outputs = MappingProxyType({t.name: tensors[t.name] for t in self.contract.outputs})
+        new = MappingProxyType({t.name: tensors[_NEW + t.name] for t in self.contract.states})
+        return outputs, FollowerState(new)
+
+    def warm_up(self, runs: int = 3) -> None:
+        """Run on zeros, so that the first real tick costs what every tick costs."""
+        inputs = {t.name: np.zeros(t.shape, dtype=np.float32) for t in self.contract.inputs}
+        state = self.initial_state()
+        for _ in range(runs):
+            self.tick(inputs, state)
+
+
+def _open(path: Path, graph: GraphSpec, options: ort.SessionOptions) -> ort.InferenceSession:
+    try:
+        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises its own unrelated classes
+        raise FollowerError(f"{path}: expected a graph ONNX Runtime can run, got: {error}. Export it again.") from error
+    for side, wanted in ((session.get_inputs(), graph.inputs), (session.get_outputs(), graph.outputs)):
+        there = {node.name: tuple(node.shape) for node in side}
+        for spec in wanted:
+            _check(path, spec, there.get(spec.name))
+    return session
+
+
+def _check(path: Path, spec: TensorSpec, shape: tuple[int, ...] | None) -> None:
+    if shape != spec.shape:
+        raise FollowerError(
+            f"{path}: expected tensor {spec.name!r} of shape {spec.shape}, got {shape}. Export it again."
+        )

@@ -1,0 +1,44 @@
+"""What a tick takes and gives: plain named tensors, and the state that a runner carries between ticks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duet.contract import FollowerContract
+
+Tensors = Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class FollowerState:
+    """Every state tensor of a follower, by name. Fixed in size, never changed: a tick returns a new one."""
+
+    tensors: Tensors
+
+    @classmethod
+    def initial(cls, contract: FollowerContract) -> "FollowerState":
+        """The state a performance starts from: zeros, as in training."""
+        return cls(MappingProxyType({t.name: np.zeros(t.shape, dtype=np.float32) for t in contract.states}))
+
+
+@dataclass(frozen=True)
+class TickResult:
+    """One finished tick."""
+
+    tick: int
+    outputs: Tensors
+    state: FollowerState
+    seconds: float
+    """How long the runner took."""
+
+
+class Runner(Protocol):
+    """Runs a follower's graphs: a pure function of inputs and state."""
+
+    def tick(self, inputs: Tensors, state: FollowerState) -> tuple[Tensors, FollowerState]:
+        """``inputs`` as the contract names them; returns the contract's outputs and the next state."""
+        ...
