@@ -1,0 +1,156 @@
+"""Cameras that are not there, give nothing, stall or go away: one clear sentence, or a visible state and a return."""
+
+import http.server
+import socketserver
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import cv2
+import numpy as np
+import pytest
+
+from duet.clock import MonotonicClock
+from duet.errors import DeviceError, InputError, MediaError, StaleFrame
+from realtime.camera import CameraState, open_camera
+
+PICTURE = cv2.imencode(".jpg", np.full((96, 128, 3), 128, np.uint8))[1].tobytes()
+
+
+class FakeCamera:
+    """A camera on 127.0.0.1 that speaks MJPEG over HTTP and can be told to stall or to hang up."""
+
+    def __init__(self) -> None:
+        self.silent = threading.Event()
+        self.hung_up = threading.Event()
+        fake = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                if fake.hung_up.is_set():
+                    self.send_error(503)
+                    return
+                self.send_response(200)
+                self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=f")
+                self.end_headers()
+                try:
+                    while not fake.hung_up.is_set():
+                        if not fake.silent.is_set():
+                            head = b"--f\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(PICTURE)
+                            self.wfile.write(head + PICTURE + b"\r\n")
+                        time.sleep(1 / 60)
+                except (BrokenPipeError, ConnectionResetError):
+                    return
+
+        class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+            daemon_threads = True
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/camera.mjpg"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.hung_up.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(2.0)
+
+
+@pytest.fixture
+def fake_camera() -> Iterator[FakeCamera]:
+    with FakeCamera() as fake:
+        yield fake
+
+
+def _wait_for(condition: object, timeout_s: float = 8.0) -> bool:
+    assert callable(condition)
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_no_such_camera() -> None:
+    with pytest.raises(DeviceError, match=r"camera:93: expected a camera, got no answer\. Run `duet devices`"):
+        open_camera("camera:93")
+
+
+def test_camera_number_that_is_none() -> None:
+    with pytest.raises(InputError, match="expected camera:NUMBER, got 'front'"):
+        open_camera("camera:front")
+
+
+def test_no_such_stream() -> None:
+    with pytest.raises(DeviceError, match="expected a camera, got no answer"):
+        open_camera("http://127.0.0.1:9/nothing.mjpg")
+
+
+def test_missing_video(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="expected a video file, got nothing there"):
+        open_camera(str(tmp_path / "none.mp4"))
+
+
+@pytest.mark.parametrize("content", [b"", b"not a video at all" * 100])
+def test_unreadable_video(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "broken.mp4"
+    path.write_bytes(content)
+    with pytest.raises(MediaError, match="expected a video with at least one frame"):
+        open_camera(str(path))
+
+
+def test_camera_without_frames_names_the_wait(fake_camera: FakeCamera) -> None:
+    fake_camera.silent.set()
+    start = time.monotonic()
+    with pytest.raises(DeviceError):
+        open_camera(fake_camera.url, patience_s=1.0)
+    assert time.monotonic() - start < 8.0
+
+
+def test_stream_is_a_camera(fake_camera: FakeCamera) -> None:
+    clock = MonotonicClock()
+    with open_camera(fake_camera.url, clock=clock, latency_s=0.02) as camera:
+        frames = [camera.next(2.0) for _ in range(10)]
+        assert camera.state is CameraState.STREAMING
+        assert frames[0].image.shape == (96, 128, 3)
+        indices = [frame.index for frame in frames]
+        assert indices == sorted(set(indices))
+        assert all(frame.arrival_s - frame.time_s == pytest.approx(0.02) for frame in frames)
+        assert clock.now() - frames[-1].arrival_s < 0.5
+    assert camera.state is CameraState.CLOSED
+
+
+@pytest.mark.parametrize("fault", ["silent", "hung_up"])
+def test_lost_frames_show_and_come_back(fake_camera: FakeCamera, fault: str) -> None:
+    with open_camera(fake_camera.url) as camera:
+        camera.next(2.0)
+        getattr(fake_camera, fault).set()
+        assert _wait_for(lambda: camera.state is CameraState.STALLED)
+        with pytest.raises(StaleFrame, match="expected a frame not older than 0.50 s"):
+            camera.latest(0.5)
+        before = camera.frames
+        getattr(fake_camera, fault).clear()
+        assert _wait_for(lambda: camera.state is CameraState.STREAMING and camera.frames > before)
+        assert camera.reconnects >= 1
+        assert camera.latest(1.0).index >= before
+
+
+def test_close_returns_soon_while_the_camera_stalls(fake_camera: FakeCamera) -> None:
+    camera = open_camera(fake_camera.url)
+    fake_camera.silent.set()
+    time.sleep(0.2)
+    start = time.monotonic()
+    camera.close()
+    camera.close()
+    assert time.monotonic() - start < 3.0
+    assert camera.state is CameraState.CLOSED

@@ -1,0 +1,110 @@
+"""The pose model's file: found, verified, put together, or refused with a sentence. Nothing is fetched here."""
+
+import struct
+import subprocess
+import urllib.error
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from duet.errors import ModelError
+from realtime import pose_model
+from realtime.pose_model import bundle, cache_directory, ensure_pose_model, find_pose_model
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def unreachable(*_: object, **__: object) -> None:
+        raise urllib.error.URLError("no network in tests")
+
+    def no_pip(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(command, 1, "", "ERROR: No matching distribution found")
+
+    monkeypatch.setattr(pose_model.urllib.request, "urlopen", unreachable)
+    monkeypatch.setattr(pose_model.subprocess, "run", no_pip)
+    monkeypatch.delenv("DUET_POSE_MODEL", raising=False)
+    monkeypatch.setenv("DUET_CACHE", str(tmp_path / "cache"))
+
+
+def test_cache_directory_follows_the_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert cache_directory() == tmp_path / "cache"
+    monkeypatch.delenv("DUET_CACHE")
+    assert cache_directory().name in ("duet", "cache")
+
+
+def test_offline_without_a_model_says_what_to_do() -> None:
+    said: list[str] = []
+    with pytest.raises(ModelError, match=r"got: ERROR: No matching.*python -m realtime\.pose_model.*DUET_POSE_MODEL"):
+        ensure_pose_model(progress=said.append)
+    assert any("out of reach" in line for line in said)
+
+
+def test_damaged_file_is_not_used(tmp_path: Path) -> None:
+    path = tmp_path / "cache" / "pose_landmarker_full.task"
+    path.parent.mkdir()
+    path.write_bytes(b"damaged")
+    assert find_pose_model() is None
+    with pytest.raises(ModelError):
+        ensure_pose_model()
+
+
+def test_verified_file_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "cache" / "pose_landmarker_full.task"
+    path.parent.mkdir()
+    path.write_bytes(b"as good as the real one")
+    monkeypatch.setattr(pose_model, "ASSEMBLED_SHA256", pose_model._sha256(b"as good as the real one"))
+    assert ensure_pose_model() == path
+
+
+def test_own_model_must_be_a_bundle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    own = tmp_path / "own.task"
+    monkeypatch.setenv("DUET_POSE_MODEL", str(own))
+    with pytest.raises(ModelError, match=r"DUET_POSE_MODEL: expected a MediaPipe \.task file"):
+        ensure_pose_model()
+    own.write_bytes(bundle({"a.tflite": b"1234"}))
+    assert ensure_pose_model() == own
+
+
+def test_official_file_with_another_checksum_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Answer:
+        def __enter__(self) -> "Answer":
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def read(self, _: int) -> bytes:
+            return b"something else"
+
+    said: list[str] = []
+    monkeypatch.setattr(pose_model.urllib.request, "urlopen", lambda *_, **__: Answer())
+    with pytest.raises(ModelError):
+        ensure_pose_model(progress=said.append)
+    assert any("another checksum" in line for line in said)
+
+
+def test_package_with_another_network_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def give_wheel(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        folder = Path(command[command.index("--dest") + 1])
+        with zipfile.ZipFile(folder / "mediapipe-0.whl", "w") as wheel:
+            wheel.writestr("mediapipe/modules/pose_detection/pose_detection.tflite", b"altered")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(pose_model.subprocess, "run", give_wheel)
+    with pytest.raises(ModelError, match="expected mediapipe/modules/pose_detection/.* got another file"):
+        ensure_pose_model()
+
+
+def test_bundle_is_stored_aligned_and_the_same_every_time(tmp_path: Path) -> None:
+    networks = {"first.tflite": b"x" * 1001, "second.tflite": b"y" * 17}
+    data = bundle(networks)
+    assert data == bundle(networks)
+    path = tmp_path / "b.task"
+    path.write_bytes(data)
+    with zipfile.ZipFile(path) as archive:
+        assert {entry.filename: archive.read(entry) for entry in archive.infolist()} == networks
+        for entry in archive.infolist():
+            assert entry.compress_type == zipfile.ZIP_STORED
+            name_bytes, extra_bytes = struct.unpack_from("<HH", data, entry.header_offset + 26)
+            assert (entry.header_offset + 30 + name_bytes + extra_bytes) % 64 == 0
