@@ -89,7 +89,7 @@ def _parse_hierarchy(path: Path, text: str) -> _Hierarchy:
                 offsets[stack[-1]] = [float(next(words)) for _ in range(3)]
             elif word == "CHANNELS":
                 channels[stack[-1]] = [_channel(next(words)) for _ in range(int(next(words)))]
-    except (IndexError, ValueError, StopIteration, RuntimeError) as error:
+    except (IndexError, ValueError, StopIteration) as error:
         reason = str(error) if isinstance(error, ValueError) else "one that breaks off or is out of order"
         raise MotionError(
             f"{path}: expected a well-formed BVH hierarchy, got {reason}. Export the take again."
@@ -127,8 +127,8 @@ def _parse_motion(path: Path, text: str, width: int) -> tuple[float, Array]:
     if rest or (stated and frames < int(stated.group(1))):
         promised = stated.group(1) if stated else "whole"
         raise MotionError(
-            f"{path}: expected {promised} frames of {width} numbers, got {len(values)} numbers: {len(values) / width:.1f} "
-            "frames. The file was cut short; export or fetch it again."
+            f"{path}: expected {promised} frames of {width} numbers, got {len(values) / width:.1f} frames. "
+            "The file was cut short; export or fetch it again."
         )
     values = values.reshape(frames, width)
     bad = ~np.isfinite(values).all(axis=1)
@@ -189,6 +189,9 @@ def _map_body(path: Path, hierarchy: _Hierarchy, rest: Array) -> tuple[dict[str,
             f"among {', '.join(hierarchy.names[:8])}… Rename the joints or export with a standard rig."
         )
     found |= _spine(hierarchy, found)
+    for side in ("left", "right"):  # an End Site of no length says nothing of where the toes are
+        if np.allclose(rest[found.get(f"{side}_foot", -1)], rest[found[f"{side}_ankle"]], atol=1e-3):
+            del found[f"{side}_foot"]
     at: dict[str, Array] = {n: rest[i] for n, i in found.items()}
     sources = dict(found)
     shoulders = (at["left_shoulder"] + at["right_shoulder"]) / 2

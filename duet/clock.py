@@ -51,6 +51,10 @@ class ManualClock:
         self._now += seconds
 
 
+_RELOCK_S = 0.25
+"""An error larger than this is lost sound, not jitter: the loop starts again from the measurement."""
+
+
 class AudioClock:
     """Session time of an audio device's samples.
 
@@ -74,8 +78,8 @@ class AudioClock:
         with self._lock:
             self._samples += samples
             measured = at_s - self._samples / self._rate_hz
-            if self._offset_s is None:
-                self._offset_s = measured
+            if self._offset_s is None or abs(measured - self._offset_s) > _RELOCK_S:
+                self._offset_s, self._drift = measured, 0.0
                 return
             omega = 2.0 * math.pi * self._bandwidth_hz * block_s
             error = measured - self._offset_s

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +105,13 @@ def _tensor(value: Any) -> TensorSpec:
     return TensorSpec(str(value["name"]), tuple(int(n) for n in value["shape"]), str(value["dtype"]))
 
 
+def _graph(value: Any) -> GraphSpec:
+    inputs, outputs = (tuple(_tensor(v) for v in value[key]) for key in ("inputs", "outputs"))
+    return GraphSpec(str(value["role"]), str(value["file"]), str(value["sha256"]), inputs, outputs)
+
+
 def contract_from_json(text: str, where: str) -> FollowerContract:
-    """Parse a contract; FollowerError names what is missing or of another schema."""
+    """Parse a contract; FollowerError names what is missing, of another type or of another schema."""
     try:
         raw = json.loads(text)
     except json.JSONDecodeError as error:
@@ -116,26 +121,37 @@ def contract_from_json(text: str, where: str) -> FollowerContract:
         raise FollowerError(f"{where}: expected schema {SCHEMA!r}, got {got!r}. Export the follower with this version.")
     raw.pop("schema")
     try:
-        for key in ("inputs", "outputs", "states"):
-            raw[key] = tuple(_tensor(v) for v in raw[key])
-        raw["graphs"] = tuple(
-            GraphSpec(
-                g["role"], g["file"], g["sha256"], tuple(map(_tensor, g["inputs"])), tuple(map(_tensor, g["outputs"]))
-            )
-            for g in raw["graphs"]
-        )
-        raw["joint_names"] = tuple(raw["joint_names"])
-        raw["style"] = tuple(float(v) for v in raw["style"])
-        return FollowerContract(**raw)
+        return _contract(raw)
     except (KeyError, TypeError, ValueError) as error:
-        raise FollowerError(
-            f"{where}: expected a complete contract, got a problem with {error}. Export the follower again."
-        ) from error
+        what = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise FollowerError(f"{where}: expected a complete contract, got {what}. Export the follower again.") from error
+
+
+def _contract(raw: dict[str, Any]) -> FollowerContract:
+    """KeyError names a field that is missing, TypeError and ValueError say what is wrong with one."""
+    known = {f.name: f for f in fields(FollowerContract)}
+    if unknown := sorted(raw.keys() - known.keys()):
+        raise TypeError(f"the unknown field {unknown[0]!r}")
+    for name, spec in known.items():
+        if name not in raw and spec.default is MISSING and spec.default_factory is MISSING:
+            raise KeyError(name)
+        accepted = (
+            {int: (int,), float: (int, float), str: (str,)}.get(spec.type) if isinstance(spec.type, type) else None
+        )
+        if accepted and name in raw and type(raw[name]) not in accepted:
+            raise TypeError(f"{raw[name]!r} as {name}")
+    for key in ("inputs", "outputs", "states"):
+        raw[key] = tuple(_tensor(v) for v in raw[key])
+    raw["graphs"] = tuple(_graph(g) for g in raw["graphs"])
+    raw["joint_names"] = tuple(raw["joint_names"])
+    raw["style"] = tuple(float(v) for v in raw["style"])
+    return FollowerContract(**raw)
 
 
 def sha256_of(path: Path) -> str:
     """Hex sha256 of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load_contract(folder: str | Path) -> FollowerContract:
@@ -146,7 +162,7 @@ def load_contract(folder: str | Path) -> FollowerContract:
         raise FollowerError(f"{folder}: expected a follower folder, got no such folder. Give one with --follower.")
     if not path.is_file():
         raise FollowerError(f"{folder}: expected {CONTRACT_FILE} in it, got none. Is this a follower? Export it again.")
-    contract = contract_from_json(path.read_text(), str(path))
+    contract = contract_from_json(path.read_text(encoding="utf-8", errors="replace"), str(path))
     _check_fits(contract, str(path))
     files = [(g.file, g.sha256) for g in contract.graphs]
     if contract.bank:
@@ -159,12 +175,18 @@ def load_contract(folder: str | Path) -> FollowerContract:
             raise FollowerError(f"{folder}: expected {name}, got no such file. Fetch or export the follower again.")
         if (got := sha256_of(file)) != expected:
             raise FollowerError(
-                f"{file}: expected sha256 {expected[:12]}…, got {got[:12]}…. The file was altered; fetch or export it again."
+                f"{file}: expected sha256 {expected[:12]}…, got {got[:12]}…. "
+                "The file was altered; fetch or export it again."
             )
     return contract
 
 
 def _check_fits(contract: FollowerContract, where: str) -> None:
+    if not (contract.fps > 0 and contract.token_frames > 0 and 0 < contract.plan_tokens < contract.window_tokens):
+        raise FollowerError(
+            f"{where}: expected a plan inside a window of tokens, got {contract.plan_tokens} of "
+            f"{contract.window_tokens} tokens of {contract.token_frames} frames at {contract.fps} fps. Export it again."
+        )
     if contract.skeleton_fingerprint != BODY.fingerprint or contract.joint_names != BODY.names:
         raise FollowerError(
             f"{where}: expected skeleton {BODY.fingerprint[:12]}…, got {contract.skeleton_fingerprint[:12]}…. "

@@ -5,6 +5,7 @@ committed token ever needs to be expressed anew. The same functions make the tra
 live; ``LAYOUT_VERSION`` goes into the contract and changes with any of them.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,11 +64,11 @@ HEADING_TIME_CONSTANT_S = 0.25
 
 def smooth_heading(yaw_rad: Array, fps: float, previous_rad: float | None = None) -> NDArray[np.float64]:
     """Causal one-pole low-pass of a yaw track (T,), unwrapped; continues from ``previous_rad``."""
-    gain = 1.0 - np.exp(-1.0 / (HEADING_TIME_CONSTANT_S * fps))
+    gain = 1.0 - math.exp(-1.0 / (HEADING_TIME_CONSTANT_S * fps))
     out = np.empty(len(yaw_rad))
     state = float(yaw_rad[0]) if previous_rad is None else previous_rad
     for t, yaw in enumerate(yaw_rad):
-        state += gain * float(wrap_angle(yaw - state))
+        state += gain * math.remainder(float(yaw) - state, math.tau)
         out[t] = state
     return out
 

@@ -29,7 +29,7 @@ class PoseSource(StrEnum):
     HOLD = "hold"  # starved: easing to, or resting in, a held pose
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Published:
     """Turns every array field into read-only contiguous float32, so that no reader can change it."""
 
@@ -42,7 +42,7 @@ class _Published:
                 object.__setattr__(self, field.name, array)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MusicFrame(_Published):
     """What is known of the music at one hop."""
 
@@ -60,7 +60,7 @@ class MusicFrame(_Published):
     """[0, 1]; 0 in silence."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LeaderFrame(_Published):
     """The leader's body at one moment."""
 
@@ -78,7 +78,7 @@ class LeaderFrame(_Published):
     status: LeaderStatus
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FollowerPose(_Published):
     """The follower's body as it is shown at ``time_s``."""
 

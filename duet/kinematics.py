@@ -32,7 +32,8 @@ def local_from_global(skeleton: Skeleton, global_rotations: Array) -> Array:
     """Global rotations (..., J, 3, 3) to local ones."""
     parents = np.array(skeleton.parents)
     local = global_rotations.copy()
-    local[..., 1:, :, :] = np.swapaxes(global_rotations[..., parents[1:], :, :], -1, -2) @ global_rotations[..., 1:, :, :]
+    parent_from_world = np.swapaxes(global_rotations[..., parents[1:], :, :], -1, -2)
+    local[..., 1:, :, :] = parent_from_world @ global_rotations[..., 1:, :, :]
     return local
 
 
@@ -60,25 +61,57 @@ def foot_contacts(joints_m: Array, fps: float) -> NDArray[np.float32]:
     return (low & (speed < CONTACT_SPEED_M_S)).astype(np.float32)
 
 
-def two_bone_ik(
-    root: Array, mid: Array, end: Array, target: Array, *, hinge_axis: Array
-) -> tuple[Array, Array]:
+def two_bone_ik(root: Array, mid: Array, end: Array, target: Array, *, hinge_axis: Array) -> tuple[Array, Array]:
     """World rotations (3, 3) to apply to the upper and to the lower bone so that ``end`` meets ``target``.
 
     ``root``, ``mid``, ``end``, ``target`` (3,) are hip, knee, ankle and where the ankle should be.
-    ``hinge_axis`` (3,) is the world axis the knee bends about, used when the leg is straight. The
+    ``hinge_axis`` (3,) is the world axis about which a positive turn of the shin bends the knee (+X of
+    a body that faces +Z): a straight leg bends about it and an overstretched one folds back over it. The
     second rotation is the lower bone's total one (it includes the first). A target out of reach
     is reached for, never stretched to.
     """
-    upper, lower = np.linalg.norm(mid - root), np.linalg.norm(end - mid)
-    reach = np.linalg.norm(target - root)
+    thigh, shin = root - mid, end - mid
+    upper, lower = np.linalg.norm(thigh), np.linalg.norm(shin)
     # Stay a hair inside full extension: the knee's direction is undefined at the limit.
-    reach_in = np.clip(reach, abs(upper - lower) + 1e-4, (upper + lower) * 0.9995)
-    now = np.clip(np.dot(normalise(root - mid), normalise(end - mid)), -1.0, 1.0)
-    want = np.clip((upper**2 + lower**2 - reach_in**2) / (2 * upper * lower), -1.0, 1.0)
-    axis = np.cross(root - mid, end - mid)
-    axis = normalise(axis) if np.linalg.norm(axis) > 1e-5 else normalise(hinge_axis)
-    bend = matrix_from_rotvec(axis * (np.arccos(want) - np.arccos(now)))
-    end_bent = mid + bend @ (end - mid)
-    swing = matrix_between(end_bent - root, target - root)
+    reach = np.clip(np.linalg.norm(target - root), abs(upper - lower) + 1e-4, (upper + lower) * 0.9995)
+    wanted = np.arccos(np.clip((upper**2 + lower**2 - reach**2) / (2 * upper * lower), -1.0, 1.0))
+    axis = np.cross(shin, thigh)
+    sine = np.linalg.norm(axis)
+    angle = np.arctan2(sine, np.dot(shin, thigh))
+    if sine < 1e-5 * upper * lower:
+        axis = hinge_axis
+    elif np.dot(axis, hinge_axis) < 0.0:
+        axis, angle = -axis, 2.0 * np.pi - angle
+    bend = matrix_from_rotvec(normalise(axis) * (angle - wanted))
+    swing = matrix_between(bend @ shin - thigh, target - root)
     return swing, swing @ bend
+
+
+def limb_rotations(
+    root: Array, target: Array, pole: Array, *, upper: Array, lower: Array, hinge: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Pose two-bone limbs from nothing: ``(upper (..., 3, 3), lower (..., 3, 3), mid (..., 3), end (..., 3))``.
+
+    ``root`` and ``target`` (..., 3) are shoulder and wrist (or hip and ankle) in the world; the elbow
+    (knee) goes to the side of ``pole`` (..., 3). ``upper`` and ``lower`` (3,) are the bones at rest,
+    ``hinge`` (3,) the axis at rest about which the lower bone flexes from the upper one. The
+    rotations are global. A target out of reach is reached for, never stretched to.
+    """
+    long, short = float(np.linalg.norm(upper)), float(np.linalg.norm(lower))
+    reach = np.linalg.norm(target - root, axis=-1, keepdims=True)
+    toward = (target - root) / np.maximum(reach, 1e-8)
+    reach = np.clip(reach, abs(long - short) + 1e-3, (long + short) * 0.9995)
+    side = normalise(pole - toward * np.sum(pole * toward, axis=-1, keepdims=True))
+    cosine = np.clip((long**2 + reach**2 - short**2) / (2 * long * reach), -1.0, 1.0)
+    mid = root + long * (toward * cosine + side * np.sqrt(1.0 - cosine**2))
+    end = root + toward * reach
+    # The hinge is across the limb's plane, the same for both bones, straight or bent.
+    across = -np.cross(toward, side)
+    return _frame(mid - root, across) @ _frame(upper, hinge).T, _frame(end - mid, across) @ _frame(lower, hinge).T, mid, end
+
+
+def _frame(bone: Array, hinge: Array) -> Array:
+    """Right-handed frames (..., 3, 3) with the first column along ``bone``, the second nearest ``hinge``."""
+    first = normalise(bone)
+    second = normalise(hinge - first * np.sum(first * hinge, axis=-1, keepdims=True))
+    return np.stack([first, second, np.cross(first, second)], axis=-1)

@@ -1,6 +1,9 @@
 """A take: one dancer's recorded or choreographed motion; read from BVH and npz, written to both."""
 
+import math
 import os
+import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -35,7 +38,7 @@ _LIMB_BONES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Motion:
     """A take of ``T`` frames.
 
@@ -52,6 +55,10 @@ class Motion:
         shape = (len(self.root_m), len(self.skeleton), 3, 3)
         if self.rotations.shape != shape or self.root_m.shape != (shape[0], 3):
             raise MotionError(f"Motion: expected rotations {shape}, got {self.rotations.shape}. Check the skeleton.")
+        if not shape[0]:
+            raise MotionError("Motion: expected at least one frame, got none. Take a longer piece.")
+        if not (math.isfinite(self.fps) and self.fps > 0):
+            raise MotionError(f"Motion: expected a rate above 0 fps, got {self.fps}. Check the rate.")
         for name in ("root_m", "rotations"):
             array = np.array(getattr(self, name), dtype=np.float32, order="C")
             if not np.isfinite(array).all():
@@ -89,21 +96,16 @@ class Motion:
         fraction = at - low
         root = self.root_m[low] * (1 - fraction[:, None]) + self.root_m[high] * fraction[:, None]
         quaternions = quaternion_wxyz_from_matrix(self.rotations)
-        joined = slerp_wxyz(
-            quaternions[low], quaternions[high], np.broadcast_to(fraction[:, None], low.shape + (len(self.skeleton),))
-        )
-        return replace(
-            self,
-            fps=fps,
-            root_m=root.astype(np.float32),
-            rotations=matrix_from_quaternion_wxyz(joined).astype(np.float32),
-        )
+        joined = slerp_wxyz(quaternions[low], quaternions[high], fraction[:, None])
+        return replace(self, fps=fps, root_m=root, rotations=matrix_from_quaternion_wxyz(joined))
 
     def mirrored(self) -> "Motion":
-        """Left and right swapped: x -> -x. The skeleton must be symmetric to keep its bones."""
+        """Left and right swapped: x -> -x, the body's own asymmetries with it."""
         flip = np.diag([-1.0, 1.0, 1.0]).astype(np.float32)
         order = list(self.skeleton.mirror)
-        return replace(self, root_m=self.root_m @ flip, rotations=flip @ self.rotations[:, order] @ flip)
+        skeleton = replace(self.skeleton, offsets_m=self.skeleton.offsets_m[order] @ flip)
+        rotations = flip @ self.rotations[:, order] @ flip
+        return replace(self, skeleton=skeleton, root_m=self.root_m @ flip, rotations=rotations)
 
     def floor_m(self) -> float:
         """Height of the floor this dancer stands on: low percentile of the lowest foot joint."""
@@ -145,12 +147,11 @@ def read_motion(
     suffix = path.suffix.lower()
     if suffix == ".bvh":
         fps, skeleton, root, rotations = read_bvh(path, scale=scale)
-        motion = Motion(fps_override or fps, skeleton, root.astype(np.float32), rotations.astype(np.float32))
     elif suffix == ".npz":
-        motion = _read_npz(path, dancer)
-        motion = replace(motion, fps=fps_override) if fps_override else motion
+        fps, skeleton, root, rotations = _read_npz(path, dancer)
     else:
-        raise MotionError(f"{path}: expected .bvh or .npz, got '{suffix}'. Convert the take.")
+        raise MotionError(f"{path}: expected .bvh or .npz, got {suffix or 'no ending'!r}. Convert the take.")
+    motion = Motion(fps_override or fps, skeleton, root.astype(np.float32), rotations.astype(np.float32))
     _check_human(path, motion)
     return motion
 
@@ -159,30 +160,57 @@ def _check_human(path: Path, motion: Motion) -> None:
     """Refuse what cannot be a person in metres: nearly always a wrong unit or up-axis."""
     head, pelvis = motion.skeleton.index("head"), 0
     up = (motion.joints_m[:, head] - motion.joints_m[:, pelvis]).mean(axis=0)
+    axis = int(np.argmax(np.abs(up)))
+    if axis != 1 or up[1] < 0.0:
+        got = f"{'XYZ'[axis]} {'up' if up[axis] > 0.0 else 'down'}"
+        raise MotionError(f"{path}: expected Y up, got {got}. Export the take with Y up.")
     height = motion.skeleton.rest_joints_m[head, 1]
     if not 0.6 < height < 2.6:
         raise MotionError(
-            f"{path}: expected a body of 0.6 to 2.6 m up to the head, got {height:.2f} m. Give the unit with --bvh-scale."
+            f"{path}: expected a body of 0.6 to 2.6 m up to the head, got {height:.4g} m. "
+            "Give the unit with --bvh-scale, for example 0.01 for centimetres."
         )
-    if np.argmax(np.abs(up)) != 1:
-        raise MotionError(f"{path}: expected Y up, got {'XYZ'[int(np.argmax(np.abs(up)))]} up. Export with Y up.")
 
 
-def _read_npz(path: Path, dancer: str) -> Motion:
+def _read_npz(path: Path, dancer: str) -> tuple[float, Skeleton, Array, Array]:
+    """``(fps, skeleton, root_m (T, 3), rotations (T, 22, 3, 3))`` of one dancer."""
     try:
-        with np.load(path, allow_pickle=False) as data:
-            prefix = f"{dancer}_" if f"{dancer}_rotations_6d" in data else ""
-            rotations = matrix_from_6d(data[f"{prefix}rotations_6d"].astype(np.float64))
-            skeleton = Skeleton(
-                tuple(str(n) for n in data["joint_names"]), tuple(int(p) for p in data["parents"]), data["offsets_m"]
+        with zipfile.ZipFile(path) as archive:  # np.load alone would also open a bare array or a pickle
+            held = {name.removesuffix(".npy") for name in archive.namelist()}
+        prefix = f"{dancer}_" if f"{dancer}_rotations_6d" in held else ""
+        needed = {"fps", "joint_names", "parents", "offsets_m", f"{prefix}root_m", f"{prefix}rotations_6d"}
+        if missing := sorted(needed - held):
+            raise MotionError(
+                f"{path}: expected a take written by Duet, got no {', '.join(missing)}. "
+                "Write it with Duet, or give a BVH."
             )
-            return Motion(float(data["fps"]), skeleton, data[f"{prefix}root_m"], rotations.astype(np.float32))
-    except KeyError as error:
+        with np.load(path, allow_pickle=False) as data:
+            names = tuple(str(n) for n in data["joint_names"])
+            skeleton = Skeleton(names, tuple(int(p) for p in data["parents"]), data["offsets_m"])
+            root = data[f"{prefix}root_m"].astype(np.float64)
+            six = data[f"{prefix}rotations_6d"].astype(np.float64)
+            fps = float(data["fps"])
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        reason = str(error).rstrip(".").splitlines()[0] if str(error) else type(error).__name__
+        raise MotionError(f"{path}: expected an npz take, got a broken one ({reason}). Write it again.") from error
+    if (skeleton.names, skeleton.parents) != (BODY.names, BODY.parents):
         raise MotionError(
-            f"{path}: expected a take written by Duet, got no {error}. See Motion in duet/motion.py."
-        ) from error
-    except (OSError, ValueError) as error:
-        raise MotionError(f"{path}: expected an npz take, got a file that does not open ({error}).") from error
+            f"{path}: expected the {len(BODY)} body joints, got {len(skeleton)} joints from {skeleton.names[0]!r} on. "
+            "Map the take to the joints of duet/skeleton.py."
+        )
+    if root.ndim != 2 or root.shape[1] != 3 or six.shape != (len(root), len(skeleton), 6):
+        raise MotionError(
+            f"{path}: expected root_m (T, 3) and rotations_6d (T, {len(skeleton)}, 6), "
+            f"got {root.shape} and {six.shape}. Write the take again."
+        )
+    # A zero 6D makes a matrix that is no rotation; NaN compares false as well.
+    bad = ~(np.isfinite(root).all(axis=1) & (np.linalg.det(matrix_from_6d(six)) > 0.99).all(axis=1))
+    if bad.any():
+        raise MotionError(
+            f"{path}: expected finite numbers, got NaN or no rotation in {int(bad.sum())} frames, first in frame "
+            f"{int(np.argmax(bad))}. Clean or cut the take."
+        )
+    return fps, skeleton, root, matrix_from_6d(six)
 
 
 def write_motion(path: str | Path, motion: Motion) -> None:
@@ -197,30 +225,38 @@ def write_couple(path: str | Path, dancers: dict[str, Motion]) -> None:
     """
     path = Path(path)
     first = next(iter(dancers.values()))
+    if any((m.fps, m.skeleton) != (first.fps, first.skeleton) for m in dancers.values()):
+        raise MotionError(f"{path}: expected dancers of one rate and one body, got several. Put them on one first.")
+    suffix = path.suffix.lower()
+    if suffix not in (".bvh", ".npz"):
+        raise MotionError(f"{path}: expected a name in .bvh or .npz, got {suffix or 'no ending'!r}. Change the ending.")
+    if suffix == ".bvh" and len(dancers) != 1:
+        raise MotionError(f"{path}: expected one dancer for BVH, got {len(dancers)}. Write .npz, or one file each.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.part{suffix}")
     try:
-        if path.suffix.lower() == ".bvh":
-            if len(dancers) != 1:
-                raise MotionError(
-                    f"{path}: expected one dancer for BVH, got {len(dancers)}. Write .npz, or one file each."
-                )
+        if suffix == ".bvh":
             write_bvh(temporary, first.fps, first.skeleton, first.root_m, first.rotations)
         else:
-            arrays: dict[str, NDArray] = {
-                "fps": np.array(first.fps),
-                "joint_names": np.array(first.skeleton.names),
-                "parents": np.array(first.skeleton.parents),
-                "offsets_m": first.skeleton.offsets_m,
-            }
-            for name, motion in dancers.items():
-                prefix = f"{name}_" if name else ""
-                arrays[f"{prefix}root_m"] = motion.root_m
-                arrays[f"{prefix}rotations_6d"] = six_d_from_matrix(motion.rotations)
-            np.savez_compressed(temporary, allow_pickle=False, **arrays)
+            np.savez_compressed(temporary, allow_pickle=False, **_npz_arrays(dancers))
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _npz_arrays(dancers: dict[str, Motion]) -> dict[str, NDArray]:
+    first = next(iter(dancers.values()))
+    arrays: dict[str, NDArray] = {
+        "fps": np.array(first.fps),
+        "joint_names": np.array(first.skeleton.names),
+        "parents": np.array(first.skeleton.parents),
+        "offsets_m": first.skeleton.offsets_m,
+    }
+    for name, motion in dancers.items():
+        prefix = f"{name}_" if name else ""
+        arrays[f"{prefix}root_m"] = motion.root_m
+        arrays[f"{prefix}rotations_6d"] = six_d_from_matrix(motion.rotations)
+    return arrays
 
 
 def quaternions_of(rotations: Array) -> NDArray[np.float32]:

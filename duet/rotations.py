@@ -53,21 +53,17 @@ def six_d_from_matrix(matrix: Array) -> Array:
 def quaternion_wxyz_from_matrix(matrix: Array) -> Array:
     """Matrices (..., 3, 3) to unit quaternions (..., 4) with w >= 0 (Shepperd's method)."""
     m = np.asarray(matrix)
-    trace = m[..., 0, 0] + m[..., 1, 1] + m[..., 2, 2]
-    # One candidate per largest component; the best conditioned one is picked per element.
-    candidates = np.stack(
-        [
-            np.stack([1 + trace, m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]], -1),
-            np.stack([m[..., 2, 1] - m[..., 1, 2], 1 + 2 * m[..., 0, 0] - trace, m[..., 0, 1] + m[..., 1, 0], m[..., 0, 2] + m[..., 2, 0]], -1),
-            np.stack([m[..., 0, 2] - m[..., 2, 0], m[..., 0, 1] + m[..., 1, 0], 1 + 2 * m[..., 1, 1] - trace, m[..., 1, 2] + m[..., 2, 1]], -1),
-            np.stack([m[..., 1, 0] - m[..., 0, 1], m[..., 0, 2] + m[..., 2, 0], m[..., 1, 2] + m[..., 2, 1], 1 + 2 * m[..., 2, 2] - trace], -1),
-        ],
-        axis=-2,
-    )  # fmt: skip
-    diagonal = np.stack([trace, m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]], -1)
-    best = np.argmax(diagonal, axis=-1)
-    q = np.take_along_axis(candidates, best[..., None, None], axis=-2)[..., 0, :]
-    q = normalise(q)
+    trace = np.trace(m, axis1=-2, axis2=-1)
+    # 4 q q^T: every row is a multiple of q; the one with the largest diagonal is the best conditioned.
+    outer = np.empty((*m.shape[:-2], 4, 4), np.result_type(m, np.float32))
+    outer[..., 0, 0] = 1.0 + trace
+    outer[..., 0, 1] = m[..., 2, 1] - m[..., 1, 2]
+    outer[..., 0, 2] = m[..., 0, 2] - m[..., 2, 0]
+    outer[..., 0, 3] = m[..., 1, 0] - m[..., 0, 1]
+    outer[..., 1:, 0] = outer[..., 0, 1:]
+    outer[..., 1:, 1:] = m + np.swapaxes(m, -1, -2) + (1.0 - trace)[..., None, None] * np.eye(3, dtype=m.dtype)
+    best = np.argmax(np.diagonal(outer, axis1=-2, axis2=-1), axis=-1)
+    q = normalise(np.take_along_axis(outer, best[..., None, None], axis=-2)[..., 0, :])
     return np.where(q[..., :1] < 0, -q, q)
 
 
@@ -145,5 +141,5 @@ def yaw_matrix(yaw_rad: ArrayLike) -> Array:
 
 
 def wrap_angle(angle_rad: ArrayLike) -> Array:
-    """Angles to (-pi, pi]."""
+    """The same angles in [-pi, pi]."""
     return np.arctan2(np.sin(angle_rad), np.cos(angle_rad))

@@ -52,8 +52,10 @@ class Skeleton:
         offsets = np.ascontiguousarray(self.offsets_m, dtype=np.float32)
         if offsets.shape != (len(self.names), 3) or len(self.parents) != len(self.names):
             raise ValueError(f"Skeleton: expected one parent and one offset (3,) per name, got {offsets.shape}.")
-        if any(p >= j for j, p in enumerate(self.parents)):
-            raise ValueError("Skeleton: expected parents before children.")
+        if self.parents[:1] != (-1,) or any(not 0 <= p < j for j, p in enumerate(self.parents) if j > 0):
+            raise ValueError("Skeleton: expected one root (parent -1) first, and parents before children.")
+        if not np.isfinite(offsets).all():
+            raise ValueError("Skeleton: expected finite offsets, got NaN or infinity.")
         offsets.setflags(write=False)
         object.__setattr__(self, "offsets_m", offsets)
 
@@ -75,7 +77,8 @@ class Skeleton:
         """(J,) distance of each joint to its parent; 0 for the root."""
         lengths = np.linalg.norm(self.offsets_m, axis=-1)
         lengths[0] = 0.0
-        return lengths.astype(np.float32)
+        lengths.setflags(write=False)
+        return lengths
 
     @cached_property
     def rest_joints_m(self) -> NDArray[np.float32]:
@@ -84,6 +87,7 @@ class Skeleton:
         for j, parent in enumerate(self.parents):
             if parent >= 0:
                 joints[j] += joints[parent]
+        joints.setflags(write=False)
         return joints
 
     @cached_property
