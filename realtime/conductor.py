@@ -118,8 +118,10 @@ class Conductor:
     def run(self, stop: Callable[[], bool]) -> None:
         """Tick by the clock until ``stop()``; what is due is done, what is too late is skipped."""
         tick = self._timeline.token_of_frame(self._timeline.frame_at(self.clock.now())) + 1
-        while not stop():
+        while True:
             self.clock.sleep_until(self._start_of(tick))
+            if stop():
+                break
             self.tick(tick)
             behind = (self.clock.now() - self._start_of(tick + 1)) / self._timeline.token_frames * self._timeline.fps
             if behind > MAX_CATCH_UP_TICKS:

@@ -1,0 +1,137 @@
+import numpy as np
+import pytest
+
+from duet.features import Standing
+from duet.frames import PoseSource
+from duet.kinematics import forward
+from duet.poses import relaxed_rotations
+from duet.rotations import matrix_from_quaternion_wxyz, matrix_from_rotvec, yaw_matrix
+from duet.skeleton import BODY
+from duet.timeline import Timeline
+from realtime.feet import FootLock, lock_feet
+from realtime.playout import EASE_S, FADE_FRAMES, Plan, Playout
+
+TIMELINE = Timeline(30.0, 4)
+START = Standing(np.array([1.0, 0.9, 2.0]), 0.7)
+
+
+def plan(first: int, *, count: int = 32, x_m: float = 1.0, lift_rad: float = 0.0, contact: float = 0.0) -> Plan:
+    rotations = np.repeat(relaxed_rotations()[None], count, axis=0)
+    rotations[:, 0] = yaw_matrix(0.7)
+    shoulder = BODY.index("left_shoulder")
+    rotations[:, shoulder] = matrix_from_rotvec(np.array([0.0, 0.0, lift_rad])) @ rotations[:, shoulder]
+    root = np.tile(np.array([x_m, 0.8664, 2.0], dtype=np.float32), (count, 1))
+    return Plan(first, root, rotations.astype(np.float32), np.full((count, 4), contact, np.float32), first / 30.0)
+
+
+def joints(playout: Playout, time_s: float) -> np.ndarray:
+    pose = playout.pose_at(time_s)
+    return forward(BODY, pose.root_m, matrix_from_quaternion_wxyz(pose.quaternions_wxyz))[0]
+
+
+def test_rests_where_it_enters_before_any_plan() -> None:
+    playout = Playout(TIMELINE, START)
+    pose = playout.pose_at(3.0)
+    assert pose.source is PoseSource.HOLD
+    np.testing.assert_allclose(pose.root_m[[0, 2]], [1.0, 2.0], atol=1e-6)
+    feet = joints(playout, 3.0)[[10, 11], 1]
+    assert np.abs(feet - BODY.rest_joints_m[10, 1]).max() < 0.02
+
+
+def test_a_plan_fades_in_and_is_then_shown_as_it_is() -> None:
+    playout = Playout(TIMELINE, START)
+    playout.merge(plan(8, x_m=1.3), shown_frame=6)
+    x = [float(playout.pose_at(f / 30).root_m[0]) for f in range(6, 16)]
+    assert x[0] == pytest.approx(1.0)
+    assert np.all(np.diff(x[1 : 2 + FADE_FRAMES]) > 0)
+    assert x[-1] == pytest.approx(1.3)
+    assert playout.pose_at(8 / 30).source is PoseSource.BLEND
+    assert playout.pose_at(15 / 30).source is PoseSource.MODEL
+
+
+def test_frames_already_shown_never_change() -> None:
+    playout = Playout(TIMELINE, START)
+    playout.merge(plan(8), shown_frame=6)
+    before = [joints(playout, f / 30) for f in range(6, 15)]
+    playout.merge(plan(12, x_m=2.0, lift_rad=1.0), shown_frame=14)
+    for f, was in zip(range(6, 15), before, strict=True):
+        np.testing.assert_array_equal(joints(playout, f / 30), was)
+
+
+def test_a_late_plan_drops_what_is_past() -> None:
+    playout = Playout(TIMELINE, START)
+    playout.merge(plan(8, x_m=1.1), shown_frame=20)
+    assert playout.pose_at(20 / 30).root_m[0] == pytest.approx(1.0)
+    assert playout.pose_at(30 / 30).root_m[0] == pytest.approx(1.1)
+
+
+def test_a_plan_that_is_wholly_past_changes_nothing() -> None:
+    playout = Playout(TIMELINE, START)
+    playout.merge(plan(8, x_m=1.1), shown_frame=100)
+    assert playout.pose_at(101 / 30).root_m[0] == pytest.approx(1.0)
+
+
+def test_eases_to_rest_when_starved_and_comes_back_without_a_jump() -> None:
+    playout = Playout(TIMELINE, START)
+    playout.merge(plan(8, lift_rad=1.5), shown_frame=6)
+    end = 8 + 31
+    assert playout.pose_at(end / 30).source is PoseSource.MODEL
+    assert playout.pose_at((end + 3) / 30).source is PoseSource.HOLD
+    rested = playout.pose_at(end / 30 + EASE_S)
+    still = playout.pose_at(end / 30 + 5 * EASE_S)
+    np.testing.assert_allclose(rested.quaternions_wxyz, still.quaternions_wxyz, atol=1e-6)
+    back = end + 60
+    playout.merge(plan(back, lift_rad=1.5), shown_frame=back - 1)
+    track = np.array([joints(playout, f / 30) for f in range(end - 2, back + 12)])
+    assert np.abs(np.diff(track, axis=0)).max() < 0.15
+    assert playout.pose_at((back + 10) / 30).source is PoseSource.MODEL
+
+
+def test_a_long_wait_before_the_first_plan_keeps_the_timeline_bounded_and_aligned() -> None:
+    playout = Playout(TIMELINE, START)
+    playout.merge(plan(4000, x_m=1.5), shown_frame=3998)
+    assert playout.pose_at(3990 / 30).root_m[0] == pytest.approx(1.0)
+    assert playout.pose_at(4010 / 30).root_m[0] == pytest.approx(1.5)
+    assert playout.leader_age_s(4010 / 30) == pytest.approx(10 / 30)
+
+
+def test_poses_between_frames_lie_between_them() -> None:
+    playout = Playout(TIMELINE, START)
+    playout.merge(plan(8, x_m=1.4), shown_frame=6)
+    a, m, b = (playout.pose_at(t / 30).root_m[0] for t in (9, 9.5, 10))
+    assert a < m < b
+
+
+def test_a_planted_foot_stays_while_the_body_slides() -> None:
+    count = 12
+    rotations = np.repeat(relaxed_rotations()[None], count, axis=0)
+    root = np.tile(np.array([0.0, 0.8664, 0.0]), (count, 1))
+    root[:, 2] = np.linspace(0.0, 0.06, count)
+    contacts = np.ones((count, 4))
+    locked, locks = lock_feet(root, rotations, contacts, FootLock())
+    ankles = forward(BODY, root, locked.astype(np.float64))[0][:, [7, 8]]
+    loose = forward(BODY, root, rotations.astype(np.float64))[0][:, [7, 8]]
+    slid = np.linalg.norm(np.diff(ankles[:, :, [0, 2]], axis=0), axis=-1).sum(axis=0)
+    assert slid.max() < 0.004 < 0.05 < np.linalg.norm(loose[-1] - loose[0], axis=-1).min()
+    assert locks[-1].planted == (True, True)
+    lengths = np.linalg.norm(ankles - forward(BODY, root, locked.astype(np.float64))[0][:, [4, 5]], axis=-1)
+    np.testing.assert_allclose(lengths, BODY.bone_lengths_m[[7, 8]][None].repeat(count, 0), atol=1e-4)
+
+
+def test_a_foot_pulled_too_far_is_let_go() -> None:
+    count = 20
+    rotations = np.repeat(relaxed_rotations()[None], count, axis=0)
+    root = np.tile(np.array([0.0, 0.8664, 0.0]), (count, 1))
+    root[:, 0] = np.linspace(0.0, 0.5, count)
+    locked, locks = lock_feet(root, rotations, np.ones((count, 4)), FootLock())
+    assert not all(all(lock.planted) for lock in locks)
+    ankles = forward(BODY, root, locked.astype(np.float64))[0][:, [7, 8]]
+    assert np.abs(np.diff(ankles, axis=0)).max() < 0.12
+
+
+def test_nothing_sinks_through_the_floor() -> None:
+    rotations = relaxed_rotations()[None].astype(np.float64)
+    root = np.array([[0.0, 0.75, 0.0]])
+    locked, _ = lock_feet(root, rotations, np.zeros((1, 4)), FootLock())
+    feet = forward(BODY, root, locked.astype(np.float64))[0][0, [7, 8, 10, 11], 1]
+    assert feet.min() > -0.005

@@ -1,0 +1,169 @@
+"""The ``duet`` command: demo, play, devices, doctor."""
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from duet import __version__
+from duet.errors import DuetError, InputError
+from ui.options import LeaderOptions, Output
+
+_FOLLOWERS = Path(__file__).resolve().parents[1] / "followers"
+DEFAULT_FOLLOWER = _FOLLOWERS / "salsa-s"
+
+_EPILOG = """\
+examples:
+  duet demo                                          a couple dances to built-in music
+  duet play --leader camera:0 --music device:default your webcam, the music in the room
+  duet play --leader camera:0 --music song.mp3       your webcam, a song that Duet plays
+  duet play --leader take.bvh --music song.ogg --headless --out film.mp4
+  duet doctor                                        what works on this machine, and what to do about the rest
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns the exit code: 0 done, 2 something does not fit, 130 interrupted."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments) or 0)
+    except DuetError as error:
+        print(f"duet: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("duet: stopped", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="duet",
+        description="A live dance partner: an AI follower that dances with you, to the music that plays.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"duet {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_demo(commands)
+    _add_play(commands)
+    devices = commands.add_parser("devices", help="list cameras and sound devices", description=_devices.__doc__)
+    devices.set_defaults(run=_devices)
+    doctor = commands.add_parser("doctor", help="check what works here", description=_doctor.__doc__)
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    demo = commands.add_parser(
+        "demo",
+        help="a couple dances, nothing attached",
+        description="A built-in leader dances salsa to built-in music, and the follower dances along. "
+        "Opens a window where there is a display, else writes a film.",
+    )
+    demo.add_argument("--tempo", type=float, default=180.0, metavar="BPM", help="of the music (default 180)")
+    _add_output(demo)
+    demo.set_defaults(run=_demo)
+
+
+def _add_play(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    play = commands.add_parser(
+        "play",
+        help="dance with a camera, a video or a recorded leader",
+        description="The follower dances with the leader given, live: paced by the clock, never faster. "
+        "Videos loop; a take is danced once. Nothing is recorded unless an option below says so.",
+    )
+    play.add_argument(
+        "--leader",
+        required=True,
+        metavar="SOURCE",
+        help="camera:0 (any index), a video file or URL, or a take (.bvh, .npz)",
+    )
+    play.add_argument(
+        "--music", metavar="SOURCE", help="a sound file, device:NAME (part of an input's name), or none for silence"
+    )
+    play.add_argument("--bvh-fps", type=float, metavar="FPS", help="true rate of a take whose file states a wrong one")
+    play.add_argument("--bvh-scale", type=float, default=1.0, metavar="S", help="turns a take's unit into metres")
+    play.add_argument("--height", type=float, metavar="M", help="the performer's height; better depth from a camera")
+    play.add_argument("--mirror", action="store_true", help="mirror the camera's picture left to right")
+    _add_output(play)
+    play.set_defaults(run=_play)
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--follower", type=Path, default=DEFAULT_FOLLOWER, metavar="DIR", help="a follower folder")
+    parser.add_argument(
+        "--distance", type=float, metavar="M", help="how far away the partner dances (default: as trained)"
+    )
+    parser.add_argument("--seconds", type=float, metavar="N", help="stop after N seconds")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything drawn at random (default 0)")
+    parser.add_argument("--headless", action="store_true", help="no window: write a film (needs --out or --seconds)")
+    parser.add_argument("--out", type=Path, metavar="FILM.mp4", help="the film to write when headless")
+    parser.add_argument("--size", default="640x360", metavar="WxH", help="of the film, or of the window at first")
+    parser.add_argument("--fps", type=float, default=30.0, help="drawn frames a second (default 30)")
+    parser.add_argument("--save-motion", type=Path, metavar="FILE.npz", help="record both dancers' joints, 30 fps")
+    parser.add_argument("--report", type=Path, metavar="FILE.json", help="write timings and counters")
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from ui.app import has_display, perform
+    from ui.sources import demo_sources
+
+    if not 90.0 <= arguments.tempo <= 230.0:
+        raise InputError(f"--tempo: expected 90 to 230 bpm, got {arguments.tempo:g}. Salsa lives near 180.")
+    output = _output_of(arguments)
+    headless = output.headless or not has_display()
+    seconds = output.seconds or (20.0 if headless else 120.0)
+    output = replace(output, headless=headless, seconds=seconds, film=output.film or Path("out/demo.mp4"))
+    return perform(demo_sources(seconds, arguments.tempo, arguments.seed), output)
+
+
+def _play(arguments: argparse.Namespace) -> int:
+    from ui.app import perform
+    from ui.sources import play_sources
+
+    leader = LeaderOptions(arguments.leader, arguments.bvh_fps, arguments.bvh_scale, arguments.height, arguments.mirror)
+    output = _output_of(arguments)
+    return perform(play_sources(leader, arguments.music, headless=output.headless), output)
+
+
+def _output_of(arguments: argparse.Namespace) -> Output:
+    """The options every performance shares, checked."""
+    width, _, height = arguments.size.partition("x")
+    if not (width.isdigit() and height.isdigit() and 64 <= int(width) <= 7680 and 64 <= int(height) <= 4320):
+        raise InputError(f"--size: expected WxH such as 1280x720, got {arguments.size!r}.")
+    if arguments.seconds is not None and not arguments.seconds > 0:
+        raise InputError(f"--seconds: expected more than 0, got {arguments.seconds:g}.")
+    if not 1.0 <= arguments.fps <= 240.0:
+        raise InputError(f"--fps: expected 1 to 240, got {arguments.fps:g}.")
+    return Output(
+        follower=arguments.follower,
+        headless=arguments.headless,
+        film=arguments.out,
+        seconds=arguments.seconds,
+        seed=arguments.seed,
+        # Video codecs want even sides.
+        size=(int(width) // 2 * 2, int(height) // 2 * 2),
+        fps=arguments.fps,
+        motion=arguments.save_motion,
+        report=arguments.report,
+        distance_m=arguments.distance,
+    )
+
+
+def _devices(_: argparse.Namespace) -> int:
+    """List the cameras and sound devices that Duet can use, by the names its options take."""
+    from ui.doctor import print_devices
+
+    return print_devices()
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    """Check what works on this machine: picture, sound, camera, pose model, follower. One line each, with the next
+    step where something is missing."""
+    from ui.doctor import print_checks
+
+    return print_checks(DEFAULT_FOLLOWER)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""What a performance is asked for: plain values, made by the command, read by the application."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class LeaderOptions:
+    """Where the leader comes from."""
+
+    source: str
+    """``camera:N``, a video file or URL, or a take."""
+    bvh_fps: float | None = None
+    bvh_scale: float = 1.0
+    height_m: float | None = None
+    mirror: bool = False
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the performance goes and what of it is kept."""
+
+    follower: Path
+    headless: bool
+    film: Path | None
+    """Film to write when headless; None for the command's default."""
+    seconds: float | None
+    """How long; None until the source ends or the window is closed."""
+    seed: int
+    size: tuple[int, int]
+    fps: float
+    motion: Path | None = None
+    report: Path | None = None
+    distance_m: float | None = None
