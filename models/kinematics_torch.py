@@ -20,7 +20,7 @@ def matrix_from_6d(six: Tensor) -> Tensor:
 
 
 def forward(skeleton: Skeleton, root_m: Tensor, rotations: Tensor) -> tuple[Tensor, Tensor]:
-    """Joint positions (..., J, 3) and global rotations (..., J, 3, 3) from local ones, as ``duet.kinematics.forward``."""
+    """Joint positions (..., J, 3) and global rotations (..., J, 3, 3), as ``duet.kinematics.forward``."""
     offsets = torch.from_numpy(skeleton.offsets_m.copy()).to(rotations)
     positions, turned = [root_m], [rotations[..., 0, :, :]]
     for j in range(1, len(skeleton)):
@@ -31,7 +31,7 @@ def forward(skeleton: Skeleton, root_m: Tensor, rotations: Tensor) -> tuple[Tens
 
 
 def body_rotations(frames: Tensor) -> Tensor:
-    """Follower features (..., >= 141) to local rotations (..., 22, 3, 3), the pelvis in the follower's heading frame."""
+    """Follower features (..., >= 141) to local rotations (..., 22, 3, 3), pelvis in the heading frame."""
     upper = matrix_from_6d(frames[..., FOLLOWER_UPPER].unflatten(-1, (len(UPPER_JOINTS), 6)))
     lower = matrix_from_6d(frames[..., FOLLOWER_LOWER].unflatten(-1, (len(LOWER_JOINTS), 6)))
     order = torch.tensor([*UPPER_JOINTS, *LOWER_JOINTS], device=frames.device).argsort()

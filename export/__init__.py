@@ -1,0 +1,1 @@
+"""From trained weights to the folder the live half plays: ONNX graphs, contract, model card, and proof of parity."""

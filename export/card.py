@@ -1,0 +1,72 @@
+"""The model card: what a follower is, what it was made from, what was measured, and what it cannot do."""
+
+import platform
+
+from duet.contract import FollowerContract
+from export.verify import TOLERANCE, Parity
+from models.follower import Follower
+from models.release import Release
+
+CARD_FILE = "MODEL_CARD.md"
+
+
+def model_card(follower: Follower, release: Release, contract: FollowerContract, parity: Parity) -> str:
+    """MODEL_CARD.md, filled with values; every number in it comes from the run or from the export itself."""
+    config = follower.config
+    sizes = {part: _millions(getattr(follower, part)) for part in ("codec", "memory", "denoiser")}
+    times = "\n".join(f"| {role} | {p50:.2f} | {p99:.2f} |" for role, (p50, p99) in parity.milliseconds.items())
+    return f"""# {release.name}
+
+A follower for Duet: given a leader's movement and the music as they are known now, it plans the next
+{contract.plan_frames} frames of its partner's dance at {config.fps:g} frames a second and plans anew every
+{config.token_frames} frames.
+
+## What it is
+Preset {config.name}: a causal codec of three streams (upper body, lower body, root; grouped residual finite
+scalar quantisation, {config.latent_width} numbers a token), a blockwise denoiser over {config.past} committed and
+{config.plan} planned tokens, and a Mamba memory carried across the whole performance. Sampler:
+{config.sampler.kind}, {config.sampler.calls} network calls a tick, unrolled in the graph.
+
+| part | parameters |
+|---|---|
+| codec | {sizes["codec"]} |
+| memory | {sizes["memory"]} |
+| denoiser | {sizes["denoiser"]} |
+
+Weights sha256 `{contract.weights_sha256}`.
+
+## What it was made from
+{release.training_data}
+
+Licence: {release.licence}
+
+Repeat the training:
+
+    {release.command}
+
+Seeds: {", ".join(str(seed) for seed in release.seeds)}.
+
+## What was measured
+{release.results.strip() or "No closed-loop results were recorded with this run."}
+
+### Export
+Torch against ONNX Runtime over {parity.seconds:.0f} s ({parity.ticks} ticks) of carried state on seeded inputs:
+greatest difference of any output or state {parity.max_abs:.1e} (tolerance {TOLERANCE:g}), of any joint
+{parity.joints_mm:.1e} mm. The plan stays continuous: committed latents are not snapped to the codec's grid, where a
+rounding tie could make two runtimes part.
+
+Milliseconds on one thread of {platform.machine()} ({platform.system()}), guidance included:
+{parity.tick_ms:.1f} ms a tick.
+
+| role | p50 | p99 |
+|---|---|---|
+{times}
+
+## What it cannot do
+{release.limits.strip() or "Nothing was recorded with this run; expect little beyond the dances it was trained on."}
+"""
+
+
+def _millions(part: object) -> str:
+    count = sum(p.numel() for p in part.parameters())  # type: ignore[attr-defined]
+    return f"{count / 1e6:.2f} M"

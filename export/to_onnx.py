@@ -1,0 +1,194 @@
+"""A follower to a folder: one ONNX graph per role of the tick, the contract, and the model card.
+
+Graphs are opset 20 (23 and up emit an op that TensorRT-RTX cannot build), of static shapes, with the sampler unrolled
+and noise and state as inputs and outputs. Equal weights give equal bytes.
+"""
+
+import hashlib
+import logging
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor
+
+from duet.contract import CONTRACT_FILE, FollowerContract, GraphSpec, TensorSpec, sha256_of
+from duet.features import LAYOUT_VERSION
+from duet.skeleton import BODY
+from export.card import CARD_FILE, model_card
+from export.verify import Parity, measure
+from models.follower import Follower, Role
+from models.release import Release
+
+OPSET = 20
+FORMAT = "duet-follower-graph/1"
+MUSIC_LAYOUT = "sin_beat cos_beat sin_bar cos_bar log2_tempo confidence onset loudness"
+"""Music features per frame, in order."""
+
+Progress = Callable[[str], None]
+
+
+def export_follower(
+    follower: Follower,
+    release: Release,
+    out: Path,
+    *,
+    bank: Path | None = None,
+    seconds: float = 60.0,
+    progress: Progress = lambda _: None,
+) -> tuple[FollowerContract, Parity]:
+    """Write ``follower`` to the folder ``out`` and prove it there over ``seconds`` of carried state.
+
+    The contract is written last: a folder without one is no follower, so a broken export is never played.
+    """
+    follower = follower.eval()
+    out.mkdir(parents=True, exist_ok=True)
+    (out / CONTRACT_FILE).unlink(missing_ok=True)
+    weights = weights_sha256(follower)
+    graphs = []
+    for role, tensors in example_roles(follower):
+        progress(f"export {role.name}")
+        model = export_role(role, tensors)
+        onnx.helper.set_model_props(model, _properties(follower, role, weights))
+        path = out / f"{role.name}.onnx"
+        path.write_bytes(model.SerializeToString(deterministic=True))
+        graphs.append(
+            GraphSpec(
+                role.name, path.name, sha256_of(path), _specs(tensors, role.inputs), _specs(tensors, role.outputs)
+            )
+        )
+    if bank is not None:
+        shutil.copyfile(bank, out / bank.name)
+    progress(f"verify {seconds:.0f} s")
+    parity = measure(follower, out, [(g.role, out / g.file) for g in graphs], seconds=seconds)
+    contract = _contract(follower, release, graphs, weights, parity, out / bank.name if bank else None)
+    (out / CARD_FILE).write_text(model_card(follower, release, contract, parity))
+    (out / CONTRACT_FILE).write_text(contract.to_json())
+    return contract, parity
+
+
+def example_roles(follower: Follower) -> Iterator[tuple[Role, dict[str, Tensor]]]:
+    """Every role of a tick with example tensors of all its inputs and outputs, by name."""
+    generator = torch.Generator().manual_seed(0)
+    tensors = {name: torch.randn(shape, generator=generator) for name, shape in follower.input_shapes().items()}
+    tensors |= follower.initial_state()
+    for role in follower.roles():
+        role.eval()
+        with torch.no_grad():
+            tensors |= dict(zip(role.outputs, role(*(tensors[name] for name in role.inputs)), strict=True))
+        yield role, tensors
+
+
+def export_role(role: Role, tensors: dict[str, Tensor]) -> onnx.ModelProto:
+    """One checked graph, stripped of everything that speaks of the machine it was made on."""
+    with _quiet():
+        program = torch.onnx.export(
+            role,
+            tuple(tensors[name] for name in role.inputs),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=list(role.inputs),
+            output_names=list(role.outputs),
+            external_data=False,
+            optimize=True,
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    # The exporter notes source lines, with absolute paths, on every node and value.
+    for item in (*model.graph.node, *model.graph.value_info, *model.graph.initializer, *model.graph.input):
+        del item.metadata_props[:]
+    for item in (model, model.graph, *model.graph.output):
+        del item.metadata_props[:]
+    model.graph.name = f"duet_{role.name}"
+    onnx.checker.check_model(model)
+    return model
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the exporter's remarks on its own insides away from the user."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def weights_sha256(follower: Follower) -> str:
+    """Hash of every tensor, sorted by name: the same weights give the same hash, however they were saved."""
+    digest = hashlib.sha256()
+    for name, value in sorted(follower.state_dict().items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(np.ascontiguousarray(value.detach().cpu().numpy()).tobytes())
+    return digest.hexdigest()
+
+
+def _properties(follower: Follower, role: Role, weights: str) -> dict[str, str]:
+    config = follower.config
+    return {
+        "format": FORMAT,
+        "role": role.name,
+        "fps": str(config.fps),
+        "token_frames": str(config.token_frames),
+        "sampler": f"{config.sampler.kind} x{config.sampler.calls}",
+        "skeleton_sha256": BODY.fingerprint,
+        "weights_sha256": weights,
+    }
+
+
+def _specs(tensors: dict[str, Tensor], names: tuple[str, ...]) -> tuple[TensorSpec, ...]:
+    return tuple(TensorSpec(name, tuple(tensors[name].shape)) for name in names)
+
+
+def _contract(
+    follower: Follower,
+    release: Release,
+    graphs: list[GraphSpec],
+    weights: str,
+    parity: Parity,
+    bank: Path | None,
+) -> FollowerContract:
+    config = follower.config
+    frames = next(spec for graph in graphs for spec in graph.outputs if spec.name == "frames")
+    return FollowerContract(
+        name=release.name,
+        fps=config.fps,
+        token_frames=config.token_frames,
+        window_tokens=config.window,
+        plan_tokens=config.plan,
+        latent_size=config.latent_width,
+        style_size=config.style_width,
+        joint_names=BODY.names,
+        skeleton_fingerprint=BODY.fingerprint,
+        feature_layout=LAYOUT_VERSION,
+        music_layout=MUSIC_LAYOUT,
+        inputs=tuple(TensorSpec(name, shape) for name, shape in follower.input_shapes().items()),
+        outputs=(frames,),
+        states=tuple(TensorSpec(name, tuple(value.shape)) for name, value in follower.initial_state().items()),
+        graphs=tuple(graphs),
+        style=release.style,
+        observed_delay_frames=release.observed_delay_frames,
+        root_leak=release.root_leak,
+        distance_m=release.distance_m,
+        weights_sha256=weights,
+        parity_max_abs=parity.max_abs,
+        training_data=release.training_data,
+        licence=release.licence,
+        bank=bank.name if bank else "",
+        bank_sha256=sha256_of(bank) if bank else "",
+        notes={
+            "normalisation": "inside the graphs: every input and output is in the units of duet.features",
+            "plan": "continuous latents, never snapped to the codec's grid",
+            "sampler": f"{config.sampler.kind}, {config.sampler.calls} calls a tick",
+        },
+    )
