@@ -58,6 +58,8 @@ class MusicFrame(_Published):
     tempo_bpm: float
     confidence: float
     """[0, 1]; 0 in silence."""
+    metre: int = 4
+    """Beats in a bar."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,6 +23,7 @@ N_FFT = 2048
 N_MELS = 128
 N_CHROMA = 12
 N_MFCC = 20
+MEL_LOG_STEP = math.log(6.4) / 27.0
 FLOOR_POWER = 1e-10  # -100 dB: librosa's ``amin``
 
 
@@ -60,17 +61,22 @@ FEATURES = FeatureLayout(
 CONDITION_SIZE = 8  # length of ``music_condition``
 
 
-def mel_filters(*, rate_hz: float, n_fft: int = N_FFT, n_mels: int = N_MELS) -> Floats:
+def _mel_from_hz(hz: float) -> float:
+    return hz / (200 / 3) if hz < 1000.0 else 15.0 + math.log(hz / 1000.0) / MEL_LOG_STEP
+
+
+def mel_filters(
+    *, rate_hz: float, n_fft: int = N_FFT, n_mels: int = N_MELS, range_hz: tuple[float, float] | None = None
+) -> Floats:
     """(n_mels, 1 + n_fft // 2) triangular filters of unit area on Slaney's mel scale (Auditory Toolbox, 1998).
 
-    The scale is linear (200/3 Hz per mel) up to 1 kHz and logarithmic (27 mels to a factor of 6.4) above.
+    The scale is linear (200/3 Hz per mel) up to 1 kHz and logarithmic (27 mels to a factor of 6.4)
+    above. ``range_hz``: lower and upper end, the whole spectrum unless given.
     """
-    log_step = math.log(6.4) / 27.0
-    top_hz = rate_hz / 2.0
-    top_mel = top_hz / (200 / 3) if top_hz < 1000.0 else 15.0 + math.log(top_hz / 1000.0) / log_step
-    mels = np.linspace(0.0, top_mel, n_mels + 2)
-    edges_hz = np.where(mels < 15.0, mels * (200 / 3), 1000.0 * np.exp(log_step * (mels - 15.0)))
-    bins_hz = np.linspace(0.0, top_hz, 1 + n_fft // 2)
+    lowest_hz, highest_hz = range_hz or (0.0, rate_hz / 2.0)
+    mels = np.linspace(_mel_from_hz(lowest_hz), _mel_from_hz(highest_hz), n_mels + 2)
+    edges_hz = np.where(mels < 15.0, mels * (200 / 3), 1000.0 * np.exp(MEL_LOG_STEP * (mels - 15.0)))
+    bins_hz = np.linspace(0.0, rate_hz / 2.0, 1 + n_fft // 2)
     widths_hz = np.diff(edges_hz)
     distance_hz = edges_hz[:, None] - bins_hz[None, :]
     rising = -distance_hz[:-2] / widths_hz[:-1, None]
@@ -184,8 +190,8 @@ class MusicFeatures:
         """Fill ``frame`` (54,) from ``window`` (N_FFT,)."""
         spectrum = np.fft.rfft(window * self._window)
         power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
-        mel_db = 10.0 * np.log10(np.maximum(FLOOR_POWER, self._mel @ power))
-        mfcc = self._cosines @ mel_db
+        mel_db = (10.0 * np.log10(np.maximum(FLOOR_POWER, self._mel @ power))).astype(np.float32)
+        mfcc = (self._cosines @ mel_db).astype(np.float32)
         if self._mel_db is not None and self._mfcc is not None:
             frame[FEATURES.onset] = np.maximum(0.0, mel_db - self._mel_db).mean()
             frame[FEATURES.mfcc_delta] = mfcc - self._mfcc
@@ -202,19 +208,22 @@ def music_condition(frame: MusicFrame) -> Floats:
     ``[sin beat, cos beat, sin bar, cos bar, log2(bpm / 120), confidence, onset / 10 dB,
     loudness from 0 at -60 dBFS and below to 1 at full scale]``.
     """
-    beat, bar = 2.0 * math.pi * frame.beat_phase, 2.0 * math.pi * frame.bar_phase
     onset_db = float(frame.features[FEATURES.onset][0])
     loudness_db = float(frame.features[FEATURES.loudness][0])
-    return np.array(
-        [
-            math.sin(beat),
-            math.cos(beat),
-            math.sin(bar),
-            math.cos(bar),
-            math.log2(frame.tempo_bpm / 120.0),
-            frame.confidence,
-            min(onset_db / 10.0, 3.0),
-            min(max(1.0 + loudness_db / 60.0, 0.0), 1.0),
-        ],
-        np.float32,
-    )
+    condition = extrapolate(frame, 0.0)
+    condition[6] = min(onset_db / 10.0, 3.0)
+    condition[7] = min(max(1.0 + loudness_db / 60.0, 0.0), 1.0)
+    return condition
+
+
+def extrapolate(frame: MusicFrame, dt_s: float) -> Floats:
+    """(8,) condition ``dt_s`` seconds after ``frame``, of which only the pulse is known: the phases go on at its tempo.
+
+    Onset and loudness are 0, in training as on stage.
+    """
+    beats = dt_s * frame.tempo_bpm / 60.0
+    beat = 2.0 * math.pi * (frame.beat_phase + beats)
+    bar = 2.0 * math.pi * (frame.bar_phase + beats / frame.metre)
+    tempo = math.log2(frame.tempo_bpm / 120.0)
+    pulse = [math.sin(beat), math.cos(beat), math.sin(bar), math.cos(bar), tempo, frame.confidence]
+    return np.array([*pulse, 0.0, 0.0], np.float32)

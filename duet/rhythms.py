@@ -1,0 +1,70 @@
+"""Rhythms the beat tracker knows: where in the bar something is likely to sound.
+
+A dancer does not count the loudest hits; they recognise a rhythm and know where "1" is in it. In
+salsa the bass and the piano avoid the beat, so a tracker that only looks for periodic accents locks
+on the off-beat. Each rhythm is written like a drum tab: one character per subdivision, a digit for
+the probability of an onset in tenths, a dot for none, bars separated by ``|``.
+
+The tabs of salsa, son, mambo, cha-cha and rumba are onset counts over synthetic renderings of these
+styles (no recording was used), rounded; the others are written down from their definition.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+BANDS = 3  # bass, mid, high
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """One rhythm: its metre, the tempi it is danced at, and its three tabs."""
+
+    name: str
+    metre: int
+    """Beats in a bar."""
+    division: int
+    """Characters of a tab per beat."""
+    tempo_bpm: tuple[float, float, float]
+    """Slowest, usual and fastest."""
+    spread_octaves: float
+    """Standard deviation of log2(tempo) around the usual one."""
+    bass: str
+    mid: str
+    high: str
+
+    @property
+    def beats(self) -> int:
+        """Beats after which the rhythm repeats: one or two bars."""
+        return len(self.bass.replace("|", "")) // self.division
+
+    def onsets(self) -> NDArray[np.float64]:
+        """(BANDS, beats * division) probability of an onset at each subdivision."""
+        rows = [
+            [0.0 if c == "." else int(c) / 10 for c in tab.replace("|", "")] for tab in (self.bass, self.mid, self.high)
+        ]
+        return np.array(rows)
+
+    def tempo_weight(self, bpm: float) -> float:
+        """How usual ``bpm`` is for this rhythm, in [0, 1]; 0 outside its range."""
+        slowest, usual, fastest = self.tempo_bpm
+        if not slowest <= bpm <= fastest:
+            return 0.0
+        return float(np.exp(-0.5 * (np.log2(bpm / usual) / self.spread_octaves) ** 2))
+
+
+RHYTHMS = (
+    Rhythm("salsa", 4, 2, (138, 184, 230), 0.25, "9.973969|81.95994", "9.9899.9|92.9.999", "9.999999|94999899"),
+    Rhythm("son", 4, 2, (138, 184, 230), 0.25, "58991999|4999.999", "9.999959|99199999", "99999999|99999999"),
+    Rhythm("mambo", 4, 2, (138, 184, 230), 0.25, "91995894|83991692", "9.999299|92998799", "92929996|94992999"),
+    # bass on 2& and 4, congas open on 4 and 4&, bell on every beat: the textbook tumbao and campana
+    Rhythm("campana", 4, 2, (138, 184, 230), 0.25, "3..8..9.|3..8..9.", "64864488|64864488", "94859485|94859485"),
+    Rhythm("cha-cha", 4, 2, (92, 120, 145), 0.20, "9.999799|3.499499", "96949999|99799999", "91999.99|9.999.99"),
+    Rhythm("rumba", 4, 2, (85, 106, 135), 0.20, "9.49949.|9.594992", "96959926|99696959", "99999999|99999999"),
+    Rhythm("plain", 4, 2, (55, 116, 230), 0.40, "91729172", "91819181", "91919191"),
+    Rhythm("eighths", 4, 2, (55, 104, 180), 0.35, "93749474", "95869586", "99999999"),
+    Rhythm("swing", 4, 3, (85, 140, 230), 0.35, "9..7..9..7..", "9.28.39.28.3", "9.39.69.39.6"),
+    Rhythm("waltz", 3, 2, (70, 108, 150), 0.40, "928372", "919392", "92919."),
+    Rhythm("viennese waltz", 3, 2, (140, 176, 215), 0.20, "917181", "918181", "919191"),
+)
