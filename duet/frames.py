@@ -25,7 +25,7 @@ class PoseSource(StrEnum):
     """How a follower's pose came to be shown."""
 
     MODEL = "model"
-    BLEND = "blend"  # cross-fade from one plan to the next, or back from a held pose
+    BLEND = "blend"  # cross-fade back from a held pose
     HOLD = "hold"  # starved: easing to, or resting in, a held pose
 
 

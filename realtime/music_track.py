@@ -35,7 +35,7 @@ class MusicTrack:
         there = replace(
             frame,
             beat_phase=(frame.beat_phase + shift_beats) % 1.0,
-            bar_phase=(frame.bar_phase + shift_beats / 4.0) % 1.0,
+            bar_phase=(frame.bar_phase + shift_beats / frame.metre) % 1.0,
         )
         # A hop that was lost is filled with what came after it: silence would be a lie about the music.
         missing = index - self._newest_index if len(self._conditions) else 1

@@ -16,7 +16,7 @@ from duet.rotations import Array, matrix_from_quaternion_wxyz, quaternion_wxyz_f
 from duet.timeline import Timeline
 from realtime.feet import FootLock, lock_feet
 
-FADE_FRAMES = 4
+FADE_FRAMES = 3
 """Frames over which a new plan replaces the old one."""
 EASE_S = 1.0
 """Seconds from the end of a plan to rest."""
@@ -116,7 +116,9 @@ class Playout:
         lock = line.locks[min(join - 1 - line.first_frame, len(line.locks) - 1)] if not gap else FootLock()
         rotations, locks = lock_feet(root, matrix_from_quaternion_wxyz(quaternions), plan.contacts[skip:], lock)
         quaternions = quaternion_wxyz_from_matrix(rotations)
-        source = np.where(weight < 1.0, _SOURCES.index(PoseSource.BLEND), _SOURCES.index(PoseSource.MODEL))
+        # The hand-over from plan to plan is the model at work; only the way back from a held pose is not.
+        faded = PoseSource.BLEND if old[0].source in (PoseSource.HOLD, PoseSource.BLEND) else PoseSource.MODEL
+        source = np.where(weight < 1.0, _SOURCES.index(faded), _SOURCES.index(PoseSource.MODEL))
         self._line = _Line(
             first,
             np.concatenate([line.root_m[kept], *(p.root_m[None] for p in gap), root]).astype(np.float32),

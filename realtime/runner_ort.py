@@ -45,13 +45,6 @@ class OrtRunner:
         new = MappingProxyType({t.name: tensors[_NEW + t.name] for t in self.contract.states})
         return outputs, FollowerState(new)
 
-    def warm_up(self, runs: int = 3) -> None:
-        """Run on zeros, so that the first real tick costs what every tick costs."""
-        inputs = {t.name: np.zeros(t.shape, dtype=np.float32) for t in self.contract.inputs}
-        state = self.initial_state()
-        for _ in range(runs):
-            self.tick(inputs, state)
-
 
 def _open(path: Path, graph: GraphSpec, options: ort.SessionOptions) -> ort.InferenceSession:
     try:

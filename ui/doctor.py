@@ -1,0 +1,148 @@
+"""What works on this machine, one line each, with the next step where something is missing."""
+
+import importlib.metadata
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from duet.errors import DeviceError, DuetError, ModelError
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the doctor's report."""
+
+    name: str
+    works: bool
+    finding: str
+
+
+def run_checks(follower: Path) -> list[Check]:
+    """Every check, in the order a performance needs them."""
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("python", _python),
+        ("follower", lambda: _follower(follower)),
+        ("picture", _picture),
+        ("window", _window),
+        ("film", _film),
+        ("sound", _sound),
+        ("camera", _camera),
+        ("pose model", _pose_model),
+    ]
+    return [_checked(name, check) for name, check in checks]
+
+
+def _checked(name: str, check: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, check())
+    except DuetError as error:
+        return Check(name, False, str(error))
+    except ImportError as error:
+        return Check(name, False, f"{error.name or error}: expected to be installed, got nothing. Run make demo again.")
+
+
+def print_checks(follower: Path) -> int:
+    """Print every check; 0 when a film can be made here (what the demo needs), else 2."""
+    console = Console()
+    checks = run_checks(follower)
+    table = Table.grid(padding=(0, 2))
+    for check in checks:
+        table.add_row("[green]ok[/]" if check.works else "[yellow]--[/]", check.name, check.finding)
+    console.print(table)
+    needed = {"python", "follower", "picture", "film"}
+    return 0 if all(c.works for c in checks if c.name in needed) else 2
+
+
+def _python() -> str:
+    versions = (f"{p} {importlib.metadata.version(p)}" for p in ("numpy", "onnxruntime", "moderngl", "mediapipe"))
+    return f"Python {sys.version.split()[0]}, {', '.join(versions)}"
+
+
+def _follower(folder: Path) -> str:
+    from realtime.runner_ort import OrtRunner
+    from realtime.tick import time_ticks
+
+    runner = OrtRunner(folder)
+    c = runner.contract
+    tick_ms = 1e3 * time_ticks(runner, c, runs=20)
+    budget_ms = 1e3 * c.token_frames / c.fps
+    return f"{c.name}: {tick_ms:.0f} ms a tick (median of 20) of {budget_ms:.0f} ms, ONNX Runtime on one CPU thread"
+
+
+def _picture() -> str:
+    from ui.scene import create_headless_context
+
+    context = create_headless_context()
+    try:
+        return f"{context.info['GL_RENDERER']}, without a window"
+    finally:
+        context.release()
+
+
+def _window() -> str:
+    from ui.app import has_display
+
+    if not has_display():
+        raise DeviceError("Window: expected a display, got none. Use --headless, or start from a desktop.")
+    return "a display is there"
+
+
+def _film() -> str:
+    from ui.film import best_video_codec
+
+    return f"mp4, {best_video_codec()}"
+
+
+def _sound() -> str:
+    from realtime.audio import list_audio_devices
+
+    devices = list_audio_devices()
+    inputs = [d for d in devices if d.inputs]
+    if not devices:
+        raise DeviceError("Sound: expected a sound device, got none. Plug one in; without one, music plays unheard.")
+    return f"{len(devices)} devices, {len(inputs)} to listen with"
+
+
+def _camera() -> str:
+    from realtime.devices import list_cameras
+
+    cameras = list_cameras()
+    if not cameras:
+        raise DeviceError("Camera: expected a camera, got none. Plug one in, or use a video: --leader FILE.mp4.")
+    return ", ".join(cameras)
+
+
+def _pose_model() -> str:
+    from realtime.pose_model import find_pose_model
+
+    path = find_pose_model()
+    if path is None:
+        raise ModelError("Pose model: expected it in the cache, got none. Fetch it: python -m realtime.pose_model.")
+    return path.name
+
+
+def print_devices() -> int:
+    """Print cameras and sound devices by the names the options take."""
+    from realtime.audio import list_audio_devices
+    from realtime.devices import list_cameras
+
+    console = Console()
+    console.print("[bold]cameras[/] (--leader)")
+    for name in list_cameras() or ["none found"]:
+        console.print(f"  {name}")
+    console.print("[bold]sound[/] (--music device:NAME for inputs)")
+    try:
+        devices = list_audio_devices()
+    except DeviceError as error:
+        console.print(f"  {error}")
+        devices = []
+    for device in devices:
+        ways = " and ".join(w for w, n in (("input", device.inputs), ("output", device.outputs)) if n)
+        console.print(f"  {device.name}  ({ways})")
+    if not devices:
+        console.print("  none found")
+    return 0

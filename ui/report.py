@@ -1,0 +1,88 @@
+"""The report of a performance: what was measured, and on which machine."""
+
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from duet import __version__
+from duet.contract import FollowerContract
+from realtime.health import Health
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where it ran."""
+
+    cpu: str
+    cores: int
+    system: str
+    python: str
+    opengl: str
+
+
+def this_machine(opengl: str) -> Machine:
+    """The machine this process runs on; ``opengl`` is the renderer's name."""
+    return Machine(
+        _cpu_name(), os.cpu_count() or 0, f"{platform.system()} {platform.release()}", platform.python_version(), opengl
+    )
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def make_report(
+    health: Health,
+    machine: Machine,
+    contract: FollowerContract,
+    *,
+    seconds: float,
+    lag_ms: list[float],
+    sources: dict[str, str],
+) -> dict[str, object]:
+    """The report as plain values.
+
+    ``lag_ms`` are, for each drawn frame, the age of the newest leader frame that the shown pose knew:
+    how late the follower can be for something the leader does unannounced.
+    """
+    lag = np.array(lag_ms) if lag_ms else np.zeros(1)
+    return {
+        "duet": __version__,
+        "follower": {"name": contract.name, "weights_sha256": contract.weights_sha256},
+        "machine": asdict(machine),
+        "sources": sources,
+        "seconds": round(seconds, 3),
+        "stages": {name: asdict(stats) for name, stats in health.stages().items()},
+        "tick_budget_ms": 1e3 * contract.token_frames / contract.fps,
+        "ticks": health.counter("ticks"),
+        "late_ticks": health.counter("late_ticks"),
+        "skipped_ticks": health.counter("skipped_ticks"),
+        "camera_frames": health.counter("camera_frames"),
+        "camera_dropped": health.counter("camera_dropped"),
+        "held_frames": health.counter("held_frames"),
+        "xruns": health.counter("xruns"),
+        "drawn_frames": health.counter("drawn_frames"),
+        "drawn_fps": round(health.counter("drawn_frames") / seconds, 2) if seconds > 0 else 0.0,
+        "lag_ms": round(float(np.median(lag)), 1),
+        "lag_p95_ms": round(float(np.percentile(lag, 95)), 1),
+    }
+
+
+def write_report(path: Path, report: dict[str, object]) -> None:
+    """Write the report as JSON, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        temporary.write_text(json.dumps(report, indent=1) + "\n")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
