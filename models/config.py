@@ -1,4 +1,4 @@
-"""What a follower is made of, as frozen values: sizes, sampler, and the presets S, M and L.
+"""What a follower is made of, as frozen values: sizes, sampler, and the presets XS, S, M and L.
 
 A configuration is written beside the weights as JSON and read back strictly: an unknown or a missing
 field is an error, never a default.
@@ -197,6 +197,16 @@ def _build(kind: type[Built], values: Any) -> Built:
     return kind(**built)
 
 
+XS = FollowerConfig(
+    name="XS",
+    past=4,
+    plan=3,
+    codec=CodecConfig(channels=(16, 12, 8), groups=1),
+    memory=MemoryConfig(width=16, head=8, state=8),
+    denoiser=DenoiserConfig(width=32, layers=2, heads=2, feedforward=64, memory_tokens=2),
+)
+"""For trying the whole way in seconds; it learns nothing worth dancing with."""
+
 S = FollowerConfig()
 """For CPUs and small data: a tick of a few milliseconds on one thread."""
 
@@ -222,4 +232,4 @@ L = FollowerConfig(
 )
 """For a large GPU."""
 
-PRESETS = {config.name: config for config in (S, M, L)}
+PRESETS = {config.name: config for config in (XS, S, M, L)}

@@ -228,6 +228,22 @@ class Follower(nn.Module):
         return {"frames": tensors["frames"]}, {name: tensors[f"new_{name}"] for name in state}
 
 
+def random_follower(config: FollowerConfig, seed: int = 0) -> Follower:
+    """Random weights in every part, those too that training starts at zero: for timing and tests, not for dancing.
+
+    Decoded rotations lie near the identity and the follower near 0.8 m before the leader, as those of a trained one.
+    """
+    torch.manual_seed(seed)
+    follower = Follower(config).eval()
+    rest = torch.cat([torch.tensor([1.0, 0, 0, 0, 1, 0]).repeat(22), torch.tensor([0, 0.8, 0, -1, 0, 0, 0, 0, 0.9])])
+    with torch.no_grad():
+        for parameter in follower.denoiser.parameters():
+            if not parameter.any():
+                parameter.normal_(std=0.2)
+    follower.codec.frame_norm.set(rest, torch.full_like(rest, 0.3))
+    return follower
+
+
 def save_follower(follower: Follower, folder: Path) -> None:
     """Write weights and configuration into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)

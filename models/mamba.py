@@ -86,6 +86,10 @@ class MambaBlock(nn.Module):
         dt = torch.empty(heads).uniform_(math.log(1e-3), math.log(1e-1)).exp()
         self.dt_bias = nn.Parameter(dt + torch.log(-torch.expm1(-dt)))
         self.skip = nn.Parameter(torch.ones(heads))
+        # B and C of unit size (as in Jamba, arXiv 2403.19887): without it what the state adds starts a hundred times
+        # smaller than what the skip passes by, and a short training never learns to remember.
+        self.write_norm = nn.RMSNorm(config.state, eps=1e-5)
+        self.read_norm = nn.RMSNorm(config.state, eps=1e-5)
         self.norm = nn.RMSNorm(inner, eps=1e-5)
         self.project_out = nn.Linear(inner, config.width, bias=False)
 
@@ -121,6 +125,7 @@ class MambaBlock(nn.Module):
     def _select(self, mixed: Tensor, dt: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         config = self.config
         x, B, C = mixed.split([config.inner, config.state, config.state], dim=-1)
+        B, C = self.write_norm(B), self.read_norm(C)
         dt = F.softplus(dt + self.dt_bias)
         return x.unflatten(-1, (config.heads, config.head)), B, C, dt, -dt * self.log_rate.exp()
 

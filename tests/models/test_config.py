@@ -1,0 +1,46 @@
+"""Configurations: refused when impossible, read back as written."""
+
+import dataclasses
+
+import pytest
+
+from duet.errors import InputError
+from models.config import PRESETS, DenoiserConfig, MemoryConfig, SamplerConfig, config_from_json
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_presets_are_read_back_as_written(name: str):
+    assert config_from_json(PRESETS[name].to_json()) == PRESETS[name]
+
+
+def test_frame_width_is_that_of_the_features():
+    assert PRESETS["S"].codec.frame_width == 145
+    assert PRESETS["S"].latent_width == 96
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "expected JSON"),
+        ("[]", "got list"),
+        (PRESETS["S"].to_json().replace('"past"', '"passed"'), "'past'"),
+        (PRESETS["S"].to_json().replace('"heads"', '"head_count"'), "DenoiserConfig: expected the fields"),
+    ],
+)
+def test_anything_else_is_refused(text: str, message: str):
+    with pytest.raises(InputError, match=message):
+        config_from_json(text)
+
+
+def test_impossible_sizes_are_refused():
+    with pytest.raises(InputError, match="multiple of head"):
+        MemoryConfig(width=100, head=64)
+    with pytest.raises(InputError, match="even width per head"):
+        DenoiserConfig(width=100, heads=8)
+    with pytest.raises(InputError, match="at least 1 call"):
+        SamplerConfig(calls=0)
+
+
+def test_a_configuration_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        PRESETS["S"].past = 3  # type: ignore[misc]
