@@ -203,14 +203,16 @@ def _read_npz(path: Path, dancer: str) -> tuple[float, Skeleton, Array, Array]:
             f"{path}: expected root_m (T, 3) and rotations_6d (T, {len(skeleton)}, 6), "
             f"got {root.shape} and {six.shape}. Write the take again."
         )
-    # A zero 6D makes a matrix that is no rotation; NaN compares false as well.
-    bad = ~(np.isfinite(root).all(axis=1) & (np.linalg.det(matrix_from_6d(six)) > 0.99).all(axis=1))
+    rotations = matrix_from_6d(np.where(np.isfinite(six), six, np.nan))
+    # A 6D without two directions leaves the third axis without length; NaN compares false as well.
+    turned = np.linalg.norm(rotations[..., 2], axis=-1) > 0.99
+    bad = ~(np.isfinite(root).all(axis=1) & turned.all(axis=1))
     if bad.any():
         raise MotionError(
             f"{path}: expected finite numbers, got NaN or no rotation in {int(bad.sum())} frames, first in frame "
             f"{int(np.argmax(bad))}. Clean or cut the take."
         )
-    return fps, skeleton, root, matrix_from_6d(six)
+    return fps, skeleton, root, rotations
 
 
 def write_motion(path: str | Path, motion: Motion) -> None:
