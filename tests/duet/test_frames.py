@@ -1,0 +1,21 @@
+from dataclasses import FrozenInstanceError
+
+import numpy as np
+import pytest
+
+from duet.frames import FollowerPose, PoseSource
+
+
+def test_what_is_published_cannot_be_changed_by_anyone() -> None:
+    mine = np.zeros((22, 4))
+    pose = FollowerPose(1.0, np.zeros(3), mine, np.zeros(4), PoseSource.MODEL)
+    assert pose.quaternions_wxyz.dtype == np.float32
+    assert pose.quaternions_wxyz.flags.c_contiguous
+    mine[0, 0] = 9.0
+    assert pose.quaternions_wxyz[0, 0] == 0.0
+    with pytest.raises(ValueError, match="read-only"):
+        pose.root_m[0] = 1.0
+    with pytest.raises(FrozenInstanceError):
+        pose.time_s = 2.0  # type: ignore[misc]
+    assert pose == pose
+    assert hash(pose) == hash(pose)
