@@ -18,6 +18,8 @@ from realtime.feet import FootLock, lock_feet
 
 FADE_FRAMES = 3
 """Frames over which a new plan replaces the old one."""
+RETURN_FRAMES = 15
+"""Frames over which the dance comes back from a held pose."""
 EASE_S = 1.0
 """Seconds from the end of a plan to rest."""
 _KEEP_FRAMES = 64
@@ -65,6 +67,8 @@ class Playout:
         self._timeline = timeline
         self._rest = relaxed_quaternions_wxyz()
         self._line = self._resting_line(start)
+        self._held = self._sample(-1)
+        self._back_at = -RETURN_FRAMES
 
     def enter(self, start: Standing) -> None:
         """Stand at ``start``, resting, whatever the timeline said: the leader has just come."""
@@ -103,11 +107,16 @@ class Playout:
         if count <= 0:
             return
         old = [self._sample(join + i) for i in range(FADE_FRAMES)]
-        weight = np.minimum((np.arange(count) + 1) / (FADE_FRAMES + 1), 1.0).astype(np.float32)
+        if old[0].source is PoseSource.HOLD:
+            self._held, self._back_at = old[0], join
         root, quaternions = plan.root_m[skip:].copy(), quaternion_wxyz_from_matrix(plan.rotations[skip:])
+        weight = np.minimum((np.arange(count) + 1) / (FADE_FRAMES + 1), 1.0).astype(np.float32)
         for i in range(min(FADE_FRAMES, count)):
-            root[i] = old[i].root_m * (1 - weight[i]) + root[i] * weight[i]
-            quaternions[i] = slerp_wxyz(old[i].quaternions_wxyz, quaternions[i], np.full(22, weight[i]))
+            root[i], quaternions[i] = _between(old[i], root[i], quaternions[i], weight[i])
+        returning = min(max(self._back_at + RETURN_FRAMES - join, 0), count)
+        for i in range(returning):
+            x = np.float32((join + i + 1 - self._back_at) / (RETURN_FRAMES + 1))
+            root[i], quaternions[i] = _between(self._held, root[i], quaternions[i], x * x * (3 - 2 * x))
         line = self._line
         first = max(join - _KEEP_FRAMES, line.first_frame)
         kept = slice(first - line.first_frame, max(join - line.first_frame, 0))
@@ -117,8 +126,9 @@ class Playout:
         rotations, locks = lock_feet(root, matrix_from_quaternion_wxyz(quaternions), plan.contacts[skip:], lock)
         quaternions = quaternion_wxyz_from_matrix(rotations)
         # The hand-over from plan to plan is the model at work; only the way back from a held pose is not.
-        faded = PoseSource.BLEND if old[0].source in (PoseSource.HOLD, PoseSource.BLEND) else PoseSource.MODEL
-        source = np.where(weight < 1.0, _SOURCES.index(faded), _SOURCES.index(PoseSource.MODEL))
+        source = np.where(
+            np.arange(count) < returning, _SOURCES.index(PoseSource.BLEND), _SOURCES.index(PoseSource.MODEL)
+        )
         self._line = _Line(
             first,
             np.concatenate([line.root_m[kept], *(p.root_m[None] for p in gap), root]).astype(np.float32),
@@ -174,3 +184,11 @@ class Playout:
             line.contacts[-1],
             PoseSource.HOLD,
         )
+
+
+def _between(
+    start: FollowerPose, root_m: Array, quaternions: Array, weight: np.float32
+) -> tuple[Array, Array]:
+    """Root (3,) and quaternions (22, 4) the fraction ``weight`` of the way from ``start`` to the given ones."""
+    root = start.root_m * (1 - weight) + root_m * weight
+    return root, slerp_wxyz(start.quaternions_wxyz, quaternions, np.full(len(quaternions), weight)).astype(np.float32)
