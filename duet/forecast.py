@@ -92,14 +92,18 @@ def leader_window(
     first; older ones than the window holds are ignored, missing ones are a leader standing still.
     """
     if delay_frames < 1:
-        raise InputError(f"Leader window: expected a delay of at least 1 frame, got {delay_frames}. Plan further ahead.")
+        raise InputError(
+            f"Leader window: expected a delay of at least 1 frame, got {delay_frames}. Plan further ahead."
+        )
     past, plan = past_tokens * token_frames, plan_tokens * token_frames
     # One measured frame more than the window holds gives the first one its velocity.
     wanted = past - delay_frames + 2
     joints, heading, sure = (np.asarray(a, dtype=np.float64)[-wanted:] for a in (joints_m, heading_rad, confidence))
     ahead_joints, ahead_heading = forecast_leader(joints, heading, delay_frames - 1 + plan, fps)
     if (missing := wanted - len(joints)) > 0:
-        joints, heading, sure = (np.concatenate([np.repeat(a[:1], missing, axis=0), a]) for a in (joints, heading, sure))
+        joints, heading, sure = (
+            np.concatenate([np.repeat(a[:1], missing, axis=0), a]) for a in (joints, heading, sure)
+        )
     before = (joints[0], float(heading[0]))
     joints = np.concatenate([joints[1:], ahead_joints])
     heading = np.concatenate([heading[1:], ahead_heading])

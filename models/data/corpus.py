@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
+from duet.choreography import choreograph_tempo
 from duet.features import Placement
 from models.config import FollowerConfig
 from models.data.beats import step_beats
 from models.data.music import condition_from_beats
 from models.data.pairs import Pair, load_pairs
+from models.evaluation.closed_loop import Example, example_of
 from models.data.sequences import CLEAN, Corruption, Sequence, build_sequence
 
 STYLES = ("recorded", "recorded mirrored", "choreographed", "choreographed mirrored")
@@ -23,6 +25,10 @@ class Multiplication:
     """Versions of every take and its mirror image; the first at the recorded tempo and distance."""
     tempo: tuple[float, float] = (0.9, 1.1)
     distance_m: tuple[float, float] = (-0.05, 0.25)
+    choreographed: int = 0
+    """Couples choreographed in code, half of them mirrored, under their own style tokens."""
+    choreographed_s: float = 40.0
+    choreographed_bpm: tuple[float, float] = (150.0, 205.0)
 
 
 def vary(pair: Pair, rng: np.random.Generator, how: Multiplication) -> tuple[Pair, Placement]:
@@ -53,6 +59,25 @@ def recorded_sequences(
     return sequences
 
 
+def choreographed_sequences(
+    config: FollowerConfig, rng: np.random.Generator, how: Multiplication
+) -> list[Sequence]:
+    """Sequences of couples that dance in code, each with its own seed, tempo and style."""
+    sequences = []
+    for index in range(how.choreographed):
+        tempo_bpm = float(rng.uniform(*how.choreographed_bpm))
+        couple = choreograph_tempo(how.choreographed_s, tempo_bpm, int(rng.integers(2**31)), fps=config.fps)
+        beats = np.arange(0.0, how.choreographed_s, 60.0 / tempo_bpm)
+        pair = Pair(f"choreographed-{index}", couple.leader, couple.follower, beats)
+        style = 2 + index % 2
+        pair = pair.mirrored() if index % 2 else pair
+        conditions = condition_from_beats(beats, pair.frames, config.fps, rng)
+        sequences.append(
+            build_sequence(pair, conditions, config, style=style, wish=Placement(), corruption=Corruption(), rng=rng)
+        )
+    return sequences
+
+
 def validation_sequences(data_dir: str | Path, config: FollowerConfig, seed: int = 0) -> list[Sequence]:
     """The validation takes as recorded, cleanly tracked."""
     rng = np.random.default_rng(seed)
@@ -63,3 +88,25 @@ def validation_sequences(data_dir: str | Path, config: FollowerConfig, seed: int
             build_sequence(pair, conditions, config, style=0, wish=Placement(), corruption=CLEAN, rng=rng)
         )
     return sequences
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What a run learns from and is judged on."""
+
+    train: list[Sequence]
+    validation: list[Sequence]
+    examples: list[Example]
+    """The validation couples, to be danced with in closed loop."""
+
+
+def build_corpus(
+    data_dir: str | Path, config: FollowerConfig, *, how: Multiplication | None = None, seed: int = 0
+) -> Corpus:
+    """The corpus under ``data_dir``: same data, configuration and seed, same corpus."""
+    rng = np.random.default_rng(seed)
+    how = how or Multiplication()
+    train = recorded_sequences(load_pairs(data_dir, "train"), config, rng, how)
+    train += choreographed_sequences(config, rng, how)
+    examples = [example_of(pair, seed) for pair in load_pairs(data_dir, "validation")]
+    return Corpus(train, validation_sequences(data_dir, config, seed), examples)

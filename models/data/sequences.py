@@ -22,6 +22,7 @@ from duet.features import (
 from duet.forecast import leader_window, music_window
 from models.config import FollowerConfig
 from models.data.pairs import Pair
+from models.data.take import Take
 
 Floats = NDArray[np.float32]
 
@@ -63,7 +64,17 @@ class Sequence:
     """(N, TAIL, 3)."""
     place: Floats
     """(N, 8) where the follower stands when each token begins."""
-    style: int
+    stands_m: Floats
+    """(N * f, 3) the follower's pelvis in the world."""
+    yaw_rad: Floats
+    """(N * f,) the follower's heading in the world."""
+    take: Take
+    """What the leader and the music look like to a follower that dances for itself."""
+
+    @property
+    def style(self) -> int:
+        """Index of the style token."""
+        return self.take.style
 
     @property
     def tokens(self) -> int:
@@ -146,5 +157,7 @@ def build_sequence(
         music_tail=np.stack(music_tail),
         flags_tail=np.stack(flags_tail),
         place=np.stack(places),
-        style=style,
+        stands_m=pair.follower.root_m,
+        yaw_rad=yaw.astype(np.float32),
+        take=Take(pair.name, seen, conditions[: tokens * per_token], fps, confidence, style, wish),
     )

@@ -1,0 +1,304 @@
+"""Dancing a whole take as live: tick by tick, from what a tick can know and from the follower's own past alone.
+
+The loop is the conductor's (gather -> tick -> integrate), without its clock: the follower enters at the wished place
+with an empty state, the leader's frames after ``delay_frames`` before each plan are forecast, and the follower's place
+is measured from where it really stands. Several takes, or several seeds of one, run side by side as a batch.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from duet.contract import FollowerContract, load_contract
+from duet.features import (
+    FOLLOWER_CONTACT,
+    FOLLOWER_ROOT,
+    Standing,
+    follower_rotations,
+    integrate_root,
+    leader_headings,
+    partner_standing,
+    place_features,
+)
+from duet.forecast import LeaderWindow, leader_window, music_window
+from duet.poses import RELAXED_PELVIS_HEIGHT_M
+from models.config import FollowerConfig, SamplerConfig
+from models.data.take import Take
+from models.denoiser import Conditions, Drop
+from models.follower import Follower
+from models.mamba import MemoryState
+from models.samplers import carry_noise, ladder, sample, start
+
+Floats = NDArray[np.float32]
+Inputs = dict[str, Floats]
+
+
+@dataclass(frozen=True)
+class Danced:
+    """What the follower danced to a take: whole tokens, frame 0 with the take's frame 0."""
+
+    root_m: Floats
+    """(T, 3)."""
+    yaw_rad: Floats
+    """(T,)."""
+    rotations: Floats
+    """(T, 22, 3, 3) local, row 0 in the world."""
+    contacts: Floats
+    """(T, 4)."""
+    place: Floats
+    """(N, 8) what each tick was told of the follower's place."""
+    leader: Floats
+    """(N, TAIL, f * 72) the end of the leader window of each tick, where it is kept."""
+    leader_flags: Floats
+    music: Floats
+    latents: Floats
+    """(N, L) committed latents; empty when the partner does not tell them."""
+
+
+class Partner(Protocol):
+    """A follower that plans for a batch of takes."""
+
+    config: FollowerConfig | FollowerContract
+
+    def reset(self, batch: int) -> None:
+        """Forget everything; ``batch`` takes begin."""
+        ...
+
+    def tick(self, inputs: Inputs) -> Floats:
+        """Inputs with a batch axis, as in ``models.follower.Follower.input_shapes``; frames (B, 4 F, 145)."""
+        ...
+
+
+class TorchPartner:
+    """A follower in torch, batched and without guidance: for training and for choosing."""
+
+    def __init__(self, follower: Follower, sampler: SamplerConfig | None = None) -> None:
+        self.follower = follower
+        self.config = follower.config
+        self.sampler = sampler or follower.config.sampler
+        self._rungs = ladder(self.sampler, self.config.plan, self.config.steps)
+        self.reset(1)
+
+    def reset(self, batch: int) -> None:
+        """Forget everything."""
+        c, f = self.config, self.follower
+        like = f.codec.frame_norm.mean
+        self._past = like.new_zeros(batch, c.past, c.latent_width)
+        self._plan = like.new_zeros(batch, c.plan, c.latent_width)
+        self._ring = like.new_zeros(batch, c.plan, c.latent_width)
+        self._memory: MemoryState = f.memory.initial_state(batch)
+        self._cache = f.codec.initial_cache(batch)
+
+    @property
+    def committed(self) -> Floats:
+        """(B, L) the newest committed latent."""
+        return self._past[:, -1].numpy()
+
+    @torch.no_grad()
+    def tick(self, inputs: Inputs) -> Floats:
+        """See ``Partner``."""
+        t = {name: torch.from_numpy(value) for name, value in inputs.items()}
+        f, c, n = self.follower, self.config, self.config.past - 1
+        token = f.memory.tokens(self._past[:, n], t["leader"][:, n], t["leader_flag"][:, n], t["music"][:, n], t["style"])
+        remembered, self._memory = f.memory.step(token, self._memory)
+        conditions = Conditions(
+            t["leader"], t["leader_flag"], t["music"], t["place"], t["style"], remembered, t["reference"], t["reference_flag"]
+        )
+        self._ring = carry_noise(self._ring, t["noise"]) if self.sampler.keep_noise else t["noise"]
+        x = start(self.sampler, self._plan, self._ring, c.steps)
+        kept = x.new_zeros(len(x))
+        context = f.denoiser.prepare(self._past, conditions, Drop(kept, kept, kept))
+
+        def predict(x: Tensor, level: Tensor) -> Tensor:
+            return f.denoiser.step(x, level, context, conditions)
+
+        self._plan = sample(predict, x, self._rungs)
+        self._past = torch.cat([self._past[:, 1:], self._plan[:, :1]], dim=1)
+        frames, self._cache = f.codec.decode_step(self._plan, self._cache, commit=1)
+        contacts = c.codec.contacts
+        return torch.cat([frames[..., :-contacts], frames[..., -contacts:].sigmoid()], dim=-1).numpy()
+
+
+class OnnxPartner:
+    """An exported follower folder, one take at a time: what the live half plays, for the numbers that are reported."""
+
+    def __init__(self, folder: str | Path, threads: int = 1) -> None:
+        import onnxruntime
+
+        self.config = load_contract(folder)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self._sessions = [
+            onnxruntime.InferenceSession(str(Path(folder) / g.file), options, providers=["CPUExecutionProvider"])
+            for g in self.config.graphs
+        ]
+        self.reset(1)
+
+    def reset(self, batch: int) -> None:
+        """Forget everything; exported graphs hold a batch of one."""
+        if batch != 1:
+            raise ValueError(f"Exported follower: expected a batch of 1, got {batch}. Dance the takes one by one.")
+        self._state = {t.name: np.zeros(t.shape, dtype=np.float32) for t in self.config.states}
+
+    def tick(self, inputs: Inputs) -> Floats:
+        """See ``Partner``."""
+        tensors = {**inputs, **self._state}
+        for graph, session in zip(self.config.graphs, self._sessions, strict=True):
+            names = [t.name for t in graph.outputs]
+            given = session.run(names, {t.name: tensors[t.name] for t in graph.inputs})
+            tensors.update(zip(names, given, strict=True))
+        self._state = {name: tensors[f"new_{name}"] for name in self._state}
+        return tensors["frames"]
+
+
+@dataclass
+class _Dancer:
+    """One take of a batch on its way."""
+
+    take: Take
+    heading_rad: NDArray[np.float64]
+    confidence: Floats
+    standing: Standing
+    walk: list[Standing] = field(default_factory=list)
+    frames: list[Floats] = field(default_factory=list)
+    places: list[Floats] = field(default_factory=list)
+    tails: list[tuple[Floats, Floats, Floats]] = field(default_factory=list)
+    latents: list[Floats] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The numbers of a tick that a configuration and a contract name differently."""
+
+    fps: float
+    past: int
+    plan: int
+    token: int
+    latent: int
+    style: int
+
+    @classmethod
+    def of(cls, config: FollowerConfig | FollowerContract) -> "Grid":
+        """From either."""
+        if isinstance(config, FollowerConfig):
+            latent, style = config.latent_width, config.style_width
+            return cls(config.fps, config.past, config.plan, config.token_frames, latent, style)
+        c = config
+        return cls(c.fps, c.past_tokens, c.plan_tokens, c.token_frames, c.latent_size, c.style_size)
+
+    @property
+    def window(self) -> dict[str, float | int]:
+        """The arguments that ``leader_window`` and ``music_window`` share."""
+        return {"fps": self.fps, "past_tokens": self.past, "plan_tokens": self.plan, "token_frames": self.token}
+
+
+def dance(
+    partner: Partner,
+    takes: list[Take],
+    *,
+    leak: float,
+    delay_frames: int | Iterable[NDArray[np.int64]] = 3,
+    seeds: list[int] | None = None,
+    keep_tail: int = 0,
+) -> list[Danced]:
+    """Every take as ``partner`` dances it, to the whole token below the shortest take.
+
+    ``delay_frames``: age of the newest measurement, counted from the plan's first frame; or one array (B,) per tick.
+    ``keep_tail``: tokens of each tick's leader and music window to return, for training on what was danced.
+    """
+    grid = Grid.of(partner.config)
+    seeds = list(range(len(takes))) if seeds is None else seeds
+    partner.reset(len(takes))
+    dancers = [_enter(take, grid) for take in takes]
+    ticks = min(len(t.joints_m) for t in takes) // grid.token
+    delays = [np.full(len(takes), delay_frames)] * ticks if isinstance(delay_frames, int) else list(delay_frames)
+    for tick in range(ticks):
+        views = [_view(d, tick, int(delays[tick][i]), grid) for i, d in enumerate(dancers)]
+        frames = partner.tick(_inputs(dancers, views, seeds, tick, grid))
+        for i, (dancer, (leader, music, _)) in enumerate(zip(dancers, views, strict=True)):
+            _advance(dancer, frames[i, : grid.token], leader, leak, grid)
+            if keep_tail:
+                dancer.tails.append((leader.features[-keep_tail:], leader.flags[-keep_tail:], music[-keep_tail:]))
+            if isinstance(partner, TorchPartner):
+                dancer.latents.append(partner.committed[i].copy())
+    return [_danced(d) for d in dancers]
+
+
+def _enter(take: Take, grid: Grid) -> _Dancer:
+    heading = leader_headings(take.joints_m, take.fps)
+    sure = np.ones(len(heading), np.float32) if take.confidence is None else take.confidence
+    leader = Standing(take.joints_m[0, 0], float(heading[0]))
+    standing = take.entrance or partner_standing(leader, take.wish, RELAXED_PELVIS_HEIGHT_M)
+    return _Dancer(take, heading, sure, standing)
+
+
+def _view(dancer: _Dancer, tick: int, delay: int, grid: Grid) -> tuple[LeaderWindow, Floats, Floats]:
+    """What a tick sees of leader and music, and its place features."""
+    stop = max(1, tick * grid.token - delay + 1)
+    begin = max(0, stop - (grid.past + 1) * grid.token)
+    seen = slice(begin, stop)
+    take = dancer.take
+    leader = leader_window(
+        take.joints_m[seen], dancer.heading_rad[seen], dancer.confidence[seen], delay_frames=delay, **grid.window
+    )
+    music = music_window(take.conditions[seen], delay_frames=delay, **grid.window)
+    place = place_features(dancer.standing, leader.now, take.wish, float(dancer.confidence[stop - 1]))
+    dancer.places.append(place)
+    return leader, music, place
+
+
+def _inputs(
+    dancers: list[_Dancer], views: list[tuple[LeaderWindow, Floats, Floats]], seeds: list[int], tick: int, grid: Grid
+) -> Inputs:
+    batch = len(dancers)
+    noise = [
+        np.random.Generator(np.random.PCG64([seed, tick])).standard_normal((grid.plan, grid.latent), dtype=np.float32)
+        for seed in seeds
+    ]
+    return {
+        "leader": np.stack([v[0].features for v in views]),
+        "leader_flag": np.stack([v[0].flags for v in views]),
+        "music": np.stack([v[1] for v in views]),
+        "place": np.stack([v[2] for v in views]),
+        "noise": np.stack(noise),
+        "guidance": np.zeros((batch, 3, 2), dtype=np.float32),
+        "style": np.eye(grid.style, dtype=np.float32)[[d.take.style for d in dancers]],
+        "reference": np.zeros((batch, grid.plan, grid.latent), dtype=np.float32),
+        "reference_flag": np.zeros((batch, 1), dtype=np.float32),
+    }
+
+
+def _advance(dancer: _Dancer, frames: Floats, leader: LeaderWindow, leak: float, grid: Grid) -> None:
+    """Commit one token."""
+    n = grid.token
+    walk = integrate_root(
+        dancer.standing, frames[:, FOLLOWER_ROOT], leader.plan_root_m[:n], leader.plan_heading_rad[:n], grid.fps, leak
+    )
+    dancer.walk += walk
+    dancer.standing = walk[-1]
+    dancer.frames.append(frames)
+
+
+def _danced(dancer: _Dancer) -> Danced:
+    frames = np.concatenate(dancer.frames)
+    yaw = np.array([s.yaw_rad for s in dancer.walk], dtype=np.float32)
+    leader, flags, music = (
+        (np.stack(part) for part in zip(*dancer.tails, strict=True)) if dancer.tails else (np.zeros(0, np.float32),) * 3
+    )
+    return Danced(
+        root_m=np.array([s.root_m for s in dancer.walk], dtype=np.float32),
+        yaw_rad=yaw,
+        rotations=follower_rotations(frames, yaw),
+        contacts=np.ascontiguousarray(frames[:, FOLLOWER_CONTACT]),
+        place=np.stack(dancer.places),
+        leader=leader,
+        leader_flags=flags,
+        music=music,
+        latents=np.stack(dancer.latents) if dancer.latents else np.zeros((0, 0), np.float32),
+    )

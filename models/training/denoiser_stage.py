@@ -1,0 +1,177 @@
+"""The second stage: denoiser and memory learn to plan, first after the real follower's past, then after their own."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from duet.features import Standing
+from models.config import SamplerConfig
+from models.data.sequences import Sequence, tail_tokens
+from models.denoiser import Conditions, Drop
+from models.diffusion import add_noise, alpha_bar, draw_levels, latent_loss, loss_weights
+from models.follower import Follower
+from models.rollout import TorchPartner, dance
+from models.training.losses import frame_losses
+from models.training.windows import Batch, Item, make_item
+
+
+@dataclass(frozen=True)
+class DenoiserTraining:
+    """What the second stage can be tuned by."""
+
+    stretches: int = 8
+    stretch_tokens: int = 80
+    windows: int = 6
+    """Windows per stretch."""
+    draws: int = 2
+    """Noise draws per window: they share the window's past, which is most of the work."""
+    learning_rate: float = 5e-4
+    last_learning_rate: float = 5e-5
+    warmup_steps: int = 100
+    weight_decay: float = 0.02
+    history_noise: float = 0.5
+    """Greatest standard deviation of the noise on committed latents; drawn anew for every stretch."""
+    drop: tuple[float, float, float] = (0.05, 0.1, 0.15)
+    """Probability that leader, music, memory are hidden."""
+    past_drop: float = 0.1
+    """Probability that the whole past is hidden: what to dance must come from the leader, too."""
+    decode_tokens: int = 4
+    """Planned tokens whose frames are compared in metres."""
+    decode_weight: float = 1.0
+    level_weights: tuple[float, ...] = (2.0, 1.0)
+    token_weights: tuple[float, ...] = (2.0, 1.6, 1.3, 1.1, 1.0, 0.8, 0.7, 0.6)
+    """The first planned token is the one that is danced."""
+    least_weight: float = 0.4
+    """Of the noisiest levels: a sampler of few calls starts, and nearly ends, there."""
+    own_share: float = 0.5
+    """Share of stretches whose history is the follower's own, once there are any."""
+    ema: float = 0.999
+
+
+def plan_loss(
+    follower: Follower, batch: Batch, how: DenoiserTraining, rng: np.random.Generator
+) -> tuple[Tensor, dict[str, float]]:
+    """The loss of one batch and its parts by name."""
+    config = follower.config
+    history = _noisy_history(batch, how)
+    remembered = _remember(follower, batch, history)
+    past = _past_of(history, batch, config.past)
+    rows = len(batch.at)
+    past = past * (torch.rand(rows, 1, 1) >= how.past_drop)
+    conditions = Conditions(
+        batch.leader, batch.flags, batch.music, batch.place, batch.style, remembered,
+        batch.target.new_zeros(rows, config.plan, config.latent_width), batch.target.new_zeros(rows, 1),
+    )  # fmt: skip
+    drop = Drop(*((torch.rand(rows) < p).float() for p in how.drop))
+    context = follower.denoiser.prepare(past, conditions, drop)
+
+    many = how.draws
+    repeated = type(context)(
+        _repeat(context.plan, many),
+        _repeat(context.modulation, many),
+        tuple((_repeat(k, many), _repeat(v, many)) for k, v in context.cross),
+        tuple((_repeat(k, many), _repeat(v, many)) for k, v in context.past),
+    )
+    target = _repeat(batch.target, many)
+    schedule = alpha_bar(config.steps)
+    t = _levels(len(target), config.plan, config.steps)
+    noisy = add_noise(target, t, torch.randn_like(target), schedule)
+    made = follower.denoiser.step(noisy, t.float(), repeated, Conditions(*(_repeat(v, many) for v in conditions)))
+
+    weights = loss_weights(t, schedule).clamp(min=how.least_weight)
+    importance = weights.new_tensor(how.token_weights)[: config.plan]
+    latent = latent_loss(made, target, weights * importance / importance.mean(), how.level_weights)
+    parts = _decoded_loss(follower, batch, past, made[:rows], weights[:rows, 0], how)
+    loss = latent + how.decode_weight * torch.stack(list(parts.values())).sum()
+    return loss, {"latent": float(latent.detach()), **{k: float(v.detach()) for k, v in parts.items()}}
+
+
+def _repeat(x: Tensor, many: int) -> Tensor:
+    """Rows once more, draw by draw: (B, ...) to (many * B, ...)."""
+    return x.repeat(many, *([1] * (x.dim() - 1)))
+
+
+def _levels(rows: int, plan: int, steps: int) -> Tensor:
+    """(rows, F): a third of general levels, the rest one level for the whole plan, half of those at the very top."""
+    shared = torch.randint(0, steps, (rows, 1))
+    shared = torch.where(torch.rand(rows, 1) < 0.5, steps - 1, shared).expand(-1, plan)
+    return torch.where(torch.rand(rows, 1) < 0.33, draw_levels(rows, plan, steps), shared)
+
+
+def _noisy_history(batch: Batch, how: DenoiserTraining) -> Tensor:
+    """History (S, K, L) with noise of a random strength per stretch; a quarter of the stretches stay clean."""
+    strength = how.history_noise * torch.rand(len(batch.history), 1, 1) * (torch.rand(len(batch.history), 1, 1) > 0.25)
+    return batch.history + strength * torch.randn_like(batch.history)
+
+
+def _remember(follower: Follower, batch: Batch, history: Tensor) -> Tensor:
+    """(B, M) what the memory says at each window's tick."""
+    before = torch.cat([torch.zeros_like(history[:, :1]), history[:, :-1]], dim=1)
+    tokens = follower.memory.tokens(before, batch.leader_now, batch.flags_now, batch.music_now, batch.style_run)
+    said, _ = follower.memory(tokens, follower.memory.initial_state(len(history)))
+    return said[batch.stretch, batch.at]
+
+
+def _past_of(history: Tensor, batch: Batch, past: int) -> Tensor:
+    """(B, P, L) the committed tokens before each window; zeros before the stretch began, as on entering."""
+    padded = torch.cat([history.new_zeros(len(history), past, history.shape[2]), history], dim=1)
+    return padded[batch.stretch[:, None], batch.at[:, None] + torch.arange(past)]
+
+
+def _decoded_loss(
+    follower: Follower, batch: Batch, past: Tensor, made: Tensor, weight: Tensor, how: DenoiserTraining
+) -> dict[str, Tensor]:
+    """Frame losses of the first planned tokens, decoded after a little past."""
+    codec, lead_in, n = follower.codec, 4, how.decode_tokens
+    frames, _ = codec.decode_step(torch.cat([past[:, -lead_in:], made[:, :n]], 1), codec.initial_cache(len(past)))
+    f = follower.config.token_frames
+    return frame_losses(frames[:, lead_in * f :], batch.frames[:, : n * f], codec.frame_norm, weight)
+
+
+def own_dances(
+    follower: Follower,
+    sequences: list[Sequence],
+    targets: list[Tensor],
+    rng: np.random.Generator,
+    *,
+    count: int,
+    ticks: int,
+    leak: float,
+    sampler: SamplerConfig,
+) -> list[Item]:
+    """Items whose history the follower danced itself, beside a leader of ``sequences``; the targets stay the real ones."""
+    config, f = follower.config, follower.config.token_frames
+    long_enough = [i for i, s in enumerate(sequences) if s.tokens > ticks + config.plan]
+    chosen = rng.choice(long_enough, count)
+    begins = [int(rng.integers(0, sequences[i].tokens - ticks - config.plan)) for i in chosen]
+    takes = []
+    for i, begin in zip(chosen, begins, strict=True):
+        sequence, first = sequences[i], begin * f
+        # Mostly near where the real follower was; sometimes at the wished place, as on entering the stage.
+        spread = rng.normal(size=3) * np.array([0.1, 0.0, 0.1])
+        near = Standing(sequence.stands_m[first] + spread, float(sequence.yaw_rad[first]) + 0.2 * rng.normal())
+        entrance = None if rng.uniform() < 0.25 else near
+        takes.append(sequence.take.slice(first, (begin + ticks) * f, entrance))
+    delays = rng.integers(2, 6, (ticks, count))
+    danced = dance(
+        TorchPartner(follower, sampler), takes, leak=leak, delay_frames=list(delays),
+        seeds=[int(s) for s in rng.integers(0, 2**31, count)], keep_tail=tail_tokens(config),
+    )  # fmt: skip
+    items = []
+    for i, begin, own in zip(chosen, begins, danced, strict=True):
+        stretch = slice(begin, begin + ticks)
+        sequence = sequences[i]
+        part = _stretch_of(sequence, begin, ticks, f)
+        seen = {"leader": own.leader, "music": own.music, "flags": own.leader_flags, "place": own.place}
+        items.append(make_item(part, targets[i][stretch], config, (torch.from_numpy(own.latents), seen)))
+    return items
+
+
+def _stretch_of(s: Sequence, begin: int, ticks: int, per_token: int) -> Sequence:
+    tokens, frames = slice(begin, begin + ticks), slice(begin * per_token, (begin + ticks) * per_token)
+    return Sequence(
+        s.name, s.frames[frames], s.leader[tokens], s.music[tokens], s.leader_tail[tokens], s.music_tail[tokens],
+        s.flags_tail[tokens], s.place[tokens], s.stands_m[frames], s.yaw_rad[frames], s.take,
+    )  # fmt: skip

@@ -1,0 +1,50 @@
+"""What a training run tells while it runs, and its curves."""
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+
+_SHOWN = ("score", "root_ade_m", "distance_mae_m", "heading_deg", "mpjpe_mm", "speed_ratio", "jerk_ratio", "overlap_percent")
+
+
+class Progress:
+    """Prints a line now and then. Derive from it to draw something else."""
+
+    def __init__(self, console: Console | None = None, every: int = 50) -> None:
+        self.console = console or Console(highlight=False)
+        self.every = every
+
+    def codec(self, numbers: dict[str, float]) -> None:
+        """Numbers of the first stage."""
+        self._line("codec", numbers)
+
+    def step(self, step: int, steps: int, numbers: dict[str, float]) -> None:
+        """One step of the second stage was made."""
+        if step % self.every == 0:
+            self._line(f"step {step}/{steps}", numbers)
+
+    def judged(self, row: dict[str, float]) -> None:
+        """The follower danced the validation takes."""
+        self._line(f"judged at {row['step']:.0f}", {name: row[name] for name in _SHOWN})
+
+    def _line(self, head: str, numbers: dict[str, float]) -> None:
+        text = "  ".join(f"{name} {value:.3g}" for name, value in numbers.items())
+        self.console.print(f"{head}: {text}", soft_wrap=True)
+
+
+def plot_history(history: Path, picture: Path) -> None:
+    """Curves of a run's closed-loop numbers over its steps, as PNG."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    rows = [json.loads(line) for line in history.read_text().splitlines()]
+    figure, axes = pyplot.subplots(2, 4, figsize=(16, 7), constrained_layout=True)
+    for axis, name in zip(axes.flat, _SHOWN, strict=True):
+        axis.plot([r["step"] for r in rows], [r[name] for r in rows], marker=".")
+        axis.set(title=name, xlabel="step")
+        axis.grid(alpha=0.3)
+    figure.savefig(picture, dpi=80)
+    pyplot.close(figure)

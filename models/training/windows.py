@@ -1,0 +1,146 @@
+"""Batches for the denoiser: stretches of sequences for the memory, and windows of the ticks within them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.config import FollowerConfig
+from models.data.sequences import Sequence
+
+
+@dataclass(frozen=True)
+class Item:
+    """A sequence in latents: what the follower did, and the history that stands before each token."""
+
+    target: Tensor
+    """(N, L) latents of the real follower."""
+    history: Tensor
+    """(N, L) latents committed: the real ones, or the follower's own."""
+    frames: Tensor
+    """(N, f, 145) the real follower's features."""
+    leader: Tensor
+    """(P + N, f * 72) as measured, after P tokens of a leader standing still."""
+    music: Tensor
+    """(P + N, f * 8)."""
+    leader_tail: Tensor
+    music_tail: Tensor
+    flags_tail: Tensor
+    place: Tensor
+    style: Tensor
+    """(S,) one-hot."""
+    own: bool
+    """Whether ``history`` is the follower's own dance."""
+
+    @property
+    def tokens(self) -> int:
+        """N."""
+        return len(self.target)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Stretches (S of K tokens) and windows (B = S * M) cut from them."""
+
+    history: Tensor
+    """(S, K, L)."""
+    leader_now: Tensor
+    """(S, K, f * 72) the token before each tick's plan, as that tick sees it."""
+    flags_now: Tensor
+    music_now: Tensor
+    style_run: Tensor
+    """(S, K, S')."""
+    stretch: Tensor
+    """(B,) which stretch a window is from."""
+    at: Tensor
+    """(B,) tick within its stretch."""
+    leader: Tensor
+    """(B, W, f * 72)."""
+    flags: Tensor
+    music: Tensor
+    place: Tensor
+    style: Tensor
+    target: Tensor
+    """(B, F, L)."""
+    frames: Tensor
+    """(B, F * f, 145) of the plan."""
+    own: Tensor
+    """(B,) 1 where the history is the follower's own."""
+
+
+def make_item(
+    sequence: Sequence, target: Tensor, config: FollowerConfig, own: tuple[Tensor, dict[str, np.ndarray]] | None = None
+) -> Item:
+    """An item of ``sequence``; ``own`` holds the latents the follower committed and the windows it saw meanwhile."""
+    f = config.token_frames
+    still = sequence.leader[0].reshape(f, -1)[:1].repeat(f, axis=0).reshape(1, -1)
+    seen = {"leader": sequence.leader_tail, "music": sequence.music_tail, "flags": sequence.flags_tail, "place": sequence.place}
+    seen.update(own[1] if own else {})
+    return Item(
+        target=target,
+        history=own[0] if own else target,
+        frames=torch.from_numpy(sequence.frames).unflatten(0, (-1, f)),
+        leader=torch.from_numpy(np.concatenate([still.repeat(config.past, axis=0), sequence.leader])),
+        music=torch.from_numpy(np.concatenate([np.zeros((config.past, sequence.music.shape[1]), np.float32), sequence.music])),
+        leader_tail=torch.from_numpy(seen["leader"]),
+        music_tail=torch.from_numpy(seen["music"]),
+        flags_tail=torch.from_numpy(seen["flags"]),
+        place=torch.from_numpy(seen["place"]),
+        style=torch.eye(config.style_width)[sequence.style],
+        own=own is not None,
+    )
+
+
+def draw_batch(
+    items: list[Item], config: FollowerConfig, rng: np.random.Generator, *, stretches: int, length: int, windows: int
+) -> Batch:
+    """A random batch; long items more often. A quarter of the windows lie where the past is still short."""
+    lengths = np.array([max(0, i.tokens - config.plan) for i in items], dtype=float)
+    runs, cuts = [], []
+    for s, index in enumerate(rng.choice(len(items), stretches, p=lengths / lengths.sum())):
+        item = items[index]
+        span = min(length, item.tokens - config.plan)
+        # A dance that the follower made itself is used from its own beginning: its memory began there.
+        begin = 0 if item.own else int(rng.integers(0, item.tokens - config.plan - span + 1))
+        runs.append(_run(item, begin, span, length))
+        early = rng.integers(0, min(config.past, span), windows)
+        late = rng.integers(min(config.past, span - 1), span, windows)
+        for at in np.where(rng.uniform(size=windows) < 0.25, early, late):
+            cuts.append((s, int(at), *_cut(item, begin + int(at), config)))
+    stretch, at, *parts = zip(*cuts, strict=True)
+    leader, flags, music, place, style, target, frames, own = (torch.stack(p) for p in parts)
+    return Batch(
+        *(torch.stack(p) for p in zip(*runs, strict=True)),
+        torch.tensor(stretch), torch.tensor(at), leader, flags, music, place, style, target, frames, own,
+    )  # fmt: skip
+
+
+def _run(item: Item, begin: int, span: int, length: int) -> tuple[Tensor, ...]:
+    """Memory inputs of ``span`` tokens, filled up to ``length`` with the last ones."""
+    rows = begin + torch.arange(length).clamp(max=span - 1)
+    return (
+        item.history[rows],
+        item.leader_tail[rows, 0],
+        item.flags_tail[rows, 0],
+        item.music_tail[rows, 0],
+        item.style.expand(length, -1),
+    )
+
+
+def _cut(item: Item, token: int, config: FollowerConfig) -> tuple[Tensor, ...]:
+    """What tick ``token`` sees, and what it should plan."""
+    measured = config.window - item.leader_tail.shape[1]
+    observed = torch.tensor([[1.0, 0.0, 0.0]]).expand(measured, -1)
+    plan = slice(token, token + config.plan)
+    before = slice(token, token + measured)  # leader and music begin P tokens early
+    return (
+        torch.cat([item.leader[before], item.leader_tail[token]]),
+        torch.cat([observed, item.flags_tail[token]]),
+        torch.cat([item.music[before], item.music_tail[token]]),
+        item.place[token],
+        item.style,
+        item.target[plan],
+        item.frames[plan].flatten(0, 1),
+        torch.tensor(float(item.own)),
+    )
