@@ -7,8 +7,8 @@ from duet.frames import FollowerPose, PoseSource
 
 
 def test_what_is_published_cannot_be_changed_by_anyone() -> None:
-    mine = np.zeros((22, 4))
-    pose = FollowerPose(1.0, np.zeros(3), mine, np.zeros(4), PoseSource.MODEL)
+    mine = np.zeros((4, 22), np.float32).T
+    pose = FollowerPose(1.0, np.zeros(3, np.float32), mine, np.zeros(4, np.float32), PoseSource.MODEL)
     assert pose.quaternions_wxyz.dtype == np.float32
     assert pose.quaternions_wxyz.flags.c_contiguous
     mine[0, 0] = 9.0
