@@ -1,0 +1,189 @@
+"""Training on a tiny follower: losses fall, runs resume exactly, a follower learns after its own dance."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from duet.choreography import choreograph_tempo
+from duet.errors import InputError
+from duet.features import Placement
+from models.codec import Codec
+from models.config import S, CodecConfig, DenoiserConfig, MemoryConfig, SamplerConfig
+from models.data.corpus import Corpus
+from models.data.music import condition_from_beats
+from models.data.pairs import Pair
+from models.data.sequences import CLEAN, Sequence, build_sequence
+from models.evaluation.closed_loop import example_of
+from models.follower import Follower, load_follower
+from models.training.averaging import AveragedWeights
+from models.training.checkpoint import load_checkpoint
+from models.training.codec_stage import measure_codec, train_codec
+from models.training.denoiser_stage import DenoiserTraining, own_dances, plan_loss
+from models.training.losses import frame_losses, position_error_mm
+from models.training.progress import Progress
+from models.training.run import Schedule, Trainer, encode_all, set_normalisation, train
+from models.training.windows import draw_batch, make_item
+
+TINY = replace(
+    S,
+    past=6,
+    plan=3,
+    codec=CodecConfig(channels=(16, 16, 8)),
+    memory=MemoryConfig(width=32, layers=1, head=16, state=8),
+    denoiser=DenoiserConfig(width=32, layers=1, heads=2, feedforward=32),
+)
+QUICK = DenoiserTraining(stretches=2, stretch_tokens=12, windows=3, warmup_steps=1)
+SCHEDULE = Schedule(
+    codec_steps=2, steps=3, judge_every=3, own_from=1, own_every=2, own_count=2, own_ticks=8, own_keep=4,
+    sampler=SamplerConfig(calls=1),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def pair() -> Pair:
+    couple = choreograph_tempo(6.0, 180.0, 2)
+    return Pair("dance", couple.leader, couple.follower, np.arange(0.0, 6.0, 1.0 / 3.0))
+
+
+@pytest.fixture(scope="module")
+def sequence(pair: Pair) -> Sequence:
+    rng = np.random.default_rng(0)
+    conditions = condition_from_beats(pair.beats_s, pair.frames, 30.0, rng)  # type: ignore[arg-type]
+    return build_sequence(pair, conditions, TINY, style=0, wish=Placement(), corruption=CLEAN, rng=rng)
+
+
+@pytest.fixture(scope="module")
+def corpus(pair: Pair, sequence: Sequence) -> Corpus:
+    return Corpus([sequence], [sequence], [example_of(pair)])
+
+
+@pytest.fixture
+def follower(sequence: Sequence) -> Follower:
+    torch.manual_seed(0)
+    made = Follower(TINY)
+    set_normalisation(made, [sequence])
+    return made
+
+
+def quiet() -> Progress:
+    return Progress(Console(quiet=True))
+
+
+def test_a_perfect_reconstruction_costs_only_contacts(sequence: Sequence) -> None:
+    real = torch.from_numpy(sequence.frames[:64])[None]
+    made = real.clone()
+    made[..., 141:] = torch.where(real[..., 141:] > 0.5, 20.0, -20.0)
+    terms = frame_losses(made, real, Codec(TINY.codec).frame_norm)
+    assert all(float(term) < 1e-4 for term in terms.values())
+    assert float(position_error_mm(made, real)) < 1e-2
+
+
+def test_the_codec_learns(sequence: Sequence) -> None:
+    rows: list[dict[str, float]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("models.training.codec_stage.BATCH", 4)
+        codec = train_codec(TINY, [sequence], [sequence], steps=40, seed=0, report=rows.append, report_every=20)
+    assert rows[-1]["val_mm"] < rows[0]["val_mm"]
+    latents = codec.encode(torch.from_numpy(sequence.frames)[None])[0]
+    np.testing.assert_allclose(latents.mean(0), 0.0, atol=1e-4)
+    assert measure_codec(codec, [sequence])["codes_used"] > 0.3
+
+
+def test_averages_follow_slowly() -> None:
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(2, 2)
+    averaged = AveragedWeights(layer, 0.9)
+    before = averaged.model.weight.clone()
+    with torch.no_grad():
+        layer.weight += 1.0
+    for _ in range(200):
+        averaged.update(layer)
+    torch.testing.assert_close(averaged.model.weight, layer.weight, atol=1e-4, rtol=0)
+    assert not torch.allclose(averaged.model.weight, before)
+
+
+def test_windows_are_cut_where_they_say(sequence: Sequence) -> None:
+    item = make_item(sequence, torch.randn(sequence.tokens, TINY.latent_width), TINY)
+    rng = np.random.default_rng(0)
+    batch = draw_batch([item], TINY, rng, stretches=2, length=sequence.tokens, windows=4)
+    for row, (stretch, at) in enumerate(zip(batch.stretch, batch.at, strict=True)):
+        assert 0 <= stretch < 2
+        begin = int((item.target == batch.target[row, 0]).all(1).nonzero()[0])
+        token = begin
+        torch.testing.assert_close(batch.frames[row], item.frames[token : token + TINY.plan].flatten(0, 1))
+        torch.testing.assert_close(batch.leader[row, -TINY.plan :], item.leader_tail[token, -TINY.plan :])
+        torch.testing.assert_close(batch.history[stretch, at], item.target[token])
+
+
+def test_the_loss_teaches(follower: Follower, sequence: Sequence) -> None:
+    phase = torch.linspace(0.0, 12.0, sequence.tokens)[:, None] + torch.arange(TINY.latent_width)
+    item = make_item(sequence, phase.sin(), TINY)
+    optimiser = torch.optim.Adam([*follower.denoiser.parameters(), *follower.memory.parameters()], 3e-3)
+    rng = np.random.default_rng(0)
+    torch.manual_seed(1)
+    losses = []
+    for _ in range(60):
+        batch = draw_batch([item], TINY, rng, stretches=2, length=20, windows=6)
+        loss, parts = plan_loss(follower, batch, QUICK, rng)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(parts["latent"])
+    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
+    gradients = [p.grad for n, p in follower.memory.named_parameters() if "norm" not in n]
+    assert any(g is not None and g.abs().max() > 0 for g in gradients)
+
+
+def test_own_dances_keep_the_real_targets(follower: Follower, sequence: Sequence) -> None:
+    targets = encode_all(follower, [sequence])
+    targets = [torch.randn_like(targets[0])]
+    items = own_dances(
+        follower, [sequence], targets, np.random.default_rng(0),
+        count=2, ticks=8, leak=0.1, sampler=SamplerConfig(calls=1),
+    )  # fmt: skip
+    assert [i.own for i in items] == [True, True]
+    assert items[0].tokens == 8
+    begin = int((targets[0] == items[0].target[0]).all(1).nonzero()[0])
+    torch.testing.assert_close(items[0].target, targets[0][begin : begin + 8])
+    assert (items[0].history - items[0].target).abs().max() > 0.05
+
+
+def test_a_run_leaves_a_follower_and_can_go_on(tmp_path: Path, corpus: Corpus) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("models.training.codec_stage.BATCH", 2)
+        best = train(tmp_path, corpus, TINY, schedule=SCHEDULE, how=QUICK, progress=quiet())
+    assert load_follower(best).config.sampler == SCHEDULE.sampler
+    rows = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    assert np.isfinite([row["score"] for row in rows]).all()
+    assert (tmp_path / "history.png").stat().st_size > 1000
+
+
+def test_resuming_is_exact(tmp_path: Path, corpus: Corpus) -> None:
+    schedule = replace(SCHEDULE, own_from=10**6, judge_every=2, steps=10**6)
+
+    def trainer(folder: Path) -> Trainer:
+        torch.manual_seed(0)
+        made = Follower(TINY)
+        set_normalisation(made, corpus.train)
+        return Trainer(folder, made, corpus, schedule, QUICK, seed=0)
+
+    straight = trainer(tmp_path)
+    for _ in range(2):
+        straight._train_step()
+    straight._judge(quiet(), {})
+    expected = [straight._train_step()["loss"] for _ in range(3)]
+    resumed = trainer(tmp_path)
+    resumed.resume()
+    assert resumed.step == 2
+    assert [resumed._train_step()["loss"] for _ in range(3)] == expected
+
+
+def test_a_missing_checkpoint_is_said(tmp_path: Path, follower: Follower) -> None:
+    optimiser = torch.optim.AdamW(follower.parameters())
+    with pytest.raises(InputError, match="checkpoint"):
+        load_checkpoint(tmp_path, follower, AveragedWeights(follower, 0.9), optimiser, np.random.default_rng())
