@@ -1,0 +1,106 @@
+"""A couple dancing salsa, in code: both takes, for any beats and any seed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from duet.choreography.body import Torso, finish, look_at, torso
+from duet.choreography.hands import join_hands
+from duet.choreography.legs import lower_body
+from duet.choreography.score import BeatGrid, CoupleScore, Staging
+from duet.choreography.style import CoupleStyle, draw_style
+from duet.errors import InputError
+from duet.motion import Motion
+
+SLOWEST_BEAT_S, FASTEST_BEAT_S = 1.2, 0.2
+"""Beat periods that can be stepped on: 50 to 300 beats a minute."""
+
+
+@dataclass(frozen=True)
+class Couple:
+    """Both dancers' takes, frame by frame of the same clock."""
+
+    leader: Motion
+    follower: Motion
+    figures: list[tuple[str, float]]
+    """Name and start in seconds of each figure."""
+
+
+def choreograph(
+    beat_times_s: ArrayLike,
+    seed: int,
+    *,
+    style: CoupleStyle | None = None,
+    fps: float = 30.0,
+    seconds: float | None = None,
+) -> Couple:
+    """A salsa whose steps land on ``beat_times_s`` (N,), the first of which is a count 1.
+
+    The same arguments give the same dance. ``seconds`` is the length of the takes; by default they
+    end one beat after the last. Raises InputError for beats nobody can step on.
+    """
+    grid = BeatGrid(_checked(beat_times_s))
+    rng = np.random.default_rng(seed)
+    beat_s = float(np.median(np.diff(grid.times_s)))
+    drawn = draw_style(rng, tempo_bpm=60.0 / beat_s)
+    style = style or drawn
+    times_s = _frame_times(grid, fps, seconds)
+    score = Staging(grid, style, rng, start_s=min(0.0, float(grid.times_s[0])) - 2.0).run()
+    return perform(score, style, grid, times_s, fps, rng)
+
+
+def choreograph_tempo(
+    seconds: float, tempo_bpm: float, seed: int, *, style: CoupleStyle | None = None, fps: float = 30.0
+) -> Couple:
+    """A salsa of ``seconds`` at a steady tempo, with the first count 1 at time 0."""
+    if not (np.isfinite(seconds) and seconds > 0 and np.isfinite(tempo_bpm) and tempo_bpm > 0):
+        raise InputError(
+            f"choreograph_tempo: expected a length and a tempo above 0, got {seconds} s at {tempo_bpm} BPM. Give both."
+        )
+    beats = np.arange(max(2, int(np.ceil(seconds * tempo_bpm / 60.0)))) * 60.0 / tempo_bpm
+    return choreograph(beats, seed, style=style, fps=fps, seconds=seconds)
+
+
+def perform(
+    score: CoupleScore,
+    style: CoupleStyle,
+    grid: BeatGrid,
+    times_s: NDArray[np.float64],
+    fps: float,
+    rng: np.random.Generator,
+) -> Couple:
+    """Give a score its bodies."""
+    parts = (score.leader, score.follower)
+    lowers = [lower_body(part, grid, times_s, fps, rng) for part in parts]
+    bodies: list[Torso] = []
+    for k in (0, 1):
+        bodies.append(torso(lowers[k], parts[k].style, lowers[1 - k].root_m, fps, rng))
+    for k in (0, 1):
+        look_at(bodies[k], bodies[1 - k].positions_m["neck"] + np.array([0.0, 0.1, 0.0]), fps, rng)
+    beat_s = float(np.median(np.diff(grid.times_s)))
+    hands = join_hands(score, bodies[0], bodies[1], style, times_s, beat_s=beat_s, fps=fps, rng=rng)
+    leader, follower = (finish(body, wrists, fps) for body, wrists in zip(bodies, hands, strict=True))
+    return Couple(leader, follower, score.figures)
+
+
+def _frame_times(grid: BeatGrid, fps: float, seconds: float | None) -> NDArray[np.float64]:
+    if not (np.isfinite(fps) and 10.0 <= fps <= 240.0):
+        raise InputError(f"choreograph: expected 10 to 240 frames a second, got {fps}. Resample the take instead.")
+    length_s = grid.seconds(len(grid)) if seconds is None else seconds
+    return np.arange(max(2, int(np.floor(length_s * fps + 1e-6)))) / fps
+
+
+def _checked(beat_times_s: ArrayLike) -> NDArray[np.float64]:
+    beats = np.asarray(beat_times_s, dtype=np.float64)
+    if beats.ndim != 1 or len(beats) < 2 or not np.isfinite(beats).all():
+        raise InputError(
+            f"choreograph: expected two finite beat times or more, got shape {beats.shape}. Track the beats."
+        )
+    gaps = np.diff(beats)
+    if gaps.min() < FASTEST_BEAT_S or gaps.max() > SLOWEST_BEAT_S:
+        raise InputError(
+            f"choreograph: expected beats {FASTEST_BEAT_S} to {SLOWEST_BEAT_S} s apart and in order, "
+            f"got {gaps.min():.3f} to {gaps.max():.3f} s. Halve or double the tempo, or fill the gaps."
+        )
+    return beats

@@ -1,0 +1,108 @@
+"""Where two dancers' hands meet, for every way of holding."""
+
+import numpy as np
+
+from duet.choreography.body import ARM_REACH_M, Torso, direction, free_hand
+from duet.choreography.curves import held, smooth
+from duet.choreography.figures import CONNECTIONS
+from duet.choreography.legs import SIDES
+from duet.choreography.score import CoupleScore
+from duet.choreography.style import CoupleStyle
+from duet.rotations import Array, normalise
+
+_WRIST_GAP_M = 0.035
+"""Each wrist stays this far from the point where the hands meet."""
+_BODY_RADIUS_M = 0.20
+"""Held hands keep this far from the axis of each body."""
+_PAIRS = {
+    "aside": ("left", "right"), "left": ("left", "right"), "right": ("right", "left"),
+    "over_follower": ("left", "right"), "over_leader": ("left", "right"),
+    "cross": ("right", "right"), "cross_over": ("right", "right"),
+}  # fmt: skip
+"""Connection -> (leader's hand, follower's hand) that meet in the air."""
+
+
+def join_hands(
+    score: CoupleScore, leader: Torso, follower: Torso, style: CoupleStyle, times_s: Array,
+    *, beat_s: float, fps: float, rng: np.random.Generator,
+) -> tuple[dict[str, Array], dict[str, Array]]:  # fmt: skip
+    """Wrist tracks (side -> (T, 3)) of leader and follower: joined where the score says so, free elsewhere."""
+    weights = smooth(held(score.hold_times_s, score.holds, times_s), 0.30 * beat_s * fps)
+    weight = {name: weights[:, [k]] for k, name in enumerate(CONNECTIONS)}
+    hands = [{side: free_hand(body, side, fps, rng) for side in SIDES} for body in (leader, follower)]
+    wishes: list[dict[str, list[tuple[Array, Array]]]] = [{side: [] for side in SIDES} for _ in range(2)]
+    for name, (hers_of_leader, hers_of_follower) in _PAIRS.items():
+        if not weight[name].any():
+            continue
+        meeting = _meeting_point(name, leader, follower, style)
+        ours = leader.shoulder(hers_of_leader), follower.shoulder(hers_of_follower)
+        meeting = _within_reach(_outside(meeting, (leader, follower)), ours)
+        for wish, side, shoulder in zip(wishes, (hers_of_leader, hers_of_follower), ours, strict=True):
+            wrist = meeting + _WRIST_GAP_M * normalise(shoulder - meeting)
+            wish[side].append((weight[name], wrist))
+    back, arm = _frame_points(leader, follower)
+    wishes[0]["right"].append((weight["frame"] + weight["embrace"], back))
+    wishes[1]["left"].append((weight["frame"], arm))
+    return _blend(hands[0], wishes[0]), _blend(hands[1], wishes[1])
+
+
+def _blend(free: dict[str, Array], wishes: dict[str, list[tuple[Array, Array]]]) -> dict[str, Array]:
+    out = {}
+    for side, wanted in wishes.items():
+        total = sum((w for w, _ in wanted), np.zeros((len(free[side]), 1)))
+        over = np.maximum(total, 1.0)
+        out[side] = free[side] * (1.0 - np.minimum(total, 1.0)) + sum(w / over * point for w, point in wanted)
+    return out
+
+
+def _meeting_point(name: str, leader: Torso, follower: Torso, style: CoupleStyle) -> Array:
+    """(T, 3) where the hands would meet if arms had no length."""
+    chests = leader.positions_m["spine3"], follower.positions_m["spine3"]
+    middle, way = (chests[0] + chests[1]) / 2, direction(*chests)
+    left = np.cross(np.array([0.0, 1.0, 0.0]), way)
+    if name == "aside":
+        return _at_height(middle + 0.40 * left, style.frame_height_m)
+    if name in ("left", "right", "cross"):
+        mine, hers = _PAIRS[name]
+        between = (leader.shoulder(mine) + follower.shoulder(hers)) / 2
+        aside = {"left": 0.05, "right": -0.05, "cross": -0.02}[name]
+        return _at_height(between + aside * left, style.hand_height_m)
+    if name == "over_leader":
+        return _at_height(leader.positions_m["head"] + 0.16 * way, leader.positions_m["head"][:, 1] + 0.18)
+    return _at_height(follower.positions_m["head"] - 0.18 * way, follower.positions_m["head"][:, 1] + 0.18)
+
+
+def _at_height(point: Array, height_m: float | Array) -> Array:
+    out = point.copy()
+    out[:, 1] = height_m
+    return out
+
+
+def _outside(point: Array, bodies: tuple[Torso, Torso]) -> Array:
+    """Push points at trunk height out of the dancers' trunks."""
+    for body in bodies:
+        axis = (body.positions_m["pelvis"] + body.positions_m["neck"]) / 2
+        away = (point - axis) * np.array([1.0, 0.0, 1.0])
+        distance = np.linalg.norm(away, axis=-1, keepdims=True)
+        below = 1.0 - np.clip((point[:, 1:2] - body.positions_m["neck"][:, 1:2] + 0.05) / 0.12, 0.0, 1.0)
+        point = point + normalise(away) * np.maximum(_BODY_RADIUS_M - distance, 0.0) * below
+    return point
+
+
+def _within_reach(point: Array, shoulders: tuple[Array, Array]) -> Array:
+    """Pull points (T, 3) into the reach of both shoulders, as far as that is possible."""
+    longest = ARM_REACH_M + _WRIST_GAP_M
+    for _ in range(8):
+        for shoulder in shoulders:
+            way = point - shoulder
+            distance = np.linalg.norm(way, axis=-1, keepdims=True)
+            point = shoulder + way * np.minimum(1.0, longest / np.maximum(distance, 1e-6))
+    return point
+
+
+def _frame_points(leader: Torso, follower: Torso) -> tuple[Array, Array]:
+    """(T, 3) leader's right wrist at her left side, follower's left wrist at his right upper arm."""
+    side = follower.positions_m["spine3"] + follower.chest @ np.array([0.17, 0.12, -0.02])
+    arm = leader.shoulder("right") + leader.chest @ np.array([-0.07, -0.08, 0.03])
+    back = side + 0.07 * normalise(leader.shoulder("right") - side)
+    return back, arm + 0.09 * normalise(follower.shoulder("left") - arm)
