@@ -1,13 +1,17 @@
 """The model card: what a follower is, what it was made from, what was measured, and what it cannot do."""
 
 import platform
+from pathlib import Path
 
 from duet.contract import FollowerContract
+from duet.errors import InputError
 from export.verify import TOLERANCE, Parity
 from models.follower import Follower
 from models.release import Release
 
 CARD_FILE = "MODEL_CARD.md"
+_BEGIN, _END = "<!-- closed loop: written by duet-lab evaluate -->", "<!-- end of closed loop -->"
+_UNMEASURED = "Not measured yet: `duet-lab evaluate` dances the validation takes and writes the numbers here."
 
 
 def model_card(follower: Follower, release: Release, contract: FollowerContract, parity: Parity) -> str:
@@ -47,7 +51,9 @@ Repeat the training:
 Seeds: {", ".join(str(seed) for seed in release.seeds)}.
 
 ## What was measured
-{release.results.strip() or "No closed-loop results were recorded with this run."}
+{_BEGIN}
+{release.results.strip() or _UNMEASURED}
+{_END}
 
 ### Export
 Torch against ONNX Runtime over {parity.seconds:.0f} s ({parity.ticks} ticks) of carried state on seeded inputs:
@@ -65,6 +71,18 @@ Milliseconds on one thread of {platform.machine()} ({platform.system()}), guidan
 ## What it cannot do
 {release.limits.strip() or "Nothing was recorded with this run; expect little beyond the dances it was trained on."}
 """
+
+
+def put_results(folder: Path, results: str) -> None:
+    """Put measured numbers, as markdown, into the card of an exported ``folder``."""
+    path = folder / CARD_FILE
+    if not path.is_file():
+        raise InputError(f"{folder}: expected {CARD_FILE} in it, got none. Export the follower again.")
+    before, begin, rest = path.read_text().partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not begin or not end:
+        raise InputError(f"{path}: expected the marked place of the results, got none. Export the follower again.")
+    path.write_text(f"{before}{_BEGIN}\n{results.strip()}\n{_END}{after}")
 
 
 def _millions(part: object) -> str:
