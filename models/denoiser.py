@@ -42,10 +42,6 @@ class Conditions(NamedTuple):
     reference_flag: Tensor
     """(B, 1) 1 when there is a reference."""
 
-    def expand(self, batch: int) -> "Conditions":
-        """A batch of one, seen as ``batch`` equal ones."""
-        return Conditions(*(value.expand(batch, *value.shape[1:]) for value in self))
-
 
 class Drop(NamedTuple):
     """Which conditions are replaced by their learned null: 1 dropped, 0 kept."""

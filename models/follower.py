@@ -114,10 +114,12 @@ class DenoiseRole(Role):
     )  # fmt: skip
     outputs = ("new_past", "new_plan", "new_noise_ring")
 
-    def __init__(self, denoiser: Denoiser, config: FollowerConfig) -> None:
+    def __init__(self, denoiser: Denoiser, config: FollowerConfig, *, guided: bool = True) -> None:
         super().__init__()
         self.denoiser = denoiser
         self.config = config
+        self.guided = guided
+        """False leaves out the unconditional branch: half the work, the same plan where guidance is zero."""
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See ``inputs`` and ``outputs``."""
@@ -129,14 +131,19 @@ class DenoiseRole(Role):
         return torch.cat([past[:, 1:], new_plan[:, :1]], dim=1), new_plan, ring
 
     def _sample(self, x: Tensor, past: Tensor, conditions: Conditions, guidance: Tensor) -> Tensor:
-        """Both branches of the guidance run as one batch: row 0 sees leader, music and memory, row 1 does not."""
-        pair = conditions.expand(2)
-        unconditional = past.new_tensor([0.0, 1.0])
-        context = self.denoiser.prepare(past.expand(2, -1, -1), pair, Drop(unconditional, unconditional, unconditional))
+        """Both branches of the guidance run as one batch: only the first half sees leader, music and memory."""
+        batch = len(past)
+        if self.guided:
+            conditions = Conditions(*(torch.cat([value, value]) for value in conditions))
+            past = torch.cat([past, past])
+        hidden = torch.cat([past.new_zeros(batch), past.new_ones(len(past) - batch)])
+        context = self.denoiser.prepare(past, conditions, Drop(hidden, hidden, hidden))
 
         def predict(x: Tensor, t: Tensor) -> Tensor:
-            both = self.denoiser.step(x.expand(2, -1, -1), t, context, pair)
-            return guide(both[:1], both[1:], guidance)
+            if not self.guided:
+                return self.denoiser.step(x, t, context, conditions)
+            both = self.denoiser.step(torch.cat([x, x]), t, context, conditions)
+            return guide(both[:batch], both[batch:], guidance)
 
         return sample(predict, x, ladder(self.config.sampler, self.config.plan, self.config.steps))
 
@@ -169,11 +176,11 @@ class Follower(nn.Module):
         self.memory = Memory(config)
         self.denoiser = Denoiser(config)
 
-    def roles(self) -> tuple[Role, ...]:
+    def roles(self, *, guided: bool = True) -> tuple[Role, ...]:
         """The roles of a tick, in the order they run."""
         return (
             MemoryRole(self.memory, self.config),
-            DenoiseRole(self.denoiser, self.config),
+            DenoiseRole(self.denoiser, self.config, guided=guided),
             DecodeRole(self.codec),
         )
 
@@ -201,28 +208,29 @@ class Follower(nn.Module):
             "reference_flag": (1, 1),
         }
 
-    def initial_state(self) -> dict[str, Tensor]:
+    def initial_state(self, batch: int = 1) -> dict[str, Tensor]:
         """The state before the first tick, by name: zeros."""
         c, like = self.config, self.codec.frame_norm.mean
-        memory = self.memory.initial_state(1)
+        memory = self.memory.initial_state(batch)
         return {
-            "past": like.new_zeros(1, c.past, c.latent_width),
-            "plan": like.new_zeros(1, c.plan, c.latent_width),
-            "noise_ring": like.new_zeros(1, c.plan, c.latent_width),
+            "past": like.new_zeros(batch, c.past, c.latent_width),
+            "plan": like.new_zeros(batch, c.plan, c.latent_width),
+            "noise_ring": like.new_zeros(batch, c.plan, c.latent_width),
             "memory_conv": memory.conv,
             "memory_ssm": memory.ssm,
-            "codec_cache": self.codec.initial_cache(1),
+            "codec_cache": self.codec.initial_cache(batch),
         }
 
     def tick(
-        self, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor]
+        self, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor], *, guided: bool = True
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """One token of the performance: ``inputs`` as ``input_shapes``, ``state`` as ``initial_state``.
 
+        Several performances may run side by side, stacked along the first axis of inputs and state.
         Returns ``{"frames": (1, 4 F, 145)}``, the decoded plan with contacts as probabilities, and the new state.
         """
         tensors = {**inputs, **state}
-        for role in self.roles():
+        for role in self.roles(guided=guided):
             given = role(*(tensors[name] for name in role.inputs))
             tensors.update(zip(role.outputs, given, strict=True))
         return {"frames": tensors["frames"]}, {name: tensors[f"new_{name}"] for name in state}
