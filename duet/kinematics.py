@@ -107,7 +107,9 @@ def limb_rotations(
     end = root + toward * reach
     # The hinge is across the limb's plane, the same for both bones, straight or bent.
     across = -np.cross(toward, side)
-    return _frame(mid - root, across) @ _frame(upper, hinge).T, _frame(end - mid, across) @ _frame(lower, hinge).T, mid, end
+    above = _frame(mid - root, across) @ _frame(upper, hinge).T
+    below = _frame(end - mid, across) @ _frame(lower, hinge).T
+    return above, below, mid, end
 
 
 def _frame(bone: Array, hinge: Array) -> Array:

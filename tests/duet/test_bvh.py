@@ -64,6 +64,15 @@ def bare() -> Rig:
     return spine(("Hips", 0.0)) + arms + limbs(("Left", "Right"), "Hips", ("UpLeg", "Leg", "Foot", ""), LEG_OFFSETS)
 
 
+def turned(rig: Rig, turn: np.ndarray) -> Rig:
+    """The same rig built about other axes."""
+    out: Rig = []
+    for name, parent, offset in rig:
+        x, y, z = (float(v) for v in np.round(turn @ np.array(offset), 6))
+        out.append((name, parent, (x, y, z)))
+    return out
+
+
 def bvh_text(rig: Rig, rows: np.ndarray | None = None, *, scale: float = 1.0, frame_time: str = "0.0333333") -> str:
     """A BVH of a rig: ZXY rotations, the root with a position; ``rows`` (T, 3 + 3 J) or two frames standing."""
 
@@ -146,7 +155,7 @@ def test_angles_are_applied_in_the_order_of_the_channels(tmp_path: Path) -> None
 
 def test_a_rig_that_rests_facing_x_is_turned_to_face_z(tmp_path: Path) -> None:
     quarter = yaw_matrix(np.pi / 2)
-    rig = [(n, p, tuple(float(v) for v in np.round(quarter @ np.array(o), 6))) for n, p, o in laboratory()]
+    rig = turned(laboratory(), quarter)
     motion = read_motion(written(tmp_path, bvh_text(rig)))
     plain = read_motion(written(tmp_path, bvh_text(laboratory())))
     np.testing.assert_allclose(motion.skeleton.offsets_m, plain.skeleton.offsets_m, atol=1e-5)
@@ -227,11 +236,7 @@ def test_a_bad_file_is_refused_in_one_sentence_with_its_name(tmp_path: Path, nam
 
 @pytest.mark.parametrize(("quarter", "got"), [(np.pi / 2, "Z up"), (-np.pi / 2, "Z down"), (np.pi, "Y down")])
 def test_another_up_axis_is_named(tmp_path: Path, quarter: float, got: str) -> None:
-    turn = matrix_from_rotvec([quarter, 0.0, 0.0])
-    rig: Rig = []
-    for name, parent, offset in cgspeed():
-        x, y, z = (float(v) for v in turn @ np.array(offset))
-        rig.append((name, parent, (x, y, z)))
+    rig = turned(cgspeed(), matrix_from_rotvec([quarter, 0.0, 0.0]))
     with pytest.raises(MotionError, match=f"expected Y up, got {got}. Export the take with Y up"):
         read_motion(written(tmp_path, bvh_text(rig)))
 

@@ -53,7 +53,7 @@ def dancer(seed: int, start: tuple[float, float], yaw: float) -> Motion:
     rotations = matrix_from_rotvec(rng.normal(scale=0.25, size=(22, 3)) * np.sin(3.0 * t + rng.uniform(0, 6, (22, 3))))
     rotations[:, 0] = yaw_matrix(yaw + 4.0 * t[:, 0, 0] * rng.choice([-1, 1])) @ rotations[:, 0]
     path = np.stack([start[0] + 0.3 * np.sin(2 * t), 0.88 + 0.02 * np.sin(9 * t), start[1] + 0.2 * t], axis=-1)[:, 0, 0]
-    return Motion(FPS, BODY, path, rotations)
+    return Motion(FPS, BODY, path.astype(np.float32), rotations.astype(np.float32))
 
 
 LEADER, FOLLOWER = dancer(1, (0.0, 0.0), 0.3), dancer(2, (0.2, 0.8), 3.3)
@@ -65,7 +65,8 @@ def moved(motion: Motion, yaw: float, shift: np.ndarray) -> Motion:
     turn = yaw_matrix(yaw)
     rotations = motion.rotations.astype(np.float64)
     rotations[:, 0] = turn @ rotations[:, 0]
-    return Motion(motion.fps, BODY, motion.root_m @ turn.T + shift, rotations)
+    root = motion.root_m @ turn.T + shift
+    return Motion(motion.fps, BODY, root.astype(np.float32), rotations.astype(np.float32))
 
 
 def seen(leader: Motion) -> np.ndarray:

@@ -4,7 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from duet.kinematics import CONTACT_SPEED_M_S, foot_contacts, forward, heading_yaw, local_from_global, two_bone_ik
+from duet.kinematics import (
+    CONTACT_SPEED_M_S,
+    foot_contacts,
+    forward,
+    heading_yaw,
+    limb_rotations,
+    local_from_global,
+    two_bone_ik,
+)
 from duet.rotations import matrix_from_rotvec, yaw_matrix
 from duet.skeleton import BODY, FEET, Skeleton
 
@@ -139,3 +147,39 @@ def test_the_knee_moves_smoothly_through_straight() -> None:
         for ahead in np.linspace(-0.004, 0.004, 41)
     ]
     assert np.linalg.norm(np.diff(knees, axis=0), axis=-1).max() < 0.002
+
+
+def test_a_leg_posed_from_nothing_reaches_keeps_its_bones_and_bends_forward() -> None:
+    rng = np.random.default_rng(0)
+    upper, lower = np.array([0.0, -0.4, 0.03]), np.array([0.0, -0.42, -0.01])
+    long, short = np.linalg.norm(upper), np.linalg.norm(lower)
+    hips = rng.normal(size=(50, 3))
+    targets = hips + np.array([0.0, -0.5, 0.0]) + rng.uniform(-0.5, 0.5, (50, 3))
+    ahead = np.array([0.0, 0.0, 1.0])
+    above, below, knees, ankles = limb_rotations(hips, targets, ahead, upper=upper, lower=lower, hinge=LEFT)
+    for rotations in (above, below):
+        np.testing.assert_allclose(
+            rotations @ np.swapaxes(rotations, -1, -2), np.tile(np.eye(3), (50, 1, 1)), atol=1e-9
+        )
+        assert np.linalg.det(rotations).min() > 0.99
+    np.testing.assert_allclose(hips + above @ upper, knees, atol=1e-9)
+    np.testing.assert_allclose(knees + below @ lower, ankles, atol=1e-9)
+    distance = np.linalg.norm(targets - hips, axis=-1)
+    within = distance < 0.9995 * (long + short)
+    assert 5 < within.sum() < 50
+    np.testing.assert_allclose(ankles[within], targets[within], atol=1e-9)
+    short_of = np.linalg.norm(ankles - hips, axis=-1)[~within]
+    np.testing.assert_allclose(short_of, 0.9995 * (long + short), atol=1e-9)
+    # The knee is on the pole's side of the line from hip to ankle.
+    middle = knees - hips
+    line = (ankles - hips) / np.linalg.norm(ankles - hips, axis=-1, keepdims=True)
+    assert ((middle - line * np.sum(middle * line, axis=-1, keepdims=True))[:, 2] > 0.0).all()
+
+
+def test_a_leg_posed_as_it_rests_is_hardly_turned() -> None:
+    upper, lower = np.array([0.0, -0.4, 0.03]), np.array([0.0, -0.42, -0.03])
+    above, below, _, _ = limb_rotations(
+        np.zeros(3), upper + lower, np.array([0.0, 0.0, 1.0]), upper=upper, lower=lower, hinge=LEFT
+    )
+    np.testing.assert_allclose(above, np.eye(3), atol=1e-2)
+    np.testing.assert_allclose(below, np.eye(3), atol=1e-2)
