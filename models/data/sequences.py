@@ -5,7 +5,7 @@ from the newest measurement on, differs from tick to tick. So a sequence stores 
 token, the ``TAIL`` last tokens of its window: one that may be measured in part, and the forecast plan.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from duet.features import (
     place_features,
 )
 from duet.forecast import leader_window, music_window
+from duet.motion import Motion
 from models.config import FollowerConfig
 from models.data.pairs import Pair
 from models.data.take import Take
@@ -40,9 +41,11 @@ class Corruption:
     dropout_s: tuple[float, float] = (0.15, 0.8)
     place_m: float = 0.05
     """Standard deviation of the follower's own error of place, metres, and of facing, twice as many radians."""
+    limbs: float = 0.08
+    """Greatest relative change of the lengths of the leader's bones: other people than those recorded."""
 
 
-CLEAN = Corruption(jitter_m=0.0, dropouts_per_s=0.0, place_m=0.0)
+CLEAN = Corruption(jitter_m=0.0, dropouts_per_s=0.0, place_m=0.0, limbs=0.0)
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,17 @@ def tail_tokens(config: FollowerConfig) -> int:
     return config.plan + -(-(DELAYS_FRAMES[1] - 1) // config.token_frames)
 
 
+def other_body(leader: Motion, amount: float, rng: np.random.Generator) -> Motion:
+    """The same dance by a leader whose bones are up to ``amount`` longer or shorter, left and right alike."""
+    skeleton = leader.skeleton
+    factors = 1.0 + amount * rng.uniform(-1.0, 1.0, len(skeleton))
+    factors = 0.5 * (factors + factors[list(skeleton.mirror)]) + 0.5 * amount * rng.uniform(-1.0, 1.0)
+    factors[0] = 1.0
+    other = replace(skeleton, offsets_m=skeleton.offsets_m * factors[:, None].astype(np.float32))
+    higher = (other.leg_length_m - skeleton.leg_length_m) * np.array([0.0, 1.0, 0.0], np.float32)
+    return replace(leader, skeleton=other, root_m=leader.root_m + higher)
+
+
 def corrupt_leader(
     joints_m: Floats, fps: float, corruption: Corruption, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
@@ -122,7 +136,8 @@ def build_sequence(
     fps, per_token = config.fps, config.token_frames
     tokens = pair.frames // per_token
     pair = pair.slice(0, tokens * per_token)
-    seen, confidence = corrupt_leader(pair.leader.joints_m, fps, corruption, rng)
+    leader = other_body(pair.leader, corruption.limbs, rng)
+    seen, confidence = corrupt_leader(leader.joints_m, fps, corruption, rng)
     heading = leader_headings(seen, fps)
     frames = follower_features(
         pair.follower.root_m, pair.follower.rotations, pair.contacts(), pair.leader.root_m, pair.headings(), fps

@@ -6,14 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from duet.features import Standing
+from duet.features import LEADER_CONFIDENCE, Standing
 from models.config import SamplerConfig
 from models.data.sequences import Sequence, tail_tokens
 from models.denoiser import Conditions, Drop
 from models.diffusion import add_noise, alpha_bar, draw_levels, latent_loss, loss_weights
 from models.follower import Follower
 from models.rollout import TorchPartner, dance
-from models.training.losses import frame_losses
+from models.training.losses import frame_losses, standing_losses
 from models.training.windows import Batch, Item, make_item
 
 
@@ -33,6 +33,9 @@ class DenoiserTraining:
     weight_decay: float = 0.02
     history_noise: float = 0.5
     """Greatest standard deviation of the noise on committed latents; drawn anew for every stretch."""
+    leader_noise: float = 0.25
+    """Greatest strength of the noise on leader features, in standard deviations: half of it steady over a window, so
+    that it does not average out. The few takes would otherwise be learned by heart."""
     drop: tuple[float, float, float] = (0.05, 0.1, 0.15)
     """Probability that leader, music, memory are hidden."""
     past_drop: float = 0.1
@@ -47,6 +50,8 @@ class DenoiserTraining:
     """Of the noisiest levels: a sampler of few calls starts, and nearly ends, there."""
     own_share: float = 0.5
     """Share of stretches whose history is the follower's own, once there are any."""
+    leak: float = 0.1
+    """Of the root integration that the standing losses walk with."""
     ema: float = 0.999
 
 
@@ -61,7 +66,7 @@ def plan_loss(
     rows = len(batch.at)
     past = past * (torch.rand(rows, 1, 1) >= how.past_drop)
     conditions = Conditions(
-        batch.leader, batch.flags, batch.music, batch.place, batch.style, remembered,
+        _noisy_leader(follower, batch.leader, how), batch.flags, batch.music, batch.place, batch.style, remembered,
         batch.target.new_zeros(rows, config.plan, config.latent_width), batch.target.new_zeros(rows, 1),
     )  # fmt: skip
     drop = Drop(*((torch.rand(rows) < p).float() for p in how.drop))
@@ -106,6 +111,17 @@ def _noisy_history(batch: Batch, how: DenoiserTraining) -> Tensor:
     return batch.history + strength * torch.randn_like(batch.history)
 
 
+def _noisy_leader(follower: Follower, leader: Tensor, how: DenoiserTraining) -> Tensor:
+    """Leader windows (B, W, f * 72) with noise of a random strength per window; the confidence stays."""
+    f, config = follower.config.token_frames, follower.config
+    spread = follower.denoiser.conditions.leader_norm.spread.clone()
+    spread[LEADER_CONFIDENCE] = 0.0
+    rows = len(leader)
+    strength = how.leader_noise * torch.rand(rows, 1, 1, 1)
+    noise = torch.randn(rows, 1, 1, config.leader_width) + torch.randn(rows, config.window, f, config.leader_width)
+    return leader + (strength * noise * spread).flatten(2)
+
+
 def _remember(follower: Follower, batch: Batch, history: Tensor) -> Tensor:
     """(B, M) what the memory says at each window's tick."""
     before = torch.cat([torch.zeros_like(history[:, :1]), history[:, :-1]], dim=1)
@@ -127,7 +143,10 @@ def _decoded_loss(
     codec, lead_in, n = follower.codec, 4, how.decode_tokens
     frames, _ = codec.decode_step(torch.cat([past[:, -lead_in:], made[:, :n]], 1), codec.initial_cache(len(past)))
     f = follower.config.token_frames
-    return frame_losses(frames[:, lead_in * f :], batch.frames[:, : n * f], codec.frame_norm, weight)
+    made_frames, real_frames = frames[:, lead_in * f :], batch.frames[:, : n * f]
+    terms = frame_losses(made_frames, real_frames, codec.frame_norm, weight)
+    walk = {"fps": follower.config.fps, "leak": how.leak}
+    return terms | standing_losses(made_frames, real_frames, batch.before, batch.place, **walk)
 
 
 def own_dances(

@@ -4,7 +4,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from duet.features import FOLLOWER_CONTACT, FOLLOWER_ROOT
+from duet.features import (
+    FOLLOWER_CONTACT,
+    FOLLOWER_ROOT,
+    ROOT_FACING,
+    ROOT_PLACE,
+    ROOT_VELOCITY,
+    ROOT_YAW_RATE,
+)
 from models.blocks import Normaliser
 from models.kinematics_torch import body_joints
 
@@ -14,6 +21,9 @@ VELOCITY_WEIGHT = 12.0
 """Per metre and frame."""
 CONTACT_WEIGHT = 0.1
 ROOT_WEIGHT = 1.0
+STANDING_WEIGHT = 2.0
+"""Per metre between where the follower comes to stand and where the real one does."""
+TURN_WEIGHT = 0.5
 
 
 def frame_losses(made: Tensor, real: Tensor, norm: Normaliser, weight: Tensor | None = None) -> dict[str, Tensor]:
@@ -41,3 +51,49 @@ def frame_losses(made: Tensor, real: Tensor, norm: Normaliser, weight: Tensor | 
 def position_error_mm(made: Tensor, real: Tensor) -> Tensor:
     """Mean joint error in millimetres, place on the floor and heading taken out."""
     return 1000.0 * torch.linalg.vector_norm(body_joints(made) - body_joints(real), dim=-1).mean()
+
+
+def standing_losses(
+    made: Tensor, real: Tensor, before: Tensor, place: Tensor, *, fps: float, leak: float
+) -> dict[str, Tensor]:
+    """How far from the real follower one stands that walks by ``made`` from where it stood.
+
+    ``made``, ``real`` (B, T, 145) are the plan's frames, ``before`` (B, 145) the real frame before them, ``place``
+    (B, 8) where the follower really stood then. The walk is ``duet.features.integrate_root`` in the leader's frame,
+    written as the error against the real follower's walk: so velocities learn to take an error of place back, and
+    not only to copy.
+    """
+    wanted, stood = real[..., FOLLOWER_ROOT], before[..., FOLLOWER_ROOT]
+    said = made[..., FOLLOWER_ROOT]
+    error = place[:, :2] - stood[:, ROOT_PLACE]
+    turn = _angle(place[:, 2:4]) - _angle(stood[:, ROOT_FACING])
+    facing, facing_said = _angle(wanted[..., ROOT_FACING]), _angle(said[..., ROOT_FACING])
+    errors, turns = [], []
+    for t in range(made.shape[1]):
+        turn = turn + (said[:, t, ROOT_YAW_RATE] - wanted[:, t, ROOT_YAW_RATE])[:, 0] / fps
+        turn = turn + leak * _wrap(facing_said[:, t] - facing[:, t] - turn)
+        walked = _turned(said[:, t, ROOT_VELOCITY], facing[:, t] + turn) - _turned(
+            wanted[:, t, ROOT_VELOCITY], facing[:, t]
+        )
+        error = error + walked / fps
+        error = error + leak * (said[:, t, ROOT_PLACE] - wanted[:, t, ROOT_PLACE] - error)
+        errors.append(error)
+        turns.append(turn)
+    away = torch.stack(errors, dim=1).square().sum(-1).add(1e-6).sqrt()
+    turned = 1.0 - torch.stack(turns, dim=1).cos()
+    return {"standing": STANDING_WEIGHT * away.mean(), "turn": TURN_WEIGHT * turned.mean()}
+
+
+def _angle(sine_cosine: Tensor) -> Tensor:
+    # A vector of no length has no angle: a hair of cosine keeps the gradient finite there.
+    return torch.atan2(sine_cosine[..., 0], sine_cosine[..., 1] + 1e-6)
+
+
+def _wrap(angle: Tensor) -> Tensor:
+    return torch.atan2(angle.sin(), angle.cos())
+
+
+def _turned(velocity: Tensor, yaw: Tensor) -> Tensor:
+    """Velocities (B, 3) in a heading frame to (x, z) (B, 2) in the frame it is turned in by ``yaw`` (B,)."""
+    x, z = velocity[:, 0], velocity[:, 2]
+    return torch.stack([yaw.cos() * x + yaw.sin() * z, yaw.cos() * z - yaw.sin() * x], dim=-1)

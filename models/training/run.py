@@ -41,8 +41,8 @@ class Schedule:
     """Of the denoiser and the memory."""
     seconds: float = math.inf
     """Wall-clock end of the second stage: it stops there with the best weights so far, and can be resumed."""
-    judge_every: int = 250
-    own_from: int = 600
+    judge_every: int = 200
+    own_from: int = 500
     """Step from which the follower also learns after its own dances."""
     own_every: int = 50
     own_count: int = 12

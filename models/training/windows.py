@@ -65,6 +65,8 @@ class Batch:
     """(B, F, L)."""
     frames: Tensor
     """(B, F * f, 145) of the plan."""
+    before: Tensor
+    """(B, 145) the real follower's frame before the plan."""
     own: Tensor
     """(B,) 1 where the history is the follower's own."""
 
@@ -109,10 +111,10 @@ def draw_batch(
         for at in np.where(rng.uniform(size=windows) < 0.25, early, late):
             cuts.append((s, int(at), *_cut(item, begin + int(at), config)))
     stretch, at, *parts = zip(*cuts, strict=True)
-    leader, flags, music, place, style, target, frames, own = (torch.stack(p) for p in parts)
+    leader, flags, music, place, style, target, frames, before, own = (torch.stack(p) for p in parts)
     return Batch(
         *(torch.stack(p) for p in zip(*runs, strict=True)),
-        torch.tensor(stretch), torch.tensor(at), leader, flags, music, place, style, target, frames, own,
+        torch.tensor(stretch), torch.tensor(at), leader, flags, music, place, style, target, frames, before, own,
     )  # fmt: skip
 
 
@@ -142,5 +144,6 @@ def _cut(item: Item, token: int, config: FollowerConfig) -> tuple[Tensor, ...]:
         item.style,
         item.target[plan],
         item.frames[plan].flatten(0, 1),
+        item.frames[token - 1, -1] if token else item.frames[0, 0],
         torch.tensor(float(item.own)),
     )

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from duet.choreography import choreograph_tempo
 from duet.errors import InputError
-from duet.features import Placement
+from duet.features import Placement, Standing, integrate_root
 from models.codec import Codec
 from models.config import S, CodecConfig, DenoiserConfig, MemoryConfig, SamplerConfig
 from models.data.corpus import Corpus
@@ -24,7 +24,7 @@ from models.training.averaging import AveragedWeights
 from models.training.checkpoint import load_checkpoint
 from models.training.codec_stage import measure_codec, train_codec
 from models.training.denoiser_stage import DenoiserTraining, own_dances, plan_loss
-from models.training.losses import frame_losses, position_error_mm
+from models.training.losses import STANDING_WEIGHT, frame_losses, position_error_mm, standing_losses
 from models.training.progress import Progress
 from models.training.run import Schedule, Trainer, encode_all, set_normalisation, train
 from models.training.windows import draw_batch, make_item
@@ -81,6 +81,29 @@ def test_a_perfect_reconstruction_costs_only_contacts(sequence: Sequence) -> Non
     terms = frame_losses(made, real, Codec(TINY.codec).frame_norm)
     assert all(float(term) < 1e-4 for term in terms.values())
     assert float(position_error_mm(made, real)) < 1e-2
+
+
+def test_the_standing_error_is_that_of_the_walk(sequence: Sequence) -> None:
+    """Against duet.features.integrate_root beside a leader who stands still."""
+    begin, count = 30, 12
+    real = torch.from_numpy(sequence.frames[begin : begin + count])[None]
+    before = torch.from_numpy(sequence.frames[begin - 1])[None]
+    made = real + 0.1 * torch.randn(real.shape, generator=torch.Generator().manual_seed(0))
+    off = np.array([0.2, 0.0, -0.1])
+    leader, heading = np.zeros((count, 3)), np.zeros(count)
+
+    def walk(rows: np.ndarray, offset: np.ndarray) -> np.ndarray:
+        place, facing = before[0, 132:134].numpy(), before[0, 134:136].numpy()
+        start = Standing(np.array([place[0], 0.0, place[1]]) + offset, float(np.arctan2(*facing)))
+        return np.array([s.root_m for s in integrate_root(start, rows, leader, heading, 30.0, 0.1)])
+
+    gap = (walk(made[0, :, 132:141].numpy(), off) - walk(real[0, :, 132:141].numpy(), 0 * off))[:, [0, 2]]
+    place = torch.zeros(1, 8)
+    place[0, :4] = before[0, 132:136] + torch.tensor([off[0], off[2], 0.0, 0.0])
+    found = standing_losses(made, real, before, place, fps=30.0, leak=0.1)["standing"] / STANDING_WEIGHT
+    assert float(found) == pytest.approx(np.linalg.norm(gap, axis=1).mean(), rel=0.15)
+    none = standing_losses(real, real, before, torch.cat([before[:, 132:136], torch.zeros(1, 4)], 1), fps=30.0, leak=0.1)
+    assert float(none["standing"]) < 0.01 and float(none["turn"]) < 1e-5
 
 
 def test_the_codec_learns(sequence: Sequence) -> None:
