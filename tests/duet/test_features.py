@@ -189,10 +189,11 @@ def test_the_way_back_to_the_world_gives_the_dance_back(leak: float) -> None:
 
 def test_a_leak_brings_a_lost_follower_back() -> None:
     features = said(FOLLOWER, LEADER)
-    lost = Standing(FOLLOWER.root_m[0] + np.array([1.0, 0.0, -1.0]), float(pelvis_yaw(FOLLOWER.rotations[0, 0])) + 2.0)
+    lost = Standing(FOLLOWER.root_m[0] + np.array([1.0, 0.4, -1.0]), float(pelvis_yaw(FOLLOWER.rotations[0, 0])) + 2.0)
     kept = walked(features, 0.0, lost)[-1]
     back = walked(features, 0.15, lost)[-1]
     assert np.linalg.norm(kept.root_m - FOLLOWER.root_m[-1]) > 1.0
+    assert kept.root_m[1] == pytest.approx(FOLLOWER.root_m[-1, 1], abs=1e-6)  # a height is said, never summed up
     np.testing.assert_allclose(back.root_m, FOLLOWER.root_m[-1], atol=0.02)
     assert wrap_angle(back.yaw_rad - pelvis_yaw(FOLLOWER.rotations[-1, 0])) == pytest.approx(0.0, abs=0.02)
 
