@@ -1,0 +1,282 @@
+"""The tracking process: camera, pose model, lifting; its results go into shared memory.
+
+Runs by itself (see ``Tracker`` in ``realtime.tracker`` for the other side). It ends when the pipe to
+its parent says so or breaks, so that it never outlives the application, and leaves Ctrl-C to the parent.
+"""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duet.clock import MonotonicClock
+from duet.errors import DeviceError, DuetError, ModelError
+from duet.frames import LeaderFrame, LeaderStatus
+from duet.skeleton import BODY
+from realtime.camera import CAMERA_LATENCY_S, Camera, CameraFrame, CameraState, open_camera
+from realtime.landmarks import Landmarks
+from realtime.lifting import Lifter
+from realtime.placement import Lens, StageMap
+from realtime.rings import HistoryCell, LatestCell, Record, SpscRing
+
+HISTORY_FRAMES = 32
+_TIMES_KEPT = 1024
+_WAIT_S = 0.1
+"""Without a picture for so long, the leader is bridged from then on."""
+_STATUSES = tuple(LeaderStatus)
+_CAMERA_STATES = tuple(CameraState)
+_J = len(BODY)
+FRAME_WIDTH = 1 + 3 + _J * (3 + 6 + 1)
+STAGES = ("camera", "track", "lift")
+
+
+@dataclass(frozen=True)
+class TrackingTask:
+    """What to track and how; plain values that travel to the process."""
+
+    source: str
+    epoch_s: float
+    """Of the session's MonotonicClock."""
+    model: Path
+    lens: Lens = Lens()
+    stage: StageMap = StageMap()
+    height_m: float | None = None
+    latency_s: float = CAMERA_LATENCY_S
+    patience_s: float = 5.0
+    """How long to wait for a camera's first frame."""
+    resume: LeaderFrame | None = None
+    """The last frame of a process that went away."""
+
+
+class Heartbeat(NamedTuple):
+    """What the process says of itself, several times a second."""
+
+    camera_frames: int = 0
+    camera_dropped: int = 0
+    held_frames: int = 0
+    lost_frames: int = 0
+    reconnects: int = 0
+    camera_state: CameraState = CameraState.STALLED
+    mark_m: tuple[float, float] | None = None
+
+    def values(self) -> NDArray[np.float32]:
+        """As a record."""
+        mark = (np.nan, np.nan) if self.mark_m is None else self.mark_m
+        return np.array([*self[:5], _CAMERA_STATES.index(self.camera_state), *mark], dtype=np.float32)
+
+    @classmethod
+    def of(cls, values: NDArray[np.float32]) -> "Heartbeat":
+        """From a record."""
+        frames, dropped, held, lost, reconnects, state = (int(v) for v in values[:6])
+        mark = None if np.isnan(values[6]) else (float(values[6]), float(values[7]))
+        return cls(frames, dropped, held, lost, reconnects, _CAMERA_STATES[state], mark)
+
+
+HEARTBEAT_WIDTH = len(Heartbeat().values())
+
+
+@dataclass(frozen=True)
+class Channels:
+    """The shared memory between the process and the application."""
+
+    frames: HistoryCell
+    heartbeat: LatestCell
+    times: SpscRing
+    """One record per picture: milliseconds of each of ``STAGES``."""
+
+    @classmethod
+    def create(cls) -> "Channels":
+        """New memory, owned by the caller."""
+        return cls(
+            HistoryCell.create(width=FRAME_WIDTH, capacity=HISTORY_FRAMES),
+            LatestCell.create(width=HEARTBEAT_WIDTH),
+            SpscRing.create(width=len(STAGES), capacity=_TIMES_KEPT),
+        )
+
+    @classmethod
+    def attach(cls, names: tuple[str, str, str]) -> "Channels":
+        """The memory the application created."""
+        return cls(HistoryCell.attach(names[0]), LatestCell.attach(names[1]), SpscRing.attach(names[2]))
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """What ``attach`` takes."""
+        return self.frames.name, self.heartbeat.name, self.times.name
+
+    def close(self) -> None:
+        """Let go of it; the owner also removes it."""
+        for cell in (self.frames, self.heartbeat, self.times):
+            cell.close()
+
+
+def values_of_frame(frame: LeaderFrame) -> NDArray[np.float32]:
+    """A frame as a record (FRAME_WIDTH,); its index and stamp are the record's."""
+    return np.concatenate(
+        [
+            np.array([_STATUSES.index(frame.status)], dtype=np.float32),
+            frame.root_m,
+            frame.joints_m.ravel(),
+            frame.rotations_6d.ravel(),
+            frame.visibility,
+        ]
+    )
+
+
+def frame_of_record(record: Record) -> LeaderFrame:
+    """The frame that ``values_of_frame`` wrote."""
+    values = record.values
+    joints_end, rotations_end = 4 + 3 * _J, 4 + 9 * _J
+    return LeaderFrame(
+        index=record.index,
+        time_s=record.stamp_s,
+        root_m=values[1:4],
+        joints_m=values[4:joints_end].reshape(_J, 3),
+        rotations_6d=values[joints_end:rotations_end].reshape(_J, 6),
+        visibility=values[rotations_end:],
+        status=_STATUSES[int(values[0])],
+    )
+
+
+class PoseModel:
+    """MediaPipe's pose landmarker for one person in a stream of pictures."""
+
+    def __init__(self, model: Path) -> None:
+        """Load the model (about a second); ModelError when MediaPipe cannot use the file."""
+        # Imported here: it takes half a second and belongs to this process only.
+        import mediapipe as mp
+        from mediapipe.tasks.python import vision
+        from mediapipe.tasks.python.core.base_options import BaseOptions
+
+        self._image, self._format = mp.Image, mp.ImageFormat.SRGB
+        options = vision.PoseLandmarkerOptions(
+            base_options=BaseOptions(model_asset_path=str(model)), running_mode=vision.RunningMode.VIDEO
+        )
+        try:
+            self._landmarker = vision.PoseLandmarker.create_from_options(options)
+        except (RuntimeError, ValueError, OSError) as error:
+            raise ModelError(
+                f"{model}: expected a pose landmarker bundle, got {str(error).splitlines()[0]}. "
+                "Delete the file and run `python -m realtime.pose_model`."
+            ) from error
+        self._last_ms = -1
+
+    def landmarks(self, frame: CameraFrame) -> Landmarks | None:
+        """The person in one picture; None when nobody is found. Pictures come in the order of their stamps."""
+        height, width = frame.image.shape[:2]
+        # MediaPipe wants milliseconds that grow with every picture.
+        self._last_ms = max(self._last_ms + 1, round(frame.time_s * 1000.0))
+        found = self._landmarker.detect_for_video(self._image(self._format, frame.image), self._last_ms)
+        if not found.pose_landmarks:
+            return None
+        return Landmarks(
+            np.array([(p.x, p.y, p.z) for p in found.pose_world_landmarks[0]]),
+            np.array([(p.x, p.y) for p in found.pose_landmarks[0]]),
+            np.array([p.visibility for p in found.pose_landmarks[0]]),
+            (width, height),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._landmarker.close()
+
+
+class _Work:
+    """The loop's state: one picture in, one frame out."""
+
+    def __init__(self, task: TrackingTask, channels: Channels, pose: PoseModel, camera: Camera) -> None:
+        self._channels = channels
+        self._pose = pose
+        self._camera = camera
+        self._clock = MonotonicClock(task.epoch_s)
+        self._latency_s = task.latency_s
+        self._lifter = Lifter(lens=task.lens, stage=task.stage, height_m=task.height_m, resume=task.resume)
+        self._last_s = -np.inf if task.resume is None else task.resume.time_s
+        self._counts = dict.fromkeys(LeaderStatus, 0)
+
+    def step(self) -> None:
+        """Wait for the next picture, or bridge its absence, and publish the leader."""
+        try:
+            picture = self._camera.next(_WAIT_S)
+        except DeviceError:
+            self._publish(self._lifter.step(None, self._clock.now() - self._latency_s))
+            return
+        taken_s = self._clock.now()
+        if picture.time_s <= self._last_s:
+            return
+        start = time.perf_counter()
+        landmarks = self._pose.landmarks(picture)
+        tracked = time.perf_counter()
+        frame = self._lifter.step(landmarks, picture.time_s)
+        lifted = time.perf_counter()
+        self._publish(frame)
+        times_ms = (taken_s - picture.arrival_s) * 1e3, (tracked - start) * 1e3, (lifted - tracked) * 1e3
+        self._channels.times.push(picture.time_s, np.array(times_ms, dtype=np.float32))
+
+    def _publish(self, frame: LeaderFrame) -> None:
+        self._counts[frame.status] += 1
+        if frame.time_s > self._last_s:
+            self._channels.frames.write(frame.time_s, values_of_frame(frame))
+            self._last_s = frame.time_s
+        beat = Heartbeat(
+            self._camera.frames,
+            self._camera.dropped,
+            self._counts[LeaderStatus.HELD],
+            self._counts[LeaderStatus.LOST],
+            self._camera.reconnects,
+            self._camera.state,
+            self._lifter.stage.mark_m,
+        )
+        self._channels.heartbeat.write(time.monotonic(), beat.values())
+
+
+def run(task: TrackingTask, names: tuple[str, str, str], control: Connection, log: str) -> None:
+    """The process. Says ``("ready",)`` or ``("failed", kind, sentence)`` through ``control``, then tracks.
+
+    Whatever libraries print goes to the file ``log``, for the parent to quote from after a crash.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _redirect_output(log)
+    channels = Channels.attach(names)
+    try:
+        with _opened(task) as (pose, camera):
+            work = _Work(task, channels, pose, camera)
+            control.send(("ready",))
+            while not control.poll():
+                work.step()
+    except DuetError as error:
+        with contextlib.suppress(BrokenPipeError):
+            control.send(("failed", type(error).__name__, str(error)))
+    finally:
+        channels.close()
+
+
+@contextlib.contextmanager
+def _opened(task: TrackingTask) -> Iterator[tuple[PoseModel, Camera]]:
+    """Model first: loading it takes a second in which a camera's frames would be lost."""
+    clock = MonotonicClock(task.epoch_s)
+    with (
+        PoseModel(task.model) as pose,
+        open_camera(task.source, clock=clock, latency_s=task.latency_s, patience_s=task.patience_s) as camera,
+    ):
+        yield pose, camera
+
+
+def _redirect_output(log: str) -> None:
+    """Standard output and error, also those of the C++ libraries, into a file."""
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.close(file)

@@ -1,0 +1,200 @@
+"""The tracking process: starts, publishes, reports its errors, survives its own death, ends with its parent."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing import shared_memory
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from duet.clock import MonotonicClock
+from duet.errors import MediaError, ModelError, StaleFrame
+from duet.frames import LeaderFrame, LeaderStatus
+from duet.kinematics import heading_yaw
+from duet.skeleton import BODY
+from realtime.camera import CameraState
+from realtime.pose_model import bundle, find_pose_model
+from realtime.rings import LatestCell
+from realtime.tracker import Tracker, TrackerState
+from realtime.tracking import FRAME_WIDTH, Heartbeat, frame_of_record, values_of_frame
+
+needs_model = pytest.mark.skipif(
+    find_pose_model() is None, reason="the pose model is not in the cache: run python -m realtime.pose_model"
+)
+DANCING_MAN = Path(os.environ.get("DUET_DATA", "")) / "video" / "dancing_man.mp4"
+needs_video = pytest.mark.skipif(
+    "DUET_DATA" not in os.environ or not DANCING_MAN.is_file(),
+    reason="DUET_DATA names no folder with video/dancing_man.mp4",
+)
+
+
+@pytest.fixture
+def empty_room(tmp_path: Path) -> Path:
+    """A video in which nobody is."""
+    path = tmp_path / "room.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for i in range(30):
+            picture = np.full((240, 320, 3), 90 + i, np.uint8)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode(None):
+            container.mux(packet)
+    return path
+
+
+def _wait_for(condition: Callable[[], bool], timeout_s: float) -> bool:
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def _gone(name: str) -> bool:
+    try:
+        shared_memory.SharedMemory(name=name).close()
+    except FileNotFoundError:
+        return True
+    return False
+
+
+def test_frame_survives_the_record() -> None:
+    rng = np.random.default_rng(0)
+    frame = LeaderFrame(
+        index=0,
+        time_s=1234.5678,
+        root_m=rng.normal(size=3).astype(np.float32),
+        joints_m=rng.normal(size=(22, 3)).astype(np.float32),
+        rotations_6d=rng.normal(size=(22, 6)).astype(np.float32),
+        visibility=rng.uniform(size=22).astype(np.float32),
+        status=LeaderStatus.HELD,
+    )
+    with LatestCell.create(width=FRAME_WIDTH) as cell:
+        cell.write(frame.time_s, values_of_frame(frame))
+        record = cell.latest()
+        assert record is not None
+        back = frame_of_record(record)
+    assert (back.index, back.time_s, back.status) == (0, frame.time_s, LeaderStatus.HELD)
+    for name in ("root_m", "joints_m", "rotations_6d", "visibility"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(frame, name))
+
+
+@pytest.mark.parametrize("mark", [None, (0.5, -2.25)])
+def test_heartbeat_survives_the_record(mark: tuple[float, float] | None) -> None:
+    beat = Heartbeat(100, 3, 2, 1, 4, CameraState.STREAMING, mark)
+    assert Heartbeat.of(beat.values()) == beat
+
+
+def test_unusable_model_is_a_sentence(tmp_path: Path, empty_room: Path) -> None:
+    model = tmp_path / "own.task"
+    model.write_bytes(bundle({"pose_detector.tflite": b"nothing"}))
+    with pytest.raises(ModelError, match="expected a pose landmarker bundle"):
+        Tracker.start(str(empty_room), MonotonicClock().epoch_s, model=model)
+
+
+@needs_model
+def test_missing_video_is_the_same_sentence_as_in_process(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="expected a video file, got nothing there"):
+        Tracker.start(str(tmp_path / "none.mp4"), MonotonicClock().epoch_s)
+
+
+@needs_model
+def test_empty_room_is_lost_and_counted(empty_room: Path) -> None:
+    clock = MonotonicClock()
+    with Tracker.start(str(empty_room), clock.epoch_s) as tracker:
+        assert tracker.state is TrackerState.RUNNING
+        assert _wait_for(lambda: tracker.stats().lost_frames > 10, 10.0)
+        frame = tracker.latest()
+        assert frame.status is LeaderStatus.LOST
+        assert not frame.visibility.any()
+        assert clock.now() - frame.time_s < 1.0
+        with pytest.raises(StaleFrame, match="expected a leader not older than 0.00 s"):
+            tracker.latest(max_age_s=0.0)
+        taken = tracker.take_new(clock.now())
+        assert [f.index for f in taken] == list(range(taken[0].index, taken[0].index + len(taken)))
+        assert all(b.time_s > a.time_s for a, b in zip(taken, taken[1:], strict=False))
+        stats = tracker.stats()
+        assert stats.camera_state is CameraState.STREAMING
+        assert stats.camera_frames >= stats.lost_frames
+        assert {name: times.n > 5 for name, times in stats.stages.items()} == dict.fromkeys(
+            ("camera", "track", "lift"), True
+        )
+        names = tracker._channels.names
+    assert tracker.state is TrackerState.STOPPED
+    assert tracker.history(4) == []
+    assert all(_gone(name) for name in names)
+    tracker.stop()
+
+
+@needs_model
+def test_killed_process_shows_and_comes_back(empty_room: Path) -> None:
+    with Tracker.start(str(empty_room), MonotonicClock().epoch_s) as tracker:
+        assert _wait_for(lambda: len(tracker.history(32)) > 5, 10.0)
+        last = tracker.latest().index
+        process = tracker._process
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGINT)  # Ctrl-C reaches the whole group: it is the parent's to handle
+        assert not _wait_for(lambda: tracker.latest().index > last and not process.is_alive(), 0.5)
+        os.kill(process.pid, signal.SIGKILL)
+        assert _wait_for(lambda: tracker.state is TrackerState.RESTARTING, 5.0)
+        assert "signal 9" in tracker.stats().problem
+        last = tracker.latest().index
+        assert _wait_for(lambda: tracker.state is TrackerState.RUNNING and tracker.latest().index > last, 20.0)
+        assert tracker.stats().restarts == 1
+
+
+@needs_model
+def test_process_and_memory_go_when_the_parent_is_killed(empty_room: Path) -> None:
+    code = (
+        "import sys, time\n"
+        "from duet.clock import MonotonicClock\n"
+        "from realtime.tracker import Tracker\n"
+        "if __name__ == '__main__':\n"
+        "    tracker = Tracker.start(sys.argv[1], MonotonicClock().epoch_s)\n"
+        "    print(tracker._process.pid, *tracker._channels.names, tracker._log, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    script = empty_room.parent / "parent.py"
+    script.write_text(code)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(
+        [sys.executable, str(script), str(empty_room)], stdout=subprocess.PIPE, text=True, env=environment
+    ) as parent:
+        assert parent.stdout is not None
+        pid, *names, log = parent.stdout.readline().split()
+        parent.kill()
+        parent.wait(5.0)
+    Path(log).unlink()
+    assert _wait_for(lambda: not Path(f"/proc/{pid}").exists() or not Path("/proc").exists(), 10.0)
+    assert _wait_for(lambda: all(_gone(name) for name in names), 10.0)
+
+
+@needs_model
+@needs_video
+def test_dancing_man_is_tracked_at_the_files_rate() -> None:
+    clock = MonotonicClock()
+    with Tracker.start(str(DANCING_MAN), clock.epoch_s) as tracker:
+        frames: list[LeaderFrame] = []
+        while len(frames) < 60 and clock.now() < 20.0:
+            frames += tracker.take_new(clock.now())
+            time.sleep(0.02)
+        stats = tracker.stats()
+    tracked = np.mean([frame.status is LeaderStatus.TRACKED for frame in frames])
+    assert tracked > 0.95
+    times = np.array([frame.time_s for frame in frames])
+    assert np.median(np.diff(times)) == pytest.approx(0.05, abs=1e-3)
+    joints = np.array([frame.joints_m for frame in frames[20:]])
+    assert 0.7 < np.median(joints[:, 0, 1]) < 1.1  # he stands
+    assert abs(np.median(joints[:, [10, 11], 1].min(axis=1))) < 0.08  # on the floor
+    assert np.abs(heading_yaw(BODY, joints)).max() < np.radians(110.0)  # and faces the camera, more or less
+    assert (joints[:, BODY.index("head"), 1] > joints[:, 0, 1] + 0.3).all()
+    assert stats.camera_frames > 50
