@@ -201,8 +201,8 @@ XS = FollowerConfig(
     name="XS",
     past=4,
     plan=3,
-    codec=CodecConfig(channels=(16, 12, 8), groups=1),
-    memory=MemoryConfig(width=16, head=8, state=8),
+    codec=CodecConfig(channels=(16, 12, 8), dilations=(1,), groups=1),
+    memory=MemoryConfig(width=16, layers=1, head=8, state=8),
     denoiser=DenoiserConfig(width=32, layers=2, heads=2, feedforward=64, memory_tokens=2),
 )
 """For trying the whole way in seconds; it learns nothing worth dancing with."""

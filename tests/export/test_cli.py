@@ -9,44 +9,29 @@ from export.card import CARD_FILE, put_results
 from export.cli import main
 from models.config import XS
 from models.follower import random_follower, save_follower
-from models.release import Release
 
 
-def make_run(folder: Path, seed: int = 0) -> Path:
-    """A run's folder as training leaves it, with random weights."""
-    save_follower(random_follower(XS, seed), folder / "best")
-    Release(
-        name="trial",
-        style=(1.0,) + (0.0,) * (XS.style_width - 1),
-        observed_delay_frames=5,
-        root_leak=0.1,
-        distance_m=0.85,
-        training_data="Nothing: random weights.",
-        licence="Apache-2.0",
-        command="duet-lab train",
-        seeds=(0,),
-    ).write(folder / "best")
-    return folder
+def test_export_says_what_it_did(exported: Path):
+    assert load_contract(exported).name == "trial"
+    assert "Not measured yet" in (exported / CARD_FILE).read_text()
 
 
-def test_export_then_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("DUET_DATA", raising=False)
-    run, out = make_run(tmp_path / "run"), tmp_path / "trial"
-    assert main(["export", str(run), "--out", str(out), "--seconds", "0.5"]) == 0
-    assert "torch and ONNX Runtime within" in capsys.readouterr().out
-    assert load_contract(out).name == "trial"
-    assert "Not measured yet" in (out / CARD_FILE).read_text()
-
-    assert main(["verify", str(run), "--follower", str(out), "--seconds", "0.5"]) == 0
+def test_verify_holds_for_the_run_it_came_from(run: Path, exported: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["verify", str(run), "--follower", str(exported), "--seconds", "0.5"]) == 0
     assert "agree within" in capsys.readouterr().out
 
-    other = make_run(tmp_path / "other", seed=5)
-    assert main(["verify", str(other), "--follower", str(out), "--seconds", "0.5"]) == 2
+
+def test_verify_refuses_the_export_of_another_run(exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    save_follower(random_follower(XS, seed=5), tmp_path)
+    assert main(["verify", str(tmp_path), "--follower", str(exported), "--seconds", "0.5"]) == 2
     assert "expected torch and ONNX Runtime within" in capsys.readouterr().err
 
-    put_results(out, "| follower | MPJPE |")
-    put_results(out, "| follower | MPJPE mm |")
-    card = (out / CARD_FILE).read_text()
+
+def test_results_replace_those_before(exported: Path, tmp_path: Path):
+    (tmp_path / CARD_FILE).write_text((exported / CARD_FILE).read_text())
+    put_results(tmp_path, "| follower | MPJPE |")
+    put_results(tmp_path, "| follower | MPJPE mm |")
+    card = (tmp_path / CARD_FILE).read_text()
     assert card.count("| follower |") == 1 and "| MPJPE mm |" in card and "What it cannot do" in card
 
 

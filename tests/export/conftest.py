@@ -1,0 +1,47 @@
+"""One run with random weights, exported once by the command for all tests here."""
+
+from pathlib import Path
+
+import pytest
+
+from export.cli import main
+from models.config import XS
+from models.follower import random_follower, save_follower
+from models.release import Release
+
+
+@pytest.fixture(scope="session")
+def release() -> Release:
+    """What a run says about itself."""
+    return Release(
+        name="trial",
+        style=(1.0,) + (0.0,) * (XS.style_width - 1),
+        observed_delay_frames=5,
+        root_leak=0.05,
+        distance_m=0.85,
+        training_data="Nothing: random weights.",
+        licence="Apache-2.0",
+        command="duet-lab train --preset XS",
+        seeds=(0, 1),
+        bank="bank.npz",
+    )
+
+
+@pytest.fixture(scope="session")
+def run(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run's folder as training leaves it."""
+    folder = tmp_path_factory.mktemp("run")
+    save_follower(random_follower(XS), folder / "best")
+    release.write(folder / "best")
+    (folder / "best" / "bank.npz").write_bytes(b"made by this project")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def exported(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The follower that ``duet-lab export`` makes of the run."""
+    folder = tmp_path_factory.mktemp("followers") / "trial"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DUET_DATA", raising=False)
+        assert main(["export", str(run), "--out", str(folder), "--seconds", "1"]) == 0
+    return folder
