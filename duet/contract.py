@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from duet.errors import FollowerError
-from duet.features import FOLLOWER_SIZE, LAYOUT_VERSION, LEADER_SIZE
+from duet.features import FOLLOWER_SIZE, LAYOUT_VERSION, LEADER_SIZE, PLACE_SIZE
+from duet.music import MUSIC_LAYOUT
 from duet.skeleton import BODY
 from duet.timeline import Timeline
 
@@ -197,13 +198,52 @@ def _check_fits(contract: FollowerContract, where: str) -> None:
             f"{where}: expected feature layout {LAYOUT_VERSION!r}, got {contract.feature_layout!r}. "
             "Export the follower with this version."
         )
+    if contract.music_layout != MUSIC_LAYOUT:
+        raise FollowerError(
+            f"{where}: expected music layout {MUSIC_LAYOUT!r}, got {contract.music_layout!r}. "
+            "Export the follower with this version."
+        )
+    _check_shapes(contract, where)
+    _check_wiring(contract, where)
+
+
+def _check_shapes(contract: FollowerContract, where: str) -> None:
+    """The tensors that the live half makes and reads have the sizes it gives them."""
+    window, plan, latent = contract.window_tokens, contract.plan_tokens, contract.latent_size
     expected = {
-        "leader": (1, contract.window_tokens, contract.token_frames * LEADER_SIZE),
+        "leader": (1, window, contract.token_frames * LEADER_SIZE),
+        "leader_flag": (1, window, 3),
+        "music": (1, window, contract.token_frames * len(MUSIC_LAYOUT.split())),
+        "place": (1, PLACE_SIZE),
+        "noise": (1, plan, latent),
+        "style": (1, contract.style_size),
         "frames": (1, contract.plan_frames, FOLLOWER_SIZE),
     }
     shapes = {t.name: t.shape for t in (*contract.inputs, *contract.outputs)}
+    if len(contract.style) != contract.style_size:
+        raise FollowerError(
+            f"{where}: expected a style of {contract.style_size} numbers, got {len(contract.style)}. Export it again."
+        )
     for name, shape in expected.items():
         if shapes.get(name) != shape:
             raise FollowerError(
                 f"{where}: expected tensor {name!r} of shape {shape}, got {shapes.get(name)}. Export it again."
             )
+
+
+def _check_wiring(contract: FollowerContract, where: str) -> None:
+    """Every graph's inputs are there when it runs, and every state comes out anew."""
+    there = {t.name for t in (*contract.inputs, *contract.states)}
+    for graph in contract.graphs:
+        for tensor in graph.inputs:
+            if tensor.name not in there:
+                raise FollowerError(
+                    f"{where}: expected a source for tensor {tensor.name!r} of graph {graph.role!r}, got none. "
+                    "Export it again."
+                )
+        there |= {t.name for t in graph.outputs}
+    missing = [
+        n for n in (*(f"new_{t.name}" for t in contract.states), *(t.name for t in contract.outputs)) if n not in there
+    ]
+    if contract.graphs and missing:
+        raise FollowerError(f"{where}: expected a graph that gives {missing[0]!r}, got none. Export it again.")

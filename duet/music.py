@@ -202,6 +202,10 @@ class MusicFeatures:
         self._mel_db, self._mfcc = mel_db, mfcc
 
 
+MUSIC_LAYOUT = "sin_beat cos_beat sin_bar cos_bar log2_tempo confidence onset loudness"
+"""What ``music_condition`` gives, in order."""
+
+
 def music_condition(frame: MusicFrame) -> Floats:
     """(8,) what the follower hears of one frame, each of about unit size.
 

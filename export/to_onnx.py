@@ -19,6 +19,7 @@ from torch import Tensor
 
 from duet.contract import CONTRACT_FILE, FollowerContract, GraphSpec, TensorSpec, sha256_of
 from duet.features import LAYOUT_VERSION
+from duet.music import MUSIC_LAYOUT
 from duet.skeleton import BODY
 from export.card import CARD_FILE, model_card
 from export.verify import Parity, measure
@@ -27,8 +28,6 @@ from models.release import Release
 
 OPSET = 20
 FORMAT = "duet-follower-graph/1"
-MUSIC_LAYOUT = "sin_beat cos_beat sin_bar cos_bar log2_tempo confidence onset loudness"
-"""Music features per frame, in order."""
 
 Progress = Callable[[str], None]
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from duet.clock import Clock
 from duet.frames import LeaderFrame, LeaderStatus
 from duet.motion import Motion
 from duet.rotations import six_d_from_matrix
@@ -34,6 +35,16 @@ class TakeLeader:
             visibility=np.ones(len(BODY), dtype=np.float32),
             status=LeaderStatus.TRACKED,
         )
+
+    def shown(self, time_s: float) -> LeaderFrame:
+        """The frame nearest to ``time_s``."""
+        return self.frame(int(np.clip(round(time_s * self._motion.fps), 0, self._motion.frames - 1)))
+
+    def start(self, clock: Clock) -> None:
+        """A take begins when the session does."""
+
+    def stop(self) -> None:
+        """A take needs no ending."""
 
     def take_new(self, until_s: float) -> Sequence[LeaderFrame]:
         """Frames up to ``until_s`` not taken yet."""

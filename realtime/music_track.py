@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from duet.contract import FollowerContract
 from duet.forecast import music_window
 from duet.frames import MusicFrame
-from duet.music import music_condition
+from duet.music import MUSIC_LAYOUT, music_condition
 from duet.timeline import Timeline
 
-MUSIC_SIZE = 8
+MUSIC_SIZE = len(MUSIC_LAYOUT.split())
 
 
 class MusicTrack:

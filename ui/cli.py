@@ -114,13 +114,16 @@ def _demo(arguments: argparse.Namespace) -> int:
     headless = output.headless or not has_display()
     seconds = output.seconds or (20.0 if headless else 120.0)
     output = replace(output, headless=headless, seconds=seconds, film=output.film or Path("out/demo.mp4"))
-    return perform(demo_sources(seconds, arguments.tempo, arguments.seed), output)
+    return perform(demo_sources(seconds, arguments.tempo, arguments.seed, headless=headless), output)
 
 
 def _play(arguments: argparse.Namespace) -> int:
     from ui.app import perform
     from ui.sources import play_sources
 
+    for name, value in (("--bvh-fps", arguments.bvh_fps), ("--bvh-scale", arguments.bvh_scale)):
+        if value is not None and not value > 0:
+            raise InputError(f"{name}: expected more than 0, got {value:g}.")
     leader = LeaderOptions(arguments.leader, arguments.bvh_fps, arguments.bvh_scale, arguments.height, arguments.mirror)
     output = _output_of(arguments)
     return perform(play_sources(leader, arguments.music, headless=output.headless), output)
@@ -135,6 +138,8 @@ def _output_of(arguments: argparse.Namespace) -> Output:
         raise InputError(f"--seconds: expected more than 0, got {arguments.seconds:g}.")
     if not 1.0 <= arguments.fps <= 240.0:
         raise InputError(f"--fps: expected 1 to 240, got {arguments.fps:g}.")
+    if arguments.distance is not None and not 0.4 <= arguments.distance <= 3.0:
+        raise InputError(f"--distance: expected 0.4 to 3 metres, got {arguments.distance:g}.")
     return Output(
         follower=arguments.follower,
         headless=arguments.headless,

@@ -16,6 +16,7 @@ from duet.contract import (
 )
 from duet.errors import FollowerError
 from duet.features import FOLLOWER_SIZE, LAYOUT_VERSION, LEADER_SIZE
+from duet.music import MUSIC_LAYOUT
 from duet.skeleton import BODY
 
 TICK = b"not really a graph"
@@ -27,13 +28,17 @@ def contract(folder: Path) -> FollowerContract:
     (folder / "tick.onnx").write_bytes(TICK)
     (folder / "bank.npz").write_bytes(BANK)
     leader = TensorSpec("leader", (1, 32, 4 * LEADER_SIZE))
+    inputs = (
+        leader, TensorSpec("leader_flag", (1, 32, 3)), TensorSpec("music", (1, 32, 32)), TensorSpec("place", (1, 8)),
+        TensorSpec("noise", (1, 8, 96)), TensorSpec("style", (1, 2)),
+    )  # fmt: skip
     past, new_past = TensorSpec("past", (1, 24, 96)), TensorSpec("new_past", (1, 24, 96))
     frames = TensorSpec("frames", (1, 32, FOLLOWER_SIZE))
     graph = GraphSpec("tick", "tick.onnx", sha256_of(folder / "tick.onnx"), (leader, past), (frames, new_past))
     return FollowerContract(
         name="test", fps=30.0, token_frames=4, window_tokens=32, plan_tokens=8, latent_size=96, style_size=2,
-        joint_names=BODY.names, skeleton_fingerprint=BODY.fingerprint, feature_layout=LAYOUT_VERSION, music_layout="1",
-        inputs=(leader,), outputs=(frames,), states=(past,), graphs=(graph,), style=(1.0, 0.0),
+        joint_names=BODY.names, skeleton_fingerprint=BODY.fingerprint, feature_layout=LAYOUT_VERSION, music_layout=MUSIC_LAYOUT,
+        inputs=inputs, outputs=(frames,), states=(past,), graphs=(graph,), style=(1.0, 0.0),
         observed_delay_frames=5, root_leak=0.05, distance_m=0.85, weights_sha256="0" * 64, parity_max_abs=1e-5,
         training_data="none", licence="CC0-1.0", bank="bank.npz", bank_sha256=sha256_of(folder / "bank.npz"),
         notes={"purpose": "tests"},
@@ -123,10 +128,25 @@ def test_what_is_no_contract_is_refused(tmp_path: Path, text: str, reason: str) 
         ({"feature_layout": "0"}, "expected feature layout '1', got '0'"),
         ({"window_tokens": 16}, "expected tensor 'leader' of shape (1, 16, 288), got (1, 32, 288)"),
         ({"outputs": []}, "expected tensor 'frames' of shape (1, 32, 145), got None"),
+        ({"music_layout": "loudness"}, "expected music layout"),
+        ({"style": [1.0]}, "expected a style of 2 numbers, got 1"),
     ],
 )
 def test_a_contract_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:
     assert reason in refused(store(tmp_path, contract(tmp_path), **changes))
+
+
+def test_a_state_that_does_not_come_out_anew_is_refused(tmp_path: Path) -> None:
+    original = contract(tmp_path)
+    deaf = replace(original, graphs=(replace(original.graphs[0], outputs=original.graphs[0].outputs[:1]),))
+    assert "expected a graph that gives 'new_past', got none" in refused(store(tmp_path, deaf))
+
+
+def test_a_graph_that_wants_what_nobody_gives_is_refused(tmp_path: Path) -> None:
+    original = contract(tmp_path)
+    wants = (*original.graphs[0].inputs, TensorSpec("weather", (1,)))
+    greedy = replace(original, graphs=(replace(original.graphs[0], inputs=wants),))
+    assert "expected a source for tensor 'weather'" in refused(store(tmp_path, greedy))
 
 
 @pytest.mark.parametrize("name", ["tick.onnx", "bank.npz"])

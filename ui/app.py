@@ -1,0 +1,258 @@
+"""One performance, wired: inputs -> conductor -> playout -> picture, until it ends; then what was asked to be kept.
+
+Threading: the main thread draws (it owns OpenGL); the conductor, its engine and the ear have a thread
+each; a camera has a process. Everything is opened and warmed up before the session clock starts.
+"""
+
+import os
+import platform
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from duet.clock import MonotonicClock
+from duet.contract import FollowerContract
+from duet.errors import DuetError, InputError
+from duet.features import Placement, Standing
+from realtime.conductor import Conductor, Wishes
+from realtime.engine import ThreadedEngine
+from realtime.health import Health
+from realtime.motion_log import MotionLog
+from realtime.playout import Playout
+from realtime.runner_ort import OrtRunner
+from realtime.tick import FollowerState, time_ticks
+from ui.avatar import BodyPose
+from ui.canvas import Canvas, FilmCanvas, WindowCanvas
+from ui.hud import HudValues
+from ui.options import Output
+from ui.report import make_report, this_machine, write_report
+from ui.scene import SceneState
+from ui.sources import Sources, SourcesMaker
+
+_WARM_UP_TICKS = 5
+
+
+def has_display() -> bool:
+    """Whether a window can be opened: always on macOS and Windows, with a display server on Linux."""
+    if platform.system() != "Linux":
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+@dataclass
+class _Show:
+    """Everything a running performance consists of."""
+
+    contract: FollowerContract
+    clock: MonotonicClock
+    conductor: Conductor
+    sources: Sources
+    canvas: Canvas
+    health: Health
+    seconds: float | None
+    lag_ms: list[float]
+
+
+def perform(make_sources: SourcesMaker, output: Output) -> int:
+    """Run a performance to its end; returns the exit code. Ctrl-C ends it early and keeps what there is."""
+    _check(output)
+    console = Console(stderr=True)
+    health = Health()
+    with ExitStack() as stack:
+        with console.status("Loading the follower"):
+            runner = OrtRunner(output.follower)
+            time_ticks(runner, runner.contract, _WARM_UP_TICKS)
+        with console.status("Opening leader and music"):
+            sources = make_sources(health)
+            stack.callback(sources.leader.stop)
+            stack.callback(sources.music.stop)
+        seconds = _shorter(output.seconds, sources.seconds)
+        canvas = stack.enter_context(_open_canvas(output, sources, seconds))
+        log = MotionLog(runner.contract.fps) if output.motion else None
+        show = _assemble(runner, sources, canvas, output, health, seconds, log)
+        stack.callback(show.conductor.engine.close)
+        interrupted = _run(show, console)
+        elapsed = show.clock.now() if seconds is None else min(show.clock.now(), seconds)
+        opengl = canvas.renderer
+    _keep(show, output, log, elapsed, opengl)
+    _tell(console, show, output, elapsed)
+    return 130 if interrupted else 0
+
+
+def _check(output: Output) -> None:
+    if output.headless and output.film is None and output.seconds is None and not (output.motion or output.report):
+        raise InputError(
+            "--headless: expected something to keep, got neither --out, --save-motion nor --report. Add --out FILM.mp4."
+        )
+    if not output.headless and not has_display():
+        raise InputError(
+            "Window: expected a display, got none. Add --headless --out FILM.mp4, or start from a desktop."
+        )
+    for path in (output.film if output.headless else None, output.motion, output.report):
+        if path is not None and path.is_dir():
+            raise InputError(f"{path}: expected a file to write, got a folder. Name a file in it.")
+
+
+def _shorter(asked: float | None, natural: float | None) -> float | None:
+    given = [s for s in (asked, natural) if s is not None]
+    return min(given) if given else None
+
+
+@contextmanager
+def _open_canvas(output: Output, sources: Sources, seconds: float | None) -> Iterator[Canvas]:
+    """A window, or a picture without one that may be written as a film."""
+    if output.headless:
+        sound = sources.soundtrack(seconds) if seconds is not None else None
+        canvas: Canvas = FilmCanvas(output.size, output.fps, output.film, sound)
+    else:
+        canvas = WindowCanvas(output.size, output.fps)
+    try:
+        yield canvas
+    finally:
+        canvas.close()
+
+
+def _assemble(
+    runner: OrtRunner,
+    sources: Sources,
+    canvas: Canvas,
+    output: Output,
+    health: Health,
+    seconds: float | None,
+    log: MotionLog | None,
+) -> _Show:
+    contract = runner.contract
+    clock = MonotonicClock()
+    placement = Placement(output.distance_m or contract.distance_m)
+    conductor = Conductor(
+        contract,
+        ThreadedEngine(runner, FollowerState.initial(contract)),
+        sources.leader,
+        sources.music,
+        Playout(contract.timeline, Standing(np.array([0.0, 0.0, placement.distance_m]), np.pi)),
+        clock,
+        Wishes(placement),
+        health,
+        seed=output.seed,
+        log=log,
+    )
+    return _Show(contract, clock, conductor, sources, canvas, health, seconds, [])
+
+
+def _run(show: _Show, console: Console) -> bool:
+    """Conduct on a thread, draw on this one; True when interrupted by the user."""
+    stopping = threading.Event()
+    failure: list[BaseException] = []
+
+    def conduct() -> None:
+        try:
+            show.conductor.run(stopping.is_set)
+        except Exception as error:  # raised again on the main thread, below
+            failure.append(error)
+            stopping.set()
+
+    thread = threading.Thread(target=conduct, name="duet-conductor", daemon=True)
+    interrupted = False
+    try:
+        show.sources.leader.start(show.clock)
+        show.sources.music.start(show.clock, show.health)
+        thread.start()
+        _draw_until(show, stopping, console)
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        stopping.set()
+        if thread.is_alive():
+            thread.join(timeout=5.0)
+    if failure:
+        if isinstance(failure[0], DuetError):
+            raise failure[0]
+        raise DuetError(f"Conductor: expected to go on, got {failure[0]!r}. Please report this.") from failure[0]
+    return interrupted
+
+
+def _draw_until(show: _Show, stopping: threading.Event, console: Console) -> None:
+    """Draw frame after frame at the asked rate; frames that come too late are left out, never queued."""
+    frame_s = 1.0 / show.canvas.fps
+    index = 0
+    with console.status("Dancing: Ctrl-C to stop") as status:
+        while not stopping.is_set() and not show.canvas.is_closed:
+            show.clock.sleep_until(index * frame_s)
+            now = show.clock.now()
+            if show.seconds is not None and now >= show.seconds:
+                return
+            time_s = max(index, int(now / frame_s)) * frame_s
+            _draw(show, time_s)
+            if index % round(show.canvas.fps) == 0:
+                status.update(_status_line(show, time_s))
+            index = max(index, int(now / frame_s)) + 1
+
+
+def _draw(show: _Show, time_s: float) -> None:
+    start = time.perf_counter()
+    pose = show.conductor.playout.pose_at(time_s)
+    leader = show.sources.leader.shown(time_s)
+    lag_s = show.conductor.playout.leader_age_s(time_s)
+    glance = show.conductor.glance
+    music = glance.music
+    beats = 0.0 if music is None else (time_s - music.time_s) * music.tempo_bpm / 60.0
+    hud = HudValues(
+        tempo_bpm=music.tempo_bpm if music else None,
+        beat_phase=(music.beat_phase + beats) % 1.0 if music else 0.0,
+        beat_in_bar=int((music.bar_phase * music.metre + beats) % music.metre) + 1 if music else None,
+        lag_ms=lag_s * 1e3 if glance.ticks else None,
+        tick_ms=glance.tick_ms if glance.ticks else None,
+        budget_ms=1e3 * show.contract.token_frames / show.contract.fps,
+        late_ticks=glance.late_ticks,
+        leader=leader.status if leader else None,
+        source=pose.source,
+        message="" if leader else "waiting for a leader",
+    )
+    state = SceneState(time_s, BodyPose.of_follower(pose), BodyPose.of_leader(leader) if leader else None, hud)
+    show.canvas.draw(state, show.health)
+    show.health.record("draw", (time.perf_counter() - start) * 1e3)
+    show.health.count("drawn_frames")
+    if glance.ticks:
+        show.lag_ms.append(lag_s * 1e3)
+
+
+def _status_line(show: _Show, time_s: float) -> str:
+    glance = show.conductor.glance
+    music = f"{glance.music.tempo_bpm:.0f} bpm" if glance.music and glance.music.confidence > 0.3 else "no beat"
+    leader = glance.leader.status.value if glance.leader else "nobody yet"
+    total = f" of {show.seconds:.0f}" if show.seconds else ""
+    return f"Dancing {time_s:.0f}{total} s · leader {leader} · {music} · tick {glance.tick_ms:.0f} ms · Ctrl-C to stop"
+
+
+def _keep(show: _Show, output: Output, log: MotionLog | None, elapsed: float, opengl: str) -> None:
+    """Write what was asked for."""
+    if log is not None and output.motion is not None:
+        log.save(output.motion)
+    if output.report is not None:
+        report = make_report(
+            show.health,
+            this_machine(opengl),
+            show.contract,
+            seconds=elapsed,
+            lag_ms=show.lag_ms,
+            sources=show.sources.names,
+        )
+        write_report(output.report, report)
+
+
+def _tell(console: Console, show: _Show, output: Output, elapsed: float) -> None:
+    health, tick = show.health, show.health.stages()["tick"]
+    fps = health.counter("drawn_frames") / max(elapsed, 1e-6)
+    console.print(
+        f"Danced {elapsed:.1f} s: {health.counter('ticks')} ticks ({health.counter('late_ticks')} late), "
+        f"{tick.p50_ms:.0f} ms each (p99 {tick.p99_ms:.0f}), {fps:.0f} pictures a second."
+    )
+    kept: list[Path] = [p for p in (output.film if output.headless else None, output.motion, output.report) if p]
+    for path in kept:
+        console.print(f"Wrote {path}")

@@ -1,0 +1,68 @@
+"""Where pictures go: a film written without a window, or a window. Both draw the same scene."""
+
+import time
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.health import Health
+from ui.film import FilmWriter
+from ui.scene import Scene, SceneState, create_headless_context
+
+
+class Canvas(Protocol):
+    """Something a performance is drawn on."""
+
+    @property
+    def fps(self) -> float:
+        """Pictures a second to aim for."""
+        ...
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the audience has gone: the window was closed."""
+        ...
+
+    @property
+    def renderer(self) -> str:
+        """Name of the OpenGL renderer."""
+        ...
+
+    def draw(self, state: SceneState, health: Health) -> None:
+        """Draw one picture; the time of writing it goes to ``health`` as "encode"."""
+        ...
+
+    def close(self) -> None:
+        """Finish: a film is complete after this. Safe to call again."""
+        ...
+
+
+class FilmCanvas:
+    """Draws without a window; writes a film when given a path, else only draws (to be measured)."""
+
+    def __init__(
+        self, size: tuple[int, int], fps: float, film: Path | None, sound: tuple[NDArray[np.float32], int] | None
+    ) -> None:
+        self.fps = fps
+        self.is_closed = False
+        self._context = create_headless_context()
+        self.renderer = str(self._context.info["GL_RENDERER"])
+        self._scene = Scene(self._context, size)
+        self._film = FilmWriter(film, size, fps, audio=sound) if film is not None else None
+
+    def draw(self, state: SceneState, health: Health) -> None:
+        """Draw, and add the picture to the film at ``state.time_s``."""
+        self._scene.draw(state)
+        pixels = self._scene.read()
+        if self._film is not None:
+            start = time.perf_counter()
+            self._film.write(pixels, state.time_s)
+            health.record("encode", (time.perf_counter() - start) * 1e3)
+
+    def close(self) -> None:
+        """Finish the film."""
+        if self._film is not None:
+            self._film.close()
+        self._context.release()
