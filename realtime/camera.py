@@ -6,6 +6,7 @@ opens the source again with growing pauses; ``state`` shows it, and the readers 
 """
 
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -170,7 +171,9 @@ class LiveSource:
             cv2.CAP_PROP_READ_TIMEOUT_MSEC: int(_STALL_S * 1000),
         }
         if isinstance(self._source, int):
-            capture = _capture(self._source, cv2.CAP_ANY, {})
+            # Linux: the native backend, which alone heeds the settings below.
+            backend = cv2.CAP_V4L2 if sys.platform.startswith("linux") else cv2.CAP_ANY
+            capture = _capture(self._source, backend, {})
             hint = "Run `duet devices` to see which cameras there are, and close what else may be using this one."
         else:
             capture = _capture(self._source, cv2.CAP_FFMPEG, timeouts)

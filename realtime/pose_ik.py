@@ -41,6 +41,7 @@ _DLS_STEPS = 2
 _DAMPING = 0.004
 _WRIST_BEND_RAD = 1.2
 _NECK_SHARE = 0.4
+_FOREARM_SHARE = 0.5
 # Bends below the first sine say nothing about a hinge's axis, above the second everything.
 _HINGE_FROM, _HINGE_TO = 0.09, 0.34
 
@@ -116,6 +117,7 @@ def analytic(skeleton: Skeleton, points: Array) -> Array:
         parents, offsets[elbows], offsets[wrists], upper, lower, _ELBOW_AXES, one_way=False
     )
     turned[wrists] = _hands(points, turned[elbows])
+    turned[elbows] = _with_forearm_twist(turned[elbows], turned[wrists])
     return local_from_global(skeleton, turned)
 
 
@@ -170,6 +172,14 @@ def _hands(points: Array, forearms: Array) -> Array:
     angle = np.linalg.norm(bend, axis=-1, keepdims=True)
     bend = bend * np.minimum(1.0, _WRIST_BEND_RAD / np.maximum(angle, 1e-6))
     return forearms @ matrix_from_rotvec(bend)
+
+
+def _with_forearm_twist(forearms: Array, hands: Array) -> Array:
+    """Forearms (2, 3, 3) turned about themselves toward their hands: a hand turns over along the whole forearm."""
+    w, x, _, _ = np.moveaxis(quaternion_wxyz_from_matrix(np.swapaxes(forearms, -1, -2) @ hands), -1, 0)
+    turns = np.zeros((2, 3))
+    turns[:, 0] = 2.0 * np.arctan2(x, w) * _FOREARM_SHARE
+    return forearms @ matrix_from_rotvec(turns)
 
 
 def _limb(

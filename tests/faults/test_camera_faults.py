@@ -14,7 +14,7 @@ import pytest
 
 from duet.clock import MonotonicClock
 from duet.errors import DeviceError, InputError, MediaError, StaleFrame
-from realtime.camera import CameraState, open_camera
+from realtime.camera import Camera, CameraState, open_camera
 
 PICTURE = cv2.imencode(".jpg", np.full((96, 128, 3), 128, np.uint8))[1].tobytes()
 
@@ -115,6 +115,28 @@ def test_camera_without_frames_names_the_wait(fake_camera: FakeCamera) -> None:
     with pytest.raises(DeviceError):
         open_camera(fake_camera.url, patience_s=1.0)
     assert time.monotonic() - start < 8.0
+
+
+def test_camera_that_opens_but_gives_nothing() -> None:
+    class Dark:
+        name = "camera:0"
+
+        def open(self) -> None:
+            pass
+
+        def frames(self, stop: threading.Event) -> Iterator[tuple[float, float, np.ndarray]]:
+            stop.wait(30.0)
+            yield from ()
+
+        def close(self) -> None:
+            pass
+
+    with Camera(Dark(), MonotonicClock()) as camera:
+        with pytest.raises(DeviceError, match=r"camera:0: expected a frame within 0\.3 s, got none\. Check"):
+            camera.read(0.3)
+        assert camera.state is CameraState.STALLED
+        with pytest.raises(StaleFrame):
+            camera.latest(1.0)
 
 
 def test_stream_is_a_camera(fake_camera: FakeCamera) -> None:

@@ -135,6 +135,22 @@ def test_inverse_kinematics_gives_rotations_and_faces_right() -> None:
             assert rotations[knee][1, 1] > -0.5 and rotations[knee][2, 1] > -0.15
 
 
+def test_hand_turned_over_takes_the_forearm_with_it() -> None:
+    person = _dancer(1)
+    turned = Person(person.root_m, person.rotations.copy())
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        turned.rotations[0, BODY.index(f"{side}_wrist")] = matrix_from_rotvec(np.array([0.8 * sign, 0.0, 0.0]))
+    truth = forward(BODY, turned.root_m[0], turned.rotations[0])[1]
+    rotations, pelvis = pose_ik.solve(BODY, upright(turned.landmarks(0).world_m), np.ones(COUNT), 1.0)
+    globals_ = forward(BODY, pelvis, rotations)[1]
+    for side in ("left", "right"):
+        wrist = BODY.index(f"{side}_wrist")
+        angle = np.arccos((np.trace(globals_[wrist].T @ truth[wrist]) - 1.0) / 2.0)
+        assert angle < 0.12
+        own = np.arccos((np.trace(rotations[wrist]) - 1.0) / 2.0)
+        assert own == pytest.approx(0.4, abs=0.15)
+
+
 @pytest.mark.parametrize(("noisy", "bound_m"), [(False, 1e-6), (True, 0.06)])
 def test_root_comes_from_projection(noisy: bool, bound_m: float) -> None:
     person = _dancer(40)
