@@ -33,11 +33,6 @@ def summarise(pair: Pair, split: str) -> Prepared:
         raise InputError(
             f"{pair.name}: expected at least {SHORTEST_S:g} s together, got {seconds:.1f} s. Leave it out."
         )
-    for role, dancer in (("leader", pair.leader), ("follower", pair.follower)):
-        if not np.isfinite(dancer.joints_m).all():
-            raise InputError(
-                f"{pair.name}: expected finite joints of the {role}, got NaN. Repair or leave out the take."
-            )
     beats = step_beats(pair)
     return Prepared(
         name=pair.name,
