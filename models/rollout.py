@@ -5,15 +5,15 @@ with an empty state, the leader's frames after ``delay_frames`` before each plan
 is measured from where it really stands. Several takes, or several seeds of one, run side by side as a batch.
 """
 
+import copy
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from duet.contract import FollowerContract, load_contract
 from duet.features import (
@@ -30,10 +30,7 @@ from duet.forecast import LeaderWindow, leader_window, music_window
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from models.config import FollowerConfig, SamplerConfig
 from models.data.take import Take
-from models.denoiser import Conditions, Drop
 from models.follower import Follower
-from models.mamba import MemoryState
-from models.samplers import carry_noise, ladder, sample, start
 
 Floats = NDArray[np.float32]
 Inputs = dict[str, Floats]
@@ -64,7 +61,10 @@ class Danced:
 class Partner(Protocol):
     """A follower that plans for a batch of takes."""
 
-    config: FollowerConfig | FollowerContract
+    @property
+    def config(self) -> FollowerConfig | FollowerContract:
+        """Its fixed numbers."""
+        ...
 
     def reset(self, batch: int) -> None:
         """Forget everything; ``batch`` takes begin."""
@@ -79,50 +79,27 @@ class TorchPartner:
     """A follower in torch, batched and without guidance: for training and for choosing."""
 
     def __init__(self, follower: Follower, sampler: SamplerConfig | None = None) -> None:
-        self.follower = follower
-        self.config = follower.config
-        self.sampler = sampler or follower.config.sampler
-        self._rungs = ladder(self.sampler, self.config.plan, self.config.steps)
+        # The same weights under another sampler: a shallow copy shares every module.
+        self.follower = copy.copy(follower)
+        self.follower.config = replace(follower.config, sampler=sampler or follower.config.sampler)
+        self.config = self.follower.config
         self.reset(1)
 
     def reset(self, batch: int) -> None:
         """Forget everything."""
-        c, f = self.config, self.follower
-        like = f.codec.frame_norm.mean
-        self._past = like.new_zeros(batch, c.past, c.latent_width)
-        self._plan = like.new_zeros(batch, c.plan, c.latent_width)
-        self._ring = like.new_zeros(batch, c.plan, c.latent_width)
-        self._memory: MemoryState = f.memory.initial_state(batch)
-        self._cache = f.codec.initial_cache(batch)
+        self._state = self.follower.initial_state(batch)
 
     @property
     def committed(self) -> Floats:
         """(B, L) the newest committed latent."""
-        return self._past[:, -1].numpy()
+        return self._state["past"][:, -1].numpy()
 
     @torch.no_grad()
     def tick(self, inputs: Inputs) -> Floats:
         """See ``Partner``."""
-        t = {name: torch.from_numpy(value) for name, value in inputs.items()}
-        f, c, n = self.follower, self.config, self.config.past - 1
-        token = f.memory.tokens(self._past[:, n], t["leader"][:, n], t["leader_flag"][:, n], t["music"][:, n], t["style"])
-        remembered, self._memory = f.memory.step(token, self._memory)
-        conditions = Conditions(
-            t["leader"], t["leader_flag"], t["music"], t["place"], t["style"], remembered, t["reference"], t["reference_flag"]
-        )
-        self._ring = carry_noise(self._ring, t["noise"]) if self.sampler.keep_noise else t["noise"]
-        x = start(self.sampler, self._plan, self._ring, c.steps)
-        kept = x.new_zeros(len(x))
-        context = f.denoiser.prepare(self._past, conditions, Drop(kept, kept, kept))
-
-        def predict(x: Tensor, level: Tensor) -> Tensor:
-            return f.denoiser.step(x, level, context, conditions)
-
-        self._plan = sample(predict, x, self._rungs)
-        self._past = torch.cat([self._past[:, 1:], self._plan[:, :1]], dim=1)
-        frames, self._cache = f.codec.decode_step(self._plan, self._cache, commit=1)
-        contacts = c.codec.contacts
-        return torch.cat([frames[..., :-contacts], frames[..., -contacts:].sigmoid()], dim=-1).numpy()
+        given = {name: torch.from_numpy(value) for name, value in inputs.items()}
+        outputs, self._state = self.follower.tick(given, self._state, guided=False)
+        return outputs["frames"].numpy()
 
 
 class OnnxPartner:
@@ -193,9 +170,9 @@ class Grid:
         return cls(c.fps, c.past_tokens, c.plan_tokens, c.token_frames, c.latent_size, c.style_size)
 
     @property
-    def window(self) -> dict[str, float | int]:
-        """The arguments that ``leader_window`` and ``music_window`` share."""
-        return {"fps": self.fps, "past_tokens": self.past, "plan_tokens": self.plan, "token_frames": self.token}
+    def window(self) -> dict[str, int]:
+        """The sizes that ``leader_window`` and ``music_window`` share."""
+        return {"past_tokens": self.past, "plan_tokens": self.plan, "token_frames": self.token}
 
 
 def dance(
@@ -245,9 +222,14 @@ def _view(dancer: _Dancer, tick: int, delay: int, grid: Grid) -> tuple[LeaderWin
     seen = slice(begin, stop)
     take = dancer.take
     leader = leader_window(
-        take.joints_m[seen], dancer.heading_rad[seen], dancer.confidence[seen], delay_frames=delay, **grid.window
+        take.joints_m[seen],
+        dancer.heading_rad[seen],
+        dancer.confidence[seen],
+        fps=grid.fps,
+        delay_frames=delay,
+        **grid.window,
     )
-    music = music_window(take.conditions[seen], delay_frames=delay, **grid.window)
+    music = music_window(take.conditions[seen], fps=grid.fps, delay_frames=delay, **grid.window)
     place = place_features(dancer.standing, leader.now, take.wish, float(dancer.confidence[stop - 1]))
     dancer.places.append(place)
     return leader, music, place

@@ -69,16 +69,15 @@ def _track(envelope: Floats, period: float) -> Floats:
     while back[path[-1]] >= 0:
         path.append(int(back[path[-1]]))
     beats = np.array(path[::-1], dtype=np.float64)
-    # Feet scatter about the beat and music does not: a short average of the grid takes the scatter out.
+    return _regular(beats) if len(beats) > 2 else beats
+
+
+def _regular(beats: Floats, reach: int = 4) -> Floats:
+    """Beats (N,) on a locally straight grid: feet scatter about the beat, and music does not."""
     index = np.arange(len(beats))
-    half = 4
-    return np.array(
-        [
-            np.polyval(np.polyfit(index[lo:hi], beats[lo:hi], 1), i)
-            for i in index
-            for lo, hi in [(max(0, i - half), min(len(beats), i + half + 1))]
-        ]
-    ) if len(beats) > 2 else beats
+    spans = [slice(max(0, i - reach), i + reach + 1) for i in index]
+    lines = [np.polyfit(index[span], beats[span], 1) for span in spans]
+    return np.array([slope * i + offset for i, (slope, offset) in zip(index, lines, strict=True)])
 
 
 def _first_of_bar(envelope: Floats, beats: Floats) -> int:
@@ -94,4 +93,4 @@ def _blur(values: Floats, sigma_frames: float) -> Floats:
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma_frames) ** 2)
     kernel /= kernel.sum()
     padded = np.concatenate([np.repeat(values[:1], reach, 0), values, np.repeat(values[-1:], reach, 0)])
-    return sum(k * padded[i : i + len(values)] for i, k in enumerate(kernel))
+    return np.sum([k * padded[i : i + len(values)] for i, k in enumerate(kernel)], axis=0)

@@ -11,8 +11,8 @@ from models.config import FollowerConfig
 from models.data.beats import step_beats
 from models.data.music import condition_from_beats
 from models.data.pairs import Pair, load_pairs
-from models.evaluation.closed_loop import Example, example_of
 from models.data.sequences import CLEAN, Corruption, Sequence, build_sequence
+from models.evaluation.closed_loop import Example, example_of
 
 STYLES = ("recorded", "recorded mirrored", "choreographed", "choreographed mirrored")
 
@@ -21,7 +21,7 @@ STYLES = ("recorded", "recorded mirrored", "choreographed", "choreographed mirro
 class Multiplication:
     """How recorded couples are multiplied."""
 
-    copies: int = 3
+    copies: int = 5
     """Versions of every take and its mirror image; the first at the recorded tempo and distance."""
     tempo: tuple[float, float] = (0.9, 1.1)
     distance_m: tuple[float, float] = (-0.05, 0.25)
@@ -52,16 +52,12 @@ def recorded_sequences(
                 assert varied.beats_s is not None
                 conditions = condition_from_beats(varied.beats_s, varied.frames, config.fps, rng)
                 sequences.append(
-                    build_sequence(
-                        varied, conditions, config, style=style, wish=wish, corruption=Corruption(), rng=rng
-                    )
+                    build_sequence(varied, conditions, config, style=style, wish=wish, corruption=Corruption(), rng=rng)
                 )
     return sequences
 
 
-def choreographed_sequences(
-    config: FollowerConfig, rng: np.random.Generator, how: Multiplication
-) -> list[Sequence]:
+def choreographed_sequences(config: FollowerConfig, rng: np.random.Generator, how: Multiplication) -> list[Sequence]:
     """Sequences of couples that dance in code, each with its own seed, tempo and style."""
     sequences = []
     for index in range(how.choreographed):
@@ -84,9 +80,7 @@ def validation_sequences(data_dir: str | Path, config: FollowerConfig, seed: int
     sequences = []
     for pair in load_pairs(data_dir, "validation"):
         conditions = condition_from_beats(step_beats(pair), pair.frames, config.fps, rng)
-        sequences.append(
-            build_sequence(pair, conditions, config, style=0, wish=Placement(), corruption=CLEAN, rng=rng)
-        )
+        sequences.append(build_sequence(pair, conditions, config, style=0, wish=Placement(), corruption=CLEAN, rng=rng))
     return sequences
 
 

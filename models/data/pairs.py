@@ -55,11 +55,15 @@ class Pair:
     def slice(self, start: int, stop: int | None = None) -> "Pair":
         """Frames ``start`` up to, not including, ``stop``; beats move along."""
         beats = None if self.beats_s is None else self.beats_s - start / self.leader.fps
-        return replace(self, leader=self.leader.slice(start, stop), follower=self.follower.slice(start, stop), beats_s=beats)
+        return replace(
+            self, leader=self.leader.slice(start, stop), follower=self.follower.slice(start, stop), beats_s=beats
+        )
 
     def mirrored(self) -> "Pair":
         """Left and right swapped for both."""
-        return replace(self, name=f"{self.name}-mirrored", leader=self.leader.mirrored(), follower=self.follower.mirrored())
+        return replace(
+            self, name=f"{self.name}-mirrored", leader=self.leader.mirrored(), follower=self.follower.mirrored()
+        )
 
     def at_tempo(self, factor: float) -> "Pair":
         """The same dance ``factor`` times as fast."""
@@ -69,7 +73,11 @@ class Pair:
 
         beats = None if self.beats_s is None else self.beats_s / factor
         return replace(
-            self, name=f"{self.name}-x{factor:.2f}", leader=warp(self.leader), follower=warp(self.follower), beats_s=beats
+            self,
+            name=f"{self.name}-x{factor:.2f}",
+            leader=warp(self.leader),
+            follower=warp(self.follower),
+            beats_s=beats,
         )
 
     def at_distance(self, offset_m: float) -> "Pair":
@@ -98,6 +106,7 @@ class Pair:
         """(T,) horizontal distance of the two pelvises."""
         return np.linalg.norm((self.follower.root_m - self.leader.root_m)[:, [0, 2]], axis=1)
 
+
 def _smooth(values: NDArray, frames: int) -> NDArray:
     """Centred moving average of (T, D) over ``frames``; for data preparation only, it looks ahead."""
     half = frames // 2
@@ -121,7 +130,9 @@ def load_cmu(folder: Path, takes: tuple[str, ...]) -> list[Pair]:
     pairs = []
     for take in takes:
         dancers = [
-            read_motion(folder / f"{subject}_{take}.bvh", fps_override=CMU_FPS, scale=CMU_SCALE_M).resample(FPS).on_body()
+            read_motion(folder / f"{subject}_{take}.bvh", fps_override=CMU_FPS, scale=CMU_SCALE_M)
+            .resample(FPS)
+            .on_body()
             for subject in ("60", "61")
         ]
         frames = min(d.frames for d in dancers)

@@ -4,36 +4,29 @@ All see the leader as late as a follower does and stand through the same root in
 """
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from duet.contract import FollowerContract
-from duet.features import FOLLOWER_SIZE, LEADER_CONFIDENCE, LEADER_SIZE
+from duet.features import (
+    FOLLOWER_ROOT,
+    FOLLOWER_SIZE,
+    LEADER_CONFIDENCE,
+    LEADER_SIZE,
+    ROOT_VELOCITY,
+    ROOT_YAW_RATE,
+)
 from models.config import FollowerConfig
 from models.data.sequences import Sequence
 from models.rollout import Floats, Grid, Inputs
 
 
-class Baseline(Protocol):
-    """A ``models.rollout.Partner`` that has learned nothing by gradient."""
-
-    config: FollowerConfig | FollowerContract
-
-    def reset(self, batch: int) -> None:
-        """Forget everything."""
-        ...
-
-    def tick(self, inputs: Inputs) -> Floats:
-        """Frames (1, 4 F, 145)."""
-        ...
-
-
 def mean_frame(sequences: list[Sequence]) -> NDArray[np.float32]:
     """(145,) the mean follower: pose, place and facing, standing still."""
     mean = np.concatenate([s.frames for s in sequences]).mean(axis=0)
-    mean[136:140] = 0.0  # root velocity and yaw rate
+    mean[FOLLOWER_ROOT][ROOT_VELOCITY] = 0.0
+    mean[FOLLOWER_ROOT][ROOT_YAW_RATE] = 0.0
     return mean.astype(np.float32)
 
 
@@ -48,7 +41,7 @@ class Hold:
         """Nothing to forget."""
 
     def tick(self, inputs: Inputs) -> Floats:
-        """See ``Baseline``."""
+        """See ``models.rollout.Partner``."""
         grid = Grid.of(self.config)
         return np.broadcast_to(self.frame, (len(inputs["leader"]), grid.plan * grid.token, FOLLOWER_SIZE)).copy()
 
@@ -92,7 +85,7 @@ class Retrieval:
         self._age = 0
 
     def tick(self, inputs: Inputs) -> Floats:
-        """See ``Baseline``; one take at a time."""
+        """See ``models.rollout.Partner``; one take at a time."""
         grid, length = self._grid, self._grid.plan * self._grid.token
         # The newest whole measured tokens are those before the one the delay reaches into.
         measured = self._key(inputs["leader"][0, : grid.past - 1])[-self.key_tokens :].ravel()
@@ -105,8 +98,8 @@ class Retrieval:
         clip = np.concatenate([clip, np.repeat(clip[-1:], length - len(clip), axis=0)])
         if fading and self._shown is not None:
             weight = np.linspace(0.0, 1.0, self.fade_frames + 2)[1:-1, None]
-            clip = clip.copy()
-            clip[: self.fade_frames] = weight * clip[: self.fade_frames] + (1 - weight) * self._shown[: self.fade_frames]
+            clip, faded = clip.copy(), slice(0, self.fade_frames)
+            clip[faded] = weight * clip[faded] + (1 - weight) * self._shown[faded]
         self._shown = clip[grid.token :]
         self._age += 1
         return clip[None].astype(np.float32)

@@ -23,9 +23,7 @@ def overlapping(first_m: Array, second_m: Array) -> NDArray[np.bool_]:
     first, second = np.asarray(first_m, dtype=np.float64), np.asarray(second_m, dtype=np.float64)
     touching = np.zeros(len(first), dtype=bool)
     for end, start, radius in zip(_ENDS, _STARTS, _RADII, strict=True):
-        gap = segment_distance(
-            first[:, start, None], first[:, end, None], second[:, _STARTS], second[:, _ENDS]
-        )
+        gap = segment_distance(first[:, start, None], first[:, end, None], second[:, _STARTS], second[:, _ENDS])
         touching |= (gap < radius + _RADII).any(axis=1)
     return touching
 

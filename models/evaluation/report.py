@@ -70,7 +70,9 @@ def evaluate(
     rows = {"this follower": judge_follower(partner, examples, seeds=seeds, **loop)}
     if baselines:
         rows.update(_baseline_rows(partner.config, data_dir, examples, delay_frames))
-    rows["real follower"] = _mean([judge(e.pair.follower.joints_m, e.pair.follower.rotations, e.pair) for e in examples])
+    rows["real follower"] = _mean(
+        [judge(e.pair.follower.joints_m, e.pair.follower.rotations, e.pair) for e in examples]
+    )
     heard = f"music put on the steps, newest leader frame {delay_frames} frames older than the plan, {len(seeds)} seeds"
     return Report(rows, f"Validation takes {', '.join(e.pair.name for e in examples)}, live-causal, {heard}:")
 

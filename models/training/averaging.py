@@ -1,15 +1,18 @@
 """An exponential moving average of weights: what is measured and shipped."""
 
 import copy
+from typing import Generic, TypeVar
 
 import torch
 from torch import nn
 
+Averaged = TypeVar("Averaged", bound=nn.Module)
 
-class AveragedWeights:
+
+class AveragedWeights(Generic[Averaged]):
     """Keeps ``model``, a copy whose parameters follow the trained ones slowly; buffers are copied."""
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(self, model: Averaged, decay: float) -> None:
         self.decay = decay
         self.updates = 0
         self.model = copy.deepcopy(model).eval().requires_grad_(False)

@@ -20,7 +20,7 @@ NUMBERS_FILE = "checkpoint.json"
 def save_checkpoint(
     folder: Path,
     model: nn.Module,
-    averaged: AveragedWeights,
+    averaged: AveragedWeights[Any],
     optimiser: torch.optim.Optimizer,
     rng: np.random.Generator,
     numbers: dict[str, Any],
@@ -43,7 +43,7 @@ def save_checkpoint(
 def load_checkpoint(
     folder: Path,
     model: nn.Module,
-    averaged: AveragedWeights,
+    averaged: AveragedWeights[Any],
     optimiser: torch.optim.Optimizer,
     rng: np.random.Generator,
 ) -> dict[str, Any]:

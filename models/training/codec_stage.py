@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from duet.features import FOLLOWER_ROOT, ROOT_PLACE
 from models.codec import Codec, Masking
 from models.config import FollowerConfig
 from models.data.sequences import Sequence
@@ -56,7 +57,8 @@ def train_codec(
         averaged.update(codec)
         if step % report_every == 0 or step == steps:
             numbers = {name: float(term.detach()) for name, term in terms.items()}
-            report({"step": step, "seconds": time.monotonic() - started, **numbers, **measure_codec(averaged.model, validation)})
+            numbers |= measure_codec(averaged.model, validation)
+            report({"step": step, "seconds": time.monotonic() - started, **numbers})
     codec = averaged.model
     normalise_latents(codec, frames)
     return codec
@@ -78,12 +80,14 @@ def measure_codec(codec: Codec, sequences: list[Sequence]) -> dict[str, float]:
         real = torch.as_tensor(sequence.frames)[None]
         made, codes = codec(real)
         joints.append(float(position_error_mm(made, real)))
-        places.append(1000.0 * float((made[..., 132:134] - real[..., 132:134]).norm(dim=-1).mean()))
+        gap = (made - real)[..., FOLLOWER_ROOT][..., ROOT_PLACE]
+        places.append(1000.0 * float(gap.norm(dim=-1).mean()))
         used.append(codec.quantizer.indices(codes)[0])
     indices = torch.cat(used).flatten(1)
     points = codec.quantizer.points.long().repeat(indices.shape[1] // len(codec.quantizer.points))
     seen = sum(len(indices[:, i].unique()) for i in range(indices.shape[1]))
-    return {"val_mm": float(np.mean(joints)), "val_place_mm": float(np.mean(places)), "codes_used": seen / float((points + 1).sum())}
+    in_use = seen / float((points + 1).sum())
+    return {"val_mm": float(np.mean(joints)), "val_place_mm": float(np.mean(places)), "codes_used": in_use}
 
 
 def _windows(frames: list[Tensor], rng: np.random.Generator) -> Tensor:

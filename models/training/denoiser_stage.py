@@ -31,6 +31,7 @@ class DenoiserTraining:
     last_learning_rate: float = 5e-5
     warmup_steps: int = 100
     weight_decay: float = 0.02
+    dropout: float = 0.1
     history_noise: float = 0.5
     """Greatest standard deviation of the noise on committed latents; drawn anew for every stretch."""
     leader_noise: float = 0.25
@@ -160,7 +161,7 @@ def own_dances(
     leak: float,
     sampler: SamplerConfig,
 ) -> list[Item]:
-    """Items whose history the follower danced itself, beside a leader of ``sequences``; the targets stay the real ones."""
+    """Items whose history the follower danced itself beside leaders of ``sequences``; targets stay the real ones."""
     config, f = follower.config, follower.config.token_frames
     long_enough = [i for i, s in enumerate(sequences) if s.tokens > ticks + config.plan]
     chosen = rng.choice(long_enough, count)

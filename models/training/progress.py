@@ -5,7 +5,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-_SHOWN = ("score", "root_ade_m", "distance_mae_m", "heading_deg", "mpjpe_mm", "speed_ratio", "jerk_ratio", "overlap_percent")
+_SHOWN = (
+    "score",
+    "root_ade_m",
+    "distance_mae_m",
+    "heading_deg",
+    "mpjpe_mm",
+    "speed_ratio",
+    "jerk_ratio",
+    "overlap_percent",
+)
 
 
 class Progress:

@@ -37,7 +37,7 @@ class Schedule:
     """How long a run lasts and how often it looks at itself."""
 
     codec_steps: int = 1300
-    steps: int = 3000
+    steps: int = 2500
     """Of the denoiser and the memory."""
     seconds: float = math.inf
     """Wall-clock end of the second stage: it stops there with the best weights so far, and can be resumed."""
@@ -190,7 +190,7 @@ def train(
     settings: dict[str, Any] = {"seed": seed, "how": asdict(how), "schedule": asdict(schedule)}
     (folder / "settings.json").write_text(json.dumps(settings, indent=2) + "\n")
     torch.manual_seed(seed)
-    follower = Follower(config)
+    follower = Follower(replace(config, denoiser=replace(config.denoiser, dropout=how.dropout)))
     _fit_codec(folder, follower, corpus, schedule, seed, codec, progress.codec)
     set_normalisation(follower, corpus.train)
     trainer = Trainer(folder, follower, corpus, schedule, how, seed)
@@ -216,5 +216,3 @@ def _fit_codec(
         )
         save_file({k: v.contiguous() for k, v in made.state_dict().items()}, path)
     follower.codec.load_state_dict(load_file(path))
-
-

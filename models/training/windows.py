@@ -77,14 +77,21 @@ def make_item(
     """An item of ``sequence``; ``own`` holds the latents the follower committed and the windows it saw meanwhile."""
     f = config.token_frames
     still = sequence.leader[0].reshape(f, -1)[:1].repeat(f, axis=0).reshape(1, -1)
-    seen = {"leader": sequence.leader_tail, "music": sequence.music_tail, "flags": sequence.flags_tail, "place": sequence.place}
+    seen = {
+        "leader": sequence.leader_tail,
+        "music": sequence.music_tail,
+        "flags": sequence.flags_tail,
+        "place": sequence.place,
+    }
     seen.update(own[1] if own else {})
     return Item(
         target=target,
         history=own[0] if own else target,
         frames=torch.from_numpy(sequence.frames).unflatten(0, (-1, f)),
         leader=torch.from_numpy(np.concatenate([still.repeat(config.past, axis=0), sequence.leader])),
-        music=torch.from_numpy(np.concatenate([np.zeros((config.past, sequence.music.shape[1]), np.float32), sequence.music])),
+        music=torch.from_numpy(
+            np.concatenate([np.zeros((config.past, sequence.music.shape[1]), np.float32), sequence.music])
+        ),
         leader_tail=torch.from_numpy(seen["leader"]),
         music_tail=torch.from_numpy(seen["music"]),
         flags_tail=torch.from_numpy(seen["flags"]),
@@ -110,12 +117,14 @@ def draw_batch(
         late = rng.integers(min(config.past, span - 1), span, windows)
         for at in np.where(rng.uniform(size=windows) < 0.25, early, late):
             cuts.append((s, int(at), *_cut(item, begin + int(at), config)))
-    stretch, at, *parts = zip(*cuts, strict=True)
-    leader, flags, music, place, style, target, frames, before, own = (torch.stack(p) for p in parts)
-    return Batch(
-        *(torch.stack(p) for p in zip(*runs, strict=True)),
-        torch.tensor(stretch), torch.tensor(at), leader, flags, music, place, style, target, frames, before, own,
-    )  # fmt: skip
+    where, parts = (
+        [cut[:2] for cut in cuts],
+        [torch.stack(part) for part in zip(*(cut[2:] for cut in cuts), strict=True)],
+    )
+    stretch, at = torch.tensor(where).unbind(dim=1)
+    joined = [torch.stack(part) for part in zip(*runs, strict=True)]
+    tensors = [*joined, stretch, at, *parts]
+    return Batch(*tensors)
 
 
 def _run(item: Item, begin: int, span: int, length: int) -> tuple[Tensor, ...]:

@@ -43,7 +43,9 @@ def test_stretched_bones_are_seen(pair: Pair) -> None:
 
 
 def test_standing_still_does_not_move(pair: Pair) -> None:
-    still = Performance.of(np.repeat(pair.follower.joints_m[:1], 100, 0), np.repeat(pair.follower.rotations[:1], 100, 0))
+    still = Performance.of(
+        np.repeat(pair.follower.joints_m[:1], 100, 0), np.repeat(pair.follower.rotations[:1], 100, 0)
+    )
     real = Performance.of(pair.follower.joints_m[:100], pair.follower.rotations[:100])
     numbers = measure(still, real, pair.leader.joints_m[:100], 30.0)
     assert numbers["speed_ratio"] == 0.0 and numbers["turn_ratio"] == 0.0

@@ -8,7 +8,7 @@ import torch
 
 from duet.choreography import choreograph_tempo
 from duet.features import Placement, Standing
-from models.config import S, CodecConfig, DenoiserConfig, FollowerConfig, MemoryConfig
+from models.config import CodecConfig, DenoiserConfig, FollowerConfig, MemoryConfig, S
 from models.data.music import condition_from_beats
 from models.data.take import Take
 from models.follower import Follower

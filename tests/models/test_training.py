@@ -13,7 +13,7 @@ from duet.choreography import choreograph_tempo
 from duet.errors import InputError
 from duet.features import Placement, Standing, integrate_root
 from models.codec import Codec
-from models.config import S, CodecConfig, DenoiserConfig, MemoryConfig, SamplerConfig
+from models.config import CodecConfig, DenoiserConfig, MemoryConfig, S, SamplerConfig
 from models.data.corpus import Corpus
 from models.data.music import condition_from_beats
 from models.data.pairs import Pair
@@ -102,7 +102,9 @@ def test_the_standing_error_is_that_of_the_walk(sequence: Sequence) -> None:
     place[0, :4] = before[0, 132:136] + torch.tensor([off[0], off[2], 0.0, 0.0])
     found = standing_losses(made, real, before, place, fps=30.0, leak=0.1)["standing"] / STANDING_WEIGHT
     assert float(found) == pytest.approx(np.linalg.norm(gap, axis=1).mean(), rel=0.15)
-    none = standing_losses(real, real, before, torch.cat([before[:, 132:136], torch.zeros(1, 4)], 1), fps=30.0, leak=0.1)
+    none = standing_losses(
+        real, real, before, torch.cat([before[:, 132:136], torch.zeros(1, 4)], 1), fps=30.0, leak=0.1
+    )
     assert float(none["standing"]) < 0.01 and float(none["turn"]) < 1e-5
 
 
