@@ -1,0 +1,1 @@
+"""The window and the command: pictures of the dancers, films, and `duet` itself."""

@@ -1,0 +1,225 @@
+"""Films: H.264 (or MPEG-4) and AAC into an mp4, every picture stamped with the moment it showed.
+
+Pictures come when they come; each carries its own time, so a slow machine makes a film with fewer pictures and the
+right speed, in step with its sound.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, cast
+
+import av
+import av.container
+import av.error
+import numpy as np
+from av.audio.stream import AudioStream
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from duet.errors import PictureError
+
+_TICKS_PER_S = 90_000
+_TIME_BASE = Fraction(1, _TICKS_PER_S)
+_AUDIO_BLOCK = 1024
+_AUDIO_BITS_PER_S = 128_000
+_CODECS = {
+    "libx264": {"preset": "superfast", "crf": "21"},
+    "libopenh264": {},
+    "mpeg4": {"qscale": "3"},
+}
+
+
+def best_video_codec() -> str:
+    """The first of H.264's encoders and MPEG-4's that this machine's PyAV has. Raises ``PictureError`` if none."""
+    for name in _CODECS:
+        if name in av.codecs_available:
+            return name
+    raise PictureError(
+        f"Film: expected a video encoder ({', '.join(_CODECS)}), got none in PyAV. Reinstall it: pip install av."
+    )
+
+
+class FilmWriter:
+    """Writes one film; use it as a context manager.
+
+    ``size`` is (width, height), both even. ``audio`` is (samples, rate): float32 (N,) or (N, channels) in [-1, 1],
+    whose first sample sounds at session time 0; the film ends with its last picture. The file appears at ``path`` only
+    when the film is complete; after an exception nothing is left behind.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        size: tuple[int, int],
+        fps: float,
+        audio: tuple[NDArray[np.float32], int] | None = None,
+    ) -> None:
+        if size[0] % 2 or size[1] % 2 or min(size) < 2:
+            raise PictureError(f"Film: expected an even width and height, got {size[0]}x{size[1]}. Change --size.")
+        if fps <= 0:
+            raise PictureError(f"Film: expected pictures per second above 0, got {fps}. Change the film's rate.")
+        self.path = Path(path)
+        self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        self._size, self._fps = size, fps
+        self._last_ticks = -1
+        self._samples_sent = 0
+        self._container = self._open()
+        self._video = self._add_video()
+        self._samples = _prepare(audio[0]) if audio is not None else None
+        self._rate = audio[1] if audio is not None else 0
+        self._audio = self._add_audio() if self._samples is not None else None
+
+    def _open(self) -> av.container.OutputContainer:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return av.open(str(self._partial), "w", format="mp4", options={"movflags": "+faststart"})
+        except OSError as error:
+            raise PictureError(
+                f"Film: expected to write {self.path}, got {error.strerror or error}. Choose another --out."
+            ) from error
+
+    def _add_video(self) -> VideoStream:
+        codec = best_video_codec()
+        rate = Fraction(self._fps).limit_denominator(1001)
+        stream = cast(VideoStream, self._container.add_stream(codec, rate=rate, options=_CODECS[codec]))
+        stream.width, stream.height = self._size
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = stream.codec_context.time_base = _TIME_BASE
+        # The stage beside it needs the cores more.
+        stream.codec_context.thread_count = 1
+        return stream
+
+    def _add_audio(self) -> AudioStream:
+        assert self._samples is not None
+        stream = cast(AudioStream, self._container.add_stream("aac", rate=self._rate))
+        stream.layout = "mono" if self._samples.shape[0] == 1 else "stereo"
+        stream.bit_rate = _AUDIO_BITS_PER_S
+        return stream
+
+    def write(self, picture: NDArray[np.uint8], time_s: float) -> bool:
+        """Adds ``picture`` (height, width, 3) uint8 RGB, shown from session time ``time_s`` on.
+
+        False when it was left out because it is no later than the one before.
+        """
+        width, height = self._size
+        if picture.shape != (height, width, 3) or picture.dtype != np.uint8:
+            raise PictureError(
+                f"Film: expected pictures of {width}x{height} uint8 RGB, got {picture.dtype} {picture.shape}. "
+                "Draw at the film's size."
+            )
+        ticks = round(time_s * _TICKS_PER_S)
+        if ticks <= self._last_ticks:
+            return False
+        self._last_ticks = ticks
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        frame.pts, frame.time_base = ticks, _TIME_BASE
+        self._mux(self._video.encode(frame))
+        self._send_audio(time_s)
+        return True
+
+    def _send_audio(self, until_s: float, *, last: bool = False) -> None:
+        """Encodes sound up to ``until_s`` in whole blocks (``last``: to the sample), silence where it has ended."""
+        if self._audio is None or self._samples is None:
+            return
+        end = round(until_s * self._rate)
+        while self._samples_sent + (1 if last else _AUDIO_BLOCK) <= end:
+            count = min(_AUDIO_BLOCK, end - self._samples_sent)
+            block = self._samples[:, self._samples_sent : self._samples_sent + count]
+            block = np.pad(block, ((0, 0), (0, count - block.shape[1])))
+            layout = "mono" if len(block) == 1 else "stereo"
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout=layout)
+            frame.sample_rate = self._rate
+            frame.pts, frame.time_base = self._samples_sent, Fraction(1, self._rate)
+            self._samples_sent += count
+            self._mux(self._audio.encode(frame))
+
+    def _mux(self, packets: list[Any]) -> None:
+        try:
+            self._container.mux(packets)
+        except (OSError, av.error.FFmpegError) as error:
+            raise PictureError(f"Film: expected to write {self.path}, got {error}. Is the disk full?") from error
+
+    def close(self) -> None:
+        """Completes the film and puts it at ``path``. Raises ``PictureError`` when no picture was written."""
+        if self._last_ticks < 0:
+            self.discard()
+            raise PictureError(f"Film: expected pictures for {self.path}, got none. Let it run for longer.")
+        self._send_audio(self._last_ticks / _TICKS_PER_S + 1.0 / self._fps, last=True)
+        self._mux(self._video.encode(None))
+        if self._audio is not None:
+            self._mux(self._audio.encode(None))
+        try:
+            self._container.close()
+            os.replace(self._partial, self.path)
+        except OSError as error:
+            raise PictureError(f"Film: expected to write {self.path}, got {error}. Is the disk full?") from error
+
+    def discard(self) -> None:
+        """Gives the film up and removes what was written."""
+        try:
+            self._container.close()
+        except (OSError, av.error.FFmpegError):
+            # An encoder without pictures cannot end its file; the file is removed anyway.
+            self._partial.unlink(missing_ok=True)
+        self._partial.unlink(missing_ok=True)
+
+    def __enter__(self) -> "FilmWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # An interrupt ends the performance, not the film of it.
+        if kind is None or issubclass(kind, KeyboardInterrupt):
+            self.close()
+        else:
+            self.discard()
+
+
+def _prepare(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(1 or 2, N) float32 in [-1, 1]; more channels are mixed down."""
+    samples = np.asarray(samples, dtype=np.float32)
+    if samples.ndim == 1:
+        samples = samples[:, None]
+    if samples.ndim != 2 or samples.shape[1] < 1:
+        raise PictureError(f"Film: expected sound of shape (N, channels), got {samples.shape}. Transpose it.")
+    if samples.shape[1] > 2:
+        samples = samples.mean(1, keepdims=True)
+    return np.ascontiguousarray(np.clip(np.nan_to_num(samples), -1.0, 1.0).T)
+
+
+@dataclass(frozen=True)
+class FilmFacts:
+    """What a finished film holds."""
+
+    size: tuple[int, int]
+    pictures: int
+    seconds: float
+    """From the first picture's time to the last one's."""
+    audio_seconds: float
+    """0 without sound."""
+    video_codec: str
+
+
+def read_back(path: Path) -> FilmFacts:
+    """Decodes a film and says what is in it. Raises ``PictureError`` when it cannot be read."""
+    try:
+        with av.open(str(path)) as container:
+            video = container.streams.video[0]
+            size, codec = (video.width, video.height), video.codec_context.name
+            times = [frame.time for frame in _decode(container, "video") if frame.time is not None]
+        with av.open(str(path)) as container:
+            sound = (
+                sum(f.samples / f.sample_rate for f in _decode(container, "audio")) if container.streams.audio else 0.0
+            )
+    except (OSError, IndexError, av.error.FFmpegError) as error:
+        raise PictureError(f"Film: expected a film, got {path} ({error}). Write it again.") from error
+    return FilmFacts(size, len(times), times[-1] - times[0] if times else 0.0, sound, codec)
+
+
+def _decode(container: av.container.InputContainer, kind: str) -> Iterator[Any]:
+    return container.decode(video=0) if kind == "video" else container.decode(audio=0)

@@ -1,0 +1,121 @@
+"""Where the picture is seen from: a camera that calmly keeps both dancers in view, and the light's view for shadows.
+
+All matrices are for column vectors and OpenGL clip space.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duet.rotations import normalise
+
+Matrix = NDArray[np.float64]
+
+FIELD_OF_VIEW_RAD = 0.56
+_NEAR_M, _FAR_M = 0.2, 60.0
+_SETTLE_S = 0.9
+"""Time constant of the camera's following."""
+_SNAP_AFTER_S = 1.0
+"""A gap in time longer than this is a cut: the camera jumps."""
+_HALF_HEIGHT_M = 1.12
+_ARM_ROOM_M = 0.85
+_EYE_HEIGHT_M = 1.55
+_TARGET_HEIGHT_M = 0.93
+_MAX_TURN_RAD = 0.6
+_TURN_RAD_S = 0.12
+
+
+def look_at(eye: Matrix, target: Matrix) -> Matrix:
+    """(4, 4) view matrix, Y up."""
+    ahead = normalise(target - eye)
+    right = normalise(np.cross(ahead, [0.0, 1.0, 0.0]))
+    view = np.eye(4)
+    view[:3, :3] = [right, np.cross(right, ahead), -ahead]
+    view[:3, 3] = -view[:3, :3] @ eye
+    return view
+
+
+def perspective(aspect: float) -> Matrix:
+    """(4, 4) projection with the vertical ``FIELD_OF_VIEW_RAD``."""
+    scale = 1.0 / np.tan(FIELD_OF_VIEW_RAD / 2)
+    depth = _NEAR_M - _FAR_M
+    return np.array(
+        [
+            [scale / aspect, 0, 0, 0],
+            [0, scale, 0, 0],
+            [0, 0, (_FAR_M + _NEAR_M) / depth, 2 * _FAR_M * _NEAR_M / depth],
+            [0, 0, -1, 0],
+        ]
+    )
+
+
+@dataclass
+class Framing:
+    """The camera: it looks at the middle of the dancers from as far as their spread asks for.
+
+    It drifts round slowly, at most ``_MAX_TURN_RAD`` to either side, towards where neither dancer hides the other.
+    """
+
+    target_m: Matrix = field(default_factory=lambda: np.array([0.0, _TARGET_HEIGHT_M, 0.0]))
+    distance_m: float = 5.0
+    turn_rad: float = 0.0
+    spread_m: float = 1.0
+    time_s: float | None = None
+
+    def follow(self, roots_m: Matrix, time_s: float, aspect: float) -> None:
+        """Moves on to ``time_s`` with dancers' pelvises at ``roots_m`` (D, 3)."""
+        elapsed = None if self.time_s is None else time_s - self.time_s
+        cut = elapsed is None or not -1e-6 <= elapsed <= _SNAP_AFTER_S
+        share = 1.0 if cut or elapsed is None else 1.0 - np.exp(-elapsed / _SETTLE_S)
+        self.time_s = time_s
+        middle = (roots_m.min(0) + roots_m.max(0)) / 2
+        middle[1] = _TARGET_HEIGHT_M
+        across = roots_m[-1, [0, 2]] - roots_m[0, [0, 2]]
+        spread = float(np.linalg.norm(across))
+        self._drift(across, spread, np.inf if cut or elapsed is None else elapsed)
+        half_width = spread / 2 + _ARM_ROOM_M
+        tangent = np.tan(FIELD_OF_VIEW_RAD / 2)
+        distance = max(_HALF_HEIGHT_M / tangent, half_width / (tangent * aspect)) + 0.35 * spread
+        self.target_m = self.target_m + share * (middle - self.target_m)
+        self.distance_m += share * (distance - self.distance_m)
+        self.spread_m += share * (spread - self.spread_m)
+
+    def _drift(self, across: Matrix, spread: float, elapsed: float) -> None:
+        """Turns towards the side view of the couple, no faster than ``_TURN_RAD_S``."""
+        if spread < 0.3:
+            return
+        # The couple's axis has no sign: of the two side views take the one nearer to the front.
+        wanted = np.arctan2(-across[1], across[0])
+        wanted = (wanted + np.pi / 2) % np.pi - np.pi / 2
+        wanted = float(np.clip(wanted, -_MAX_TURN_RAD, _MAX_TURN_RAD))
+        step = np.clip(wanted - self.turn_rad, -_TURN_RAD_S * elapsed, _TURN_RAD_S * elapsed)
+        self.turn_rad += float(step)
+
+    @property
+    def eye_m(self) -> Matrix:
+        """(3,) where the camera stands."""
+        rise = np.arctan2(_EYE_HEIGHT_M - _TARGET_HEIGHT_M, self.distance_m)
+        flat = self.distance_m * np.cos(rise)
+        away = np.array([np.sin(self.turn_rad), 0.0, np.cos(self.turn_rad)]) * flat
+        return self.target_m + away + [0.0, _EYE_HEIGHT_M - _TARGET_HEIGHT_M, 0.0]
+
+    def clip_from_world(self, aspect: float) -> Matrix:
+        """(4, 4)."""
+        return perspective(aspect) @ look_at(self.eye_m, self.target_m)
+
+    def light_from_world(self, towards_light: Matrix, texels: int) -> tuple[Matrix, float]:
+        """(4, 4) from the world to the shadow map's clip space, and the radius in metres of what it covers.
+
+        The radius grows in steps and the centre moves by whole texels, so that shadow edges do not crawl.
+        """
+        radius = np.ceil((self.spread_m / 2 + 1.1) * 4) / 4
+        view = look_at(towards_light, np.zeros(3))
+        centre = view[:3, :3] @ (self.target_m * [1.0, 0.9, 1.0])
+        texel = 2 * radius / texels
+        centre[:2] = np.round(centre[:2] / texel) * texel
+        light = np.eye(4)
+        light[:3, :3] = view[:3, :3] / radius
+        light[:3, 3] = -centre / radius
+        light[2] *= -0.5
+        return light, float(radius)

@@ -1,0 +1,211 @@
+"""The head-up display: a small panel of what matters while dancing, drawn over any framebuffer in one call.
+
+Glyphs are rastered once per size into a texture; boxes, bars and the beat ring are shapes of the shader. A frame costs
+a few kilobytes of instances and no text rastering.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import moderngl
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from duet.frames import LeaderStatus, PoseSource
+from ui.shaders import build_program
+
+Colour = tuple[float, float, float, float]
+
+_GLYPH, _BOX, _RING = 0.0, 1.0, 2.0
+_INSTANCE_FLOATS = 14
+_MOST_INSTANCES = 512
+_DESIGN_HEIGHT_PX = 360
+"""The panel is laid out for a picture this high and scaled from there."""
+_CHARACTERS = "".join(chr(c) for c in range(32, 127)) + "·–"
+
+_INK: Colour = (0.93, 0.93, 0.95, 1.0)
+_FAINT: Colour = (0.66, 0.68, 0.74, 1.0)
+_PANEL: Colour = (0.03, 0.03, 0.05, 0.62)
+_TRACK: Colour = (1.0, 1.0, 1.0, 0.16)
+_GOOD: Colour = (0.38, 0.87, 0.52, 1.0)
+_WARN: Colour = (0.98, 0.76, 0.28, 1.0)
+_BAD: Colour = (0.97, 0.36, 0.32, 1.0)
+_BEAT: Colour = (0.98, 0.56, 0.32, 1.0)
+
+_LAMPS = {LeaderStatus.TRACKED: _GOOD, LeaderStatus.HELD: _WARN, LeaderStatus.LOST: _BAD}
+_SOURCES = {PoseSource.MODEL: _GOOD, PoseSource.BLEND: _WARN, PoseSource.HOLD: _BAD}
+
+
+@dataclass(frozen=True)
+class HudValues:
+    """What the panel shows; None where nothing is known yet, which shows as a dash."""
+
+    tempo_bpm: float | None = None
+    beat_phase: float = 0.0
+    """[0, 1): 0 on the beat."""
+    beat_in_bar: int | None = None
+    """1 on the downbeat."""
+    lag_ms: float | None = None
+    """Leader's move to follower's picture."""
+    tick_ms: float | None = None
+    budget_ms: float | None = None
+    late_ticks: int = 0
+    leader: LeaderStatus | None = None
+    source: PoseSource | None = None
+    message: str = ""
+    """One line along the bottom, such as what the stage waits for."""
+
+
+class Hud:
+    """Draws ``HudValues`` over the bound framebuffer of a given size in pixels."""
+
+    def __init__(self, context: moderngl.Context, size: tuple[int, int]) -> None:
+        self._context = context
+        self._program = build_program(context, "hud")
+        self._corners = context.buffer(np.array([0, 0, 0, 1, 1, 0, 1, 1], dtype=np.float32).tobytes())
+        self._instances = context.buffer(reserve=_MOST_INSTANCES * _INSTANCE_FLOATS * 4, dynamic=True)
+        content = [
+            (self._corners, "2f", "in_corner"),
+            (self._instances, "4f 4f 4f 2f /i", "in_box", "in_source", "in_colour", "in_kind"),
+        ]
+        self._array = context.vertex_array(self._program, content)
+        self._scale = 0.0
+        self.resize(size)
+
+    def resize(self, size: tuple[int, int]) -> None:
+        """Lay out for a picture of ``size`` pixels from now on."""
+        self._size = size
+        scale = max(size[1] / _DESIGN_HEIGHT_PX, 0.75)
+        if scale != self._scale:
+            self._scale = scale
+            self._small, self._large = _glyph_set(round(11 * scale)), _glyph_set(round(17 * scale))
+            self._texture = self._make_atlas()
+
+    def _make_atlas(self) -> moderngl.Texture:
+        """Both sizes' glyphs, the large ones below the small ones."""
+        width = max(self._small.pixels.shape[1], self._large.pixels.shape[1])
+        rows = [np.pad(s.pixels, ((0, 0), (0, width - s.pixels.shape[1]))) for s in (self._small, self._large)]
+        atlas = np.concatenate(rows)
+        self._atlas_shape = atlas.shape
+        texture = self._context.texture((width, len(atlas)), 1, atlas.tobytes(), alignment=1)
+        texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
+        return texture
+
+    def draw(self, values: HudValues) -> None:
+        """Draws over the framebuffer in use; leaves depth test and culling off and blending on."""
+        instances = np.concatenate(self._layout(values))[:_MOST_INSTANCES]
+        self._instances.write(instances.astype(np.float32).tobytes())
+        self._context.disable(moderngl.DEPTH_TEST | moderngl.CULL_FACE)
+        self._context.enable(moderngl.BLEND)
+        self._context.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA
+        self._program["screen_px"] = self._size
+        self._program["glyphs"] = 0
+        self._texture.use(0)
+        self._array.render(moderngl.TRIANGLE_STRIP, instances=len(instances))
+
+    def _layout(self, v: HudValues) -> list[NDArray[np.float32]]:
+        """(n, 14) instances: box, source in the atlas, colour, kind and parameter; design pixels scaled."""
+        parts = [self._box(8, 8, 178, 76, _PANEL, 7)]
+        pulse = max(0.0, 1.0 - 3.0 * v.beat_phase) if v.tempo_bpm else 0.0
+        red, green, blue = (c + (1.0 - c) * 0.55 * pulse for c in _BEAT[:3])
+        ring = red, green, blue, 1.0 if v.tempo_bpm else 0.35
+        parts.append(self._ring(16, 15, 30 + 3 * pulse, ring, v.beat_phase))
+        parts.append(self._text("-" if v.beat_in_bar is None else str(v.beat_in_bar), 27.5, 20, _INK, centre=True))
+        parts.append(self._text("-" if v.tempo_bpm is None else f"{v.tempo_bpm:.0f}", 58, 13, _INK, large=True))
+        parts.append(self._text("bpm", 58, 32, _FAINT))
+        parts.append(self._text(f"lag {_whole(v.lag_ms)} ms", 100, 16, _INK))
+        parts.append(self._text(f"late {v.late_ticks}", 100, 31, _WARN if v.late_ticks else _FAINT))
+        parts += self._tick_bar(v)
+        lamp = _TRACK if v.leader is None else _LAMPS[v.leader]
+        parts.append(self._box(17, 68.5, 8, 8, lamp, 4))
+        parts.append(self._text("no leader" if v.leader is None else str(v.leader), 30, 65, _INK))
+        if v.source is not None:
+            parts.append(self._box(101, 68.5, 8, 8, _SOURCES[v.source], 2))
+            parts.append(self._text(str(v.source), 114, 65, _INK))
+        if v.message:
+            width = self._small.width(v.message) / self._scale
+            left = (self._size[0] / self._scale - width) / 2
+            parts.append(self._box(left - 10, _DESIGN_HEIGHT_PX - 30, width + 20, 20, _PANEL, 7))
+            parts.append(self._text(v.message, left, _DESIGN_HEIGHT_PX - 27, _INK))
+        return parts
+
+    def _tick_bar(self, v: HudValues) -> list[NDArray[np.float32]]:
+        """The tick's time as a share of its budget."""
+        text = f"tick {_whole(v.tick_ms)} / {_whole(v.budget_ms)} ms"
+        parts = [self._text(text, 17, 47, _FAINT), self._box(100, 52, 76, 5, _TRACK, 2.5)]
+        if v.tick_ms is not None and v.budget_ms:
+            share = min(v.tick_ms / v.budget_ms, 1.0)
+            colour = _GOOD if share < 0.6 else _WARN if share < 1.0 else _BAD
+            parts.append(self._box(100, 52, max(76 * share, 5), 5, colour, 2.5))
+        return parts
+
+    def _box(self, x: float, y: float, w: float, h: float, colour: Colour, radius: float) -> NDArray[np.float32]:
+        s = self._scale
+        return np.array([[x * s, y * s, w * s, h * s, 0, 0, 0, 0, *colour, _BOX, radius * s]], dtype=np.float32)
+
+    def _ring(self, x: float, y: float, size: float, colour: Colour, share: float) -> NDArray[np.float32]:
+        s, grown = self._scale, (size - 30) / 2
+        box = [(x - grown - 3) * s, (y - grown - 3) * s, size * s, size * s]
+        return np.array([[*box, 0, 0, 0, 0, *colour, _RING, share]], dtype=np.float32)
+
+    def _text(
+        self, text: str, x: float, y: float, colour: Colour, *, large: bool = False, centre: bool = False
+    ) -> NDArray[np.float32]:
+        glyphs = self._large if large else self._small
+        laid = glyphs.lay_out(text)
+        out = np.zeros((len(laid), _INSTANCE_FLOATS), dtype=np.float32)
+        out[:, :4] = laid[:, :4]
+        shift = -glyphs.width(text) / 2 if centre else 0.0
+        out[:, 0] += np.round(x * self._scale + shift)
+        out[:, 1] += np.round(y * self._scale)
+        height, width = self._atlas_shape
+        top = self._small.pixels.shape[0] if large else 0
+        out[:, 4:8] = (laid[:, 4:8] + [0, top, 0, 0]) / [width, height, width, height]
+        out[:, 8:12] = colour
+        return out
+
+
+def _whole(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f}"
+
+
+class _GlyphSet:
+    """One font size: ``pixels`` (H, W) uint8 with all glyphs in a row, and where each one lies."""
+
+    def __init__(self, size_px: int) -> None:
+        font = ImageFont.load_default(size_px)
+        self._advance = {c: float(font.getlength(c)) for c in _CHARACTERS}
+        self._height = round(size_px * 1.35)
+        # Two empty pixels between glyphs keep linear filtering from bleeding.
+        widths = {c: int(np.ceil(self._advance[c])) + 2 for c in _CHARACTERS}
+        image = Image.new("L", (sum(widths.values()) + 2 * len(widths), self._height))
+        pen = ImageDraw.Draw(image)
+        self._box: dict[str, tuple[int, int]] = {}
+        x = 0
+        for character in _CHARACTERS:
+            pen.text((x, 0), character, fill=255, font=font)
+            self._box[character] = (x, widths[character])
+            x += widths[character] + 2
+        self.pixels = np.asarray(image)
+        self.lay_out = lru_cache(maxsize=256)(self._lay_out)
+
+    def width(self, text: str) -> float:
+        """Pixels from the start of ``text`` to its end."""
+        return sum(self._advance.get(c, self._advance["-"]) for c in text)
+
+    def _lay_out(self, text: str) -> NDArray[np.float32]:
+        """(n, 8): box on the screen and box in the atlas of every glyph, pixels."""
+        rows = []
+        x = 0.0
+        for character in text:
+            known = character if character in self._box else "-"
+            left, width = self._box[known]
+            rows.append([round(x), 0, width, self._height, left, 0, width, self._height])
+            x += self._advance[known]
+        return np.array(rows, dtype=np.float32).reshape(-1, 8)
+
+
+@lru_cache(maxsize=16)
+def _glyph_set(size_px: int) -> _GlyphSet:
+    return _GlyphSet(size_px)

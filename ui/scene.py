@@ -1,0 +1,243 @@
+"""The stage: two dancers with skin, shadow, floor and light, the same in a window and without one.
+
+Data in, pixels out: a ``Scene`` holds no clock and reads no device.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import moderngl
+import numpy as np
+from numpy.typing import NDArray
+
+from duet.errors import PictureError
+from ui.avatar import Avatar, BodyPose, shipped_avatar
+from ui.framing import Framing
+from ui.hud import Hud, HudValues
+from ui.shaders import build_program
+
+_TOWARDS_LIGHT = np.array([0.42, 0.80, 0.43]) / np.linalg.norm([0.42, 0.80, 0.43])
+_SHADOW_TEXELS = 512
+_BONE_ROWS = 192
+_FAR_FLOOR_M = 40.0
+
+
+@dataclass(frozen=True)
+class SceneState:
+    """One picture: who is where at ``time_s`` of the session, and what the panel says (None: no panel)."""
+
+    time_s: float
+    follower: BodyPose
+    leader: BodyPose | None = None
+    hud: HudValues | None = None
+
+
+def create_headless_context(threads: int = 1) -> moderngl.Context:
+    """An OpenGL 3.3 context without a window, by EGL.
+
+    Software rendering (Mesa's llvmpipe) would take every core; ``threads`` limits it, unless the environment's
+    LP_NUM_THREADS already does. Raises ``PictureError`` when there is no EGL.
+    """
+    os.environ.setdefault("LP_NUM_THREADS", str(threads))
+    # The plain names exist only with -dev packages, the versioned ones on every machine with a driver.
+    choices: tuple[dict[str, Any], ...] = ({"libgl": "libGL.so.1", "libegl": "libEGL.so.1"}, {})
+    failures: list[str] = []
+    for libraries in choices:
+        settings: dict[str, Any] = {"require": 330, "standalone": True, "backend": "egl", **libraries}
+        try:
+            return moderngl.create_context(**settings)
+        except Exception as error:  # the binding raises nothing narrower
+            failures.append(str(error))
+    raise PictureError(
+        f"Picture: expected OpenGL 3.3 through EGL, got {failures[0]!r}. "
+        "Install a driver (Debian: apt install libegl1 libgl1 libgl1-mesa-dri)."
+    )
+
+
+class Scene:
+    """Draws ``SceneState`` at ``size`` (width, height) pixels; ``samples`` > 1 smooths edges."""
+
+    def __init__(
+        self,
+        context: moderngl.Context,
+        size: tuple[int, int],
+        *,
+        samples: int = 0,
+        leader: Avatar | None = None,
+        follower: Avatar | None = None,
+    ) -> None:
+        self.context = context
+        self.framing = Framing()
+        self._samples = min(samples, context.max_samples) if samples > 1 else 0
+        self._body_program = build_program(context, "body")
+        self._shadow_program = build_program(context, "shadow")
+        self._floor_programs = build_program(context, "floor"), build_program(context, "floor", "SHADOWED")
+        self._backdrop_program = build_program(context, "backdrop")
+        self._leader = _Dancer(self, leader or shipped_avatar("leader"))
+        self._follower = _Dancer(self, follower or shipped_avatar("follower"))
+        corners = context.buffer(np.array([-1, -1, 1, -1, -1, 1, 1, 1], dtype=np.float32).tobytes())
+        self._floors = [context.vertex_array(p, [(corners, "2f", "in_corner")]) for p in self._floor_programs]
+        self._backdrop = context.vertex_array(self._backdrop_program, [(corners, "2f", "in_corner")])
+        self._shadow_map = context.depth_texture((_SHADOW_TEXELS, _SHADOW_TEXELS))
+        self._shadow_map.compare_func = "<="
+        self._shadow_map.repeat_x = self._shadow_map.repeat_y = False
+        self._shadow_target = context.framebuffer(depth_attachment=self._shadow_map)
+        self._hud = Hud(context, size)
+        self._targets: tuple[moderngl.Framebuffer, moderngl.Framebuffer] | None = None
+        self.resize(size)
+
+    def body_array(self, vertices: moderngl.Buffer, faces: moderngl.Buffer) -> list[moderngl.VertexArray]:
+        """The shadow's and the picture's vertex array over one avatar's buffers."""
+        shadow = [(vertices, "3f 8x 4u1 4f1", "in_position", "in_bones", "in_weights")]
+        names = "in_position", "in_normal", "in_colour", "in_bones", "in_weights"
+        body = [(vertices, "3f 4i1 4f1 4u1 4f1", *names)]
+        return [
+            self.context.vertex_array(program, content, faces, index_element_size=2)
+            for program, content in ((self._shadow_program, shadow), (self._body_program, body))
+        ]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self._size
+
+    def resize(self, size: tuple[int, int]) -> None:
+        """Draw at ``size`` pixels from now on."""
+        if size[0] < 1 or size[1] < 1:
+            raise PictureError(f"Picture: expected at least 1x1 pixels, got {size[0]}x{size[1]}. Give a size WxH.")
+        if self._targets is not None:
+            for target in set(self._targets):
+                for attachment in (*target.color_attachments, target.depth_attachment):
+                    if attachment is not None:
+                        attachment.release()
+                target.release()
+        self._size = size
+        plain = self.context.framebuffer([self.context.renderbuffer(size)], self.context.depth_renderbuffer(size))
+        smooth = plain
+        if self._samples:
+            smooth = self.context.framebuffer(
+                [self.context.renderbuffer(size, samples=self._samples)],
+                self.context.depth_renderbuffer(size, samples=self._samples),
+            )
+        self._targets = smooth, plain
+        self._hud.resize(size)
+
+    @property
+    def picture(self) -> moderngl.Framebuffer:
+        """The finished picture, for reading or for copying to a window."""
+        assert self._targets is not None
+        return self._targets[1]
+
+    def draw(self, state: SceneState) -> None:
+        """Draws into ``picture``."""
+        assert self._targets is not None
+        shown = [(self._follower, state.follower)]
+        if state.leader is not None:
+            shown.append((self._leader, state.leader))
+        for dancer, pose in shown:
+            dancer.pose(pose)
+        aspect = self._size[0] / self._size[1]
+        self.framing.follow(np.array([pose.root_m for _, pose in shown], dtype=np.float64), state.time_s, aspect)
+        light, reach_m = self.framing.light_from_world(_TOWARDS_LIGHT, _SHADOW_TEXELS)
+        self._light(light, aspect)
+        self._draw_shadows([dancer for dancer, _ in shown])
+        target = self._targets[0]
+        target.use()
+        target.clear(0.0, 0.0, 0.0, 1.0)
+        self._draw_stage([dancer for dancer, _ in shown], reach_m)
+        if target is not self.picture:
+            self.context.copy_framebuffer(self.picture, target)
+            self.picture.use()
+        if state.hud is not None:
+            self._hud.draw(state.hud)
+
+    def read(self) -> NDArray[np.uint8]:
+        """(height, width, 3) the finished picture, top row first."""
+        width, height = self._size
+        pixels = np.frombuffer(self.picture.read(components=3, alignment=1), dtype=np.uint8)
+        return np.ascontiguousarray(pixels.reshape(height, width, 3)[::-1])
+
+    def _light(self, light: NDArray[np.float64], aspect: float) -> None:
+        """Hands camera and light to every program."""
+        clip_from_world = self.framing.clip_from_world(aspect)
+        values = {
+            "clip_from_world": _columns(clip_from_world),
+            "light_from_world": _columns(light),
+            "eye_m": _floats(self.framing.eye_m),
+            "towards_light": _floats(_TOWARDS_LIGHT),
+            "pool_m": _floats(self.framing.target_m[[0, 2]]),
+        }
+        for program in (self._body_program, self._shadow_program, *self._floor_programs):
+            for name, value in values.items():
+                # Drivers drop the uniforms that a program has no use for.
+                uniform = program.get(name, None)
+                if isinstance(uniform, moderngl.Uniform):
+                    uniform.write(value)
+        ahead = self.framing.target_m - self.framing.eye_m
+        far_away = self.framing.eye_m + np.array([ahead[0], 0.0, ahead[2]]) * 1e4
+        horizon = clip_from_world @ np.append(far_away, 1.0)
+        self._backdrop_program["horizon"] = float(horizon[1] / horizon[3])
+        self._backdrop_program["aspect"] = aspect
+
+    def _draw_shadows(self, dancers: "list[_Dancer]") -> None:
+        self.context.disable(moderngl.BLEND)
+        self.context.enable(moderngl.DEPTH_TEST | moderngl.CULL_FACE)
+        self._shadow_target.use()
+        self._shadow_target.clear(depth=1.0)
+        for dancer in dancers:
+            dancer.cast()
+
+    def _draw_stage(self, dancers: "list[_Dancer]", reach_m: float) -> None:
+        """Front to back, so that hidden floor and wall are not shaded."""
+        self._shadow_map.use(0)
+        for dancer in dancers:
+            dancer.show()
+        self.context.disable(moderngl.CULL_FACE)
+        middle = self.framing.target_m[[0, 2]]
+        # Only the floor near the dancers can lie in shadow; the rest, a hair lower, is spared the look-up.
+        patches = (_FAR_FLOOR_M, -0.01), (reach_m, 0.0)
+        for program, floor, patch in reversed(list(zip(self._floor_programs, self._floors, patches, strict=True))):
+            program["patch_m"] = (*middle, *patch)
+            floor.render(moderngl.TRIANGLE_STRIP)
+        self._backdrop.render(moderngl.TRIANGLE_STRIP)
+
+
+class _Dancer:
+    """An avatar on the graphics card."""
+
+    def __init__(self, scene: Scene, avatar: Avatar) -> None:
+        self._avatar = avatar
+        layout = [("p", "f4", 3), ("n", "i1", 4), ("c", "u1", 4), ("i", "u1", 4), ("w", "u1", 4)]
+        table = np.zeros(len(avatar.vertices_m), dtype=layout)
+        table["p"], table["c"], table["i"], table["w"] = (
+            avatar.vertices_m, avatar.colours, avatar.bone_index, avatar.bone_weight,
+        )  # fmt: skip
+        table["n"][:, :3] = avatar.normals
+        vertices = scene.context.buffer(table.tobytes())
+        faces = scene.context.buffer(avatar.faces.tobytes())
+        self._shadow, self._body = scene.body_array(vertices, faces)
+        self._bones = scene.context.buffer(reserve=_BONE_ROWS * 16, dynamic=True)
+
+    def pose(self, pose: BodyPose) -> None:
+        """Bends the skin to ``pose``."""
+        self._bones.write(self._avatar.skin_matrices(pose).tobytes())
+
+    def cast(self) -> None:
+        """Draws into the shadow map."""
+        self._bones.bind_to_uniform_block(0)
+        self._shadow.render()
+
+    def show(self) -> None:
+        """Draws into the picture."""
+        self._bones.bind_to_uniform_block(0)
+        self._body.render()
+
+
+def _floats(vector: NDArray[np.float64]) -> bytes:
+    return vector.astype(np.float32).tobytes()
+
+
+def _columns(matrix: NDArray[np.float64]) -> bytes:
+    """A (4, 4) matrix as OpenGL reads it: column after column."""
+    return np.ascontiguousarray(matrix.T, dtype=np.float32).tobytes()

@@ -1,0 +1,109 @@
+"""The window: glfw, its keys, and the picture in it. Import this only where there is a display.
+
+Esc or Q ends, F toggles full screen, H the panel, Space freezes the follower.
+"""
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import glfw
+import moderngl
+
+from duet.errors import PictureError
+from ui.scene import Scene
+
+_LEAST_SIZE = 320, 180
+
+
+@dataclass
+class WindowInput:
+    """What the person at the keyboard wants; flags stay until the key is pressed again."""
+
+    quit: bool = False
+    frozen: bool = False
+    show_hud: bool = True
+
+
+class Window:
+    """A resizable window with an OpenGL 3.3 context. Raises ``PictureError`` when there is no display or no OpenGL."""
+
+    def __init__(self, size: tuple[int, int], title: str = "Duet", *, wait_for_display: bool = True) -> None:
+        self.input = WindowInput()
+        self._windowed = (80, 80, *size)
+        if not glfw.init():
+            raise PictureError("Window: expected a display, got none. Start from a desktop, or use --headless.")
+        for hint, value in (
+            (glfw.CONTEXT_VERSION_MAJOR, 3),
+            (glfw.CONTEXT_VERSION_MINOR, 3),
+            (glfw.OPENGL_PROFILE, glfw.OPENGL_CORE_PROFILE),
+            (glfw.OPENGL_FORWARD_COMPAT, 1),
+        ):
+            glfw.window_hint(hint, value)
+        self._window = glfw.create_window(*size, title, None, None)
+        if not self._window:
+            glfw.terminate()
+            raise PictureError("Window: expected OpenGL 3.3, got none. Update the graphics driver, or use --headless.")
+        glfw.make_context_current(self._window)
+        glfw.set_window_size_limits(self._window, *_LEAST_SIZE, glfw.DONT_CARE, glfw.DONT_CARE)
+        glfw.swap_interval(1 if wait_for_display else 0)
+        glfw.set_key_callback(self._window, self._on_key)
+        self.context = moderngl.create_context(require=330)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture in pixels (more than the window's on a dense display), at least 1."""
+        width, height = glfw.get_framebuffer_size(self._window)
+        return max(width, 1), max(height, 1)
+
+    @property
+    def open(self) -> bool:
+        """Whether it is to stay: neither closed nor quit by key."""
+        return not (self.input.quit or glfw.window_should_close(self._window))
+
+    def fit(self, scene: Scene) -> None:
+        """Makes ``scene`` draw at the window's size; call before drawing."""
+        if scene.size != self.size:
+            scene.resize(self.size)
+
+    def show(self, scene: Scene) -> None:
+        """Puts the scene's picture on the screen and takes in what keys were pressed."""
+        if scene.size == self.size:
+            self.context.screen.viewport = (0, 0, *self.size)
+            self.context.copy_framebuffer(self.context.screen, scene.picture)
+        glfw.swap_buffers(self._window)
+        glfw.poll_events()
+
+    def close(self) -> None:
+        """Closes the window."""
+        glfw.terminate()
+
+    def __enter__(self) -> "Window":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _on_key(self, window: Any, key: int, scancode: int, action: int, mods: int) -> None:
+        if action != glfw.PRESS:
+            return
+        if key in (glfw.KEY_ESCAPE, glfw.KEY_Q):
+            self.input.quit = True
+        elif key == glfw.KEY_SPACE:
+            self.input.frozen = not self.input.frozen
+        elif key == glfw.KEY_H:
+            self.input.show_hud = not self.input.show_hud
+        elif key == glfw.KEY_F:
+            self._toggle_full_screen()
+
+    def _toggle_full_screen(self) -> None:
+        if glfw.get_window_monitor(self._window):
+            glfw.set_window_monitor(self._window, None, *self._windowed, glfw.DONT_CARE)  # pyright: ignore[reportArgumentType]
+            return
+        self._windowed = (*glfw.get_window_pos(self._window), *glfw.get_window_size(self._window))
+        monitor = glfw.get_primary_monitor()
+        if monitor is not None:
+            mode = glfw.get_video_mode(monitor)
+            glfw.set_window_monitor(self._window, monitor, 0, 0, mode.size.width, mode.size.height, mode.refresh_rate)
