@@ -37,12 +37,14 @@ _POINT_FILTER = OneEuro(min_cutoff_hz=3.0, beta=10.0, lead_s=0.012)
 _ROOT_FILTER = OneEuro(min_cutoff_hz=2.0, beta=6.0, lead_s=0.02)
 # Faster than a dancer: whole body relative to the hips, one limb, the root, a turn.
 _BODY_MAX_M_S, _LIMB_MAX_M_S, _ROOT_MAX_M_S, _TURN_MAX_RAD_S = 6.0, 15.0, 6.0, 25.0
+_LEAP_M, _LEAP_RAD = 0.3, 1.2
 _DOUBT_FRAMES = 3
 _DOUBT_S = 0.3
 # A landmark less visible than the first keeps its place, above the second it is taken as seen.
 _UNSEEN, _SEEN, _LEAST_TRUST = 0.2, 0.5, 0.02
 _PRESENT = 0.3
 _GLIDE_S = (0.25, 1.0)
+_GLIDE_AHEAD_S = 0.2
 _GLIDE_M_S, _GLIDE_RAD_S = 3.0, 2.0 * np.pi
 _MARK_FRAMES = 10
 
@@ -75,6 +77,16 @@ class _Seen:
     heading_rad: float
 
 
+@dataclass(frozen=True)
+class _Change:
+    """What happened between two pictures."""
+
+    impossible: bool
+    """The whole body moved or turned faster than anybody can: mistaken limbs, another person."""
+    leap: bool
+    """Possible, because much time passed, but too far to follow without a glide."""
+
+
 class Lifter:
     """One performer, frame by frame. Owned by one thread."""
 
@@ -99,12 +111,13 @@ class Lifter:
         self._glide: _Glide | None = None
         self._shown: _Body | None = None
         self._shown_s = 0.0
+        self._published_s = -np.inf
         self._bridged = True
         self._index = -1
         if resume is not None:
             rotations = matrix_from_6d(resume.rotations_6d.astype(np.float64))
             self._shown = _Body(resume.root_m.astype(np.float64), rotations)
-            self._shown_s = resume.time_s
+            self._shown_s = self._published_s = resume.time_s
 
     @property
     def stage(self) -> StageMap:
@@ -126,12 +139,14 @@ class Lifter:
         points = upright(landmarks.world_m) @ self._room_from_camera.T
         metres = self._proportions.metres
         heading = _heading(points)
-        fresh = self._seen is not None and time_s - self._seen.time_s < _DOUBT_S
-        if fresh and self._is_doubtful(points * metres, heading, time_s):
-            self._doubts += 1
-            if self._doubts <= _DOUBT_FRAMES:
+        seen = self._seen
+        fresh = seen is not None and time_s - seen.time_s < _DOUBT_S
+        if seen is not None and fresh:
+            change = _change(seen, points * metres, heading, time_s)
+            if change.impossible and self._doubts < _DOUBT_FRAMES:
+                self._doubts += 1
                 return self._bridge(time_s)
-            fresh = False
+            fresh = not (change.impossible or change.leap)
         self._doubts = 0
         self._bridged = self._bridged or not fresh
         measured = self._measure(landmarks, points, metres, heading, time_s, fresh=fresh)
@@ -173,16 +188,6 @@ class Lifter:
         if np.max(np.abs(self._proportions.ratios - before.ratios)) > 1e-4:
             self._skeleton = self._proportions.skeleton()
 
-    def _is_doubtful(self, points: Array, heading: float, time_s: float) -> bool:
-        """Whether the whole body moved or turned faster than anybody can: mistaken limbs, another person."""
-        seen = self._seen
-        if seen is None:
-            return False
-        elapsed_s = max(time_s - seen.time_s, 1e-3)
-        speed = float(np.median(np.linalg.norm(points - seen.points.value, axis=-1))) / elapsed_s
-        turn = abs(float(wrap_angle(heading - seen.heading_rad))) / elapsed_s
-        return speed > _BODY_MAX_M_S or turn > _TURN_MAX_RAD_S
-
     def _bridge(self, time_s: float) -> LeaderFrame:
         """A frame without a measurement: the last pose, its drift dying away; lost after a while."""
         self._bridged = True
@@ -201,7 +206,9 @@ class Lifter:
     def _publish(self, measured: _Body, time_s: float, visibility: Array) -> LeaderFrame:
         """A tracked frame, gliding from what was shown when tracking had been interrupted."""
         if self._bridged and self._shown is not None:
-            self._glide = _glide(self._shown, measured, time_s)
+            # From the last frame on: were it from now, pictures that come rarely would never be arrived at.
+            start_s = max(self._published_s, time_s - _GLIDE_AHEAD_S)
+            self._glide = _glide(self._shown, measured, start_s)
         self._bridged = False
         body = measured
         if self._glide is not None:
@@ -218,6 +225,7 @@ class Lifter:
         joints, _ = forward(self._skeleton, body.root_m, body.rotations)
         if status is not LeaderStatus.LOST:
             self._shown, self._shown_s = body, time_s
+        self._published_s = time_s
         return LeaderFrame(
             index=self._index,
             time_s=time_s,
@@ -227,6 +235,17 @@ class Lifter:
             visibility=np.clip(visibility, 0.0, 1.0).astype(np.float32),
             status=status,
         )
+
+
+def _change(seen: _Seen, points: Array, heading: float, time_s: float) -> _Change:
+    """How a picture's body (33, 3) relates to the one accepted last."""
+    elapsed_s = max(time_s - seen.time_s, 1e-3)
+    moved_m = float(np.median(np.linalg.norm(points - seen.points.value, axis=-1)))
+    turned_rad = abs(float(wrap_angle(heading - seen.heading_rad)))
+    return _Change(
+        impossible=moved_m > _BODY_MAX_M_S * elapsed_s or turned_rad > _TURN_MAX_RAD_S * elapsed_s,
+        leap=moved_m > _LEAP_M or turned_rad > _LEAP_RAD,
+    )
 
 
 def _is_usable(landmarks: Landmarks) -> bool:
@@ -248,11 +267,11 @@ def _within(wanted: Array, before: Array, reach: float) -> Array:
     return before + way * np.minimum(1.0, reach / np.maximum(length, 1e-9))
 
 
-def _glide(shown: _Body, measured: _Body, time_s: float) -> _Glide:
+def _glide(shown: _Body, measured: _Body, start_s: float) -> _Glide:
     """The way from the measured pose back to the one shown, and how long to take for it."""
     way = shown.root_m - measured.root_m
     back = shown.rotations @ np.swapaxes(measured.rotations, -1, -2)
     rotvecs = rotvec_from_quaternion_wxyz(quaternion_wxyz_from_matrix(back))
     turn = float(np.linalg.norm(rotvecs[0]))
     length_s = max(float(np.linalg.norm(way)) / _GLIDE_M_S, turn / _GLIDE_RAD_S)
-    return _Glide(time_s, float(np.clip(length_s, *_GLIDE_S)), way, rotvecs)
+    return _Glide(start_s, float(np.clip(length_s, *_GLIDE_S)), way, rotvecs)

@@ -270,7 +270,7 @@ def test_drop_out_is_held_then_lost_then_back_without_a_jump() -> None:
     steps = np.linalg.norm(np.diff(joints, axis=0), axis=-1).max(axis=1)
     usual = steps[20:59].max()
     assert steps[59:].max() < 3.0 * usual
-    assert steps[89] < 1e-6  # the first frame back is the one shown before
+    assert steps[89] < usual  # the first frame back is next to the one shown before
     assert not frames[75].visibility.any()
 
 
@@ -299,6 +299,16 @@ def test_another_place_is_believed_after_a_moment_and_glided_to() -> None:
     yaw = np.unwrap([float(heading_yaw(BODY, frame.joints_m)) for frame in frames])
     assert abs(math.remainder(yaw[-1] - (math.pi + 0.3), 2 * math.pi)) < 0.1
     assert np.abs(np.diff(yaw)).max() < 0.6
+
+
+@pytest.mark.parametrize("every", [6, 15])
+def test_rare_pictures_are_followed(every: int) -> None:
+    person = _dancer(240, sway=0.2)
+    lifter = Lifter(lens=LENS, stage=StageMap(mark_m=(0.0, -DISTANCE_M)))
+    frames = [lifter.step(person.landmarks(i), i / FPS) for i in range(0, 240, every)]
+    truth = person.joints_m[::every]
+    error = [np.linalg.norm(f.joints_m - j, axis=-1).mean() for f, j in zip(frames[8:], truth[8:], strict=True)]
+    assert np.max(error) < 0.08
 
 
 def test_unseen_limb_stays_where_it_was() -> None:
@@ -343,10 +353,10 @@ def test_resumed_lifter_glides_on_from_the_last_frame() -> None:
     stage = StageMap(mark_m=(0.0, -DISTANCE_M))
     last = _lift(person, Lifter(lens=LENS, stage=stage))[-1]
     again = Lifter(lens=LENS, stage=stage, resume=last)
-    assert again.step(None, 2.5).status is LeaderStatus.LOST
+    assert again.step(None, 2.99).status is LeaderStatus.LOST
     frame = again.step(person.landmarks(20), 3.0)
     assert frame.status is LeaderStatus.TRACKED
-    np.testing.assert_allclose(frame.root_m, last.root_m, atol=1e-5)
+    np.testing.assert_allclose(frame.root_m, last.root_m, atol=0.01)
 
 
 def test_visibility_of_joints_follows_their_landmarks() -> None:
