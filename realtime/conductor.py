@@ -142,6 +142,7 @@ class Conductor:
         if not self._placed:
             self._enter(tick)
         asked, inputs = self._gather(tick)
+        self.health.count("ticks")
         if not self.engine.submit(tick, inputs):
             self.health.count("late_ticks")
             self.glance.late_ticks += 1
@@ -208,7 +209,6 @@ class Conductor:
         self.playout.merge(plan, shown)
         self.health.record("decode", (time.perf_counter() - started) * 1e3)
         self.health.record("tick", result.seconds * 1e3)
-        self.health.count("ticks")
         if shown >= plan.first_frame + self._timeline.token_frames:
             self.health.count("late_ticks")
             self.glance.late_ticks += 1

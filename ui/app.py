@@ -28,7 +28,7 @@ from realtime.playout import Playout
 from realtime.runner_ort import OrtRunner
 from realtime.tick import FollowerState, time_ticks
 from ui.avatar import BodyPose
-from ui.canvas import Canvas, FilmCanvas, WindowCanvas
+from ui.canvas import Canvas, FilmCanvas
 from ui.hud import HudValues
 from ui.options import Output
 from ui.report import make_report, this_machine, write_report
@@ -111,6 +111,9 @@ def _open_canvas(output: Output, sources: Sources, seconds: float | None) -> Ite
         sound = sources.soundtrack(seconds) if seconds is not None else None
         canvas: Canvas = FilmCanvas(output.size, output.fps, output.film, sound)
     else:
+        # glfw must not be imported where there is no display.
+        from ui.window import WindowCanvas
+
         canvas = WindowCanvas(output.size, output.fps)
     try:
         yield canvas
