@@ -219,7 +219,7 @@ def _export(options: argparse.Namespace, console: Console) -> None:
     console.print(f"{contract.name}: torch and ONNX Runtime within {parity.max_abs:.1e} over {parity.seconds:.0f} s.")
     if options.data is not None:
         _measure(options.out, Path(options.data), console)
-    console.print(f"{options.out} is ready. Next: duet play --follower {options.out}")
+    console.print(f"{options.out} is ready. Next: duet play --follower {options.out}", soft_wrap=True)
 
 
 def _weights_folder(run: Path) -> Path:

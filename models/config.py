@@ -199,7 +199,7 @@ def _build(kind: type[Built], values: Any) -> Built:
 
 XS = FollowerConfig(
     name="XS",
-    past=4,
+    past=8,
     plan=3,
     codec=CodecConfig(channels=(16, 12, 8), dilations=(1,), groups=1),
     memory=MemoryConfig(width=16, layers=1, head=8, state=8),
