@@ -374,7 +374,7 @@ def test_step_is_quick() -> None:
     seen = [person.landmarks(i) for i in range(60)]
     times = []
     for i in range(60):
-        start = time.perf_counter()
+        start = time.thread_time()
         lifter.step(seen[i], i / FPS)
-        times.append(time.perf_counter() - start)
-    assert np.median(times) < 0.012  # 2 to 3 ms on an idle core
+        times.append(time.thread_time() - start)
+    assert np.median(times) < 0.012  # 2 to 3 ms where nothing else runs
