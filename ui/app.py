@@ -112,7 +112,7 @@ def _open_canvas(output: Output, sources: Sources, seconds: float | None) -> Ite
         canvas: Canvas = FilmCanvas(output.size, output.fps, output.film, sound)
     else:
         # glfw must not be imported where there is no display.
-        from ui.window import WindowCanvas
+        from ui.window_canvas import WindowCanvas
 
         canvas = WindowCanvas(output.size, output.fps)
     try:

@@ -1,4 +1,4 @@
-"""Where pictures go: a film written without a window, or a window. Both draw the same scene."""
+"""Where pictures go. Here: a film, without a window; ``ui.window_canvas`` draws the same scene in one."""
 
 import time
 from pathlib import Path
