@@ -9,7 +9,15 @@ from duet.choreography.legs import SIDES, LowerBody
 from duet.choreography.style import DancerStyle
 from duet.kinematics import limb_rotations, local_from_global
 from duet.motion import Motion
-from duet.rotations import Array, matrix_from_rotvec, normalise, rotvec_from_matrix, wrap_angle, yaw_matrix
+from duet.rotations import (
+    Array,
+    matrix_between,
+    matrix_from_rotvec,
+    normalise,
+    rotvec_from_matrix,
+    wrap_angle,
+    yaw_matrix,
+)
 from duet.skeleton import BODY
 
 _OFFSETS = BODY.offsets_m.astype(np.float64)
@@ -86,9 +94,9 @@ def free_hand(body: Torso, side: str, fps: float, rng: np.random.Generator) -> A
     noise = 0.025 * style.noise * slow_noise(rng, len(body.chest), fps, period_s=3.0, columns=3)
     rest = np.array([sign * style.arm_spread_m, style.arm_height_m, style.arm_reach_m])
     swing = style.arm_swing_m * body.legs.balance[:, None] * np.array([0.25, 0.15 * sign, -sign])
-    # Free arms fly out a little when the body spins.
+    # Free arms come in when the body spins.
     spin = np.abs(np.gradient(body.legs.heading_rad) * fps)
-    flight = smooth(ease((spin - 1.5) / 5.0), 0.08 * fps)[:, None] * np.array([sign * 0.10, 0.10, 0.0])
+    flight = smooth(ease((spin - 1.5) / 5.0), 0.08 * fps)[:, None] * np.array([-sign * 0.14, 0.06, -0.02])
     return body.shoulder(side) + np.einsum("tij,tj->ti", body.chest, rest + swing + flight + noise)
 
 
@@ -96,33 +104,55 @@ def finish(body: Torso, hands_m: dict[str, Array], fps: float) -> Motion:
     """The take: arms that reach for ``hands_m`` (side -> (T, 3) wrists), and local rotations of everything."""
     turned = {**body.rotations, **body.legs.legs}
     for side in SIDES:
-        turned |= _arm(body, side, smooth(hands_m[side], 0.04 * fps))
+        turned |= _arm(body, side, smooth(hands_m[side], 0.06 * fps), fps)
     stacked = np.stack([turned[name] for name in BODY.names], axis=1)
     local = local_from_global(BODY, stacked)
     return Motion(fps, BODY, body.legs.root_m.astype(np.float32), local.astype(np.float32))
 
 
-def _arm(body: Torso, side: str, wrist_m: Array) -> dict[str, Array]:
+def _arm(body: Torso, side: str, wrist_m: Array, fps: float) -> dict[str, Array]:
     """Collar, upper arm, forearm and hand, global."""
     sign = 1.0 if side == "left" else -1.0
     chest, style = body.chest, body.style
     way = np.einsum("tji,tj->ti", chest, wrist_m - body.shoulder(side))
-    distance = np.maximum(np.linalg.norm(way, axis=-1), 1e-6)
+    distance = np.linalg.norm(way, axis=-1)
+    # Too near the shoulder an elbow would have to fold up.
+    wrist_m = wrist_m + np.einsum("tij,tj->ti", chest, normalise(way) * np.maximum(0.17 - distance, 0.0)[:, None])
+    distance = np.maximum(distance, 0.17)
     up, ahead = way[:, 1] / distance, way[:, 2] / distance
     # A shoulder rises for a high hand and goes forward for a far one.
     rise = sign * 0.35 * ease((up + 0.1) / 1.1)
     forth = -sign * 0.22 * ease(distance / 0.5) * np.clip(ahead, -0.3, 1.0)
     collar = chest @ matrix_from_rotvec(np.stack([np.zeros_like(up), forth, rise], axis=-1))
     shoulder = body.positions_m[f"{side}_collar"] + collar @ _OFFSETS[_INDEX[f"{side}_shoulder"]]
-    # The elbow hangs down and out; aside for a raised hand, back for a hanging one.
-    high, low = ease(up), ease(-up - 0.2)
-    out = 0.25 + 0.6 * style.elbow_out + 0.5 * high
-    pole = np.stack([sign * out, -0.9 * (1.0 - low) - 0.1, -0.2 - 0.8 * low + 0.3 * high], axis=-1)
+    # The elbow hangs down and out; ahead under a hand overhead, behind a hanging one.
+    high, low = ease((up - 0.55) / 0.4), ease(-up - 0.2)
+    out = 0.25 + 0.6 * style.elbow_out * (1.0 - high) + 0.2 * high
+    pole = np.stack([sign * out, -0.9 * (1.0 - low) * (1.0 - high) - 0.1, -0.2 - 0.8 * low + 0.8 * high], axis=-1)
+    toward = normalise(np.einsum("tji,tj->ti", chest, wrist_m - shoulder))
+    swivel = np.einsum("tij,tj->ti", chest, _steady_swivel(toward, pole, 0.12 * fps))
     upper, lower, _, _ = limb_rotations(
-        shoulder, wrist_m, np.einsum("tij,tj->ti", chest, pole),
+        shoulder, wrist_m, swivel,
         upper=_OFFSETS[_INDEX[f"{side}_elbow"]], lower=_OFFSETS[_INDEX[f"{side}_wrist"]], hinge=_ELBOW_HINGES[side],
     )  # fmt: skip
     return {f"{side}_collar": collar, f"{side}_shoulder": upper, f"{side}_elbow": lower, f"{side}_wrist": lower}
+
+
+def _steady_swivel(toward: Array, pole: Array, sigma_frames: float) -> Array:
+    """Directions (T, 3) across ``toward`` (T, 3, unit) that lean to ``pole`` (T, 3) but never snap round it.
+
+    Angles are measured in a frame that is carried along ``toward`` without twist, and smoothed with
+    little say for moments in which the pole is nearly along ``toward`` and so says nothing.
+    """
+    carried = np.empty_like(toward)
+    carried[0] = normalise(np.cross(toward[0], np.array([0.9, 0.1, 0.4])))
+    for t, turn in enumerate(matrix_between(toward[:-1], toward[1:])):
+        carried[t + 1] = turn @ carried[t]
+    other = np.cross(toward, carried)
+    along, across = np.sum(pole * carried, axis=-1), np.sum(pole * other, axis=-1)
+    say = along**2 + across**2 + 1e-4
+    angle = smooth(np.unwrap(np.arctan2(across, along)) * say, sigma_frames) / smooth(say, sigma_frames)
+    return carried * np.cos(angle)[:, None] + other * np.sin(angle)[:, None]
 
 
 def _attach(body: Torso, name: str, rotation: Array) -> None:

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from duet.choreography.body import Torso, finish, look_at, torso
 from duet.choreography.hands import join_hands
-from duet.choreography.legs import lower_body
+from duet.choreography.legs import floor_path, keep_apart, lower_body
 from duet.choreography.score import BeatGrid, CoupleScore, Staging
 from duet.choreography.style import CoupleStyle, draw_style
 from duet.errors import InputError
@@ -15,6 +15,8 @@ from duet.motion import Motion
 
 SLOWEST_BEAT_S, FASTEST_BEAT_S = 1.2, 0.2
 """Beat periods that can be stepped on: 50 to 300 beats a minute."""
+_LEAST_DISTANCE_M = 0.42
+"""Pelvis to pelvis."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,7 @@ def choreograph(
     """
     grid = BeatGrid(_checked(beat_times_s))
     rng = np.random.default_rng(seed)
-    beat_s = float(np.median(np.diff(grid.times_s)))
-    drawn = draw_style(rng, tempo_bpm=60.0 / beat_s)
+    drawn = draw_style(rng, tempo_bpm=60.0 / grid.beat_s)
     style = style or drawn
     times_s = _frame_times(grid, fps, seconds)
     score = Staging(grid, style, rng, start_s=min(0.0, float(grid.times_s[0])) - 2.0).run()
@@ -72,14 +73,15 @@ def perform(
 ) -> Couple:
     """Give a score its bodies."""
     parts = (score.leader, score.follower)
-    lowers = [lower_body(part, grid, times_s, fps, rng) for part in parts]
+    paths = floor_path(parts[0], grid, times_s, fps, rng), floor_path(parts[1], grid, times_s, fps, rng)
+    keep_apart(paths, _LEAST_DISTANCE_M, fps)
+    lowers = [lower_body(path, part, grid, times_s, fps, rng) for path, part in zip(paths, parts, strict=True)]
     bodies: list[Torso] = []
     for k in (0, 1):
         bodies.append(torso(lowers[k], parts[k].style, lowers[1 - k].root_m, fps, rng))
     for k in (0, 1):
         look_at(bodies[k], bodies[1 - k].positions_m["neck"] + np.array([0.0, 0.1, 0.0]), fps, rng)
-    beat_s = float(np.median(np.diff(grid.times_s)))
-    hands = join_hands(score, bodies[0], bodies[1], style, times_s, beat_s=beat_s, fps=fps, rng=rng)
+    hands = join_hands(score, bodies[0], bodies[1], style, times_s, beat_s=grid.beat_s, fps=fps, rng=rng)
     leader, follower = (finish(body, wrists, fps) for body, wrists in zip(bodies, hands, strict=True))
     return Couple(leader, follower, score.figures)
 

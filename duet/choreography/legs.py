@@ -20,7 +20,9 @@ _STRAIGHTEST = 0.985
 """Share of the whole leg length that is ever used: knees stay soft."""
 _TOES_IN_RAD, _TOES_OUT_RAD = 0.35, 0.7
 """How far a standing foot may be turned against the pelvis before it pivots on its ball."""
-_ROLL_OFF_S, _ROLL_ON_S = 0.13, 0.10
+_FEET_APART_M = 0.13
+"""A swinging foot passes the standing one at this distance."""
+_ROLL_OFF_S, _ROLL_ON_S = 0.16, 0.10
 """A heel leaves the floor this much before its ball, and comes down this much after."""
 
 
@@ -49,20 +51,51 @@ class _FootTrack:
     """(T,) heel above the ball."""
 
 
-def lower_body(score: DancerScore, grid: BeatGrid, times_s: Array, fps: float, rng: np.random.Generator) -> LowerBody:
-    """Both legs and the pelvis of one dancer for every frame of ``times_s`` (T,)."""
-    style, beat_s = score.style, float(np.median(np.diff(grid.times_s)))
+@dataclass
+class FloorPath:
+    """Where a body goes on the floor plan, before its legs are posed."""
+
+    heading_rad: Array
+    """(T,)."""
+    balance: Array
+    """(T,)."""
+    ground_m: Array
+    """(T, 2) pelvis, x and z."""
+
+
+def floor_path(score: DancerScore, grid: BeatGrid, times_s: Array, fps: float, rng: np.random.Generator) -> FloorPath:
+    """Heading and weight of one dancer for every frame of ``times_s`` (T,)."""
+    style, beat_s = score.style, grid.beat_s
     heading = smooth(keyed(score.turn_times_s, score.turns_rad, times_s), 0.2 * beat_s * fps)
-    feet = [_foot_track(score.falls, foot, times_s, heading, style) for foot in range(2)]
     ground, balance = _weight_path(score.falls, times_s, beat_s, fps, style)
-    ground = ground + 0.01 * style.noise * slow_noise(rng, len(times_s), fps, period_s=3.0, columns=2)
+    drift = 0.01 * style.noise * slow_noise(rng, len(times_s), fps, period_s=3.0, columns=2)
+    return FloorPath(heading, balance, ground + drift)
+
+
+def keep_apart(paths: tuple[FloorPath, FloorPath], least_m: float, fps: float) -> None:
+    """Push both pelvises apart where they come nearer than ``least_m``; the feet stay where they are."""
+    way = paths[1].ground_m - paths[0].ground_m
+    distance = np.linalg.norm(way, axis=-1)
+    push = -lower_envelope(-np.maximum(least_m - distance, 0.0), 0.08 * fps)
+    shift = smooth(way / np.maximum(distance, 0.05)[:, None], 0.05 * fps) * (0.5 * push)[:, None]
+    paths[0].ground_m -= shift
+    paths[1].ground_m += shift
+
+
+def lower_body(
+    path: FloorPath, score: DancerScore, grid: BeatGrid, times_s: Array, fps: float, rng: np.random.Generator
+) -> LowerBody:
+    """Both legs and the pelvis of one dancer that goes along ``path``."""
+    style = score.style
+    feet = [_foot_track(score.falls, foot, times_s, path.heading_rad, style) for foot in range(2)]
     swell = 1.0 + 0.15 * style.noise * slow_noise(rng, len(times_s), fps, period_s=5.0)[:, 0]
-    pelvis = _pelvis_rotation(heading, balance * swell, style)
+    pelvis = _pelvis_rotation(path.heading_rad, path.balance * swell, style)
     beat_phase = 2 * np.pi * grid.beat_of(times_s)
-    wanted = _REST[0, 1] - style.crouch_m - style.bounce_m * np.cos(beat_phase)
-    root = np.stack([ground[:, 0], wanted, ground[:, 1]], axis=-1)
+    sink = 0.02 * style.noise * slow_noise(rng, len(times_s), fps, period_s=3.0)[:, 0]
+    wanted = _REST[0, 1] - style.crouch_m - style.bounce_m * np.cos(beat_phase) - np.abs(sink)
+    root = np.stack([path.ground_m[:, 0], wanted, path.ground_m[:, 1]], axis=-1)
     _settle(root, pelvis, feet, fps)
-    return LowerBody(heading, balance, root, pelvis, _pose_legs(root, pelvis, heading, feet))
+    return LowerBody(path.heading_rad, path.balance, root, pelvis, _pose_legs(root, pelvis, path.heading_rad, feet))
 
 
 def _foot_track(falls: list[Footfall], foot: int, times_s: Array, heading: Array, style: DancerStyle) -> _FootTrack:
@@ -114,20 +147,21 @@ def _standing(falls: list[Footfall], moving: Footfall) -> Footfall:
 
 
 def _swing(now: Footfall, then: Footfall, standing: Footfall, phase: Array, lift_m: float) -> Array:
-    """(n, 3) ball of a foot in the air, bowed away from the standing foot."""
-    share = ease(phase)[:, None]
-    way = now.ball_m + (then.ball_m - now.ball_m) * share
-    gap = way - standing.ball_m
-    distance = np.hypot(gap[:, 0], gap[:, 1])
-    nearest = int(np.argmin(distance)) if len(distance) else 0
+    """(n, 3) ball of a foot in the air, bowed as little as it takes to pass the standing foot."""
     arc = 16.0 * (phase * (1.0 - phase)) ** 2
-    if len(distance) and distance[nearest] < 0.12:
-        # Away from the standing foot, to the moving foot's own side when the path crosses it.
-        sign = 1.0 if then.foot == LEFT else -1.0
-        aside = from_body(standing.yaw_rad, sign, 0.0)
-        way = way + aside * ((0.12 - distance[nearest]) * arc)[:, None]
-    height = _BALL_HEIGHT_M + lift_m * arc
-    return np.stack([way[:, 0], height, way[:, 1]], axis=-1)
+    way = then.ball_m - now.ball_m
+    # Aside of the way, first to the foot's own side.
+    sign = 1.0 if then.foot == LEFT else -1.0
+    aside = np.array([way[1], -way[0]]) / max(float(np.hypot(*way)), 1e-6)
+    outward = from_body(standing.yaw_rad, sign, 0.0)
+    aside = aside if aside @ outward >= 0 else -aside
+    bows = np.array([0.0, 0.04, -0.04, 0.08, -0.08, 0.12, -0.12, 0.18, -0.18])
+    paths = now.ball_m + way * ease(phase)[:, None] + bows[:, None, None] * aside * arc[:, None]
+    yaw = now.yaw_rad + (then.yaw_rad - now.yaw_rad) * phase
+    middles = paths - np.stack([np.sin(yaw), np.cos(yaw)], axis=-1) * BALL_AHEAD_M
+    gap = np.linalg.norm(middles - _middle(standing), axis=-1).min(axis=-1) if len(phase) else np.ones(len(bows))
+    best = int(np.argmin(np.maximum(_FEET_APART_M - gap, 0.0) + 0.25 * np.abs(bows)))
+    return np.stack([paths[best, :, 0], _BALL_HEIGHT_M + lift_m * arc, paths[best, :, 1]], axis=-1)
 
 
 def _heel(times_s: Array, lift_s: float, land_s: float, heel_rad: float) -> Array:
@@ -216,7 +250,7 @@ def _pose_legs(root: Array, pelvis: Array, heading: Array, feet: list[_FootTrack
         sign = 1.0 if side == "left" else -1.0
         hip = root + pelvis @ _OFFSETS[BODY.index(f"{side}_hip")]
         knee_yaw = heading + 0.6 * (foot.yaw_rad - heading)
-        pole = yaw_matrix(knee_yaw) @ np.array([0.08 * sign, 0.0, 1.0])
+        pole = yaw_matrix(knee_yaw) @ np.array([0.14 * sign, 0.0, 1.0])
         thigh, shin, _, _ = limb_rotations(
             hip, _ankle(foot, foot.pitch_rad, side), pole,
             upper=_OFFSETS[BODY.index(f"{side}_knee")], lower=_OFFSETS[BODY.index(f"{side}_ankle")], hinge=_KNEE_HINGE,

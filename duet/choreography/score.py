@@ -1,17 +1,22 @@
 """The score of a dance: where and when each foot lands, where each body turns, which hands are joined."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from duet.choreography.figures import CLOSED, CONNECTIONS, Figure, Hold, Step, next_figure
+from duet.choreography.figures import CLOSED, CONNECTIONS, Figure, Hold, Step
+from duet.choreography.repertoire import next_figure
 from duet.choreography.style import CoupleStyle, DancerStyle
 from duet.rotations import Array
 
+_SWING_M_S = 3.1
+"""A foot swings no faster than this, on average."""
 BALL_AHEAD_M = 0.06
 """The ball of a standing foot is this far ahead of the pelvis."""
 LEFT, RIGHT = 0, 1
+_FEET_LEAST_M, _FEET_MOST_M = 0.14, 0.66
+"""The balls of two standing feet are at least, and at most, this far apart."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +50,10 @@ class DancerScore:
             self._fall(time_s, foot, station, yaw_rad, 0.0, 0.0, 1.0)
         self.turn(time_s, yaw_rad)
 
-    def step(self, time_s: float, foot: int, station: Array, yaw_rad: float, step: Step) -> None:
+    def step(self, time_s: float, foot: int, station: Array, yaw_rad: float, step: Step, *, size: float = 1.0) -> None:
         """``foot`` lands relative to a body that stands at ``station`` (2,) and faces ``yaw_rad``."""
-        self._fall(
-            time_s, foot, station, yaw_rad, step.side * self.style.step_m, step.ahead * self.style.step_m, step.weight
-        )
+        length = self.style.step_m * size
+        self._fall(time_s, foot, station, yaw_rad, step.side * length, step.ahead * length, step.weight)
         self.turn(time_s, yaw_rad)
 
     def turn(self, time_s: float, yaw_rad: float) -> None:
@@ -63,7 +67,22 @@ class DancerScore:
         sign = 1.0 if foot == LEFT else -1.0
         side = sign * self.style.stance_m / 2 + side_m
         ball = station + from_body(yaw_rad, side, BALL_AHEAD_M + ahead_m)
+        other = next((f for f in reversed(self.falls) if f.foot != foot), None)
+        if other is not None:
+            ball = self._stepped(ball, time_s, foot, other, yaw_rad)
         self.falls.append(Footfall(time_s, foot, ball, yaw_rad + sign * self.style.turnout_rad, weight))
+
+    def _stepped(self, ball: Array, time_s: float, foot: int, other: Footfall, yaw_rad: float) -> Array:
+        """(2,) ``ball`` moved to where a leg can put it: not onto the other foot, nor too far, nor too fast."""
+        own = next((f for f in reversed(self.falls) if f.foot == foot), None)
+        if own is not None:
+            way = ball - own.ball_m
+            most = _SWING_M_S * float(np.clip(time_s - max(other.time_s, own.time_s), 0.15, self.style.swing_s + 0.05))
+            ball = own.ball_m + way * min(most / max(float(np.hypot(*way)), 1e-6), 1.0)
+        gap = ball - other.ball_m
+        away = float(np.hypot(*gap))
+        ball = ball - gap * max(1.0 - _FEET_MOST_M / max(away, 1e-6), 0.0)
+        return ball + from_body(yaw_rad, (1.0 if foot == LEFT else -1.0) * max(_FEET_LEAST_M - away, 0.0), 0.0)
 
 
 @dataclass
@@ -96,6 +115,8 @@ class BeatGrid:
         self.times_s = np.asarray(beat_times_s, dtype=np.float64)
         gaps = np.diff(self.times_s)
         self.first_gap_s, self.last_gap_s = float(gaps[0]), float(gaps[-1])
+        self.beat_s = float(np.median(gaps))
+        """A typical beat."""
 
     def __len__(self) -> int:
         return len(self.times_s)
@@ -115,6 +136,32 @@ class BeatGrid:
         inside = np.interp(times_s, self.times_s, np.arange(last + 1))
         before = np.minimum(times_s - self.times_s[0], 0.0) / self.first_gap_s
         return inside + before + np.maximum(times_s - self.times_s[-1], 0.0) / self.last_gap_s
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """The slot of one figure in the world, which turns and drifts while the figure is danced."""
+
+    slot_rad: float
+    centre_m: Array
+    start_m: float
+    middle_m: float | None
+    """Distance half-way through, where it is not just between the other two."""
+    end_m: float
+    turning_rad: float
+    travel_m: Array
+
+    def place(self, step: Step, done: float) -> Array:
+        """(2,) where the body stands for ``step``, when the figure is ``done`` from 0 to 1."""
+        through = min(step.count / 6.5, 1.0)
+        if self.middle_m is None:
+            distance = self.start_m + (self.end_m - self.start_m) * through
+        else:
+            distance = float(
+                np.interp(through, (0.0, 0.25, 0.8, 1.0), (self.start_m, *[self.middle_m] * 2, self.end_m))
+            )
+        turned = self.slot_rad + self.turning_rad * done
+        return self.centre_m + self.travel_m * done + from_body(turned, step.x, step.z * distance)
 
 
 class Staging:
@@ -138,7 +185,9 @@ class Staging:
         """Figures until the beats are used up."""
         beat, last = 0, None
         while len(self.grid) - beat >= 8:
-            last = next_figure(self.rng, last, variety=self.style.variety, room=len(self.grid) - beat)
+            last = next_figure(
+                self.rng, last, turns=self.style.turns, room=len(self.grid) - beat, tempo_bpm=60.0 / self.grid.beat_s
+            )
             self._place(last, beat)
             beat += last.counts
         return self.score
@@ -146,35 +195,43 @@ class Staging:
     def _place(self, figure: Figure, beat: int) -> None:
         """Write one figure that begins on ``beat``."""
         way = self.stations[1] - self.stations[0]
-        slot, centre = float(np.arctan2(way[0], way[1])), (self.stations[0] + self.stations[1]) / 2
-        start_m, end_m = float(np.hypot(*way)), getattr(self.style, f"{figure.end}_m") * self.rng.uniform(0.93, 1.07)
-        turning = (
-            self.style.turning_rad + self.rng.normal(0.0, 0.3) + (figure.name == "basic") * self.rng.normal(0.0, 0.4)
+        frame = _Frame(
+            slot_rad=float(np.arctan2(way[0], way[1])),
+            centre_m=(self.stations[0] + self.stations[1]) / 2,
+            start_m=float(np.hypot(*way)),
+            middle_m=1.08 * self.style.closed_m if figure.near else None,
+            end_m=getattr(self.style, f"{figure.end}_m") * self.rng.uniform(0.93, 1.07),
+            turning_rad=self.style.turning_rad + self.rng.normal(0.0, 0.5 if figure.name == "basic" else 0.3),
+            # The couple wanders, and comes back to the middle of the floor.
+            travel_m=self.rng.normal(size=2) * self.style.travel_m - 0.12 * (self.stations[0] + self.stations[1]) / 2,
         )
-        # The couple wanders, and comes back to the middle of the floor.
-        travel = self.rng.normal(size=2) * self.style.travel_m - 0.12 * centre
-        ends = []
-        for who, (part, steps) in enumerate(zip(self._parts(), (figure.leader, figure.follower), strict=True)):
-            facing = slot + np.pi * who
-            facing += 2 * np.pi * np.round((self.yaws[who] - facing) / (2 * np.pi))
-            foot = LEFT if who == 0 else RIGHT
-            station, yaw = self.stations[who], self.yaws[who]
-            for step in steps:
-                done = step.count / figure.counts
-                turned = slot + turning * done
-                distance = start_m + (end_m - start_m) * min(step.count / 6.0, 1.0)
-                station = centre + travel * done + from_body(turned, step.x, step.z * distance)
-                yaw = facing + turning * done + np.radians(step.turn_deg)
-                part.step(self._landing(beat + step.count - 1, part.style), foot, station, yaw, step)
-                foot = foot if step.weight == 0 else 1 - foot
-                if part.style.taps and step.count % 4 == 3 and figure.name != "groove":
-                    tap = Step(step.count + 1, 0.0, side=0.25 * (2 * foot - 1), ahead=0.1, weight=0.0)
-                    part.step(self._landing(beat + tap.count - 1, part.style), foot, station, yaw, tap)
-            ends.append((station, yaw))
-        self.stations, self.yaws = [e[0] for e in ends], [e[1] for e in ends]
+        for who in (0, 1):
+            self._dance(who, figure, frame, beat)
         for count, hold in figure.holds:
             self.score.hold(self.grid.seconds(beat + count - 1), hold)
         self.score.figures.append((figure.name, self.grid.seconds(beat)))
+
+    def _dance(self, who: int, figure: Figure, frame: "_Frame", beat: int) -> None:
+        """One dancer's steps of a figure."""
+        part, steps = (self.score.leader, figure.leader) if who == 0 else (self.score.follower, figure.follower)
+        station, yaw, foot = self.stations[who], self.yaws[who], LEFT if who == 0 else RIGHT
+        facing = frame.slot_rad + np.pi * who
+        facing += 2 * np.pi * np.round((yaw - facing) / (2 * np.pi))
+        opening = self.rng.normal(0.0, self.style.opening_rad * (0.3 if figure.end == "closed" else 1.0), size=2)
+        size = float(np.clip(frame.end_m / 0.7, 0.7, 1.15))
+        taps = part.style.taps and all(s.weight for s in steps)
+        for step in steps:
+            done = step.count / figure.counts
+            station = frame.place(step, done)
+            yaw = facing + frame.turning_rad * done + np.radians(step.turn_deg) + opening[int(step.count > 4)]
+            loose = self.rng.normal(size=2) * part.style.spread
+            danced = replace(step, side=step.side + 0.6 * loose[0], ahead=step.ahead + loose[1])
+            part.step(self._landing(beat + step.count - 1, part.style), foot, station, yaw, danced, size=size)
+            foot = foot if step.weight == 0 else 1 - foot
+            if taps and step.count % 4 == 3:
+                tap = Step(step.count + 1, 0.0, side=0.25 * (2 * foot - 1), ahead=0.1, weight=0.0)
+                part.step(self._landing(beat + tap.count - 1, part.style), foot, station, yaw, tap)
+        self.stations[who], self.yaws[who] = station, yaw
 
     def _landing(self, beat: float, style: DancerStyle) -> float:
         jitter = float(np.clip(self.rng.normal(0.0, style.jitter_s), -0.02, 0.02))

@@ -11,7 +11,9 @@ class DancerStyle:
 
     step_m: float = 0.34
     """Length of a break step of the basic."""
-    stance_m: float = 0.17
+    spread: float = 0.12
+    """Scatter of the feet around their places, in step lengths."""
+    stance_m: float = 0.19
     """Between the two feet standing."""
     turnout_rad: float = 0.14
     """How far each foot points outwards."""
@@ -77,45 +79,53 @@ class CoupleStyle:
     """How far the couple turns in one figure of 8 counts, to its left."""
     travel_m: float = 0.1
     """How far the couple drifts in one figure."""
-    variety: float = 1.0
-    """0 dances basics only, 1 everything, with the weights of the figures."""
+    opening_rad: float = 0.3
+    """How far the dancers turn from facing each other in open hold, at random, in half a figure."""
+    turns: float = 1.0
+    """How much they like figures with turns; 0 dances none."""
 
 
 def draw_style(rng: np.random.Generator, *, tempo_bpm: float = 180.0) -> CoupleStyle:
     """A couple at random. Steps are shorter at a fast tempo, as people's are."""
     size = float(np.clip(180.0 / tempo_bpm, 0.75, 1.15))
     lag = float(rng.uniform(0.02, 0.07))
-    shared_step = rng.uniform(0.26, 0.42) * size
+    shared_step = rng.uniform(0.30, 0.60) * size
     return CoupleStyle(
         # The pair keeps the beat together: the lead slightly early, the follower slightly late.
-        leader=_draw_dancer(rng, shared_step, -0.3 * lag, energy=rng.uniform(0.5, 1.0)),
-        follower=_draw_dancer(rng, shared_step * rng.uniform(0.85, 1.05), 0.7 * lag, energy=rng.uniform(0.7, 1.4)),
+        leader=_draw_dancer(rng, shared_step, -0.3 * lag, energy=rng.uniform(0.6, 1.2), lean_rad=0.07),
+        follower=_draw_dancer(
+            rng, shared_step * rng.uniform(0.9, 1.15), 0.7 * lag, energy=rng.uniform(0.9, 1.6), lean_rad=-0.03
+        ),
         closed_m=float(rng.uniform(0.48, 0.58)),
-        open_m=float(rng.uniform(0.62, 0.84)),
+        open_m=float(rng.uniform(0.66, 0.98)),
         apart_m=float(rng.uniform(0.95, 1.35)),
-        hand_height_m=float(rng.uniform(0.98, 1.14)),
+        hand_height_m=float(rng.uniform(1.02, 1.2)),
         frame_height_m=float(rng.uniform(1.2, 1.38)),
-        turning_rad=float(rng.normal(0.15, 0.35)),
-        travel_m=float(rng.uniform(0.0, 0.25)),
-        variety=float(rng.uniform(0.7, 1.0)),
+        turning_rad=float(rng.normal(0.15, 0.4)),
+        travel_m=float(rng.uniform(0.0, 0.3)),
+        opening_rad=float(rng.uniform(0.15, 0.7)),
+        turns=float(rng.uniform(0.5, 4.0)),
     )
 
 
-def _draw_dancer(rng: np.random.Generator, step_m: float, delay_s: float, *, energy: float) -> DancerStyle:
+def _draw_dancer(
+    rng: np.random.Generator, step_m: float, delay_s: float, *, energy: float, lean_rad: float
+) -> DancerStyle:
     return DancerStyle(
         step_m=float(step_m),
-        stance_m=float(rng.uniform(0.13, 0.22)),
+        spread=float(rng.uniform(0.05, 0.22)),
+        stance_m=float(rng.uniform(0.15, 0.28)),
         turnout_rad=float(rng.uniform(0.02, 0.3)),
-        crouch_m=float(rng.uniform(0.035, 0.075)),
-        bounce_m=float(rng.uniform(0.0, 0.014)),
-        hip_roll_rad=float(rng.uniform(0.06, 0.14) * energy),
+        crouch_m=float(rng.uniform(0.02, 0.06)),
+        bounce_m=float(rng.uniform(0.0, 0.016)),
+        hip_roll_rad=float(rng.uniform(0.07, 0.17) * energy),
         hip_yaw_rad=float(rng.uniform(0.07, 0.18) * energy),
         counter=float(rng.uniform(0.6, 1.2)),
-        lean_rad=float(rng.normal(0.03, 0.04)),
+        lean_rad=float(rng.normal(lean_rad, 0.04)),
         commit=float(rng.uniform(0.66, 0.82)),
-        lift_m=float(rng.uniform(0.03, 0.08)),
-        heel_rad=float(rng.uniform(0.25, 0.6)),
-        swing_s=float(rng.uniform(0.26, 0.36)),
+        lift_m=float(rng.uniform(0.03, 0.09)),
+        heel_rad=float(rng.uniform(0.35, 0.85)),
+        swing_s=float(rng.uniform(0.28, 0.42)),
         delay_s=float(delay_s),
         jitter_s=float(rng.uniform(0.0, 0.01)),
         arm_height_m=float(rng.uniform(-0.34, -0.18)),
