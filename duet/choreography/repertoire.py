@@ -26,11 +26,11 @@ class Entry:
 
 
 REPERTOIRE = {
-    "basic": Entry(figures.basic, 2.2, ("closed", "open", "apart"), ("closed", "open")),
+    "basic": Entry(figures.basic, 1.8, ("closed", "open", "apart"), ("closed", "open")),
     "side basic": Entry(figures.side_basic, 0.9, ("closed", "open", "apart"), ("closed", "open")),
     "open break": Entry(figures.open_break, 1.0, ("open", "closed", "apart"), ("open",)),
     "hand to hand": Entry(figures.hand_to_hand, 1.0, ("open", "closed"), ("open",)),
-    "cross body lead": Entry(figures.cross_body, 2.6, ("closed", "open"), ("closed", "open", "open")),
+    "cross body lead": Entry(figures.cross_body, 3.2, ("closed", "open"), ("closed", "open", "open")),
     "inside turn": Entry(turning.inside_turn, 1.4, ("closed", "open"), ("open",), turns=True),
     "outside turn": Entry(turning.outside_turn, 1.0, ("closed", "open"), ("open",), turns=True),
     "right turn": Entry(turning.right_turn, 1.5, ("open",), ("open", "open", "closed"), turns=True),

@@ -89,7 +89,7 @@ def draw_style(rng: np.random.Generator, *, tempo_bpm: float = 180.0) -> CoupleS
     """A couple at random. Steps are shorter at a fast tempo, as people's are."""
     size = float(np.clip(180.0 / tempo_bpm, 0.75, 1.15))
     lag = float(rng.uniform(0.02, 0.07))
-    shared_step = rng.uniform(0.30, 0.60) * size
+    shared_step = rng.uniform(0.34, 0.64) * size
     return CoupleStyle(
         # The pair keeps the beat together: the lead slightly early, the follower slightly late.
         leader=_draw_dancer(rng, shared_step, -0.3 * lag, energy=rng.uniform(0.6, 1.2), lean_rad=0.07),
@@ -97,14 +97,14 @@ def draw_style(rng: np.random.Generator, *, tempo_bpm: float = 180.0) -> CoupleS
             rng, shared_step * rng.uniform(0.9, 1.15), 0.7 * lag, energy=rng.uniform(0.9, 1.6), lean_rad=-0.03
         ),
         closed_m=float(rng.uniform(0.48, 0.58)),
-        open_m=float(rng.uniform(0.66, 0.98)),
+        open_m=float(rng.uniform(0.68, 1.02)),
         apart_m=float(rng.uniform(0.95, 1.35)),
         hand_height_m=float(rng.uniform(1.02, 1.2)),
         frame_height_m=float(rng.uniform(1.2, 1.38)),
         turning_rad=float(rng.normal(0.15, 0.4)),
         travel_m=float(rng.uniform(0.0, 0.3)),
         opening_rad=float(rng.uniform(0.15, 0.7)),
-        turns=float(rng.uniform(0.5, 4.0)),
+        turns=float(rng.uniform(0.6, 5.0)),
     )
 
 
@@ -116,13 +116,13 @@ def _draw_dancer(
         spread=float(rng.uniform(0.05, 0.22)),
         stance_m=float(rng.uniform(0.15, 0.28)),
         turnout_rad=float(rng.uniform(0.02, 0.3)),
-        crouch_m=float(rng.uniform(0.02, 0.06)),
+        crouch_m=float(rng.uniform(0.005, 0.045)),
         bounce_m=float(rng.uniform(0.0, 0.016)),
         hip_roll_rad=float(rng.uniform(0.07, 0.17) * energy),
         hip_yaw_rad=float(rng.uniform(0.07, 0.18) * energy),
         counter=float(rng.uniform(0.6, 1.2)),
         lean_rad=float(rng.normal(lean_rad, 0.04)),
-        commit=float(rng.uniform(0.66, 0.82)),
+        commit=float(rng.uniform(0.70, 0.88)),
         lift_m=float(rng.uniform(0.03, 0.09)),
         heel_rad=float(rng.uniform(0.35, 0.85)),
         swing_s=float(rng.uniform(0.28, 0.42)),
