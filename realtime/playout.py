@@ -186,9 +186,7 @@ class Playout:
         )
 
 
-def _between(
-    start: FollowerPose, root_m: Array, quaternions: Array, weight: np.float32
-) -> tuple[Array, Array]:
+def _between(start: FollowerPose, root_m: Array, quaternions: Array, weight: np.float32) -> tuple[Array, Array]:
     """Root (3,) and quaternions (22, 4) the fraction ``weight`` of the way from ``start`` to the given ones."""
     root = start.root_m * (1 - weight) + root_m * weight
     return root, slerp_wxyz(start.quaternions_wxyz, quaternions, np.full(len(quaternions), weight)).astype(np.float32)

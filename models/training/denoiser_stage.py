@@ -39,6 +39,8 @@ class DenoiserTraining:
     that it does not average out. The few takes would otherwise be learned by heart."""
     drop: tuple[float, float, float] = (0.05, 0.1, 0.15)
     """Probability that leader, music, memory are hidden."""
+    blind: float = 0.08
+    """Probability that all three are hidden at once: the unconditional branch that guidance leans against."""
     past_drop: float = 0.1
     """Probability that the whole past is hidden: what to dance must come from the leader, too."""
     decode_tokens: int = 4
@@ -70,7 +72,8 @@ def plan_loss(
         _noisy_leader(follower, batch.leader, how), batch.flags, batch.music, batch.place, batch.style, remembered,
         batch.target.new_zeros(rows, config.plan, config.latent_width), batch.target.new_zeros(rows, 1),
     )  # fmt: skip
-    drop = Drop(*((torch.rand(rows) < p).float() for p in how.drop))
+    blind = torch.rand(rows) < how.blind
+    drop = Drop(*(((torch.rand(rows) < p) | blind).float() for p in how.drop))
     context = follower.denoiser.prepare(past, conditions, drop)
 
     many = how.draws
