@@ -172,14 +172,21 @@ def partner_standing(leader: Standing, wish: Placement, height_m: float) -> Stan
     return Standing(np.array([root[0], height_m, root[2]]), float(wrap_angle(yaw + np.pi)))
 
 
+KEEP_APART_M = 0.42
+"""Pelvis to pelvis: nearer than this, two bodies are inside each other. Real couples pass at 0.4 to 0.5 m."""
+_GIVE_WAY = 0.35
+"""How much of a lack of room is made good per frame: quick enough for a walk, too slow for a jump."""
+
+
 def integrate_root(
     standing: Standing, root_features: Array, leader_root_m: Array, leader_heading_rad: Array, fps: float, leak: float
 ) -> list[Standing]:
     """Walk a follower on by decoded root features (T, 9), leaking toward the leader-relative place.
 
     Velocity and yaw rate alone drift; the place alone jumps when the leader's heading is revised.
-    ``leak`` in (0, 1] per frame is how much of the gap between the two is closed. Leader pelvis
-    (T, 3) and smoothed heading (T,) are those of the same frames. Returns T standings.
+    ``leak`` in (0, 1] per frame is how much of the gap between the two is closed. Whoever comes nearer
+    than KEEP_APART_M to the leader gives way. Leader pelvis (T, 3) and smoothed heading (T,) are those
+    of the same frames. Returns T standings.
     """
     walk: list[Standing] = []
     root, yaw = np.array(standing.root_m, dtype=np.float64), float(standing.yaw_rad)
@@ -190,9 +197,21 @@ def integrate_root(
         root += _turn(row[ROOT_VELOCITY], yaw) / fps
         target = leader_root_m[t] + _turn(np.array([row[0], 0.0, row[1]]), float(leader_heading_rad[t]))
         root += leak * (target - root)
+        root += _room(root, leader_root_m[t], yaw)
         root[1] = row[8]
         walk.append(Standing(root.copy(), yaw))
     return walk
+
+
+def _room(root_m: Array, leader_root_m: Array, yaw_rad: float) -> Array:
+    """The step (3,) that gives the leader room; nothing while there is enough."""
+    away = root_m - leader_root_m
+    distance = float(np.hypot(away[0], away[2]))
+    if distance >= KEEP_APART_M:
+        return np.zeros(3)
+    # On the very spot there is no direction away: step back.
+    x, z = (away[0] / distance, away[2] / distance) if distance > 1e-3 else (-np.sin(yaw_rad), -np.cos(yaw_rad))
+    return _GIVE_WAY * (KEEP_APART_M - distance) * np.array([x, 0.0, z])
 
 
 def _turn(vector: Array, yaw_rad: float) -> Array:
