@@ -1,7 +1,7 @@
 # Everything sets itself up: a virtual environment in .venv, the packages, the system libraries where
 # it may (Debian as root), the pose model. `make demo ARGS="--seconds 20"`, `make test`, `make check`.
 SHELL := /bin/bash
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+PYTHON ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DEBIAN_PACKAGES := libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri libgles2 libglx-mesa0 libportaudio2
@@ -34,9 +34,7 @@ clean: ## remove the environment
 	rm -rf .venv
 
 .venv/.python:
-	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-		|| { echo "Duet: expected Python 3.11 or newer, got $$($(PYTHON) --version 2>&1). Install it, or name it: make PYTHON=/path/to/python3.12"; exit 1; }
-	"$(PYTHON)" -m venv .venv
+	@python="$$(scripts/find-python "$(PYTHON)")" && "$$python" -m venv .venv
 	@touch $@
 
 .venv/.system: .venv/.python
