@@ -1,0 +1,146 @@
+"""Music in: sources (named here, one file each) and the ear that listens to one, causally, and publishes.
+
+``InlineEar`` listens when it is asked (replay, tests: equal sound gives equal frames); ``MusicThread``
+listens on its own, so that the one who asks never waits. Both look alike to the conductor.
+
+Threading: ``step`` runs in one thread. What it publishes is replaced whole (``latest``, ``history``)
+or handed over through a queue with one writer and one reader (``take_new``).
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duet.beats import MusicListener
+from duet.clock import Clock
+from duet.errors import StaleFrame
+from duet.frames import MusicFrame
+from realtime.health import Health
+from realtime.music_input import DeviceMusic
+from realtime.music_player import FileMusic, GrooveMusic, RecordedMusic
+from realtime.music_source import MusicSource, MusicStatus, Silence
+from realtime.portaudio import AudioDevice, list_audio_devices
+
+__all__ = [
+    "AudioDevice", "DeviceMusic", "FileMusic", "GrooveMusic", "InlineEar", "MusicEar", "MusicSource", "MusicStatus",
+    "MusicThread", "RecordedMusic", "Silence", "list_audio_devices",
+]  # fmt: skip
+
+STEP_S = 1.0 / 120.0
+
+
+class MusicEar:
+    """Listens to ``source``; keeps the newest ``history_frames`` frames."""
+
+    def __init__(self, source: MusicSource, *, history_frames: int = 300) -> None:
+        self.source = source
+        self._history_frames = history_frames
+        self._history: tuple[MusicFrame, ...] = ()
+        self._new: deque[MusicFrame] = deque(maxlen=history_frames)
+        self._listener = MusicListener()
+        self._clock: Clock | None = None
+        self._health: Health | None = None
+        self._counted_xruns = 0
+
+    @property
+    def status(self) -> MusicStatus:
+        """What the source is doing."""
+        return self.source.status
+
+    @property
+    def soundtrack(self) -> tuple[NDArray[np.float32], int] | None:
+        """((N, 2), rate) the whole piece from its start; None for a source that does not know it."""
+        return self.source.soundtrack
+
+    @property
+    def history(self) -> tuple[MusicFrame, ...]:
+        """The newest frames, oldest first."""
+        return self._history
+
+    def start(self, clock: Clock, health: Health | None = None) -> None:
+        """Start the source; DeviceError where its device cannot be used."""
+        self._listener = MusicListener(start_s=clock.now())
+        self._health = health
+        self._clock = clock
+        self.source.start(clock)
+
+    def stop(self) -> None:
+        """Stop the source. Safe to call again."""
+        self.source.stop()
+
+    def step(self, until_s: float) -> Sequence[MusicFrame]:
+        """Listen to what sounded up to ``until_s`` and publish the frames it completed."""
+        begun = time.perf_counter()
+        block = self.source.read(until_s)
+        frames = [] if block is None else self._listener.push(block.samples, block.time_s)
+        if frames:
+            self._new.extend(frames)
+            self._history = (*self._history, *frames)[-self._history_frames :]
+        if self._health is not None:
+            if frames:
+                self._health.record("music", (time.perf_counter() - begun) * 1e3 / len(frames))
+            if (more := self.source.xruns - self._counted_xruns) > 0:
+                self._counted_xruns += more
+                self._health.count("xruns", more)
+        return frames
+
+    def take_new(self, until_s: float) -> Sequence[MusicFrame]:
+        """Frames stamped up to ``until_s`` that were not taken yet, oldest first."""
+        taken = []
+        while self._new and self._new[0].time_s <= until_s:
+            taken.append(self._new.popleft())
+        return taken
+
+    def latest(self, max_age_s: float) -> MusicFrame:
+        """The newest frame; StaleFrame when it is older than ``max_age_s`` or there is none."""
+        if self._clock is None or not self._history:
+            raise StaleFrame("Music: expected a frame, got none yet. Start the source and wait a moment.")
+        newest = self._history[-1]
+        age_s = self._clock.now() - newest.time_s
+        if age_s > max_age_s:
+            raise StaleFrame(
+                f"Music: expected a frame of at most {max_age_s:.2f} s, got one of {age_s:.2f} s. "
+                "See whether this machine is overloaded."
+            )
+        return newest
+
+
+class InlineEar(MusicEar):
+    """Listens in the caller's thread, up to the moment that is asked for."""
+
+    def take_new(self, until_s: float) -> Sequence[MusicFrame]:
+        """Listen up to ``until_s``, then hand out what is new."""
+        self.step(until_s)
+        return super().take_new(until_s)
+
+
+class MusicThread(MusicEar):
+    """Listens in a thread of its own, 120 times a second."""
+
+    def __init__(self, source: MusicSource, *, history_frames: int = 300) -> None:
+        super().__init__(source, history_frames=history_frames)
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, clock: Clock, health: Health | None = None) -> None:
+        """Start the source and the thread."""
+        super().start(clock, health)
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, args=(clock,), name="music", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the thread, then the source."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(timeout=5.0)
+            self._thread = None
+        super().stop()
+
+    def _run(self, clock: Clock) -> None:
+        while not self._stopping.wait(STEP_S):
+            self.step(clock.now())
