@@ -12,6 +12,7 @@ from duet.features import (
     ROOT_VELOCITY,
     ROOT_YAW_RATE,
 )
+from duet.skeleton import FEET
 from models.blocks import Normaliser
 from models.kinematics_torch import body_joints
 
@@ -20,13 +21,20 @@ POSITION_WEIGHT = 6.0
 VELOCITY_WEIGHT = 12.0
 """Per metre and frame."""
 CONTACT_WEIGHT = 0.1
+SLIDE_WEIGHT = 0.4
+"""Per m/s that a foot on the floor moves faster than the real one."""
 ROOT_WEIGHT = 1.0
 STANDING_WEIGHT = 2.0
 """Per metre between where the follower comes to stand and where the real one does."""
 TURN_WEIGHT = 0.5
+CROWDING_WEIGHT = 6.0
+"""Per metre nearer to the leader than ``NEAR_M``, where the real follower was not as near."""
+NEAR_M = 0.5
 
 
-def frame_losses(made: Tensor, real: Tensor, norm: Normaliser, weight: Tensor | None = None) -> dict[str, Tensor]:
+def frame_losses(
+    made: Tensor, real: Tensor, norm: Normaliser, weight: Tensor | None = None, fps: float = 30.0
+) -> dict[str, Tensor]:
     """Losses by name of frames made (B, T, 145; contacts as logits) against real ones (contacts in [0, 1]).
 
     ``weight`` (B,) scales each sample's share.
@@ -35,17 +43,33 @@ def frame_losses(made: Tensor, real: Tensor, norm: Normaliser, weight: Tensor | 
     away = (norm(made[..., :contacts]) - norm(real[..., :contacts])).abs()
     joints_made, joints_real = body_joints(made), body_joints(real)
     gap = joints_made - joints_real
+    sliding = (_foot_speeds(made, joints_made, fps) - _foot_speeds(real, joints_real, fps)).clamp(min=0.0)
     terms = {
         "features": away.mean((1, 2)),
         "root": ROOT_WEIGHT * away[..., FOLLOWER_ROOT].mean((1, 2)),
         "position": POSITION_WEIGHT * gap.abs().mean((1, 2, 3)),
         "velocity": VELOCITY_WEIGHT * gap.diff(dim=1).abs().mean((1, 2, 3)),
+        "slide": SLIDE_WEIGHT * (sliding * real[:, 1:, FOLLOWER_CONTACT]).mean((1, 2)),
         "contact": CONTACT_WEIGHT
         * F.binary_cross_entropy_with_logits(
             made[..., FOLLOWER_CONTACT], real[..., FOLLOWER_CONTACT], reduction="none"
         ).mean((1, 2)),
     }
     return {name: (term if weight is None else term * weight).mean() for name, term in terms.items()}
+
+
+def _foot_speeds(frames: Tensor, joints: Tensor, fps: float) -> Tensor:
+    """(B, T - 1, 4) horizontal speed of the feet over the floor, m/s: root, turn and pose together.
+
+    ``joints`` (B, T, 22, 3) are in the heading frame of their own frame, in which root velocity and yaw rate are
+    given, too.
+    """
+    feet, root = joints[:, :, list(FEET)], frames[:, 1:, FOLLOWER_ROOT]
+    moved = feet.diff(dim=1) * fps
+    turn, velocity = root[..., ROOT_YAW_RATE], root[..., ROOT_VELOCITY]
+    x = moved[..., 0] + velocity[..., 0:1] + turn * feet[:, 1:, :, 2]
+    z = moved[..., 2] + velocity[..., 2:3] - turn * feet[:, 1:, :, 0]
+    return (x.square() + z.square() + 1e-6).sqrt()
 
 
 def position_error_mm(made: Tensor, real: Tensor) -> Tensor:
@@ -61,7 +85,7 @@ def standing_losses(
     ``made``, ``real`` (B, T, 145) are the plan's frames, ``before`` (B, 145) the real frame before them, ``place``
     (B, 8) where the follower really stood then. The walk is ``duet.features.integrate_root`` in the leader's frame,
     written as the error against the real follower's walk: so velocities learn to take an error of place back, and
-    not only to copy.
+    not only to copy. Standing in the leader's way costs extra.
     """
     wanted, stood = real[..., FOLLOWER_ROOT], before[..., FOLLOWER_ROOT]
     said = made[..., FOLLOWER_ROOT]
@@ -81,7 +105,14 @@ def standing_losses(
         turns.append(turn)
     away = torch.stack(errors, dim=1).square().sum(-1).add(1e-6).sqrt()
     turned = 1.0 - torch.stack(turns, dim=1).cos()
-    return {"standing": STANDING_WEIGHT * away.mean(), "turn": TURN_WEIGHT * turned.mean()}
+    apart = torch.stack(errors, dim=1) + wanted[..., ROOT_PLACE]
+    allowed = wanted[..., ROOT_PLACE].norm(dim=-1).clamp(max=NEAR_M)
+    crowded = (allowed - apart.square().sum(-1).add(1e-6).sqrt()).clamp(min=0.0)
+    return {
+        "standing": STANDING_WEIGHT * away.mean(),
+        "turn": TURN_WEIGHT * turned.mean(),
+        "crowding": CROWDING_WEIGHT * crowded.mean(),
+    }
 
 
 def _angle(sine_cosine: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from rich.console import Console
 from duet.choreography import choreograph_tempo
 from duet.errors import InputError
 from duet.features import Placement, Standing, integrate_root
+from duet.skeleton import FEET
 from models.codec import Codec
 from models.config import CodecConfig, DenoiserConfig, MemoryConfig, S, SamplerConfig
 from models.data.corpus import Corpus
@@ -20,11 +21,18 @@ from models.data.pairs import Pair
 from models.data.sequences import CLEAN, Sequence, build_sequence
 from models.evaluation.closed_loop import example_of
 from models.follower import Follower, load_follower
+from models.kinematics_torch import body_joints
 from models.training.averaging import AveragedWeights
 from models.training.checkpoint import load_checkpoint
 from models.training.codec_stage import measure_codec, train_codec
 from models.training.denoiser_stage import DenoiserTraining, own_dances, plan_loss
-from models.training.losses import STANDING_WEIGHT, frame_losses, position_error_mm, standing_losses
+from models.training.losses import (
+    STANDING_WEIGHT,
+    _foot_speeds,
+    frame_losses,
+    position_error_mm,
+    standing_losses,
+)
 from models.training.progress import Progress
 from models.training.run import Schedule, Trainer, encode_all, set_normalisation, train
 from models.training.windows import draw_batch, make_item
@@ -81,6 +89,15 @@ def test_a_perfect_reconstruction_costs_only_contacts(sequence: Sequence) -> Non
     terms = frame_losses(made, real, Codec(TINY.codec).frame_norm)
     assert all(float(term) < 1e-4 for term in terms.values())
     assert float(position_error_mm(made, real)) < 1e-2
+
+
+def test_foot_speeds_are_those_of_the_world(pair: Pair, sequence: Sequence) -> None:
+    frames = torch.from_numpy(sequence.frames)[None]
+    found = _foot_speeds(frames, body_joints(frames), 30.0)[0]
+    feet = pair.follower.joints_m[: len(sequence.frames), list(FEET)]
+    speeds = np.linalg.norm(np.diff(feet, axis=0)[..., [0, 2]], axis=-1) * 30.0
+    assert np.abs(found.numpy() - speeds).mean() < 0.06
+    assert np.corrcoef(found.numpy().ravel(), speeds.ravel())[0, 1] > 0.99
 
 
 def test_the_standing_error_is_that_of_the_walk(sequence: Sequence) -> None:
