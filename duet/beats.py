@@ -18,7 +18,7 @@ from duet.music import N_FFT, RATE_HZ, Floats, MusicFeatures, Windows, hann, mel
 
 FPS = 60
 FEATURE_FPS = 30
-BAND_EDGES = (0, 5, 20, 40)  # of the 40 mel bands: up to about 300 Hz, up to about 1500 Hz, the rest
+BAND_EDGES = (0, 2, 14, 40)  # of the 40 mel bands: up to about 250 Hz, up to about 1400 Hz, the rest
 SILENCE_RMS = 1e-3  # -60 dB of full scale
 BEAT_BEFORE_END_S = 0.012  # a beat lies so long before the end of the window in which its pointer phase is 0
 DEFAULT_BPM = 120.0  # before any music was heard

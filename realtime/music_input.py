@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from duet.clock import AudioClock, Clock
-from duet.errors import DeviceError
 from duet.music import RATE_HZ
 from realtime.music_source import Block, Floats, MusicStatus
 from realtime.portaudio import (
