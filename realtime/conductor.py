@@ -203,6 +203,11 @@ class Conductor:
         result = self.engine.collect(timeout_s)
         if result is None or self._asked is None:
             return
+        if not np.isfinite(result.outputs["frames"]).all():
+            # Such a state would poison every later tick: forget it, and let the playout ease to rest meanwhile.
+            self.health.count("broken_ticks")
+            self.engine.reset()
+            return
         started = time.perf_counter()
         plan = self._plan_of(result, self._asked)
         shown = self._timeline.frame_at(self.clock.now()) + 1

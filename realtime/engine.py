@@ -25,6 +25,10 @@ class Engine(Protocol):
         """The finished tick, waiting for it at most ``timeout_s``; its state becomes the current one."""
         ...
 
+    def reset(self) -> None:
+        """Forget the performance: the next tick starts from the first state."""
+        ...
+
     def close(self) -> None:
         """Stop computing; safe to call twice."""
         ...
@@ -35,7 +39,7 @@ class InlineEngine:
 
     def __init__(self, runner: Runner, state: FollowerState) -> None:
         self._runner = runner
-        self._state = state
+        self._first = self._state = state
         self._ready: TickResult | None = None
 
     def submit(self, tick: int, inputs: Tensors) -> bool:
@@ -50,6 +54,9 @@ class InlineEngine:
             self._state = result.state
         return result
 
+    def reset(self) -> None:
+        self._state = self._first
+
     def close(self) -> None:
         self._ready = None
 
@@ -59,7 +66,7 @@ class ThreadedEngine:
 
     def __init__(self, runner: Runner, state: FollowerState) -> None:
         self._runner = runner
-        self._state = state
+        self._first = self._state = state
         self._busy = False
         self._asked: queue.Queue[tuple[int, Tensors, FollowerState] | None] = queue.Queue(1)
         self._done: queue.Queue[TickResult | BaseException] = queue.Queue(1)
@@ -85,6 +92,9 @@ class ThreadedEngine:
             raise DuetError(f"Follower: expected a tick, got {result}. Try another follower or restart.") from result
         self._state = result.state
         return result
+
+    def reset(self) -> None:
+        self._state = self._first
 
     def close(self) -> None:
         if self._thread.is_alive():

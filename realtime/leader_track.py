@@ -54,9 +54,12 @@ class LeaderTrack:
     def push(self, frame: LeaderFrame) -> int:
         """Take a newer measured frame; returns how many frames of the grid it completed.
 
-        Frames out of order are passed over, and so is a leader who is lost before being seen.
+        Frames out of order or with numbers that are not finite are passed over, and so is a leader who is
+        lost before being seen.
         """
         last = self._last
+        if not (np.isfinite(frame.joints_m).all() and np.isfinite(frame.time_s)):
+            return 0
         if (last is not None and frame.time_s <= last.time_s) or (last is None and frame.status is LeaderStatus.LOST):
             return 0
         until = self._timeline.frame_at(frame.time_s)

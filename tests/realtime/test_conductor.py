@@ -211,3 +211,26 @@ def test_the_log_holds_both_dancers_frame_by_frame() -> None:
     assert arrays["leader_joints_m"].shape == arrays["follower_joints_m"].shape == (len(arrays["time_s"]), 22, 3)
     np.testing.assert_allclose(arrays["leader_joints_m"][:, 0, 0], arrays["time_s"] * 0.5, atol=1e-4)
     assert set(arrays["source"]) <= {"model", "blend", "hold"}
+
+
+class Stumbling(Standstill):
+    """Says NaN for a while, and for ever if it is not made to forget."""
+
+    def tick(self, inputs: Tensors, state: FollowerState) -> tuple[Tensors, FollowerState]:
+        outputs, new = super().tick(inputs, state)
+        if 5 <= len(self.asked) < 12 or not np.isfinite(state.tensors["ticks"]).all():
+            outputs = {"frames": np.full_like(outputs["frames"], np.nan)}
+            new = FollowerState({"ticks": np.full(1, np.nan, np.float32)})
+        return outputs, new
+
+
+def test_a_follower_that_says_nan_rests_visibly_and_comes_back() -> None:
+    clock = ManualClock()
+    loop = conductor(Stumbling(), clock, WalkingLeader(0.0))
+    shown = []
+    loop.run(stop=lambda: shown.append(loop.playout.pose_at(clock.now())) or clock.now() >= 5.0)
+    assert loop.health.counter("broken_ticks") == 7
+    assert all(np.isfinite(p.root_m).all() and np.isfinite(p.quaternions_wxyz).all() for p in shown)
+    sources = [p.source for p in shown]
+    assert PoseSource.HOLD in sources[8:20]
+    assert sources[-1] is PoseSource.MODEL

@@ -60,3 +60,11 @@ def test_a_gap_is_bridged_by_a_straight_line() -> None:
     track.push(frame(1, 1.0, 3.0))
     x = track.newest(31)[:, 0, 0]
     np.testing.assert_allclose(np.diff(x), 0.1, atol=1e-5)
+
+
+def test_a_frame_that_is_not_a_number_is_passed_over() -> None:
+    track = LeaderTrack(TIMELINE, 400)
+    track.push(frame(0, 0.0, 0.0))
+    assert track.push(frame(1, 0.1, float("nan"))) == 0
+    assert track.push(frame(2, 0.2, 0.6)) == 6
+    assert np.isfinite(track.newest(100)).all()
