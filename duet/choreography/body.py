@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from duet.choreography.curves import ease, slow_noise, smooth
+from duet.choreography.curves import ease, lower_envelope, slow_noise, smooth
 from duet.choreography.legs import SIDES, LowerBody
 from duet.choreography.style import DancerStyle
 from duet.kinematics import limb_rotations, local_from_global
@@ -12,8 +12,10 @@ from duet.motion import Motion
 from duet.rotations import (
     Array,
     matrix_between,
+    matrix_from_quaternion_wxyz,
     matrix_from_rotvec,
     normalise,
+    quaternion_wxyz_from_matrix,
     rotvec_from_matrix,
     wrap_angle,
     yaw_matrix,
@@ -24,6 +26,9 @@ _OFFSETS = BODY.offsets_m.astype(np.float64)
 _INDEX = {name: j for j, name in enumerate(BODY.names)}
 _ELBOW_HINGES = {"left": np.array([0.0, -1.0, 0.0]), "right": np.array([0.0, 1.0, 0.0])}
 ARM_REACH_M = 0.985 * float(BODY.bone_lengths_m[[_INDEX["left_elbow"], _INDEX["left_wrist"]]].sum())
+_AHEAD = np.array([0.0, 0.2, 1.0])
+_WHIP_RAD_S = 18.0
+"""Faster than this no arm joint turns."""
 _SPINE_SHARES = {"spine1": 0.3, "spine2": 0.4, "spine3": 0.3}
 
 
@@ -58,7 +63,7 @@ def torso(legs: LowerBody, style: DancerStyle, partner_root_m: Array, fps: float
     # The shoulders turn against the hips, a little more than the hips turn.
     twist = -0.6 * style.counter * style.hip_yaw_rad * legs.balance
     yaw = legs.heading_rad + toward + twist + 0.035 * noise[:, 0]
-    lean = style.lean_rad + 0.025 * noise[:, 1]
+    lean = style.lean_rad + 0.025 * noise[:, 1] + 1.3 * legs.sink_m
     roll = (1.0 - style.counter) * 0.6 * style.hip_roll_rad * legs.balance + 0.02 * noise[:, 2]
     zero = np.zeros(frames)
     chest = yaw_matrix(yaw) @ matrix_from_rotvec(np.stack([lean, zero, roll], axis=-1))
@@ -97,7 +102,9 @@ def free_hand(body: Torso, side: str, fps: float, rng: np.random.Generator) -> A
     # Free arms come in when the body spins.
     spin = np.abs(np.gradient(body.legs.heading_rad) * fps)
     flight = smooth(ease((spin - 1.5) / 5.0), 0.08 * fps)[:, None] * np.array([-sign * 0.14, 0.06, -0.02])
-    return body.shoulder(side) + np.einsum("tij,tj->ti", body.chest, rest + swing + flight + noise)
+    return body.shoulder(side) + np.einsum(
+        "tij,tj->ti", body.chest, rest + swing + flight + noise + 0.5 * body.legs.sink_m[:, None] * _AHEAD
+    )
 
 
 def finish(body: Torso, hands_m: dict[str, Array], fps: float) -> Motion:
@@ -107,6 +114,9 @@ def finish(body: Torso, hands_m: dict[str, Array], fps: float) -> Motion:
         turned |= _arm(body, side, smooth(hands_m[side], 0.06 * fps), fps)
     stacked = np.stack([turned[name] for name in BODY.names], axis=1)
     local = local_from_global(BODY, stacked)
+    for side in SIDES:
+        for name in (f"{side}_collar", f"{side}_shoulder", f"{side}_elbow"):
+            local[:, _INDEX[name]] = _calmed(local[:, _INDEX[name]], fps)
     return Motion(fps, BODY, body.legs.root_m.astype(np.float32), local.astype(np.float32))
 
 
@@ -136,6 +146,20 @@ def _arm(body: Torso, side: str, wrist_m: Array, fps: float) -> dict[str, Array]
         upper=_OFFSETS[_INDEX[f"{side}_elbow"]], lower=_OFFSETS[_INDEX[f"{side}_wrist"]], hinge=_ELBOW_HINGES[side],
     )  # fmt: skip
     return {f"{side}_collar": collar, f"{side}_shoulder": upper, f"{side}_elbow": lower, f"{side}_wrist": lower}
+
+
+def _calmed(rotations: Array, fps: float) -> Array:
+    """Rotations (T, 3, 3) of an arm joint, smoothed only around moments in which it would whip about."""
+    quaternions = quaternion_wxyz_from_matrix(rotations)
+    step = np.sum(quaternions[1:] * quaternions[:-1], axis=-1)
+    quaternions[1:] *= np.cumprod(np.where(step < 0, -1.0, 1.0))[:, None]
+    speed = np.append(0.0, 2.0 * np.arccos(np.clip(np.abs(step), 0.0, 1.0))) * fps
+    whips = ease((speed - 0.6 * _WHIP_RAD_S) / (0.4 * _WHIP_RAD_S))
+    if not whips.any():
+        return rotations
+    share = np.clip(-lower_envelope(-whips, 0.08 * fps), 0.0, 1.0)[:, None]
+    mixed = quaternions * (1.0 - share) + smooth(quaternions, 0.1 * fps) * share
+    return matrix_from_quaternion_wxyz(mixed)
 
 
 def _steady_swivel(toward: Array, pole: Array, sigma_frames: float) -> Array:

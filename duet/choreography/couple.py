@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from duet.choreography.body import Torso, finish, look_at, torso
 from duet.choreography.hands import join_hands
@@ -12,6 +12,7 @@ from duet.choreography.score import BeatGrid, CoupleScore, Staging
 from duet.choreography.style import CoupleStyle, draw_style
 from duet.errors import InputError
 from duet.motion import Motion
+from duet.rotations import Array
 
 SLOWEST_BEAT_S, FASTEST_BEAT_S = 1.2, 0.2
 """Beat periods that can be stepped on: 50 to 300 beats a minute."""
@@ -42,11 +43,11 @@ def choreograph(
     The same arguments give the same dance. ``seconds`` is the length of the takes; by default they
     end one beat after the last. Raises InputError for beats nobody can step on.
     """
-    grid = BeatGrid(_checked(beat_times_s))
+    grid = BeatGrid(checked_beats(beat_times_s))
     rng = np.random.default_rng(seed)
     drawn = draw_style(rng, tempo_bpm=60.0 / grid.beat_s)
     style = style or drawn
-    times_s = _frame_times(grid, fps, seconds)
+    times_s = frame_times(grid, fps, seconds)
     score = Staging(grid, style, rng, start_s=min(0.0, float(grid.times_s[0])) - 2.0).run()
     return perform(score, style, grid, times_s, fps, rng)
 
@@ -55,19 +56,14 @@ def choreograph_tempo(
     seconds: float, tempo_bpm: float, seed: int, *, style: CoupleStyle | None = None, fps: float = 30.0
 ) -> Couple:
     """A salsa of ``seconds`` at a steady tempo, with the first count 1 at time 0."""
-    if not (np.isfinite(seconds) and seconds > 0 and np.isfinite(tempo_bpm) and tempo_bpm > 0):
-        raise InputError(
-            f"choreograph_tempo: expected a length and a tempo above 0, got {seconds} s at {tempo_bpm} BPM. Give both."
-        )
-    beats = np.arange(max(2, int(np.ceil(seconds * tempo_bpm / 60.0)))) * 60.0 / tempo_bpm
-    return choreograph(beats, seed, style=style, fps=fps, seconds=seconds)
+    return choreograph(steady_beats(seconds, tempo_bpm), seed, style=style, fps=fps, seconds=seconds)
 
 
 def perform(
     score: CoupleScore,
     style: CoupleStyle,
     grid: BeatGrid,
-    times_s: NDArray[np.float64],
+    times_s: Array,
     fps: float,
     rng: np.random.Generator,
 ) -> Couple:
@@ -86,14 +82,25 @@ def perform(
     return Couple(leader, follower, score.figures)
 
 
-def _frame_times(grid: BeatGrid, fps: float, seconds: float | None) -> NDArray[np.float64]:
+def steady_beats(seconds: float, tempo_bpm: float) -> Array:
+    """Beat times (N,) of ``seconds`` at one tempo, from 0. Raises InputError unless both are above 0."""
+    if not (np.isfinite(seconds) and seconds > 0 and np.isfinite(tempo_bpm) and tempo_bpm > 0):
+        raise InputError(
+            f"choreograph: expected a length and a tempo above 0, got {seconds} s at {tempo_bpm} BPM. Give both."
+        )
+    return np.arange(max(2, int(np.ceil(seconds * tempo_bpm / 60.0)))) * 60.0 / tempo_bpm
+
+
+def frame_times(grid: BeatGrid, fps: float, seconds: float | None) -> Array:
+    """(T,) seconds of each frame; up to one beat after the last, unless a length is given."""
     if not (np.isfinite(fps) and 10.0 <= fps <= 240.0):
         raise InputError(f"choreograph: expected 10 to 240 frames a second, got {fps}. Resample the take instead.")
     length_s = grid.seconds(len(grid)) if seconds is None else seconds
     return np.arange(max(2, int(np.floor(length_s * fps + 1e-6)))) / fps
 
 
-def _checked(beat_times_s: ArrayLike) -> NDArray[np.float64]:
+def checked_beats(beat_times_s: ArrayLike) -> Array:
+    """Beat times (N,) one can step on. Raises InputError for others."""
     beats = np.asarray(beat_times_s, dtype=np.float64)
     if beats.ndim != 1 or len(beats) < 2 or not np.isfinite(beats).all():
         raise InputError(

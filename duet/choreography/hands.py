@@ -6,7 +6,7 @@ from duet.choreography.body import ARM_REACH_M, Torso, direction, free_hand
 from duet.choreography.curves import ease, held, smooth
 from duet.choreography.figures import CONNECTIONS
 from duet.choreography.legs import SIDES
-from duet.choreography.score import CoupleScore
+from duet.choreography.score import CoupleScore, Gesture
 from duet.choreography.style import CoupleStyle
 from duet.rotations import Array, normalise
 
@@ -14,6 +14,12 @@ _WRIST_GAP_M = 0.05
 """Each wrist stays this far from the point where the hands meet."""
 _BODY_RADIUS_M, _SKIN_M = 0.20, 0.14
 """Held hands keep this far from the axis of each body, and any wrist at least that far."""
+_GESTURES_M = {
+    "wave": np.array([0.20, 0.28, 0.16]),
+    "raise": np.array([0.06, 0.42, 0.12]),
+    "offer": np.array([0.0, -0.20, 0.36]),
+}
+"""Where a gesture's wrist is from its shoulder: outwards, up, ahead."""
 _HEAD_RADIUS_M = 0.19
 _PAIRS = {
     "aside": ("left", "right"), "left": ("left", "right"), "right": ("right", "left"),
@@ -51,6 +57,13 @@ def join_hands(
     ):
         ease_of_it = smooth(_comfort((leader, follower)[who], side, point), 0.08 * fps)
         wishes[who][side].append((share * ease_of_it, _in_front((leader, follower)[who], side, point)))
+    for gesture in score.gestures:
+        body = (leader, follower)[gesture.who]
+        wanted = wishes[gesture.who][gesture.side]
+        # A hand that is held stays with its partner.
+        spare = 1.0 - np.minimum(sum((w for w, _ in wanted), np.zeros((len(times_s), 1))), 1.0)
+        share, wrist = _gesture(gesture, body, times_s)
+        wanted.append((share * spare, wrist))
     clear = [_blend(hand, wish) for hand, wish in zip(hands, wishes, strict=True)]
     for tracks, own, other in zip(clear, (leader, follower), (follower, leader), strict=True):
         for side in SIDES:
@@ -58,6 +71,16 @@ def join_hands(
             clear_of_other = _off_head(_outside(reached, (other,), _SKIN_M), other)
             tracks[side] = _off_head(_before_midline(own, clear_of_other), own)
     return clear[0], clear[1]
+
+
+def _gesture(gesture: Gesture, body: Torso, times_s: Array) -> tuple[Array, Array]:
+    """Weight (T, 1) and wrist (T, 3) of a hand that waves, is raised, or is held out."""
+    sign = 1.0 if gesture.side == "left" else -1.0
+    weight = ease((times_s - gesture.start_s) / 0.55) * ease((gesture.stop_s - times_s) / 0.55)
+    way = np.broadcast_to(_GESTURES_M[gesture.kind] * np.array([sign, 1.0, 1.0]), (len(times_s), 3)).copy()
+    if gesture.kind == "wave":
+        way[:, 0] += 0.10 * np.sin(2 * np.pi * 1.9 * (times_s - gesture.start_s))
+    return weight[:, None], body.shoulder(gesture.side) + np.einsum("tij,tj->ti", body.chest, way)
 
 
 def _blend(free: dict[str, Array], wishes: dict[str, list[tuple[Array, Array]]]) -> dict[str, Array]:

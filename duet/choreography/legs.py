@@ -38,6 +38,8 @@ class LowerBody:
     """(T, 3) pelvis."""
     pelvis: Array
     """(T, 3, 3) global rotation of the pelvis."""
+    sink_m: Array
+    """(T,) how deep it crouches."""
     legs: dict[str, Array]
     """Joint name -> (T, 3, 3) global rotation, for hips, knees, ankles and feet."""
 
@@ -89,13 +91,18 @@ def lower_body(
     style = score.style
     feet = [_foot_track(score.falls, foot, times_s, path.heading_rad, style) for foot in range(2)]
     swell = 1.0 + 0.15 * style.noise * slow_noise(rng, len(times_s), fps, period_s=5.0)[:, 0]
-    pelvis = _pelvis_rotation(path.heading_rad, path.balance * swell, style)
+    deep = _crouch(score, times_s, fps)
+    pelvis = _pelvis_rotation(path.heading_rad, path.balance * swell, 0.5 * style.lean_rad + 0.6 * deep, style)
     beat_phase = 2 * np.pi * grid.beat_of(times_s)
     sink = 0.02 * style.noise * slow_noise(rng, len(times_s), fps, period_s=3.0)[:, 0]
     wanted = _REST[0, 1] - style.crouch_m - style.bounce_m * np.cos(beat_phase) - np.abs(sink)
-    root = np.stack([path.ground_m[:, 0], wanted, path.ground_m[:, 1]], axis=-1)
+    # Who crouches sits back a little.
+    ground = path.ground_m - 0.25 * deep[:, None] * np.stack([np.sin(path.heading_rad), np.cos(path.heading_rad)], -1)
+    root = np.stack([ground[:, 0], wanted - deep, ground[:, 1]], axis=-1)
     _settle(root, pelvis, feet, fps)
-    return LowerBody(path.heading_rad, path.balance, root, pelvis, _pose_legs(root, pelvis, path.heading_rad, feet))
+    return LowerBody(
+        path.heading_rad, path.balance, root, pelvis, deep, _pose_legs(root, pelvis, path.heading_rad, feet)
+    )
 
 
 def _foot_track(falls: list[Footfall], foot: int, times_s: Array, heading: Array, style: DancerStyle) -> _FootTrack:
@@ -187,6 +194,13 @@ def _weight_path(
         share = style.commit * fall.weight
         place = under[fall.foot] * share + under[1 - fall.foot] * (1 - share)
         side = 1.0 if fall.foot == LEFT else -1.0
+        rests = next_s - fall.time_s > 3.5 * beat_s
+        if rests:
+            # Nothing to do for a while: back between the feet.
+            at += [fall.time_s + 0.3 * beat_s, fall.time_s + 2.0 * beat_s, next_s - 0.8 * beat_s]
+            where += [place, *[(under[0] + under[1]) / 2] * 2]
+            lean += [side, 0.0, 0.0]
+            continue
         for key_s in (fall.time_s + 0.30 * beat_s, max(fall.time_s + 0.31 * beat_s, next_s - 0.55 * beat_s)):
             at.append(key_s)
             where.append(place)
@@ -203,11 +217,18 @@ def _middle(fall: Footfall) -> Array:
     return fall.ball_m - from_body(fall.yaw_rad, 0.0, BALL_AHEAD_M)
 
 
-def _pelvis_rotation(heading: Array, balance: Array, style: DancerStyle) -> Array:
+def _crouch(score: DancerScore, times_s: Array, fps: float) -> Array:
+    """(T,) metres by which the score lowers the pelvis."""
+    if not score.sinks:
+        return np.zeros(len(times_s))
+    return smooth(keyed([at for at, _ in score.sinks], [depth for _, depth in score.sinks], times_s), 0.12 * fps)
+
+
+def _pelvis_rotation(heading: Array, balance: Array, tilt_rad: Array, style: DancerStyle) -> Array:
     """Cuban motion: the standing side's hip rises and goes back, the free one drops."""
     zero = np.zeros_like(heading)
     roll = matrix_from_rotvec(np.stack([zero, zero, style.hip_roll_rad * balance], axis=-1))
-    tilt = matrix_from_rotvec(np.stack([zero + 0.5 * style.lean_rad, zero, zero], axis=-1))
+    tilt = matrix_from_rotvec(np.stack([tilt_rad, zero, zero], axis=-1))
     return yaw_matrix(heading + style.hip_yaw_rad * balance) @ tilt @ roll
 
 

@@ -43,6 +43,8 @@ class DancerScore:
     turn_times_s: list[float] = field(default_factory=list)
     turns_rad: list[float] = field(default_factory=list)
     """Heading, unwrapped."""
+    sinks: list[tuple[float, float]] = field(default_factory=list)
+    """(seconds, metres): how far the pelvis is lowered, beside what the style asks for."""
 
     def stand(self, time_s: float, station: Array, yaw_rad: float) -> None:
         """Both feet under the body at ``station`` (2,)."""
@@ -85,6 +87,19 @@ class DancerScore:
         return ball + from_body(yaw_rad, (1.0 if foot == LEFT else -1.0) * max(_FEET_LEAST_M - away, 0.0), 0.0)
 
 
+@dataclass(frozen=True)
+class Gesture:
+    """A hand that does something of its own for a while."""
+
+    who: int
+    """0 the leader, 1 the follower."""
+    side: str
+    kind: str
+    """``wave``, ``raise`` or ``offer``."""
+    start_s: float
+    stop_s: float
+
+
 @dataclass
 class CoupleScore:
     """Both parts, the hands, and the names of the figures."""
@@ -95,6 +110,7 @@ class CoupleScore:
     holds: list[Array] = field(default_factory=list)
     """(len(CONNECTIONS),) weights each."""
     figures: list[tuple[str, float]] = field(default_factory=list)
+    gestures: list[Gesture] = field(default_factory=list)
 
     def hold(self, time_s: float, hold: Hold) -> None:
         """From ``time_s`` on these hands are joined."""
@@ -170,7 +186,7 @@ class Staging:
     def __init__(self, grid: BeatGrid, style: CoupleStyle, rng: np.random.Generator, start_s: float) -> None:
         self.grid, self.style, self.rng = grid, style, rng
         self.score = CoupleScore(DancerScore(style.leader), DancerScore(style.follower))
-        slot = rng.uniform(-np.pi, np.pi)
+        slot = rng.choice([-1.0, 1.0]) * np.pi / 2 + rng.normal(0.0, 0.4)
         half = from_body(slot, 0.0, style.closed_m / 2)
         self.stations = [-half, half]
         self.yaws = [slot, slot + np.pi]
@@ -195,13 +211,16 @@ class Staging:
     def _place(self, figure: Figure, beat: int) -> None:
         """Write one figure that begins on ``beat``."""
         way = self.stations[1] - self.stations[0]
+        slot = float(np.arctan2(way[0], way[1]))
+        # The slot strays, and comes back to lie across the view of who watches from the front.
+        turning = self.style.turning_rad + self.rng.normal(0.0, 0.5 if figure.name == "basic" else 0.3)
         frame = _Frame(
-            slot_rad=float(np.arctan2(way[0], way[1])),
+            slot_rad=slot,
             centre_m=(self.stations[0] + self.stations[1]) / 2,
             start_m=float(np.hypot(*way)),
             middle_m=1.08 * self.style.closed_m if figure.near else None,
             end_m=getattr(self.style, f"{figure.end}_m") * self.rng.uniform(0.93, 1.07),
-            turning_rad=self.style.turning_rad + self.rng.normal(0.0, 0.5 if figure.name == "basic" else 0.3),
+            turning_rad=turning + 0.45 * np.sin(2 * slot),
             # The couple wanders, and comes back to the middle of the floor.
             travel_m=self.rng.normal(size=2) * self.style.travel_m - 0.12 * (self.stations[0] + self.stations[1]) / 2,
         )
