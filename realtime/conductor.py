@@ -159,7 +159,9 @@ class Conductor:
         for frame in self.leader.take_new(now):
             grid = self._leader_track.push(frame)
             if self.log is not None and grid:
-                self.log.add_leader(self._leader_track.newest_index, self._leader_track.newest(grid))
+                self.log.add_leader(
+                    self._leader_track.newest_index, self._leader_track.newest(grid), frame.rotations_6d
+                )
             self.glance.leader = frame
             if frame.status is not LeaderStatus.TRACKED:
                 self.health.count("held_frames")

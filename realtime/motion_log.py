@@ -17,13 +17,14 @@ class MotionLog:
 
     def __init__(self, fps: float) -> None:
         self._fps = fps
-        self._leader: dict[int, NDArray[np.float32]] = {}
+        self._leader: dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
         self._follower: dict[int, FollowerPose] = {}
 
-    def add_leader(self, newest_index: int, joints_m: NDArray[np.float32]) -> None:
-        """Measured joints (n, 22, 3) of the grid frames up to ``newest_index``."""
+    def add_leader(self, newest_index: int, joints_m: NDArray[np.float32], rotations_6d: NDArray[np.float32]) -> None:
+        """Measured joints (n, 22, 3) of the grid frames up to ``newest_index``, and the rotations (22, 6) of the
+        measurement that completed them."""
         for i, joints in enumerate(joints_m):
-            self._leader[newest_index - len(joints_m) + 1 + i] = joints
+            self._leader[newest_index - len(joints_m) + 1 + i] = joints, rotations_6d
 
     def add_follower(self, frame: int, pose: FollowerPose) -> None:
         """The pose shown in grid frame ``frame``."""
@@ -36,7 +37,8 @@ class MotionLog:
         root = np.array([p.root_m for p in poses], dtype=np.float32).reshape(-1, 3)
         quaternions = np.array([p.quaternions_wxyz for p in poses], dtype=np.float32).reshape(-1, len(BODY), 4)
         rotations = matrix_from_quaternion_wxyz(quaternions)
-        leader = np.array([self._leader[f] for f in frames], dtype=np.float32).reshape(-1, len(BODY), 3)
+        leader = np.array([self._leader[f][0] for f in frames], dtype=np.float32).reshape(-1, len(BODY), 3)
+        led_6d = np.array([self._leader[f][1] for f in frames], dtype=np.float32).reshape(-1, len(BODY), 6)
         return {
             "time_s": np.array(frames, dtype=np.float64) / self._fps,
             "leader_joints_m": leader,
@@ -46,13 +48,15 @@ class MotionLog:
             "joint_names": np.array(BODY.names),
             "parents": np.array(BODY.parents),
             "offsets_m": BODY.offsets_m,
+            "leader_root_m": leader[:, 0],
+            "leader_rotations_6d": led_6d,
             "follower_root_m": root,
             "follower_rotations_6d": six_d_from_matrix(rotations).astype(np.float32),
         }
 
     def save(self, path: str | Path) -> None:
         """Write ``time_s (T,)``, ``leader_joints_m`` and ``follower_joints_m (T, 22, 3)``, ``source (T,)``
-        and what is needed to read the follower back as a take; whole or not at all."""
+        and what is needed to read either dancer back as a take; whole or not at all."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.stem}.part.npz")
