@@ -487,10 +487,13 @@ until_s = blocks[-1].time_s + len(blocks[-1].samples) / 48000
 piece, started_s = groove.samples.mean(axis=1), player.started_s
 print("STATE", player.status, ear.status, player.xruns, ear.xruns)
 player.stop(); ear.stop()
-match = np.fft.irfft(np.fft.rfft(piece, 1 << 21) * np.conj(np.fft.rfft(heard, 1 << 21)))[: len(piece)]
-at = int(match.argmax())
-alike = np.corrcoef(piece[at : at + len(heard)], heard)[0, 1] if heard.any() else 0.0
-print("RESULT", alike, 1e3 * (until_s - 1.0 - (started_s + at / 48000)))
+spectrum, results = np.fft.rfft(piece, 1 << 21), []
+for part in range(4):  # a busy server drops sound here and there: the best quarter of a second counts
+    sound = heard[12000 * part : 12000 * (part + 1)]
+    at = int(np.fft.irfft(spectrum * np.conj(np.fft.rfft(sound, 1 << 21)))[: len(piece)].argmax())
+    alike = np.corrcoef(piece[at : at + 12000], sound)[0, 1] if sound.any() else 0.0
+    results.append((alike, 1e3 * (until_s - 1.0 + 0.25 * part - (started_s + at / 48000))))
+print("RESULT", *max(results))
 """
 
 
@@ -543,5 +546,5 @@ def test_what_is_played_is_heard_by_a_device(pulse):
     result = [line.split()[1:] for line in run.stdout.splitlines() if line.startswith("RESULT")]
     assert result, run.stderr[-2000:]
     alike, shift_ms = (float(x) for x in result[0])
-    assert alike > 0.7, run.stdout  # 1.0; less where the machine is so busy that the server drops sound
+    assert alike > 0.9, run.stdout  # 1.0: what arrives is unaltered
     assert abs(shift_ms) < 200.0, run.stdout  # 0 to 60 ms: the server's own estimate of its latency
