@@ -73,10 +73,10 @@ FOLLOWER_LOOK = Look(
     lashes=True,
     skin_vertices=2700,
     garments=(
-        Garment(bodice(0.12), _RED, 0.45, (0.008, 0.005), 3),
+        Garment(bodice(0.12), _RED, 0.45, (0.010, -0.001), 3, skin_under_m=0.045),
         Garment(shoes(-0.004, slope=0.13), (0.72, 0.52, 0.36), 0.8, (0.003, 0.001), 2),
     ),
-    skirt=Garment(above_knees(0.03), _RED, 0.35, (0.004, 0.010)),
+    skirt=Garment(above_knees(0.03), _RED, 0.35, (0.007, 0.010), skin_under_m=0.06),
 )
 DANCERS: Mapping[str, tuple[Mapping[str, float], Look]] = {
     "leader": (LEADER_SHAPE, LEADER_LOOK),

@@ -13,11 +13,12 @@ from ui.bake_mesh import Floats, Mesh, clip, double_sided, join, puffed, shaded,
 from ui.bake_source import JOINT_NAMES, Figure
 
 Field = Callable[[Figure, Mesh], Floats]
+Cover = tuple[Field, float]
+"""Where something lies over the skin, and how far inside its edge skin is no longer needed, metres."""
 Colour = tuple[float, float, float]
 
-_HIDDEN_DEPTH_M = 0.018
-"""Skin further than this inside a garment's edge is left out."""
-_SEEN_UNDER_SKIRT_M = 0.06
+_SCALP_UNDER_HAIR_M = 0.018
+_SINK_M = 0.008
 _ARM = [JOINT_NAMES.index(name) for name in JOINT_NAMES if "left" in name or "right" in name]
 _ARM = [j for j in _ARM if JOINT_NAMES[j].split("_")[1][:5] not in ("hip", "knee", "ankle", "foot", "eye", "colla")]
 _HEAD = [JOINT_NAMES.index(name) for name in ("head", "jaw", "left_eye", "right_eye")]
@@ -34,6 +35,8 @@ class Garment:
     smoothing: int = 4
     loose: bool = False
     """Whether the edges stand off too; else they lie on the skin."""
+    skin_under_m: float = 0.035
+    """Skin further than this inside the edge is left out."""
 
 
 @dataclass(frozen=True)
@@ -55,27 +58,31 @@ class Look:
 def dress(figure: Figure, look: Look) -> Mesh:
     """The whole dancer: skin, eyes, garments, hair; colours painted, hidden skin dropped."""
     parts = [_eyes(figure, look), *_brows(figure, look), _hair(figure, look)]
-    hidden = [lambda mesh: _hair_field(figure, mesh)]
+    covers: list[Cover] = [(_hair_field, _SCALP_UNDER_HAIR_M)]
     for garment in look.garments:
         parts.append(_sew(figure, garment))
-        hidden.append(lambda mesh, field=garment.field: field(figure, mesh))
+        covers.append((garment.field, garment.skin_under_m))
     if look.skirt is not None:
         parts.append(_skirt(figure, look.skirt))
         # Legs are seen at the hem only; what is not there cannot poke through a lifted skirt.
-        hidden.append(lambda mesh, skirt=look.skirt: skirt.field(figure, mesh) - _SEEN_UNDER_SKIRT_M)
+        covers.append((look.skirt.field, look.skirt.skin_under_m))
     if look.bun:
         parts.append(_bun(figure, look))
     if look.lashes:
         lashes = figure.part(*(f"helper-{side}-eyelashes-{k}" for side in "lr" for k in (1, 2)))
         parts.append(shaded(lashes.painted((0.05, 0.04, 0.04), 0.0)))
-    return join(_skin(figure, look, hidden), *parts)
+    return join(_skin(figure, look, covers), *parts)
 
 
-def _skin(figure: Figure, look: Look, hidden: list[Callable[[Mesh], Floats]]) -> Mesh:
+def _skin(figure: Figure, look: Look, covers: list[Cover]) -> Mesh:
     """The body's visible skin with painted lips, thinned with care for the face."""
     body = figure.part("body").painted(look.skin, 0.25)
-    depth = np.max([field(body) for field in hidden], axis=0)
-    drop = (depth > _HIDDEN_DEPTH_M) | (figure.masks["inside-mouth"][body.source] > 0.5)
+    depths = [field(figure, body) for field, _ in covers]
+    hidden = np.any([depth > under for depth, (_, under) in zip(depths, covers, strict=True)], axis=0)
+    # What stays under cloth sinks a little, so that it does not come through where the cloth was smoothed.
+    sink = _SINK_M * np.clip((np.max(depths[1:], axis=0) - 0.015) / 0.02, 0.0, 1.0)
+    body = puffed(body, -sink)
+    drop = hidden | (figure.masks["inside-mouth"][body.source] > 0.5)
     body = body.keep_faces(~drop[body.faces].all(1))
     lips = figure.masks["lips"][body.source, None] ** 2
     colours = body.colours.copy()

@@ -84,8 +84,8 @@ class Scene:
         self._shadow_map.repeat_x = self._shadow_map.repeat_y = False
         self._shadow_target = context.framebuffer(depth_attachment=self._shadow_map)
         self._hud = Hud(context, size)
-        self._targets: tuple[moderngl.Framebuffer, moderngl.Framebuffer] | None = None
-        self.resize(size)
+        self._size = size
+        self._targets = self._make_targets(size)
 
     def body_array(self, vertices: moderngl.Buffer, faces: moderngl.Buffer) -> list[moderngl.VertexArray]:
         """The shadow's and the picture's vertex array over one avatar's buffers."""
@@ -106,32 +106,32 @@ class Scene:
         """Draw at ``size`` pixels from now on."""
         if size[0] < 1 or size[1] < 1:
             raise PictureError(f"Picture: expected at least 1x1 pixels, got {size[0]}x{size[1]}. Give a size WxH.")
-        if self._targets is not None:
-            for target in set(self._targets):
-                for attachment in (*target.color_attachments, target.depth_attachment):
-                    if attachment is not None:
-                        attachment.release()
-                target.release()
+        for target in set(self._targets):
+            for attachment in (*target.color_attachments, target.depth_attachment):
+                attachment.release()
+            target.release()
+        self._targets = self._make_targets(size)
         self._size = size
-        plain = self.context.framebuffer([self.context.renderbuffer(size)], self.context.depth_renderbuffer(size))
-        smooth = plain
-        if self._samples:
-            smooth = self.context.framebuffer(
-                [self.context.renderbuffer(size, samples=self._samples)],
-                self.context.depth_renderbuffer(size, samples=self._samples),
-            )
-        self._targets = smooth, plain
         self._hud.resize(size)
 
+    def _make_targets(self, size: tuple[int, int]) -> tuple[moderngl.Framebuffer, moderngl.Framebuffer]:
+        """What is drawn into, and the finished picture; the same without smooth edges."""
+        context = self.context
+        self._picture = context.texture(size, 4)
+        plain = context.framebuffer([self._picture], context.depth_renderbuffer(size))
+        if not self._samples:
+            return plain, plain
+        colour = context.renderbuffer(size, samples=self._samples)
+        depth = context.depth_renderbuffer(size, samples=self._samples)
+        return context.framebuffer([colour], depth), plain
+
     @property
-    def picture(self) -> moderngl.Framebuffer:
-        """The finished picture, for reading or for copying to a window."""
-        assert self._targets is not None
-        return self._targets[1]
+    def picture(self) -> moderngl.Texture:
+        """The finished picture, bottom row first as OpenGL has it, for showing it elsewhere."""
+        return self._picture
 
     def draw(self, state: SceneState) -> None:
         """Draws into ``picture``."""
-        assert self._targets is not None
         shown = [(self._follower, state.follower)]
         if state.leader is not None:
             shown.append((self._leader, state.leader))
@@ -146,16 +146,16 @@ class Scene:
         target.use()
         target.clear(0.0, 0.0, 0.0, 1.0)
         self._draw_stage([dancer for dancer, _ in shown], reach_m)
-        if target is not self.picture:
-            self.context.copy_framebuffer(self.picture, target)
-            self.picture.use()
+        if self._samples:
+            self.context.copy_framebuffer(self._targets[1], target)
+            self._targets[1].use()
         if state.hud is not None:
             self._hud.draw(state.hud)
 
     def read(self) -> NDArray[np.uint8]:
         """(height, width, 3) the finished picture, top row first."""
         width, height = self._size
-        pixels = np.frombuffer(self.picture.read(components=3, alignment=1), dtype=np.uint8)
+        pixels = np.frombuffer(self._targets[1].read(components=3, alignment=1), dtype=np.uint8)
         return np.ascontiguousarray(pixels.reshape(height, width, 3)[::-1])
 
     def _light(self, light: NDArray[np.float64], aspect: float) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 
 import glfw
 import moderngl
+import numpy as np
 
 from duet.errors import PictureError
 from ui.scene import Scene
+from ui.shaders import build_program
 
 _LEAST_SIZE = 320, 180
 
@@ -49,6 +51,9 @@ class Window:
         glfw.swap_interval(1 if wait_for_display else 0)
         glfw.set_key_callback(self._window, self._on_key)
         self.context = moderngl.create_context(require=330)
+        corners = self.context.buffer(np.array([-1, -1, 1, -1, -1, 1, 1, 1], dtype=np.float32).tobytes())
+        program = build_program(self.context, "present")
+        self._rectangle = self.context.vertex_array(program, [(corners, "2f", "in_corner")])
 
     @property
     def size(self) -> tuple[int, int]:
@@ -68,9 +73,12 @@ class Window:
 
     def show(self, scene: Scene) -> None:
         """Puts the scene's picture on the screen and takes in what keys were pressed."""
-        if scene.size == self.size:
-            self.context.screen.viewport = (0, 0, *self.size)
-            self.context.copy_framebuffer(self.context.screen, scene.picture)
+        # A textured rectangle and no blit: the binding's idea of the screen's size is that of its first moment.
+        self.context.screen.use()
+        self.context.viewport = (0, 0, *self.size)
+        self.context.disable(moderngl.DEPTH_TEST | moderngl.CULL_FACE | moderngl.BLEND)
+        scene.picture.use(0)
+        self._rectangle.render(moderngl.TRIANGLE_STRIP)
         glfw.swap_buffers(self._window)
         glfw.poll_events()
 

@@ -1,0 +1,199 @@
+"""What the stage shows: compared with a reference, and measured in pixels."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from duet.errors import PictureError
+from duet.frames import LeaderStatus, PoseSource
+from duet.rotations import matrix_from_rotvec, quaternion_wxyz_from_matrix, yaw_matrix
+from duet.skeleton import BODY
+from ui.avatar import BodyPose, shipped_avatar
+from ui.hud import HudValues
+from ui.scene import Scene, SceneState, create_headless_context
+
+SIZE = (320, 180)
+REFERENCE = Path(__file__).parent / "reference" / "couple.png"
+FAR_UP_M = 50.0
+
+HUD = HudValues(
+    tempo_bpm=180.0, beat_phase=0.25, beat_in_bar=3, lag_ms=183.0, tick_ms=31.0, budget_ms=133.0,
+    leader=LeaderStatus.TRACKED, source=PoseSource.MODEL,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def context():
+    try:
+        made = create_headless_context()
+    except PictureError as error:
+        pytest.skip(f"no OpenGL without a window here: {error}")
+    yield made
+    made.release()
+
+
+@pytest.fixture(scope="module")
+def scene(context) -> Scene:
+    return Scene(context, SIZE)
+
+
+def pose(x: float, z: float, yaw: float, *, step: float = 0.5, height: float = 0.0) -> BodyPose:
+    """A dancer with bent arms and one knee lifted by ``step`` rad."""
+    turns = np.zeros((22, 3))
+    for side, sign in (("left", -1.0), ("right", 1.0)):
+        turns[BODY.index(f"{side}_shoulder")] = (0.0, 0.5 * sign, 0.9 * sign)
+        turns[BODY.index(f"{side}_elbow")] = (0.0, 1.2 * sign, 0.0)
+    turns[BODY.index("left_hip")], turns[BODY.index("left_knee")] = (-step, 0, 0), (2 * step, 0, 0)
+    matrices = matrix_from_rotvec(turns)
+    matrices[0] = yaw_matrix(yaw)
+    return BodyPose(np.array([x, 0.878 + height, z]), quaternion_wxyz_from_matrix(matrices))
+
+
+COUPLE = SceneState(0.0, pose(0.45, 0.0, -1.1), pose(-0.45, 0.0, 1.1, step=0.2))
+
+
+def draw(scene: Scene, state: SceneState) -> np.ndarray:
+    # A cut in time puts the camera where it settles.
+    scene.framing.time_s = None
+    scene.framing.turn_rad = 0.0
+    scene.draw(state)
+    return scene.read().astype(int)
+
+
+def coarse(picture: np.ndarray) -> np.ndarray:
+    height, width, _ = picture.shape
+    return picture[: height // 5 * 5, : width // 5 * 5].reshape(height // 5, 5, width // 5, 5, 3).mean((1, 3))
+
+
+def red(picture: np.ndarray) -> np.ndarray:
+    return (picture[..., 0] > 120) & (picture[..., 1] < 60) & (picture[..., 2] < 90)
+
+
+def white(picture: np.ndarray) -> np.ndarray:
+    return (picture.min(-1) > 150) & (np.ptp(picture, axis=-1) < 45)
+
+
+def test_looks_like_the_reference(scene: Scene) -> None:
+    """Drivers differ in the last bits and at edges; people do not see that, so blocks of 5 pixels are compared."""
+    picture = draw(scene, replace(COUPLE, hud=HUD))
+    with Image.open(REFERENCE) as image:
+        difference = np.abs(coarse(picture) - coarse(np.asarray(image.convert("RGB"), dtype=int)))
+    assert difference.mean() < 2.0
+    assert np.percentile(difference, 99.5) < 25.0
+
+
+def test_two_dancers_in_their_colours(scene: Scene) -> None:
+    picture = draw(scene, COUPLE)
+    assert red(picture).sum() > 250
+    assert white(picture).sum() > 150
+    assert np.argwhere(white(picture))[:, 1].mean() < SIZE[0] / 2 < np.argwhere(red(picture))[:, 1].mean()
+
+
+def test_no_leader_no_picture_of_one(scene: Scene) -> None:
+    picture = draw(scene, replace(COUPLE, leader=None))
+    assert white(picture).sum() < 5  # the whites of her eyes
+    assert red(picture).sum() > 250
+
+
+def test_bodies_have_different_silhouettes(scene: Scene) -> None:
+    heights = []
+    for name in ("leader", "follower"):
+        one = Scene(scene.context, SIZE, follower=shipped_avatar(name))
+        here = draw(one, SceneState(0.0, pose(0, 0, 0, step=0.0)))
+        gone = draw(one, SceneState(0.0, pose(0, 0, 0, step=0.0, height=FAR_UP_M)))
+        above = (np.abs(here - gone).max(-1) > 12)[: SIZE[1] * 3 // 4]
+        heights.append((SIZE[1] - np.flatnonzero(above.any(1))[0], above.sum()))
+    assert heights[0][0] > heights[1][0] + 6
+
+
+@pytest.mark.parametrize("name", ["leader", "follower"])
+def test_feet_stand_on_the_floor_and_on_their_shadow(scene: Scene, name: str) -> None:
+    standing = pose(0, 0, 0.0, step=0.0)
+    one = Scene(scene.context, SIZE, follower=shipped_avatar(name))
+    here = draw(one, SceneState(0.0, standing))
+    gone = draw(one, SceneState(0.0, replace(standing, root_m=standing.root_m + [0, FAR_UP_M, 0])))
+    skin = shipped_avatar(name).skinned_vertices_m(standing)
+    assert abs(skin[:, 1].min()) < 0.005
+    clip = np.concatenate([skin, np.ones((len(skin), 1))], 1) @ one.framing.clip_from_world(SIZE[0] / SIZE[1]).T
+    lowest_row = (1 - (clip[:, 1] / clip[:, 3]).min()) / 2 * SIZE[1]
+    changed = np.flatnonzero((np.abs(here - gone).max(-1) > 12).any(1))
+    # Where the skin ends the picture's change ends too (the shadow falls away from the camera), to a pixel.
+    assert abs(changed[-1] + 1 - lowest_row) < 2.0
+    # Without lifting a foot there is no gap between sole and shadow: lifted, the shadow parts from it.
+    lifted = draw(one, SceneState(0.0, replace(standing, root_m=standing.root_m + [0, 0.25, 0])))
+    shadows = [(gone.sum(-1) - p.sum(-1) > 40).sum() for p in (here, lifted)]
+    assert shadows[1] > 0
+
+
+def test_shadow_lies_on_the_floor(scene: Scene) -> None:
+    here = draw(scene, COUPLE)
+    away = {"root_m": np.array([0.45, FAR_UP_M, 0.0])}
+    gone = draw(scene, replace(COUPLE, follower=replace(COUPLE.follower, **away),
+                               leader=replace(COUPLE.leader, root_m=np.array([-0.45, FAR_UP_M, 0.0]))))  # fmt: skip
+    darker = gone.sum(-1) - here.sum(-1) > 40
+    floor_rows = slice(int(SIZE[1] * 0.7), SIZE[1])
+    # To the left of the leader there is nothing but his shadow: the light comes from the right.
+    assert darker[floor_rows, : int(SIZE[0] * 0.33)].sum() > 20
+
+
+def test_drawing_again_gives_the_same_pixels(scene: Scene) -> None:
+    first = draw(scene, COUPLE)
+    draw(scene, replace(COUPLE, follower=pose(0.6, 0.3, 0.0)))
+    np.testing.assert_array_equal(first, draw(scene, COUPLE))
+
+
+def test_smooth_edges_and_other_sizes(context) -> None:
+    scene = Scene(context, (160, 90), samples=4)
+    small = draw(scene, COUPLE)
+    scene.resize((640, 360))
+    large = draw(scene, COUPLE)
+    assert small.shape == (90, 160, 3)
+    assert large.shape == (360, 640, 3)
+    shrunk = large.reshape(90, 4, 160, 4, 3).mean((1, 3))
+    assert np.abs(shrunk - small).mean() < 4
+    with pytest.raises(PictureError, match="at least 1x1"):
+        scene.resize((0, 10))
+
+
+def panel(scene: Scene, values: HudValues) -> np.ndarray:
+    return draw(scene, replace(COUPLE, hud=values))[:80, :190]
+
+
+def test_panel_shows_what_it_is_told(scene: Scene) -> None:
+    scene.resize((640, 360))
+    base = panel(scene, HUD)
+    without = draw(scene, COUPLE)[:80, :190]
+    assert np.abs(base - without).max() > 100
+    changes = {
+        "tempo_bpm": 95.0, "beat_phase": 0.7, "beat_in_bar": 1, "lag_ms": 500.0, "tick_ms": 150.0, "late_ticks": 7,
+        "leader": LeaderStatus.LOST, "source": PoseSource.HOLD,
+    }  # fmt: skip
+    for name, value in changes.items():
+        assert np.abs(panel(scene, replace(HUD, **{name: value})) - base).max() > 40, name
+    unknown = panel(scene, HudValues())
+    assert np.abs(unknown - base).max() > 100
+    lost = panel(scene, replace(HUD, leader=LeaderStatus.LOST))[66:80, 14:28]
+    red_lamp = (lost[..., 0] > 200) & (lost[..., 1] < 130)
+    assert red_lamp.sum() > 20
+    message = draw(scene, replace(COUPLE, hud=replace(HUD, message="Waiting for the leader · ü")))
+    assert np.abs(message - draw(scene, replace(COUPLE, hud=HUD)))[325:355].max() > 60
+    scene.resize(SIZE)
+
+
+def test_fast_enough_to_dance(context) -> None:
+    """Processor time a picture takes at 640x360 on software OpenGL, reading back included: far below 1/20 s."""
+    scene = Scene(context, (640, 360))
+    times = {None: [], HUD: []}
+    for k in range(24):
+        for hud in times:
+            started = time.process_time()
+            scene.draw(replace(COUPLE, time_s=k / 20, hud=hud))
+            scene.read()
+            times[hud].append(time.process_time() - started)
+    plain, with_hud = (float(np.median(t)) for t in times.values())
+    assert plain < 0.040
+    assert with_hud - plain < 0.006

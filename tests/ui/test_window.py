@@ -1,0 +1,73 @@
+"""The window under a virtual display, in a process of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import glfw
+import numpy as np
+from duet.skeleton import BODY
+from ui.avatar import BodyPose
+from ui.hud import HudValues
+from ui.scene import Scene, SceneState
+from ui.window import Window
+
+quaternions = np.zeros((22, 4))
+quaternions[:, 0] = 1
+pose = BodyPose(BODY.offsets_m[0], quaternions)
+with Window((320, 180), wait_for_display=False) as window:
+    scene = Scene(window.context, window.size)
+    state = SceneState(0.0, pose, None, HudValues())
+    scene.draw(state)
+    window.show(scene)
+    front = np.frombuffer(window.context.screen.read(components=3, viewport=(0, 0, 320, 180)), np.uint8)
+    assert front.max() > 100, "an empty window"
+    press = lambda key: window._on_key(None, key, 0, glfw.PRESS, 0)
+    press(glfw.KEY_H), press(glfw.KEY_SPACE)
+    assert window.input.frozen and not window.input.show_hud and window.open
+    press(glfw.KEY_F)
+    window.show(scene)
+    window.fit(scene)
+    assert scene.size == window.size == (800, 600), window.size
+    scene.draw(state)
+    window.show(scene)
+    press(glfw.KEY_F)
+    window.show(scene)
+    press(glfw.KEY_Q)
+    assert not window.open
+print("danced")
+"""
+
+
+@pytest.mark.skipif(shutil.which("xvfb-run") is None, reason="no xvfb-run: no virtual display to open a window on")
+def test_window_draws_listens_and_grows() -> None:
+    run = subprocess.run(
+        ["xvfb-run", "-a", "-s", "-screen 0 800x600x24 -noreset", sys.executable, "-c", SCRIPT],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "LP_NUM_THREADS": "1"},
+    )
+    assert "danced" in run.stdout, run.stderr
+
+
+def test_no_display_is_one_sentence() -> None:
+    code = (
+        "from duet.errors import PictureError\n"
+        "from ui.window import Window\n"
+        "try: Window((320, 180))\n"
+        "except PictureError as error: print(error)\n"
+    )
+    hidden = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=hidden | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert "expected a display" in run.stdout, run.stdout + run.stderr
