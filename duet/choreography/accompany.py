@@ -16,6 +16,7 @@ from duet.rotations import Array, wrap_angle
 _REACTION_S = 0.25
 _PARTNER_M_S = 1.15
 _NEAREST_M = 0.58
+_SLOW_BEAT_S = 0.52
 _STEP_WORTH_M = 0.07
 """A standing foot is only moved when it is this far from where it should be."""
 
@@ -27,6 +28,9 @@ def accompany(beat_times_s: ArrayLike, seed: int, *, fps: float = 30.0, seconds:
     for beats nobody can step on.
     """
     grid = BeatGrid(checked_beats(beat_times_s))
+    if grid.beat_s > _SLOW_BEAT_S:
+        # One step a beat would be too slow to stay with somebody who walks: twice as many.
+        grid = BeatGrid(np.interp(np.arange(2 * len(grid) - 1) / 2, np.arange(len(grid)), grid.times_s))
     rng = np.random.default_rng(seed)
     style = draw_style(rng, tempo_bpm=60.0 / grid.beat_s)
     style = replace(style, leader=draw_everyday_style(rng))

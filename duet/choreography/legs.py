@@ -20,6 +20,8 @@ _STRAIGHTEST = 0.985
 """Share of the whole leg length that is ever used: knees stay soft."""
 _TOES_IN_RAD, _TOES_OUT_RAD = 0.35, 0.7
 """How far a standing foot may be turned against the pelvis before it pivots on its ball."""
+_TRANSFER_S = 0.42
+"""Weight moves from foot to foot within this, however slow the music."""
 _FEET_APART_M = 0.13
 """A swinging foot passes the standing one at this distance."""
 _ROLL_OFF_S, _ROLL_ON_S = 0.16, 0.10
@@ -69,7 +71,7 @@ def floor_path(score: DancerScore, grid: BeatGrid, times_s: Array, fps: float, r
     """Heading and weight of one dancer for every frame of ``times_s`` (T,)."""
     style, beat_s = score.style, grid.beat_s
     heading = smooth(keyed(score.turn_times_s, score.turns_rad, times_s), 0.2 * beat_s * fps)
-    ground, balance = _weight_path(score.falls, times_s, beat_s, fps, style)
+    ground, balance = _weight_path(score.falls, times_s, min(beat_s, _TRANSFER_S), fps, style)
     drift = 0.01 * style.noise * slow_noise(rng, len(times_s), fps, period_s=3.0, columns=2)
     return FloorPath(heading, balance, ground + drift)
 

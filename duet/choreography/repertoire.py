@@ -22,7 +22,7 @@ class Entry:
     counts: int = 8
     turns: bool = False
     """Whether somebody turns in it."""
-    fastest_bpm: float = 240.0
+    fastest_bpm: float = float("inf")
 
 
 REPERTOIRE = {
@@ -31,17 +31,17 @@ REPERTOIRE = {
     "open break": Entry(figures.open_break, 1.0, ("open", "closed", "apart"), ("open",)),
     "hand to hand": Entry(figures.hand_to_hand, 1.0, ("open", "closed"), ("open",)),
     "cross body lead": Entry(figures.cross_body, 3.2, ("closed", "open"), ("closed", "open", "open")),
-    "inside turn": Entry(turning.inside_turn, 1.4, ("closed", "open"), ("open",), turns=True),
-    "outside turn": Entry(turning.outside_turn, 1.0, ("closed", "open"), ("open",), turns=True),
-    "right turn": Entry(turning.right_turn, 1.5, ("open",), ("open", "open", "closed"), turns=True),
+    "inside turn": Entry(turning.inside_turn, 1.4, ("closed", "open"), ("open",), turns=True, fastest_bpm=225.0),
+    "outside turn": Entry(turning.outside_turn, 1.0, ("closed", "open"), ("open",), turns=True, fastest_bpm=225.0),
+    "right turn": Entry(turning.right_turn, 1.5, ("open",), ("open", "open", "closed"), turns=True, fastest_bpm=225.0),
     "double turn": Entry(turning.double_turn, 0.6, ("open",), ("open",), turns=True, fastest_bpm=188.0),
-    "leader turn": Entry(turning.leader_turn, 0.8, ("open",), ("open", "apart"), turns=True),
-    "both turn": Entry(turning.both_turn, 0.4, ("open", "apart"), ("open", "apart"), turns=True),
-    "in and out": Entry(turning.in_and_out, 0.7, ("open",), ("open",), turns=True),
+    "leader turn": Entry(turning.leader_turn, 0.8, ("open",), ("open", "apart"), turns=True, fastest_bpm=225.0),
+    "both turn": Entry(turning.both_turn, 0.4, ("open", "apart"), ("open", "apart"), turns=True, fastest_bpm=225.0),
+    "in and out": Entry(turning.in_and_out, 0.7, ("open",), ("open",), turns=True, fastest_bpm=225.0),
     "walks": Entry(figures.walks, 0.7, ("closed", "open"), ("closed", "open")),
     "promenade": Entry(figures.promenade, 0.6, ("closed", "open"), ("open", "closed")),
     "circle": Entry(figures.circle, 0.9, ("open", "apart"), ("open",)),
-    "cuddle": Entry(turning.cuddle, 0.8, ("open",), ("open",), counts=16, turns=True),
+    "cuddle": Entry(turning.cuddle, 0.8, ("open",), ("open",), counts=16, turns=True, fastest_bpm=225.0),
     "groove": Entry(figures.groove, 0.3, ("closed", "open", "apart"), ("open", "closed")),
     "shine": Entry(figures.shine, 0.7, ("open", "apart"), ("apart", "open")),
 }
