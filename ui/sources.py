@@ -53,6 +53,8 @@ class Sources:
     seconds: float | None
     """How long they last; None for live ones."""
     names: dict[str, str]
+    music_repeats: bool = False
+    """Whether recorded music begins again when it is over, as it does for a live leader."""
 
     def soundtrack(self, seconds: float) -> tuple[NDArray[np.float32], int] | None:
         """What a film of ``seconds`` carries: ((N, 2), rate); None where the music is not known beforehand."""
@@ -61,6 +63,8 @@ class Sources:
             return None
         samples, rate_hz = known
         wanted = int(seconds * rate_hz)
+        if self.music_repeats:
+            return samples[np.arange(wanted) % len(samples)], rate_hz
         # Music that is over is followed by silence, as it is live.
         return np.pad(samples[:wanted], [(0, max(wanted - len(samples), 0)), (0, 0)]), rate_hz
 
@@ -100,7 +104,7 @@ def play_sources(leader: LeaderOptions, music: str | None, *, headless: bool) ->
             inputs = TakeLeader(take, LEADER_FPS)
             return Sources(inputs, ear, inputs.seconds, names)
         camera = CameraLeader(leader.source, health, height_m=leader.height_m, mirror=leader.mirror)
-        return Sources(camera, ear, None, names)
+        return Sources(camera, ear, None, names, music_repeats=True)
 
     return make
 
