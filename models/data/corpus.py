@@ -9,9 +9,9 @@ from duet.choreography import choreograph_tempo
 from duet.features import Placement
 from models.config import FollowerConfig
 from models.data.beats import step_beats
-from models.data.music import condition_from_beats
+from models.data.music import condition_from_beats, heard_condition
 from models.data.pairs import Pair, load_pairs
-from models.data.sequences import CLEAN, Corruption, Sequence, build_sequence
+from models.data.sequences import CLEAN, Corruption, Floats, Sequence, build_sequence
 from models.evaluation.closed_loop import Example, example_of
 
 STYLES = ("recorded", "recorded mirrored", "choreographed", "choreographed mirrored")
@@ -23,6 +23,8 @@ class Multiplication:
 
     copies: int = 5
     """Versions of every take and its mirror image; the first at the recorded tempo and distance."""
+    heard: int = 1
+    """Of these copies, how many dance to music that was rendered and listened to; the rest to a drawn likeness."""
     tempo: tuple[float, float] = (0.9, 1.1)
     distance_m: tuple[float, float] = (-0.05, 0.25)
     choreographed: int = 0
@@ -49,12 +51,20 @@ def recorded_sequences(
         for style, couple in enumerate((known, known.mirrored())):
             for copy in range(how.copies):
                 varied, wish = (couple, Placement()) if copy == 0 else vary(couple, rng, how)
-                assert varied.beats_s is not None
-                conditions = condition_from_beats(varied.beats_s, varied.frames, config.fps, rng)
+                conditions = _music(varied, config, rng, heard=copy < how.heard)
                 sequences.append(
                     build_sequence(varied, conditions, config, style=style, wish=wish, corruption=Corruption(), rng=rng)
                 )
     return sequences
+
+
+def _music(pair: Pair, config: FollowerConfig, rng: np.random.Generator, *, heard: bool) -> Floats:
+    """The music condition (T, 8) of a couple whose beats are known."""
+    assert pair.beats_s is not None
+    seed, lead_in_s = int(rng.integers(2**31)), float(rng.uniform(0.0, 6.0))
+    if heard:
+        return heard_condition(pair.beats_s, pair.frames, config.fps, seed=seed, lead_in_s=lead_in_s)
+    return condition_from_beats(pair.beats_s, pair.frames, config.fps, rng)
 
 
 def choreographed_sequences(config: FollowerConfig, rng: np.random.Generator, how: Multiplication) -> list[Sequence]:

@@ -1,42 +1,89 @@
-"""What the follower hears while a couple dances: the music condition on given beats."""
+"""What the follower hears while a couple dances: the music condition on given beats.
+
+``heard_condition`` renders the built-in groove on the beats and listens to it with the extractor that runs live:
+nothing can be nearer to the stage, but it takes a few seconds a take and is therefore cached. ``condition_from_beats``
+draws in a millisecond what that gives on average, with the tracker's early doubts.
+"""
+
+import hashlib
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from duet.music import CONDITION_SIZE
+from duet.beats import MusicListener
+from duet.groove import render_groove
+from duet.music import CONDITION_SIZE, extrapolate, music_condition
 
-_BEATS_PER_BAR = 4
+Floats = NDArray[np.float32]
+
+BEATS_PER_BAR = 4
+SOUND = slice(6, 8)
+"""Onset and loudness in a condition: of the sound itself, not of its pulse."""
+CACHE_FOLDER = Path("cache") / "music"
+_CACHE_VERSION = "1"
 
 
-def condition_from_beats(
-    beats_s: NDArray[np.float64], frames: int, fps: float, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """(T, 8) the condition a beat tracker would give for percussive music with these beats; the first is a downbeat.
+def condition_from_beats(beats_s: NDArray[np.float64], frames: int, fps: float, rng: np.random.Generator) -> Floats:
+    """(T, 8) about what a beat tracker gives for music with these beats; the first is a downbeat.
 
-    The tracker needs its first seconds to be sure, and its phase wanders a little.
+    Half of the time the music has only just begun: for some seconds the tracker is unsure, and wrong.
     """
     time_s = np.arange(frames) / fps
     period_s = float(np.median(np.diff(beats_s)))
-    before = int(np.ceil(beats_s[0] / period_s / _BEATS_PER_BAR) + 1) * _BEATS_PER_BAR
+    before = int(np.ceil(beats_s[0] / period_s / BEATS_PER_BAR) + 1) * BEATS_PER_BAR
     after = int(np.ceil(max(0.0, time_s[-1] - beats_s[-1]) / period_s)) + 2
-    grid = np.concatenate(
-        [
-            beats_s[0] + period_s * np.arange(-before, 0),
-            beats_s,
-            beats_s[-1] + period_s * np.arange(1, after + 1),
-        ]
-    )
+    lead_in, lead_out = np.arange(-before, 0), np.arange(1, after + 1)
+    grid = np.concatenate([beats_s[0] + period_s * lead_in, beats_s, beats_s[-1] + period_s * lead_out])
     beat = np.interp(time_s, grid, np.arange(len(grid)) - before)
-    wander = 0.03 * np.convolve(rng.normal(size=frames + 30), np.ones(30) / np.sqrt(30), "valid")[:frames]
-    since = (beat % 1.0) * period_s
-    phase = 2.0 * np.pi * (beat + wander)
-    rise = 1.0 - np.exp(-time_s / rng.uniform(0.5, 2.5))
-    accent = np.where(np.floor(beat) % _BEATS_PER_BAR == 0, 1.2, 0.8)
+    since_s = (beat % 1.0) * period_s
+
+    found_s = rng.uniform(0.5, 4.0) if rng.uniform() < 0.5 else 0.0
+    lost = (time_s < found_s) * rng.uniform(-2.0, 2.0)
+    wander = 0.03 * np.convolve(rng.normal(size=frames + 29), np.ones(30) / np.sqrt(30), "valid")
+    phase = 2.0 * np.pi * (beat + wander + lost)
+    sure = rng.uniform(0.85, 1.0) * np.clip((time_s - found_s + 3.0) / 3.0, 0.2, 1.0)
+    accent = np.where(np.floor(beat) % BEATS_PER_BAR == 0, 1.2, 0.8) * rng.uniform(0.8, 3.0)
+
     condition = np.empty((frames, CONDITION_SIZE), dtype=np.float32)
     condition[:, 0], condition[:, 1] = np.sin(phase), np.cos(phase)
-    condition[:, 2], condition[:, 3] = np.sin(phase / _BEATS_PER_BAR), np.cos(phase / _BEATS_PER_BAR)
-    condition[:, 4] = np.log2(60.0 / period_s / 120.0)
-    condition[:, 5] = rng.uniform(0.6, 1.0) * rise
-    condition[:, 6] = accent * np.exp(-since / 0.05) * rng.uniform(0.4, 1.0)
-    condition[:, 7] = rng.uniform(0.55, 0.85) + 0.08 * np.exp(-since / 0.1)
+    condition[:, 2], condition[:, 3] = np.sin(phase / BEATS_PER_BAR), np.cos(phase / BEATS_PER_BAR)
+    condition[:, 4] = np.log2(60.0 / period_s / 120.0) + 0.03 * rng.normal()
+    condition[:, 5] = sure
+    condition[:, 6] = np.minimum(accent * np.exp(-since_s / 0.05), 3.0) + 0.1 * rng.uniform(size=frames)
+    condition[:, 7] = rng.uniform(0.55, 0.8) + 0.08 * np.exp(-since_s / 0.1)
+    return condition
+
+
+def heard_condition(
+    beats_s: NDArray[np.float64], frames: int, fps: float, *, seed: int, lead_in_s: float, cache: Path | None = None
+) -> Floats:
+    """(T, 8) what the live listener hears of a groove on these beats that began ``lead_in_s`` before frame 0.
+
+    ``cache``: folder in which results are kept by content, ``cache/music`` unless given.
+    """
+    recipe = repr((_CACHE_VERSION, np.round(beats_s, 5).tolist(), frames, fps, seed, round(lead_in_s, 5)))
+    path = (cache or CACHE_FOLDER) / f"{hashlib.sha256(recipe.encode()).hexdigest()[:24]}.npz"
+    if path.is_file():
+        with np.load(path, allow_pickle=False) as kept:
+            return kept["condition"]
+    condition = _listen(beats_s + lead_in_s, frames, fps, seed, lead_in_s)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{seed}.part.npz")
+    np.savez(part, condition=condition)
+    part.replace(path)
+    return condition
+
+
+def _listen(beats_s: NDArray[np.float64], frames: int, fps: float, seed: int, lead_in_s: float) -> Floats:
+    groove = render_groove(frames / fps + lead_in_s + 0.5, beats_s, seed=seed)
+    listener = MusicListener(start_s=-lead_in_s, rate_hz=groove.rate_hz)
+    heard = listener.push(groove.samples)
+    times_s = np.array([frame.time_s for frame in heard])
+    condition = np.empty((frames, CONDITION_SIZE), dtype=np.float32)
+    for t in range(frames):
+        # The hop whose middle is nearest; its phases are moved to the frame's own time.
+        frame = heard[int(np.argmin(np.abs(times_s - t / fps)))]
+        condition[t] = extrapolate(frame, t / fps - frame.time_s)
+        condition[t, SOUND] = music_condition(frame)[SOUND]
     return condition

@@ -9,12 +9,14 @@ from duet.features import Placement
 from duet.kinematics import forward
 from duet.skeleton import BODY
 from models.data.beats import step_beats
-from models.data.music import condition_from_beats
+from models.data.music import heard_condition
 from models.data.pairs import Pair
 from models.data.take import Take
 from models.evaluation.metrics import Performance, measure
 from models.rollout import Danced, Partner, TorchPartner, dance
 
+LEAD_IN_S = 4.0
+"""The music plays for so long before the couple begins: dancers, too, listen before they start."""
 WARM_UP_S = 1.0
 """Not judged: the follower enters from the wished place while the real one is already dancing."""
 
@@ -28,9 +30,9 @@ class Example:
 
 
 def example_of(pair: Pair, seed: int = 0) -> Example:
-    """A recorded couple with music on its steps."""
+    """A couple with the built-in groove on its steps, heard as live."""
     beats = step_beats(pair) if pair.beats_s is None else pair.beats_s
-    conditions = condition_from_beats(beats, pair.frames, pair.leader.fps, np.random.default_rng(seed))
+    conditions = heard_condition(beats, pair.frames, pair.leader.fps, seed=seed, lead_in_s=LEAD_IN_S)
     return Example(pair, Take(pair.name, pair.leader.joints_m, conditions, pair.leader.fps, wish=Placement()))
 
 

@@ -14,7 +14,7 @@ from duet.forecast import forecast_leader, leader_flags, leader_window, music_wi
 from duet.rotations import wrap_angle, yaw_matrix
 from models.config import S
 from models.data.beats import step_beats
-from models.data.music import condition_from_beats
+from models.data.music import condition_from_beats, heard_condition
 from models.data.pairs import Pair, load_pairs, trim
 from models.data.sequences import CLEAN, Corruption, build_sequence, corrupt_leader, tail_tokens
 
@@ -70,12 +70,24 @@ def test_step_beats_find_the_tempo_of_the_steps(pair: Pair) -> None:
 def test_music_condition_follows_its_beats() -> None:
     beats = np.arange(0.4, 10.0, 1.0 / 3.0)
     conditions = condition_from_beats(beats, 300, 30.0, np.random.default_rng(0))
-    on_beat = conditions[np.round(beats * 30).astype(int)[:20]]
+    later = conditions[np.round(beats * 30).astype(int)[15:28]]
     assert conditions.shape == (300, 8)
-    assert on_beat[:, 1].min() > 0.8  # cos of the beat phase
-    np.testing.assert_allclose(conditions[:, 4], np.log2(180.0 / 120.0), atol=1e-5)
-    downbeats = on_beat[::4]
-    assert downbeats[:, 3].min() > 0.8
+    assert later[:, 1].min() > 0.8  # cos of the beat phase, once the tracker is sure
+    np.testing.assert_allclose(conditions[:, 4], np.log2(180.0 / 120.0), atol=0.15)
+    assert later[1::4, 3].min() > 0.8  # beats 16, 20, 24 begin a bar
+
+
+def test_heard_music_is_on_its_beats_and_kept(tmp_path: Path) -> None:
+    beats = np.arange(0.2, 9.0, 1.0 / 3.0)
+    heard = heard_condition(beats, 240, 30.0, seed=3, lead_in_s=4.0, cache=tmp_path)
+    phase = np.arctan2(heard[:, 0], heard[:, 1]) / (2 * np.pi)
+    off = phase - (np.arange(240) / 30.0 - 0.2) * 3.0
+    assert np.abs(off - np.round(off))[60:].mean() < 0.1
+    assert heard[60:, 5].mean() > 0.8
+    (kept,) = tmp_path.iterdir()
+    stamp = kept.stat().st_mtime_ns
+    np.testing.assert_array_equal(heard_condition(beats, 240, 30.0, seed=3, lead_in_s=4.0, cache=tmp_path), heard)
+    assert kept.stat().st_mtime_ns == stamp
 
 
 def test_a_still_leader_is_forecast_to_stay(pair: Pair) -> None:
