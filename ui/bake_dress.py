@@ -19,6 +19,7 @@ Colour = tuple[float, float, float]
 
 _SCALP_UNDER_HAIR_M = 0.018
 _SINK_M = 0.008
+_LINED_M = 0.015
 _ARM = [JOINT_NAMES.index(name) for name in JOINT_NAMES if "left" in name or "right" in name]
 _ARM = [j for j in _ARM if JOINT_NAMES[j].split("_")[1][:5] not in ("hip", "knee", "ankle", "foot", "eye", "colla")]
 _HEAD = [JOINT_NAMES.index(name) for name in ("head", "jaw", "left_eye", "right_eye")]
@@ -102,12 +103,16 @@ def _sew(figure: Figure, garment: Garment) -> Mesh:
     height = cloth.positions_m[:, 1]
     fall = (height.max() - height) / max(float(np.ptp(height)), 1e-6)
     ease = garment.ease_m[0] + fall * (garment.ease_m[1] - garment.ease_m[0])
+    depth = garment.field(figure, cloth)
     if not garment.loose:
-        ease *= np.clip(garment.field(figure, cloth) / 0.03, 0.25, 1.0)
+        ease *= np.clip(depth / 0.03, 0.25, 1.0)
     cloth = puffed(cloth, ease)
     floor = figure.part("helper-tights").positions_m[:, 1].min()
     cloth.positions_m[:, 1] = np.maximum(cloth.positions_m[:, 1], floor)
-    return shaded(cloth)
+    cloth = shaded(cloth)
+    # The inside is seen at the edges only: up a sleeve, down a collar.
+    edge = cloth.keep_faces(np.asarray(depth < _LINED_M)[cloth.faces].any(1))
+    return join(cloth, replace(edge, faces=edge.faces[:, ::-1], normals=-edge.normals))
 
 
 def _skirt(figure: Figure, garment: Garment) -> Mesh:

@@ -69,8 +69,8 @@ class Figure:
         return Mesh(self.positions_m[used], self.weights[used], colours, compact.reshape(faces.shape), used, none)
 
 
-def read_figure(mpfb: Path, targets: Mapping[str, float]) -> Figure:
-    """The figure under ``mpfb`` with shape ``targets`` (path under targets/ without suffix -> weight) applied.
+def read_figure(mpfb: Path, targets: Mapping[str, float], scale: float = 1.0) -> Figure:
+    """The figure under ``mpfb`` with shape ``targets`` (path under targets/ without suffix -> weight), then scaled.
 
     Raises ``InputError`` when a file is missing.
     """
@@ -82,7 +82,7 @@ def read_figure(mpfb: Path, targets: Mapping[str, float]) -> Figure:
     positions, uv, polygons = _read_obj(mpfb / "3dobjs" / "base.obj")
     for name, weight in targets.items():
         _add_target(positions, mpfb / "targets" / f"{name}.target.gz", weight)
-    positions *= _DECIMETRE
+    positions *= _DECIMETRE * scale
     cubes = {name: np.unique(faces) for name, faces in polygons.items() if name.startswith("joint-")}
     centres = {name: positions[corners].mean(0) for name, corners in cubes.items()}
     bind = _read_joints(mpfb, centres)

@@ -66,6 +66,7 @@ class FilmWriter:
         self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         self._size, self._fps = size, fps
         self._last_ticks = -1
+        self._ended = False
         self._samples_sent = 0
         self._container = self._open()
         self._video = self._add_video()
@@ -144,10 +145,13 @@ class FilmWriter:
             raise PictureError(f"Film: expected to write {self.path}, got {error}. Is the disk full?") from error
 
     def close(self) -> None:
-        """Completes the film and puts it at ``path``. Raises ``PictureError`` when no picture was written."""
+        """Completes the film and puts it at ``path``; again does nothing. Raises ``PictureError`` without pictures."""
+        if self._ended:
+            return
         if self._last_ticks < 0:
             self.discard()
             raise PictureError(f"Film: expected pictures for {self.path}, got none. Let it run for longer.")
+        self._ended = True
         self._send_audio(self._last_ticks / _TICKS_PER_S + 1.0 / self._fps, last=True)
         self._mux(self._video.encode(None))
         if self._audio is not None:
@@ -160,6 +164,7 @@ class FilmWriter:
 
     def discard(self) -> None:
         """Gives the film up and removes what was written."""
+        self._ended = True
         try:
             self._container.close()
         except (OSError, av.error.FFmpegError):

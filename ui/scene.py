@@ -33,13 +33,20 @@ class SceneState:
     hud: HudValues | None = None
 
 
-def create_headless_context(threads: int = 1) -> moderngl.Context:
-    """An OpenGL 3.3 context without a window, by EGL.
+def limit_software_threads(threads: int = 1) -> None:
+    """Keeps software OpenGL (Mesa's llvmpipe) from taking every core; call before a context is made.
 
-    Software rendering (Mesa's llvmpipe) would take every core; ``threads`` limits it, unless the environment's
-    LP_NUM_THREADS already does. Raises ``PictureError`` when there is no EGL.
+    An LP_NUM_THREADS in the environment goes before.
     """
     os.environ.setdefault("LP_NUM_THREADS", str(threads))
+
+
+def create_headless_context(threads: int = 1) -> moderngl.Context:
+    """An OpenGL 3.3 context without a window, by EGL; ``threads`` as in ``limit_software_threads``.
+
+    Raises ``PictureError`` when there is no EGL.
+    """
+    limit_software_threads(threads)
     # The plain names exist only with -dev packages, the versioned ones on every machine with a driver.
     choices: tuple[dict[str, Any], ...] = ({"libgl": "libGL.so.1", "libegl": "libEGL.so.1"}, {})
     failures: list[str] = []

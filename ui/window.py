@@ -12,7 +12,7 @@ import moderngl
 import numpy as np
 
 from duet.errors import PictureError
-from ui.scene import Scene
+from ui.scene import Scene, limit_software_threads
 from ui.shaders import build_program
 
 _LEAST_SIZE = 320, 180
@@ -33,6 +33,7 @@ class Window:
     def __init__(self, size: tuple[int, int], title: str = "Duet", *, wait_for_display: bool = True) -> None:
         self.input = WindowInput()
         self._windowed = (80, 80, *size)
+        limit_software_threads()
         if not glfw.init():
             raise PictureError("Window: expected a display, got none. Start from a desktop, or use --headless.")
         for hint, value in (

@@ -107,7 +107,7 @@ def test_bodies_have_different_silhouettes(scene: Scene) -> None:
         gone = draw(one, SceneState(0.0, pose(0, 0, 0, step=0.0, height=FAR_UP_M)))
         above = (np.abs(here - gone).max(-1) > 12)[: SIZE[1] * 3 // 4]
         heights.append((SIZE[1] - np.flatnonzero(above.any(1))[0], above.sum()))
-    assert heights[0][0] > heights[1][0] + 6
+    assert heights[0][0] > heights[1][0] + 3
 
 
 @pytest.mark.parametrize("name", ["leader", "follower"])

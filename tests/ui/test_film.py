@@ -23,6 +23,7 @@ def test_film_with_sound(tmp_path: Path) -> None:
         for k in range(40):
             assert film.write(picture(5 * k), k / 20)
         assert not path.exists()
+    film.close()
     facts = read_back(path)
     assert facts.size == SIZE
     assert facts.pictures == 40
