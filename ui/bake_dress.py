@@ -111,7 +111,7 @@ def _sew(figure: Figure, garment: Garment) -> Mesh:
     cloth.positions_m[:, 1] = np.maximum(cloth.positions_m[:, 1], floor)
     cloth = shaded(cloth)
     # The inside is seen at the edges only: up a sleeve, down a collar.
-    edge = cloth.keep_faces(np.asarray(depth < _LINED_M)[cloth.faces].any(1))
+    edge = cloth.keep_faces(np.less(depth[cloth.faces].min(axis=1), _LINED_M))
     return join(cloth, replace(edge, faces=edge.faces[:, ::-1], normals=-edge.normals))
 
 
