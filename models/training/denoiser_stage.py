@@ -53,7 +53,7 @@ class DenoiserTraining:
     """Of the noisiest levels: a sampler of few calls starts, and nearly ends, there."""
     own_share: float = 0.5
     """Share of stretches whose history is the follower's own, once there are any."""
-    leak: float = 0.1
+    leak: float = 0.05
     """Of the root integration that the standing losses walk with."""
     ema: float = 0.999
 

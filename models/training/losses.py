@@ -21,15 +21,15 @@ POSITION_WEIGHT = 6.0
 VELOCITY_WEIGHT = 12.0
 """Per metre and frame."""
 CONTACT_WEIGHT = 0.1
-SLIDE_WEIGHT = 0.4
+SLIDE_WEIGHT = 1.0
 """Per m/s that a foot on the floor moves faster than the real one."""
 ROOT_WEIGHT = 1.0
 STANDING_WEIGHT = 2.0
 """Per metre between where the follower comes to stand and where the real one does."""
 TURN_WEIGHT = 0.5
-CROWDING_WEIGHT = 6.0
+CROWDING_WEIGHT = 10.0
 """Per metre nearer to the leader than ``NEAR_M``, where the real follower was not as near."""
-NEAR_M = 0.5
+NEAR_M = 0.55
 
 
 def frame_losses(

@@ -48,7 +48,7 @@ class Schedule:
     own_count: int = 12
     own_ticks: int = 64
     own_keep: int = 96
-    leak: float = 0.1
+    leak: float = 0.05
     sampler: SamplerConfig = SamplerConfig()
     """With which it dances for itself and is judged."""
 
