@@ -37,7 +37,8 @@ def contract(folder: Path) -> FollowerContract:
     graph = GraphSpec("tick", "tick.onnx", sha256_of(folder / "tick.onnx"), (leader, past), (frames, new_past))
     return FollowerContract(
         name="test", fps=30.0, token_frames=4, window_tokens=32, plan_tokens=8, latent_size=96, style_size=2,
-        joint_names=BODY.names, skeleton_fingerprint=BODY.fingerprint, feature_layout=LAYOUT_VERSION, music_layout=MUSIC_LAYOUT,
+        joint_names=BODY.names, skeleton_fingerprint=BODY.fingerprint, feature_layout=LAYOUT_VERSION,
+        music_layout=MUSIC_LAYOUT,
         inputs=inputs, outputs=(frames,), states=(past,), graphs=(graph,), style=(1.0, 0.0),
         observed_delay_frames=5, root_leak=0.05, distance_m=0.85, weights_sha256="0" * 64, parity_max_abs=1e-5,
         training_data="none", licence="CC0-1.0", bank="bank.npz", bank_sha256=sha256_of(folder / "bank.npz"),
