@@ -1,7 +1,7 @@
 """The closed-loop report of a follower beside its baselines: markdown for the model card, JSON for machines."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from models.data.corpus import Multiplication, recorded_sequences
 from models.data.pairs import load_pairs
 from models.evaluation.baselines import Hold, Retrieval, mean_frame
 from models.evaluation.closed_loop import Example, example_of, joints_of, judge, judge_follower
+from models.evaluation.reaction import LATE_S, reactions
 from models.rollout import OnnxPartner, Partner, dance
 
 COLUMNS = {
@@ -39,6 +40,8 @@ class Report:
     rows: dict[str, dict[str, float]]
     conditions: str
     """How it was measured, in a sentence."""
+    reactions: dict[str, float] = field(default_factory=dict)
+    """Numbers of ``models.evaluation.reaction``."""
 
     def markdown(self) -> str:
         """A table, one row per dancer."""
@@ -47,11 +50,23 @@ class Report:
         for name, numbers in self.rows.items():
             cells = [form.format(numbers[key]) for key, (_, form) in COLUMNS.items()]
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
-        return "\n".join([self.conditions, "", *lines]) + "\n"
+        return "\n".join([self.conditions, "", *lines, *self._reaction_lines()]) + "\n"
+
+    def _reaction_lines(self) -> list[str]:
+        r = self.reactions
+        if not r:
+            return []
+        return [
+            "",
+            f"A leader who is {LATE_S:g} s late shifts the dance by {r['late_shift_s']:.2f} s (place then within "
+            f"{r['late_gap_m']:.2f} m, unshifted {r['unshifted_gap_m']:.2f} m). Beside a leader who stops, "
+            f"the follower moves at {100 * r['stopped_speed_share']:.0f} % of its speed before, "
+            f"{r['stopped_distance_m']:.2f} m away.",
+        ]
 
     def to_json(self) -> str:
         """The same numbers, unrounded."""
-        return json.dumps({"conditions": self.conditions, "rows": self.rows}, indent=1) + "\n"
+        return json.dumps(asdict(self), indent=1) + "\n"
 
 
 def evaluate(
@@ -66,15 +81,19 @@ def evaluate(
     """Dance the validation takes live-causally; ``follower`` is a partner or an exported folder."""
     partner = OnnxPartner(follower) if isinstance(follower, str | Path) else follower
     examples = [example_of(pair) for pair in load_pairs(data_dir, "validation")]
-    loop = {"leak": leak, "delay_frames": delay_frames}
-    rows = {"this follower": judge_follower(partner, examples, seeds=seeds, **loop)}
+    rows = {"this follower": judge_follower(partner, examples, seeds=seeds, leak=leak, delay_frames=delay_frames)}
     if baselines:
         rows.update(_baseline_rows(partner.config, data_dir, examples, delay_frames))
     rows["real follower"] = _mean(
         [judge(e.pair.follower.joints_m, e.pair.follower.rotations, e.pair) for e in examples]
     )
-    heard = f"music put on the steps, newest leader frame {delay_frames} frames older than the plan, {len(seeds)} seeds"
-    return Report(rows, f"Validation takes {', '.join(e.pair.name for e in examples)}, live-causal, {heard}:")
+    names = ", ".join(e.pair.name for e in examples)
+    how = (
+        f"Validation takes {names}, danced live-causally from entering the stage: music was put on the steps and "
+        f"heard by the live listener, the newest leader frame is {delay_frames} frames older than the plan, {len(seeds)} seeds. "
+        "These takes chose weights and settings; they are no test. Overlap counts bodies as slim capsules."
+    )
+    return Report(rows, how, reactions(partner, examples, leak=leak, delay_frames=delay_frames))
 
 
 def _baseline_rows(
@@ -85,11 +104,14 @@ def _baseline_rows(
     sequences = recorded_sequences(pairs, grid, np.random.default_rng(0), Multiplication(copies=1))
     recorded = [s for s in sequences if s.style == 0]
     hold, retrieval = Hold(config, mean_frame(recorded)), Retrieval(config, recorded)
-    loop = {"seeds": (0,), "delay_frames": delay_frames}
+
+    def judged(partner: Partner, leak: float) -> dict[str, float]:
+        return judge_follower(partner, examples, leak=leak, seeds=(0,), delay_frames=delay_frames)
+
     return {
-        "hold (mean pose at mean offset)": judge_follower(hold, examples, leak=1.0, **loop),
+        "hold (mean pose at mean offset)": judged(hold, 1.0),
         "mirror (leader's pose at mean offset)": _mean([_mirror(e, hold, delay_frames) for e in examples]),
-        "retrieval (real clips by leader window)": judge_follower(retrieval, examples, leak=RETRIEVAL_LEAK, **loop),
+        "retrieval (real clips by leader window)": judged(retrieval, RETRIEVAL_LEAK),
     }
 
 

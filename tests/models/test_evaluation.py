@@ -11,6 +11,7 @@ from models.evaluation.baselines import Hold, Retrieval
 from models.evaluation.bodies import overlapping, segment_distance
 from models.evaluation.closed_loop import closed_loop_score, example_of, judge, judge_follower
 from models.evaluation.metrics import Performance, measure, skate
+from models.evaluation.reaction import reactions
 from models.evaluation.report import Report
 
 
@@ -100,6 +101,33 @@ def test_the_score_punishes_stillness_and_collisions() -> None:
     alive = closed_loop_score({**good, "speed_ratio": 1.0, "overlap_percent": 0.0})
     assert closed_loop_score({**good, "speed_ratio": 0.3, "overlap_percent": 0.0}) > alive
     assert closed_loop_score({**good, "speed_ratio": 1.0, "overlap_percent": 20.0}) > alive
+
+
+class Shadow:
+    """Stands a metre before the leader and moves as the leader moves: follows perfectly, and stops when they stop."""
+
+    config = S
+
+    def __init__(self) -> None:
+        self.frame = np.zeros(FOLLOWER_SIZE, np.float32)
+        self.frame[:132] = np.tile([1, 0, 0, 0, 1, 0], 22)
+        self.frame[133], self.frame[135], self.frame[140] = 1.0, -1.0, 0.87
+
+    def reset(self, batch: int) -> None:
+        assert batch == 1
+
+    def tick(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        return np.repeat(self.frame[None, None], S.plan * S.token_frames, axis=1)
+
+
+def test_reactions_tell_a_follower_from_a_clock() -> None:
+    couple = choreograph_tempo(18.0, 180.0, 6)
+    pair = Pair("dance", couple.leader, couple.follower, np.arange(0.0, 18.0, 1.0 / 3.0))
+    found = reactions(Shadow(), [example_of(pair)], leak=1.0)
+    assert found["late_shift_s"] == pytest.approx(1.0, abs=0.15)
+    assert found["late_gap_m"] < 0.5 * found["unshifted_gap_m"]
+    assert found["stopped_speed_share"] < 0.1
+    assert found["stopped_distance_m"] == pytest.approx(1.0, abs=0.05)
 
 
 def test_a_report_says_every_number(pair: Pair) -> None:

@@ -1,0 +1,74 @@
+"""Does the follower follow? What changes when the leader does something else than they did.
+
+A follower that only dances along to the music passes closeness tests by luck; one that follows is late when its leader
+is late, and calms down when its leader stops.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.data.take import Take
+from models.evaluation.closed_loop import WARM_UP_S, Example, joints_of
+from models.rollout import Danced, Partner, dance
+
+LATE_S = 1.0
+"""By how much the leader is made late."""
+STOP_AFTER_S = 12.0
+"""When the leader is made to stop, and from when on the follower is judged."""
+SETTLE_S = 2.0
+
+
+def reactions(partner: Partner, examples: list[Example], *, leak: float, delay_frames: int = 3) -> dict[str, float]:
+    """Mean numbers over ``examples``: shift in seconds that explains a late leader best, place error there and without
+    it, speed beside a leader who stopped as a share of the speed before, and the distance kept."""
+    rows = []
+    for example in examples:
+        takes = {"as danced": example.take, "late": _late(example.take), "stopped": _stopped(example.take)}
+        danced = {
+            name: dance(partner, [take], leak=leak, delay_frames=delay_frames, seeds=[0])[0]
+            for name, take in takes.items()
+        }
+        rows.append(
+            _shift(danced["as danced"], danced["late"], example.take.fps) | _calm(danced["stopped"], takes["stopped"])
+        )
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
+def _late(take: Take) -> Take:
+    frames = round(LATE_S * take.fps)
+    return replace(take, joints_m=np.concatenate([take.joints_m[:1].repeat(frames, 0), take.joints_m])[: take.frames])
+
+
+def _stopped(take: Take) -> Take:
+    joints = take.joints_m.copy()
+    stop = round(STOP_AFTER_S * take.fps)
+    joints[stop:] = joints[stop]
+    return replace(take, joints_m=joints)
+
+
+def _shift(danced: Danced, late: Danced, fps: float) -> dict[str, float]:
+    first, shifts = round(WARM_UP_S * fps), range(round(2 * LATE_S * fps) + 1)
+    last = len(danced.root_m) - shifts[-1]
+
+    def gap(shift: int) -> float:
+        away = late.root_m[first + shift : last + shift] - danced.root_m[first:last]
+        return float(np.hypot(away[:, 0], away[:, 2]).mean())
+
+    best = min(shifts, key=gap)
+    return {"late_shift_s": best / fps, "late_gap_m": gap(best), "unshifted_gap_m": gap(0)}
+
+
+def _calm(danced: Danced, take: Take) -> dict[str, float]:
+    joints, stop = joints_of(danced), round(STOP_AFTER_S * take.fps)
+    settled = stop + round(SETTLE_S * take.fps)
+    away = danced.root_m[settled:] - take.joints_m[settled : len(joints), 0]
+    return {
+        "stopped_speed_share": _speed(joints[settled:]) / _speed(joints[round(WARM_UP_S * take.fps) : stop]),
+        "stopped_distance_m": float(np.hypot(away[:, 0], away[:, 2]).mean()),
+    }
+
+
+def _speed(joints_m: NDArray[np.floating]) -> float:
+    return float(np.linalg.norm(np.diff(joints_m, axis=0), axis=-1).mean())
