@@ -90,7 +90,8 @@ def evaluate(
     names = ", ".join(e.pair.name for e in examples)
     how = (
         f"Validation takes {names}, danced live-causally from entering the stage: music was put on the steps and "
-        f"heard by the live listener, the newest leader frame is {delay_frames} frames older than the plan, {len(seeds)} seeds. "
+        f"heard by the live listener, the newest leader frame is {delay_frames} frames older than the plan, "
+        f"{len(seeds)} seeds. "
         "These takes chose weights and settings; they are no test. Overlap counts bodies as slim capsules."
     )
     return Report(rows, how, reactions(partner, examples, leak=leak, delay_frames=delay_frames))
