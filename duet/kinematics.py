@@ -62,28 +62,28 @@ def foot_contacts(joints_m: Array, fps: float) -> NDArray[np.float32]:
 
 
 def two_bone_ik(root: Array, mid: Array, end: Array, target: Array, *, hinge_axis: Array) -> tuple[Array, Array]:
-    """World rotations (3, 3) to apply to the upper and to the lower bone so that ``end`` meets ``target``.
+    """World rotations (..., 3, 3) to apply to the upper and to the lower bone so that ``end`` meets ``target``.
 
-    ``root``, ``mid``, ``end``, ``target`` (3,) are hip, knee, ankle and where the ankle should be.
-    ``hinge_axis`` (3,) is the world axis about which a positive turn of the shin bends the knee (+X of
+    ``root``, ``mid``, ``end``, ``target`` (..., 3) are hip, knee, ankle and where the ankle should be.
+    ``hinge_axis`` (..., 3) is the world axis about which a positive turn of the shin bends the knee (+X of
     a body that faces +Z): a straight leg bends about it and an overstretched one folds back over it. The
     second rotation is the lower bone's total one (it includes the first). A target out of reach
     is reached for, never stretched to.
     """
     thigh, shin = root - mid, end - mid
-    upper, lower = np.linalg.norm(thigh), np.linalg.norm(shin)
+    upper, lower = np.linalg.norm(thigh, axis=-1), np.linalg.norm(shin, axis=-1)
     # Stay a hair inside full extension: the knee's direction is undefined at the limit.
-    reach = np.clip(np.linalg.norm(target - root), abs(upper - lower) + 1e-4, (upper + lower) * 0.9995)
+    reach = np.clip(np.linalg.norm(target - root, axis=-1), np.abs(upper - lower) + 1e-4, (upper + lower) * 0.9995)
     wanted = np.arccos(np.clip((upper**2 + lower**2 - reach**2) / (2 * upper * lower), -1.0, 1.0))
     axis = np.cross(shin, thigh)
-    sine = np.linalg.norm(axis)
-    angle = np.arctan2(sine, np.dot(shin, thigh))
-    if sine < 1e-5 * upper * lower:
-        axis = hinge_axis
-    elif np.dot(axis, hinge_axis) < 0.0:
-        axis, angle = -axis, 2.0 * np.pi - angle
-    bend = matrix_from_rotvec(normalise(axis) * (angle - wanted))
-    swing = matrix_between(bend @ shin - thigh, target - root)
+    sine = np.linalg.norm(axis, axis=-1)
+    angle = np.arctan2(sine, np.sum(shin * thigh, axis=-1))
+    straight = sine < 1e-5 * upper * lower
+    overstretched = ~straight & (np.sum(axis * hinge_axis, axis=-1) < 0.0)
+    axis = np.where(straight[..., None], hinge_axis, np.where(overstretched[..., None], -axis, axis))
+    angle = np.where(overstretched, 2.0 * np.pi - angle, angle)
+    bend = matrix_from_rotvec(normalise(axis) * (angle - wanted)[..., None])
+    swing = matrix_between((bend @ shin[..., None])[..., 0] - thigh, target - root)
     return swing, swing @ bend
 
 

@@ -49,21 +49,23 @@ def lock_feet(
     """
     out = np.array(rotations, dtype=np.float64)
     joints, globals_ = forward(BODY, np.asarray(root_m, dtype=np.float64), out)
+    offsets = np.zeros((len(out), len(_LEGS), 3))
     locks: list[FootLock] = []
     for t in range(len(out)):
-        planted, anchors, offsets = [], [], []
+        planted, anchors = [], []
         for side, leg in enumerate(_LEGS):
-            ankle = joints[t, leg[2]]
-            pinned, anchor, offset = _decide(
-                ankle, joints[t, leg[3], 1], max(contacts[t, side], contacts[t, side + 2]), lock, side
-            )
-            if np.abs(offset).max() > 1e-4:
-                _bend_leg(out[t], joints[t], globals_[t], leg, ankle + offset)
+            contact = float(max(contacts[t, side], contacts[t, side + 2]))
+            pinned, anchor, offsets[t, side] = _decide(joints[t, leg[2]], joints[t, leg[3], 1], contact, lock, side)
             planted.append(pinned)
             anchors.append(anchor)
-            offsets.append((float(offset[0]), float(offset[1]), float(offset[2])))
-        lock = FootLock((planted[0], planted[1]), (anchors[0], anchors[1]), (offsets[0], offsets[1]))
+        lock = FootLock(
+            (planted[0], planted[1]), (anchors[0], anchors[1]), (tuple(offsets[t, 0]), tuple(offsets[t, 1]))
+        )
         locks.append(lock)
+    for side, leg in enumerate(_LEGS):
+        moved = np.abs(offsets[:, side]).max(axis=-1) > 1e-4
+        if moved.any():
+            _bend_legs(out, joints, globals_, leg, joints[:, leg[2]] + offsets[:, side], moved)
     return out.astype(np.float32), locks
 
 
@@ -96,13 +98,15 @@ def _decayed(offset: tuple[float, float, float]) -> NDArray[np.float64]:
     return np.array(offset) * (1.0 - 1.0 / RELEASE_FRAMES)
 
 
-def _bend_leg(local: Array, joints: Array, globals_: Array, leg: tuple[int, ...], target: Array) -> None:
-    """Turn hip, knee and ankle of one frame in place so that the ankle meets ``target``; the foot keeps its tilt."""
+def _bend_legs(
+    local: Array, joints: Array, globals_: Array, leg: tuple[int, ...], target: Array, where: NDArray[np.bool_]
+) -> None:
+    """Turn hip, knee and ankle in the frames ``where`` (T,), in place, so that the ankle meets ``target`` (T, 3);
+    the foot keeps its tilt."""
     hip, knee, ankle, _ = leg
-    parent = globals_[BODY.parents[hip]]
-    upper, lower = two_bone_ik(joints[hip], joints[knee], joints[ankle], target, hinge_axis=globals_[hip][:, 0])
-    hip_global = upper @ globals_[hip]
-    knee_global = lower @ globals_[knee]
-    local[hip] = parent.T @ hip_global
-    local[knee] = hip_global.T @ knee_global
-    local[ankle] = knee_global.T @ globals_[ankle]
+    at, turns = joints[where], globals_[where]
+    upper, lower = two_bone_ik(at[:, hip], at[:, knee], at[:, ankle], target[where], hinge_axis=turns[:, hip, :, 0])
+    hip_global, knee_global = upper @ turns[:, hip], lower @ turns[:, knee]
+    local[where, hip] = np.swapaxes(turns[:, BODY.parents[hip]], -1, -2) @ hip_global
+    local[where, knee] = np.swapaxes(hip_global, -1, -2) @ knee_global
+    local[where, ankle] = np.swapaxes(knee_global, -1, -2) @ turns[:, ankle]
