@@ -19,8 +19,8 @@ VELOCITY_FRAMES = 3
 POSE_TIME_CONSTANT_S = 0.07
 PATH_TIME_CONSTANT_S = 0.30
 HEADING_TIME_CONSTANT_S = 0.50
-BEATS_PER_BAR = 4
 """How fast each motion comes to rest: the best of a sweep on the training couples at 4 to 16 frames ahead."""
+BEATS_PER_BAR = 4
 
 
 def forecast_leader(
@@ -89,13 +89,15 @@ def leader_window(
     """The window of a tick whose plan begins ``delay_frames`` frames after the newest measured frame.
 
     ``joints_m`` (T, 22, 3), ``heading_rad`` (T,), ``confidence`` (T,): measured frames on the frame grid, oldest
-    first; older ones than the window holds are ignored, missing ones are a leader standing still.
+    first; older ones than the window holds are ignored, missing ones are a leader standing still. A leader who was
+    not measured for longer than the window reaches back stands where the forecast came to rest.
     """
     if delay_frames < 1:
         raise InputError(
             f"Leader window: expected a delay of at least 1 frame, got {delay_frames}. Plan further ahead."
         )
     past, plan = past_tokens * token_frames, plan_tokens * token_frames
+    delay_frames = min(delay_frames, past)
     # One measured frame more than the window holds gives the first one its velocity.
     wanted = past - delay_frames + 2
     joints, heading, sure = (np.asarray(a, dtype=np.float64)[-wanted:] for a in (joints_m, heading_rad, confidence))
@@ -133,9 +135,11 @@ def music_window(
 
     ``conditions`` (T, 8): ``duet.music.music_condition`` of the frames heard so far on the frame grid, the newest
     ``delay_frames`` frames older than the plan's first. What is not heard yet has no onset and no loudness; before
-    the first frame there is silence.
+    the first frame there is silence, and so there is when nothing was heard for longer than the window reaches back.
     """
     past, plan = past_tokens * token_frames, plan_tokens * token_frames
+    if delay_frames > past:
+        conditions, delay_frames = np.asarray(conditions)[:0], past
     heard = np.asarray(conditions, dtype=np.float32)[-(past - delay_frames + 1) :]
     size = heard.shape[-1]
     if not len(heard):

@@ -35,10 +35,10 @@ from realtime.music_track import MusicTrack
 from realtime.playout import Plan, Playout
 from realtime.tick import Tensors, TickResult
 
-TICK_LEAD_FRAMES = 2
-"""d: a tick starts this many frames before its first frame is shown."""
+LEAST_DELAY_FRAMES = 2
+"""d: a tick starts this many frames before its first frame is shown, or more on a slow machine."""
 MAX_CATCH_UP_TICKS = 4
-"""Further behind than this, ticks are skipped: better a small jump in memory than a growing lag."""
+"""Further behind than this, ticks are skipped and the follower begins anew: better a small break than a growing lag."""
 
 
 class LeaderSource(Protocol):
@@ -101,12 +101,14 @@ class Conductor:
     wishes: Wishes
     health: Health
     seed: int = 0
+    delay_frames: int = LEAST_DELAY_FRAMES
+    """d of the law d <= s <= H - d: frames that pass, at p95, while a tick is computed."""
     log: MotionLog | None = None
     glance: Glance = field(default_factory=Glance)
 
     def __post_init__(self) -> None:
         c = self.contract
-        check_law(plan_frames=c.plan_frames, commit_frames=c.token_frames, delay_frames=TICK_LEAD_FRAMES)
+        check_law(plan_frames=c.plan_frames, commit_frames=c.token_frames, delay_frames=self.delay_frames)
         keep = (c.window_tokens + 8) * c.token_frames
         self._timeline = c.timeline
         self._leader_track = LeaderTrack(self._timeline, keep)
@@ -127,17 +129,20 @@ class Conductor:
             if behind > MAX_CATCH_UP_TICKS:
                 self.health.count("skipped_ticks", int(behind))
                 tick += int(behind)
+                # What it remembers is of another moment. (One missed tick only shifts its past by a token.)
+                self.engine.reset()
             tick += 1
         self._merge_finished(timeout_s=1.0)
+        self._log_shown(self.clock.now())
 
     def tick(self, tick: int) -> None:
         """One tick: take what is new, ask the follower, merge its answer when it is in time."""
         now = self.clock.now()
+        self._log_shown(now)
         with self.health.measure("gather"):
             self._take_new(now)
         self._merge_finished(timeout_s=0.0)
         if self._leader_track.is_empty:
-            self._log_shown(now)
             return
         if not self._placed:
             self._enter(tick)
@@ -150,10 +155,9 @@ class Conductor:
         self._asked = asked
         # Wait until just before the next tick; a tick still running then is late and merged later.
         self._merge_finished(timeout_s=max(self._start_of(tick + 1) - 0.005 - self.clock.now(), 0.0))
-        self._log_shown(now)
 
     def _start_of(self, tick: int) -> float:
-        return self._timeline.time_of_frame(self._timeline.first_frame(tick) - TICK_LEAD_FRAMES)
+        return self._timeline.time_of_frame(self._timeline.first_frame(tick) - self.delay_frames)
 
     def _take_new(self, now: float) -> None:
         for frame in self.leader.take_new(now):
@@ -164,7 +168,7 @@ class Conductor:
                 )
             self.glance.leader = frame
             if frame.status is not LeaderStatus.TRACKED:
-                self.health.count("held_frames")
+                self.health.count("held_frames" if frame.status is LeaderStatus.HELD else "lost_frames")
         for frame in self.music.take_new(now):
             self._music_track.push(frame)
             self.glance.music = frame
@@ -212,11 +216,12 @@ class Conductor:
             return
         started = time.perf_counter()
         plan = self._plan_of(result, self._asked)
-        shown = self._timeline.frame_at(self.clock.now()) + 1
-        self.playout.merge(plan, shown)
+        shown = self._timeline.frame_at(self.clock.now())
+        # The frame after the one on screen is being interpolated toward already.
+        self.playout.merge(plan, shown + 1)
         self.health.record("decode", (time.perf_counter() - started) * 1e3)
         self.health.record("tick", result.seconds * 1e3)
-        if shown >= plan.first_frame + self._timeline.token_frames:
+        if shown >= plan.first_frame:
             self.health.count("late_ticks")
             self.glance.late_ticks += 1
         self.glance.tick_ms = result.seconds * 1e3

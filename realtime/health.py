@@ -65,11 +65,6 @@ class Health:
         """A counter's value, 0 when it never counted."""
         return self._counters.get(name, 0)
 
-    def recent_ms(self, stage: str) -> float:
-        """The newest measurement of a stage, 0 when there is none."""
-        samples = self._samples[stage]
-        return samples[-1] if samples else 0.0
-
     def stages(self) -> dict[str, StageStats]:
         """Statistics of every stage."""
         return {name: StageStats.of(list(samples)) for name, samples in self._samples.items()}

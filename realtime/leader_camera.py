@@ -28,8 +28,8 @@ class CameraLeader:
         self._tracker = Tracker.start(source, 0.0, height_m=height_m, stage=StageMap(mirror=mirror), health=health)
         self._epoch_s = 0.0
 
-    def start(self, clock: MonotonicClock) -> None:
-        """Frames are on ``clock`` from now on."""
+    def start(self, clock: MonotonicClock, begin_s: float) -> None:
+        """Frames are on ``clock`` from now on; somebody alive waits for no beginning."""
         self._epoch_s = clock.epoch_s
 
     def take_new(self, until_s: float) -> Sequence[LeaderFrame]:

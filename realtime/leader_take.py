@@ -18,6 +18,7 @@ class TakeLeader:
         self._motion = motion.on_body(BODY).resample(fps)
         self._rotations_6d = six_d_from_matrix(self._motion.rotations)
         self._next = 0
+        self._begin_s = 0.0
 
     @property
     def seconds(self) -> float:
@@ -28,7 +29,7 @@ class TakeLeader:
         """Frame ``index`` of the take."""
         return LeaderFrame(
             index=index,
-            time_s=index / self._motion.fps,
+            time_s=self._begin_s + index / self._motion.fps,
             root_m=self._motion.root_m[index],
             joints_m=self._motion.joints_m[index],
             rotations_6d=self._rotations_6d[index],
@@ -38,17 +39,20 @@ class TakeLeader:
 
     def shown(self, time_s: float) -> LeaderFrame:
         """The frame nearest to ``time_s``."""
-        return self.frame(int(np.clip(round(time_s * self._motion.fps), 0, self._motion.frames - 1)))
+        index = round((time_s - self._begin_s) * self._motion.fps)
+        return self.frame(int(np.clip(index, 0, self._motion.frames - 1)))
 
-    def start(self, clock: Clock) -> None:
-        """A take begins when the session does."""
+    def start(self, clock: Clock, begin_s: float) -> None:
+        """The take's first frame is at session time ``begin_s``."""
+        self._begin_s = begin_s
 
     def stop(self) -> None:
         """A take needs no ending."""
 
     def take_new(self, until_s: float) -> Sequence[LeaderFrame]:
         """Frames up to ``until_s`` not taken yet."""
-        stop = min(int(np.floor(until_s * self._motion.fps + 1e-6)) + 1, self._motion.frames)
+        stop = int(np.floor((until_s - self._begin_s) * self._motion.fps + 1e-6)) + 1
+        stop = min(max(stop, 0), self._motion.frames)
         frames = [self.frame(i) for i in range(self._next, stop)]
         self._next = max(self._next, stop)
         return frames

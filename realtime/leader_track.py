@@ -97,8 +97,8 @@ class LeaderTrack:
         headings = leader_headings(
             joints, self._timeline.fps, float(self._headings[-1]) if len(self._headings) else None
         )
-        # Trust a frame as far as it was seen, and nothing that was made up while it was not.
-        trust = float(frame.visibility.mean()) if frame.status is LeaderStatus.TRACKED else 0.0
+        # As in training: a frame was seen, or it was made up while it was not.
+        trust = 1.0 if frame.status is LeaderStatus.TRACKED else 0.0
         self._joints = np.concatenate([self._joints, joints.astype(np.float32)])[-self._keep :]
         self._headings = np.concatenate([self._headings, headings])[-self._keep :]
         self._confidence = np.concatenate([self._confidence, np.full(len(joints), trust, np.float32)])[-self._keep :]

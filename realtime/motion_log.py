@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from duet.errors import InputError
 from duet.frames import FollowerPose
 from duet.kinematics import forward
 from duet.rotations import matrix_from_quaternion_wxyz, six_d_from_matrix
@@ -58,10 +59,12 @@ class MotionLog:
         """Write ``time_s (T,)``, ``leader_joints_m`` and ``follower_joints_m (T, 22, 3)``, ``source (T,)``
         and what is needed to read either dancer back as a take; whole or not at all."""
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.stem}.part.npz")
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             np.savez_compressed(temporary, allow_pickle=False, **self.arrays())
             os.replace(temporary, path)
+        except OSError as error:
+            raise InputError(f"{path}: expected to write the motion there, got: {error}. Name another file.") from error
         finally:
             temporary.unlink(missing_ok=True)

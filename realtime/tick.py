@@ -45,8 +45,8 @@ class Runner(Protocol):
         ...
 
 
-def time_ticks(runner: Runner, contract: FollowerContract, runs: int) -> float:
-    """Median seconds of ``runs`` ticks on zeros, after a warm-up of three."""
+def time_ticks(runner: Runner, contract: FollowerContract, runs: int) -> NDArray[np.float64]:
+    """Seconds (runs,) of ticks on zeros, after a warm-up of three."""
     inputs = {t.name: np.zeros(t.shape, dtype=np.float32) for t in contract.inputs}
     state = FollowerState.initial(contract)
     seconds = []
@@ -54,4 +54,4 @@ def time_ticks(runner: Runner, contract: FollowerContract, runs: int) -> float:
         start = time.perf_counter()
         _, state = runner.tick(inputs, state)
         seconds.append(time.perf_counter() - start)
-    return float(np.median(seconds[3:]))
+    return np.array(seconds[3:])

@@ -20,7 +20,7 @@ from duet.clock import MonotonicClock
 from duet.contract import FollowerContract
 from duet.errors import DuetError, InputError
 from duet.features import Placement, Standing
-from realtime.conductor import Conductor, Wishes
+from realtime.conductor import LEAST_DELAY_FRAMES, Conductor, Wishes
 from realtime.engine import ThreadedEngine
 from realtime.health import Health
 from realtime.motion_log import MotionLog
@@ -35,7 +35,7 @@ from ui.report import make_report, this_machine, write_report
 from ui.scene import SceneState
 from ui.sources import Sources, SourcesMaker
 
-_WARM_UP_TICKS = 5
+_WARM_UP_TICKS = 20
 
 
 def has_display() -> bool:
@@ -67,15 +67,16 @@ def perform(make_sources: SourcesMaker, output: Output) -> int:
     with ExitStack() as stack:
         with console.status("Loading the follower"):
             runner = OrtRunner(output.follower)
-            time_ticks(runner, runner.contract, _WARM_UP_TICKS)
+            delay_frames = _delay_frames(runner)
         with console.status("Opening leader and music"):
             sources = make_sources(health)
             stack.callback(sources.leader.stop)
             stack.callback(sources.music.stop)
         seconds = _shorter(output.seconds, sources.seconds)
+        _check_film(output, sources, seconds, console)
         canvas = stack.enter_context(_open_canvas(output, sources, seconds))
         log = MotionLog(runner.contract.fps) if output.motion else None
-        show = _assemble(runner, sources, canvas, output, health, seconds, log)
+        show = _assemble(runner, sources, canvas, output, health, seconds, log, delay_frames)
         stack.callback(show.conductor.engine.close)
         interrupted = _run(show, console)
         elapsed = show.clock.now() if seconds is None else min(show.clock.now(), seconds)
@@ -95,8 +96,36 @@ def _check(output: Output) -> None:
             "Window: expected a display, got none. Add --headless --out FILM.mp4, or start from a desktop."
         )
     for path in (output.film if output.headless else None, output.motion, output.report):
-        if path is not None and path.is_dir():
-            raise InputError(f"{path}: expected a file to write, got a folder. Name a file in it.")
+        if path is not None:
+            _check_writable(path)
+
+
+def _check_writable(path: Path) -> None:
+    """Find out before the dance, not after it."""
+    if path.is_dir():
+        raise InputError(f"{path}: expected a file to write, got a folder. Name a file in it.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: expected a folder to write to, got: {error}. Name another file.") from error
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{path}: expected a folder to write to, got one that is not writable. Name another file.")
+
+
+def _delay_frames(runner: OrtRunner) -> int:
+    """d of the law d <= s <= H - d by the p95 of ticks measured now."""
+    p95_s = float(np.percentile(time_ticks(runner, runner.contract, _WARM_UP_TICKS), 95))
+    return max(LEAST_DELAY_FRAMES, runner.contract.timeline.delay_frames(p95_s))
+
+
+def _check_film(output: Output, sources: Sources, seconds: float | None, console: Console) -> None:
+    """A film has a length and, where it can, a sound; say so when not."""
+    if output.film is None or not output.headless:
+        return
+    if seconds is None:
+        raise InputError("--seconds: expected a length for the film of a live leader, got none. Add --seconds N.")
+    if sources.soundtrack(seconds) is None:
+        console.print("The film will have no sound: only music from a file is written into one.")
 
 
 def _shorter(asked: float | None, natural: float | None) -> float | None:
@@ -117,8 +146,10 @@ def _open_canvas(output: Output, sources: Sources, seconds: float | None) -> Ite
         canvas = WindowCanvas(output.size, output.fps)
     try:
         yield canvas
-    finally:
-        canvas.close()
+    except BaseException:
+        canvas.abandon()
+        raise
+    canvas.close()
 
 
 def _assemble(
@@ -129,6 +160,7 @@ def _assemble(
     health: Health,
     seconds: float | None,
     log: MotionLog | None,
+    delay_frames: int,
 ) -> _Show:
     contract = runner.contract
     clock = MonotonicClock()
@@ -143,6 +175,7 @@ def _assemble(
         Wishes(placement),
         health,
         seed=output.seed,
+        delay_frames=delay_frames,
         log=log,
     )
     return _Show(contract, clock, conductor, sources, canvas, health, seconds, [])
@@ -163,8 +196,7 @@ def _run(show: _Show, console: Console) -> bool:
     thread = threading.Thread(target=conduct, name="duet-conductor", daemon=True)
     interrupted = False
     try:
-        show.sources.leader.start(show.clock)
-        show.sources.music.start(show.clock, show.health)
+        show.sources.begin(show.clock, show.health)
         thread.start()
         _draw_until(show, stopping, console)
     except KeyboardInterrupt:

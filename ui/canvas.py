@@ -35,7 +35,11 @@ class Canvas(Protocol):
         ...
 
     def close(self) -> None:
-        """Finish: a film is complete after this. Safe to call again."""
+        """Finish: a film is complete after this, if it has pictures. Safe to call again."""
+        ...
+
+    def abandon(self) -> None:
+        """Close after a failure: what was begun is not left behind as if it were complete."""
         ...
 
 
@@ -51,6 +55,7 @@ class FilmCanvas:
         self.renderer = str(self._context.info["GL_RENDERER"])
         self._scene = Scene(self._context, size)
         self._film = FilmWriter(film, size, fps, audio=sound) if film is not None else None
+        self._pictures = 0
 
     def draw(self, state: SceneState, health: Health) -> None:
         """Draw, and add the picture to the film at ``state.time_s``."""
@@ -59,10 +64,21 @@ class FilmCanvas:
         if self._film is not None:
             start = time.perf_counter()
             self._film.write(pixels, state.time_s)
+            self._pictures += 1
             health.record("encode", (time.perf_counter() - start) * 1e3)
 
     def close(self) -> None:
-        """Finish the film."""
-        if self._film is not None:
-            self._film.close()
-        self._context.release()
+        """Finish the film; without pictures there is none."""
+        film, self._film = self._film, None
+        try:
+            if film is not None and self._pictures:
+                film.close()
+            elif film is not None:
+                film.discard()
+        finally:
+            self._context.release()
+
+    def abandon(self) -> None:
+        """Remove the unfinished film."""
+        self._pictures = 0
+        self.close()

@@ -96,8 +96,8 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seconds", type=float, metavar="N", help="stop after N seconds")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything drawn at random (default 0)")
-    parser.add_argument("--headless", action="store_true", help="no window: write a film (needs --out or --seconds)")
-    parser.add_argument("--out", type=Path, metavar="FILM.mp4", help="the film to write when headless")
+    parser.add_argument("--headless", action="store_true", help="no window; give --out, --save-motion or --report, too")
+    parser.add_argument("--out", type=Path, metavar="FILM.mp4", help="write a film instead of opening a window")
     parser.add_argument("--size", default="640x360", metavar="WxH", help="of the film, or of the window at first")
     parser.add_argument("--fps", type=float, default=30.0, help="drawn frames a second (default 30)")
     parser.add_argument("--save-motion", type=Path, metavar="FILE.npz", help="record both dancers' joints, 30 fps")
@@ -124,6 +124,8 @@ def _play(arguments: argparse.Namespace) -> int:
     for name, value in (("--bvh-fps", arguments.bvh_fps), ("--bvh-scale", arguments.bvh_scale)):
         if value is not None and not value > 0:
             raise InputError(f"{name}: expected more than 0, got {value:g}.")
+    if arguments.height is not None and not 0.8 <= arguments.height <= 2.5:
+        raise InputError(f"--height: expected 0.8 to 2.5 metres, got {arguments.height:g}.")
     leader = LeaderOptions(arguments.leader, arguments.bvh_fps, arguments.bvh_scale, arguments.height, arguments.mirror)
     output = _output_of(arguments)
     return perform(play_sources(leader, arguments.music, headless=output.headless), output)
@@ -134,15 +136,17 @@ def _output_of(arguments: argparse.Namespace) -> Output:
     width, _, height = arguments.size.partition("x")
     if not (width.isdigit() and height.isdigit() and 64 <= int(width) <= 7680 and 64 <= int(height) <= 4320):
         raise InputError(f"--size: expected WxH such as 1280x720, got {arguments.size!r}.")
-    if arguments.seconds is not None and not arguments.seconds > 0:
-        raise InputError(f"--seconds: expected more than 0, got {arguments.seconds:g}.")
+    if arguments.seconds is not None and not 0 < arguments.seconds <= 86_400:
+        raise InputError(f"--seconds: expected more than 0 and at most a day, got {arguments.seconds:g}.")
+    if arguments.seed < 0:
+        raise InputError(f"--seed: expected 0 or more, got {arguments.seed}.")
     if not 1.0 <= arguments.fps <= 240.0:
         raise InputError(f"--fps: expected 1 to 240, got {arguments.fps:g}.")
     if arguments.distance is not None and not 0.4 <= arguments.distance <= 3.0:
         raise InputError(f"--distance: expected 0.4 to 3 metres, got {arguments.distance:g}.")
     return Output(
         follower=arguments.follower,
-        headless=arguments.headless,
+        headless=arguments.headless or arguments.out is not None,
         film=arguments.out,
         seconds=arguments.seconds,
         seed=arguments.seed,

@@ -1,11 +1,14 @@
 """What works on this machine, one line each, with the next step where something is missing."""
 
+import contextlib
 import importlib.metadata
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -68,7 +71,7 @@ def _follower(folder: Path) -> str:
 
     runner = OrtRunner(folder)
     c = runner.contract
-    tick_ms = 1e3 * time_ticks(runner, c, runs=20)
+    tick_ms = 1e3 * float(np.median(time_ticks(runner, c, runs=20)))
     budget_ms = 1e3 * c.token_frames / c.fps
     return f"{c.name}: {tick_ms:.0f} ms a tick (median of 20) of {budget_ms:.0f} ms, ONNX Runtime on one CPU thread"
 
@@ -118,11 +121,29 @@ def _camera() -> str:
 
 def _pose_model() -> str:
     from realtime.pose_model import find_pose_model
+    from realtime.tracking import PoseModel
 
     path = find_pose_model()
     if path is None:
         raise ModelError("Pose model: expected it in the cache, got none. Fetch it: python -m realtime.pose_model.")
-    return path.name
+    with _native_output_hidden():
+        PoseModel(path).close()
+    return f"{path.name}, loaded by MediaPipe"
+
+
+@contextlib.contextmanager
+def _native_output_hidden() -> Iterator[None]:
+    """What MediaPipe's own library writes to standard error would tear the report apart."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)
 
 
 def print_devices() -> int:

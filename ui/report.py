@@ -10,6 +10,7 @@ import numpy as np
 
 from duet import __version__
 from duet.contract import FollowerContract
+from duet.errors import InputError
 from realtime.health import Health
 
 
@@ -70,6 +71,7 @@ def make_report(
         "camera_frames": health.counter("camera_frames"),
         "camera_dropped": health.counter("camera_dropped"),
         "held_frames": health.counter("held_frames"),
+        "lost_frames": health.counter("lost_frames"),
         "xruns": health.counter("xruns"),
         "drawn_frames": health.counter("drawn_frames"),
         "drawn_fps": round(health.counter("drawn_frames") / seconds, 2) if seconds > 0 else 0.0,
@@ -80,10 +82,12 @@ def make_report(
 
 def write_report(path: Path, report: dict[str, object]) -> None:
     """Write the report as JSON, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(json.dumps(report, indent=1) + "\n")
         os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"{path}: expected to write the report there, got: {error}. Name another file.") from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from duet.errors import InputError
 from duet.frames import LeaderFrame
 from duet.groove import render_groove
 from duet.motion import read_motion
-from realtime.audio import DeviceMusic, FileMusic, GrooveMusic, MusicEar, MusicThread, Silence
+from realtime.audio import DeviceMusic, FileMusic, GrooveMusic, MusicEar, MusicThread, RecordedMusic, Silence
 from realtime.health import Health
 from realtime.leader_camera import CameraLeader
 from realtime.leader_take import TakeLeader
@@ -27,8 +27,8 @@ _TAKES = (".bvh", ".npz")
 class LeaderInput(Protocol):
     """A leader that the conductor takes frames from and the drawing thread looks at."""
 
-    def start(self, clock: MonotonicClock) -> None:
-        """The session begins; frames are stamped by ``clock`` from now on."""
+    def start(self, clock: MonotonicClock, begin_s: float) -> None:
+        """Frames are stamped by ``clock`` from now on; a recorded leader begins at ``begin_s``, with the music."""
         ...
 
     def take_new(self, until_s: float) -> Sequence[LeaderFrame]:
@@ -55,6 +55,16 @@ class Sources:
     names: dict[str, str]
     music_repeats: bool = False
     """Whether recorded music begins again when it is over, as it does for a live leader."""
+
+    def begin(self, clock: MonotonicClock, health: Health) -> None:
+        """Start both, the leader with the music: opening a sound device takes time."""
+        self.music.start(clock, health)
+        source = self.music.source
+        if isinstance(source, RecordedMusic) and source.device is None:
+            self.leader.start(clock, source.started_s)
+        else:
+            # A device has only just been opened and sounds from now on.
+            self.leader.start(clock, clock.now())
 
     def soundtrack(self, seconds: float) -> tuple[NDArray[np.float32], int] | None:
         """What a film of ``seconds`` carries: ((N, 2), rate); None where the music is not known beforehand."""

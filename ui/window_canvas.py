@@ -43,3 +43,7 @@ class WindowCanvas:
         if self._is_open:
             self._is_open = False
             self._window.close()
+
+    def abandon(self) -> None:
+        """Close the window; it leaves nothing behind."""
+        self.close()

@@ -7,6 +7,7 @@ import pytest
 
 from duet.clock import ManualClock
 from duet.contract import FollowerContract, TensorSpec
+from duet.errors import DuetError
 from duet.features import (
     FOLLOWER_CONTACT,
     FOLLOWER_LOWER,
@@ -24,7 +25,7 @@ from duet.music import FEATURES
 from duet.poses import relaxed_rotations
 from duet.rotations import six_d_from_matrix
 from duet.skeleton import BODY
-from realtime.conductor import TICK_LEAD_FRAMES, Conductor, Wishes
+from realtime.conductor import LEAST_DELAY_FRAMES, Conductor, Wishes
 from realtime.engine import InlineEngine
 from realtime.health import Health
 from realtime.motion_log import MotionLog
@@ -142,7 +143,8 @@ def test_ticks_start_by_the_clock_two_frames_ahead() -> None:
     run(loop, clock, 2.0)
     assert loop.health.counter("ticks") == len(runner.asked) == 15
     assert loop.health.counter("late_ticks") == 0
-    assert TICK_LEAD_FRAMES == 2
+    first = int(round(2.0 * 30 / 4)) * 4 - LEAST_DELAY_FRAMES
+    assert clock.now() == pytest.approx(first / 30 + 4 / 30, abs=1e-6)
 
 
 def test_inputs_are_the_contract_s_tensors() -> None:
@@ -234,3 +236,71 @@ def test_a_follower_that_says_nan_rests_visibly_and_comes_back() -> None:
     sources = [p.source for p in shown]
     assert PoseSource.HOLD in sources[8:20]
     assert sources[-1] is PoseSource.MODEL
+
+
+class Leaving(WalkingLeader):
+    """Is not measured between two moments, as when a camera is pulled out."""
+
+    def take_new(self, until_s: float) -> Sequence[LeaderFrame]:
+        return [f for f in super().take_new(until_s) if not 2.0 < f.time_s < 12.0]
+
+
+def test_a_leader_away_for_long_ends_nothing() -> None:
+    clock, runner = ManualClock(), Standstill()
+    loop = conductor(runner, clock, Leaving(0.2))
+    loop.run(stop=lambda: clock.now() >= 15.0)
+    assert loop.health.counter("ticks") >= 110
+    assert all(np.isfinite(t["leader"]).all() for t in runner.asked)
+    pose = loop.playout.pose_at(15.0)
+    assert pose.source is PoseSource.MODEL
+    assert pose.root_m[0] == pytest.approx(3.0, abs=0.2)
+
+
+class Breaking(SteadyMusic):
+    """Is not heard between two moments."""
+
+    def take_new(self, until_s: float) -> Sequence[MusicFrame]:
+        return [f for f in super().take_new(until_s) if not 2.0 < f.time_s < 12.0]
+
+
+def test_music_away_for_long_is_silence() -> None:
+    clock, runner = ManualClock(), Standstill()
+    loop = conductor(runner, clock, WalkingLeader(0.0))
+    loop.music = Breaking()
+    loop.run(stop=lambda: clock.now() >= 15.0)
+    assert not runner.asked[75]["music"].any()
+    assert runner.asked[-1]["music"].any()
+
+
+class Slow(Standstill):
+    """Takes ``seconds`` of the session's time for a tick."""
+
+    def __init__(self, clock: ManualClock, seconds: float) -> None:
+        super().__init__()
+        self.clock, self.seconds = clock, seconds
+
+    def tick(self, inputs: Tensors, state: FollowerState) -> tuple[Tensors, FollowerState]:
+        self.clock.advance(self.seconds)
+        return super().tick(inputs, state)
+
+
+@pytest.mark.parametrize(("seconds", "late"), [(0.05, False), (0.08, True)])
+def test_a_tick_is_late_when_its_first_frame_is_on_screen(seconds: float, late: bool) -> None:
+    clock = ManualClock()
+    loop = conductor(Slow(clock, seconds), clock, WalkingLeader(0.0))
+    run(loop, clock, 2.0)
+    assert (loop.health.counter("late_ticks") > 10) is late
+    assert late or loop.health.counter("late_ticks") == 0
+
+
+def test_a_slower_machine_starts_its_ticks_earlier() -> None:
+    clock = ManualClock()
+    loop = conductor(Slow(clock, 0.08), clock, WalkingLeader(0.0), delay_frames=3)
+    run(loop, clock, 2.0)
+    assert loop.health.counter("late_ticks") == 0
+
+
+def test_a_machine_that_is_too_slow_is_told_so() -> None:
+    clock = ManualClock()
+    with pytest.raises(DuetError, match="d <= s <= H - d"):
+        conductor(Standstill(), clock, WalkingLeader(0.0), delay_frames=5)
