@@ -7,7 +7,7 @@ from duet.rotations import Array, matrix_between, matrix_from_rotvec, normalise
 from duet.skeleton import FEET, Skeleton
 
 CONTACT_SPEED_M_S = 0.3
-"""A foot joint slower than this may touch: 0.01 m per frame at 30 fps, as Duolando labels contact (arXiv 2403.18811)."""
+"""A foot joint slower than this may touch: 0.01 m a frame at 30 fps, as in Duolando (arXiv 2403.18811)."""
 CONTACT_HEIGHTS_M = (0.12, 0.12, 0.06, 0.06)
 """Ankles and toes of the canonical body lower than this may touch (rest heights .074 and .014 m)."""
 
