@@ -37,7 +37,7 @@ class Schedule:
     """How long a run lasts and how often it looks at itself."""
 
     codec_steps: int = 1300
-    steps: int = 2500
+    steps: int = 2300
     """Of the denoiser and the memory."""
     seconds: float = math.inf
     """Wall-clock end of the second stage: it stops there with the best weights so far, and can be resumed."""
