@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from duet.beats import MusicListener
 from duet.clock import Clock
-from duet.errors import StaleFrame
+from duet.errors import DeviceError, StaleFrame
 from duet.frames import MusicFrame
 from realtime.health import Health
 from realtime.music_input import DeviceMusic
@@ -119,17 +119,22 @@ class InlineEar(MusicEar):
 
 
 class MusicThread(MusicEar):
-    """Listens in a thread of its own, 120 times a second."""
+    """Listens in a thread of its own, 120 times a second.
+
+    An error that ends the thread is raised as DeviceError from the next ``take_new`` or ``latest``.
+    """
 
     def __init__(self, source: MusicSource, *, history_frames: int = 300) -> None:
         super().__init__(source, history_frames=history_frames)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._failure: Exception | None = None
 
     def start(self, clock: Clock, health: Health | None = None) -> None:
         """Start the source and the thread."""
         super().start(clock, health)
         self._stopping.clear()
+        self._failure = None
         self._thread = threading.Thread(target=self._run, args=(clock,), name="music", daemon=True)
         self._thread.start()
 
@@ -141,6 +146,25 @@ class MusicThread(MusicEar):
             self._thread = None
         super().stop()
 
+    def take_new(self, until_s: float) -> Sequence[MusicFrame]:
+        """Frames stamped up to ``until_s`` that were not taken yet, oldest first."""
+        self._raise_failure()
+        return super().take_new(until_s)
+
+    def latest(self, max_age_s: float) -> MusicFrame:
+        """The newest frame; StaleFrame when it is older than ``max_age_s`` or there is none."""
+        self._raise_failure()
+        return super().latest(max_age_s)
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise DeviceError(
+                f"Music: expected to go on listening, got {self._failure!r}. Start again, or use other music."
+            ) from self._failure
+
     def _run(self, clock: Clock) -> None:
-        while not self._stopping.wait(STEP_S):
-            self.step(clock.now())
+        try:
+            while not self._stopping.wait(STEP_S):
+                self.step(clock.now())
+        except Exception as error:  # raised again where frames are taken
+            self._failure = error

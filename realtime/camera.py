@@ -2,35 +2,27 @@
 
 A reader thread empties the device as fast as it delivers (drivers queue frames, and a queue is delay)
 and overwrites one slot. What nobody took in time is counted as dropped. When frames stop, the reader
-opens the source again with growing pauses; ``state`` shows it, and the readers see an ageing frame.
+opens the source again with growing pauses; ``state`` shows it, and the readers see an ageing frame. An
+error that no camera explains ends the reader and is raised to who asks for frames.
 """
 
-import os
-import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from duet.clock import Clock, MonotonicClock
-from duet.errors import DeviceError, DuetError, InputError, MediaError, StaleFrame
+from duet.errors import DeviceError, DuetError, StaleFrame
+from realtime.camera_source import CAMERA_LATENCY_S, STALL_S, Source, VideoFile, parse_source
 
-CAMERA_LATENCY_S = 0.05
-"""Mid-exposure to arrival, assumed for live sources: half an exposure, read-out and transport. Measure yours."""
 MAX_SIDE_PX = 960
 """Larger pictures are scaled down: the pose model looks at 256 x 256 crops."""
-_SIZE_PX = (640, 480)
-_RATE_HZ = 30.0
-_STALL_S = 1.0
 _BACK_OFF_S = (0.25, 4.0)
-_POLL_S = 0.05
 
 
 class CameraState(StrEnum):
@@ -55,163 +47,10 @@ class CameraFrame:
     """(H, W, 3) RGB, read-only."""
 
 
-class _Source(Protocol):
-    """Where pictures come from. ``frames`` may be called again after ``open``."""
-
-    name: str
-
-    def open(self) -> None:
-        """Open it; DuetError when that fails."""
-        ...
-
-    def frames(self, stop: threading.Event) -> Iterator[tuple[float, float, NDArray[np.uint8]]]:
-        """(time_s, arrival_s, BGR picture) until the source fails or ``stop`` is set."""
-        ...
-
-    def close(self) -> None:
-        """Let go of the device."""
-        ...
-
-
-class VideoFile:
-    """A video file, played in a loop at its own rate on the session clock."""
-
-    def __init__(self, path: Path, clock: Clock) -> None:
-        self.name = str(path)
-        self._path = path
-        self._clock = clock
-        self._capture: cv2.VideoCapture | None = None
-        self.rate_hz = 0.0
-        self.late = 0
-        """Frames passed over because their time was gone before they were decoded."""
-
-    def open(self) -> None:
-        """Open it and look at its first frame; MediaError when there is none."""
-        if not self._path.is_file():
-            raise MediaError(f"{self.name}: expected a video file, got nothing there. Check the path.")
-        capture = _capture(self.name, cv2.CAP_FFMPEG, {cv2.CAP_PROP_N_THREADS: 1})
-        if not capture.isOpened() or not capture.grab():
-            capture.release()
-            raise MediaError(
-                f"{self.name}: expected a video with at least one frame, got a file without. "
-                "Convert it, for example with `ffmpeg -i IN out.mp4`."
-            )
-        rate_hz = capture.get(cv2.CAP_PROP_FPS)
-        self.rate_hz = rate_hz if 1.0 <= rate_hz <= 1000.0 else _RATE_HZ
-        self._capture = capture
-
-    def pictures(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
-        """(seconds from the start, BGR picture) of every frame, once through, as fast as they decode."""
-        for time_s, capture in self._grabbed():
-            good, picture = capture.retrieve()
-            if good:
-                yield time_s, np.asarray(picture, dtype=np.uint8)
-
-    def frames(self, stop: threading.Event) -> Iterator[tuple[float, float, NDArray[np.uint8]]]:
-        """Every frame when its time has come, over and over."""
-        begin_s = self._clock.now()
-        while not stop.is_set():
-            end_s = 0.0
-            for time_s, capture in self._grabbed():
-                due_s = begin_s + time_s
-                end_s = time_s + 1.0 / self.rate_hz
-                if self._clock.now() > due_s + 1.0 / self.rate_hz:
-                    self.late += 1
-                    continue
-                good, picture = capture.retrieve()
-                if not good:
-                    continue
-                if not self._wait(due_s, stop):
-                    return
-                yield due_s, due_s, np.asarray(picture, dtype=np.uint8)
-            begin_s += end_s
-            self.close()
-            self.open()
-
-    def close(self) -> None:
-        """Let go of the file."""
-        if self._capture is not None:
-            self._capture.release()
-            self._capture = None
-
-    def _grabbed(self) -> Iterator[tuple[float, cv2.VideoCapture]]:
-        """(seconds from the start, capture ready to be retrieved from); ``open`` grabbed the first frame."""
-        capture = self._capture
-        if capture is None:
-            return
-        index, good = 0, True
-        while good:
-            time_s = capture.get(cv2.CAP_PROP_POS_MSEC) * 1e-3
-            # Some containers carry no time stamps; then the rate has to do.
-            yield (time_s if time_s > 0.0 else index / self.rate_hz), capture
-            index += 1
-            good = capture.grab()
-
-    def _wait(self, due_s: float, stop: threading.Event) -> bool:
-        while (left_s := due_s - self._clock.now()) > 0.0:
-            if stop.wait(min(left_s, _POLL_S)):
-                return False
-        return not stop.is_set()
-
-
-class LiveSource:
-    """A camera by its number, or a stream by its address."""
-
-    def __init__(self, source: int | str, clock: Clock, *, latency_s: float) -> None:
-        self.name = f"camera:{source}" if isinstance(source, int) else source
-        self._source = source
-        self._clock = clock
-        self._latency_s = latency_s
-        self._capture: cv2.VideoCapture | None = None
-
-    def open(self) -> None:
-        """Open it; DeviceError when it is not there."""
-        timeouts = {
-            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: 3000,
-            cv2.CAP_PROP_READ_TIMEOUT_MSEC: int(_STALL_S * 1000),
-        }
-        if isinstance(self._source, int):
-            # Linux: the native backend, which alone heeds the settings below.
-            backend = cv2.CAP_V4L2 if sys.platform.startswith("linux") else cv2.CAP_ANY
-            capture = _capture(self._source, backend, {})
-            hint = "Run `duet devices` to see which cameras there are, and close what else may be using this one."
-        else:
-            capture = _capture(self._source, cv2.CAP_FFMPEG, timeouts)
-            hint = "Check that the address shows a picture in a browser."
-        if not capture.isOpened():
-            capture.release()
-            raise DeviceError(f"{self.name}: expected a camera, got no answer. {hint}")
-        if isinstance(self._source, int):
-            # Compressed frames: raw ones do not fit through USB 2 at 30 fps on many cameras.
-            capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
-            capture.set(cv2.CAP_PROP_FRAME_WIDTH, _SIZE_PX[0])
-            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, _SIZE_PX[1])
-            capture.set(cv2.CAP_PROP_FPS, _RATE_HZ)
-            capture.set(cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(_STALL_S * 1000))
-        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        self._capture = capture
-
-    def frames(self, stop: threading.Event) -> Iterator[tuple[float, float, NDArray[np.uint8]]]:
-        """Every frame as it arrives."""
-        capture = self._capture
-        while capture is not None and not stop.is_set() and capture.grab():
-            arrival_s = self._clock.now()
-            good, picture = capture.retrieve()
-            if not good:
-                return
-            yield arrival_s - self._latency_s, arrival_s, np.asarray(picture, dtype=np.uint8)
-
-    def close(self) -> None:
-        """Let go of the device."""
-        if self._capture is not None:
-            self._capture.release()
-            self._capture = None
-
-
 class Camera:
     """The newest frame of a source. Made by ``open_camera``; safe to read from one thread."""
 
-    def __init__(self, source: _Source, clock: Clock, *, max_side_px: int = MAX_SIDE_PX) -> None:
+    def __init__(self, source: Source, clock: Clock, *, max_side_px: int = MAX_SIDE_PX) -> None:
         self._source = source
         self._clock = clock
         self._max_side_px = max_side_px
@@ -223,6 +62,7 @@ class Camera:
         self._unread = 0
         self._reconnects = 0
         self._problem = ""
+        self._failure: Exception | None = None
         source.open()
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
         self._thread.start()
@@ -238,7 +78,7 @@ class Camera:
         if self._stop.is_set():
             return CameraState.CLOSED
         slot = self._slot
-        fresh = slot is not None and self._clock.now() - slot.arrival_s <= _STALL_S
+        fresh = self._failure is None and slot is not None and self._clock.now() - slot.arrival_s <= STALL_S
         return CameraState.STREAMING if fresh else CameraState.STALLED
 
     @property
@@ -261,6 +101,11 @@ class Camera:
         """Why the source could not be opened again, last time; empty when it never failed."""
         return self._problem
 
+    @property
+    def failure(self) -> Exception | None:
+        """The error that ended the reader; None while it goes on."""
+        return self._failure
+
     def read(self, timeout_s: float) -> CameraFrame:
         """The newest frame, waiting for the first one; DeviceError when none comes in time."""
         return self._take(-1, timeout_s)
@@ -271,6 +116,7 @@ class Camera:
 
     def latest(self, max_age_s: float) -> CameraFrame:
         """The newest frame, at once; StaleFrame when there is none or it arrived longer ago than that."""
+        self._raise_failure()
         frame = self._slot
         age_s = float("inf") if frame is None else self._clock.now() - frame.arrival_s
         if frame is None or age_s > max_age_s:
@@ -286,7 +132,7 @@ class Camera:
         self._stop.set()
         with self._changed:
             self._changed.notify_all()
-        self._thread.join(_STALL_S + 2.0)
+        self._thread.join(STALL_S + 2.0)
 
     def __enter__(self) -> Self:
         return self
@@ -302,9 +148,8 @@ class Camera:
 
     def _take(self, after: int, timeout_s: float) -> CameraFrame:
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._stop.is_set() or (self._slot is not None and self._slot.index > after), timeout_s
-            )
+            self._changed.wait_for(lambda: self._ended or self._has_after(after), timeout_s)
+            self._raise_failure()
             frame = self._slot
             if frame is None or frame.index <= after:
                 raise DeviceError(
@@ -314,7 +159,31 @@ class Camera:
             self._taken = frame.index
             return frame
 
+    @property
+    def _ended(self) -> bool:
+        return self._stop.is_set() or self._failure is not None
+
+    def _has_after(self, index: int) -> bool:
+        return self._slot is not None and self._slot.index > index
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise DeviceError(
+                f"{self.name}: expected to go on reading, got {self._failure!r}. Start again, or use another source."
+            ) from self._failure
+
     def _run(self) -> None:
+        try:
+            self._read_on()
+        except Exception as error:  # raised again where frames are asked for
+            with self._changed:
+                self._failure = error
+                self._changed.notify_all()
+        finally:
+            self._source.close()
+
+    def _read_on(self) -> None:
+        """Publish frames; open the source again with growing pauses when they end."""
         pause_s = _BACK_OFF_S[0]
         while not self._stop.is_set():
             if self._deliver():
@@ -326,9 +195,8 @@ class Camera:
             pause_s = min(2.0 * pause_s, _BACK_OFF_S[1])
             try:
                 self._source.open()
-            except DuetError as error:
+            except (DuetError, cv2.error) as error:
                 self._problem = str(error)
-        self._source.close()
 
     def _deliver(self) -> bool:
         """Publish frames until the source fails; whether there were any."""
@@ -336,7 +204,7 @@ class Camera:
         try:
             for time_s, arrival_s, picture in self._source.frames(self._stop):
                 self._publish(time_s, arrival_s, picture)
-        except DuetError as error:  # a file that went away between two rounds
+        except (DuetError, cv2.error) as error:  # a file that went away between two rounds, a torn picture
             self._problem = str(error)
         return self._frames > before
 
@@ -371,28 +239,6 @@ def open_camera(
         camera.close()
         raise
     return camera
-
-
-def parse_source(source: str, clock: Clock, *, latency_s: float = CAMERA_LATENCY_S) -> _Source:
-    """The source that a text names; nothing is opened yet. InputError for a text of no known form."""
-    kind, _, number = source.partition(":")
-    if kind == "camera":
-        if not number.isdecimal():
-            raise InputError(f"{source}: expected camera:NUMBER, got {number!r}. Use camera:0 for the first camera.")
-        return LiveSource(int(number), clock, latency_s=latency_s)
-    if "://" in source:
-        return LiveSource(source, clock, latency_s=latency_s)
-    return VideoFile(Path(source).expanduser(), clock)
-
-
-def _capture(source: int | str, backend: int, properties: dict[int, int]) -> cv2.VideoCapture:
-    """A capture, opened or not, without the libraries' own words on the terminal."""
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    options = [value for item in properties.items() for value in item]
-    if isinstance(source, int):
-        return cv2.VideoCapture(source, backend)
-    return cv2.VideoCapture(source, backend, options)
 
 
 def _fit(picture: NDArray[np.uint8], max_side_px: int) -> NDArray[np.uint8]:

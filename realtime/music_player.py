@@ -67,8 +67,9 @@ class RecordedMusic:
     """Samples that are known beforehand, played through a device, or unheard against the session clock.
 
     ``output``: None plays unheard (headless, replay); ``default`` plays where there is a device and
-    unheard where there is none; any other name must be there. ``device`` tells which it became. While a
-    device is ``LOST`` the music goes on against the session clock, and is heard again when it is back.
+    unheard where there is none (``unheard_because`` tells why); any other name must be there. ``device``
+    tells which it became. While a device is ``LOST`` the music goes on against the session clock, and is
+    heard again when it is back.
     """
 
     def __init__(self, samples: ArrayLike, *, output: str | None = None, loop: bool = False) -> None:
@@ -89,6 +90,8 @@ class RecordedMusic:
         self._stream: Any = None
         self._watch: DeviceWatch | None = None
         self.device: AudioDevice | None = None
+        self.unheard_because = ""
+        """Why the music that was to be played is not, in one sentence; empty when it is, or was not to be."""
 
     @property
     def status(self) -> MusicStatus:
@@ -121,12 +124,14 @@ class RecordedMusic:
         self.stop()
         self._read = 0
         self._start_s = clock.now()
+        self.unheard_because = ""
         if self._output is not None:
             try:
                 self._open(self._output, clock, refresh=False)
-            except DeviceError:
+            except DeviceError as error:
                 if self._output != "default":
                     raise
+                self.unheard_because = str(error)
             self._start_s = clock.now()
         self._clock = clock
         if self._stream is not None:

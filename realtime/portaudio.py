@@ -35,7 +35,7 @@ class AudioDevice:
 
 
 def portaudio() -> "types.ModuleType":
-    """The ``sounddevice`` module; DeviceError where it or PortAudio itself is missing."""
+    """The ``sounddevice`` module; DeviceError where it or PortAudio itself is missing or does not start."""
     try:
         import sounddevice
     except (ImportError, OSError) as error:
@@ -43,6 +43,8 @@ def portaudio() -> "types.ModuleType":
             f"Sound: expected the PortAudio library, got: {error}. "
             "Install it (Debian and Ubuntu: apt install libportaudio2), or play a file: --music FILE."
         ) from error
+    except Exception as error:  # PortAudio's own, of a class that exists only once the import succeeds
+        raise _no_sound_system(error) from error
     return sounddevice
 
 
@@ -50,12 +52,17 @@ def list_audio_devices(*, refresh: bool = False) -> list[AudioDevice]:
     """Every device, inputs and outputs; empty where no sound system runs.
 
     ``refresh``: look again for devices that came or went. That ends every stream of this process.
-    Raises DeviceError where PortAudio is missing.
+    Raises DeviceError where PortAudio is missing or fails.
     """
     sounddevice = portaudio()
-    if refresh:
-        sounddevice._terminate()
-        sounddevice._initialize()
+    try:
+        if refresh:
+            with suppress(sounddevice.PortAudioError):  # ended already, by a refresh that could not start it again
+                sounddevice._terminate()
+            sounddevice._initialize()
+        devices = list(sounddevice.query_devices())
+    except sounddevice.PortAudioError as error:
+        raise _no_sound_system(error) from error
     return [
         AudioDevice(
             index=index,
@@ -64,7 +71,7 @@ def list_audio_devices(*, refresh: bool = False) -> list[AudioDevice]:
             outputs=int(device["max_output_channels"]),
             rate_hz=round(device["default_samplerate"]),
         )
-        for index, device in enumerate(sounddevice.query_devices())
+        for index, device in enumerate(devices)
     ]
 
 
@@ -89,6 +96,13 @@ def find_audio_device(name: str, way: Literal["input", "output"], *, refresh: bo
     return matches[0]
 
 
+def _no_sound_system(error: Exception) -> DeviceError:
+    return DeviceError(
+        f"Sound: expected PortAudio to find this machine's sound system, got: {error}. "
+        "Start the sound server, or play a file without sound: --headless."
+    )
+
+
 def cannot_use(name: str, way: Literal["input", "output"], error: Exception) -> DeviceError:
     """The error for a device that is there but does not open."""
     return DeviceError(
@@ -101,7 +115,8 @@ class DeviceWatch:
     """Notices that a device went away and opens it again when it is back, in a thread of its own.
 
     ``silent_s`` tells for how long the device has not called; ``open_again`` raises DeviceError while it
-    is away; ``close`` lets go of what is left of it.
+    is away; ``close`` lets go of what is left of it. Any other error of theirs also counts as away, and is
+    kept in ``problem``: whoever plays the music must not be left without a watch.
     """
 
     def __init__(
@@ -111,6 +126,8 @@ class DeviceWatch:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sound device", daemon=True)
         self.lost = False
+        self.problem = ""
+        """Why the device did not open again, last time; empty when it never failed."""
 
     def start(self) -> None:
         """Begin to watch."""
@@ -123,13 +140,18 @@ class DeviceWatch:
 
     def _run(self) -> None:
         while not self._stopping.wait(RETRY_S if self.lost else GONE_S / 4):
-            if not self.lost and self._silent_s() > GONE_S:
-                self.lost = True
-                self._close()
-            if self.lost:
-                with suppress(DeviceError):  # still away: the next try is in RETRY_S
-                    self._open_again()
-                    self.lost = False
+            try:
+                self._look()
+            except Exception as error:  # still away: the next try is in RETRY_S
+                self.lost, self.problem = True, str(error)
+
+    def _look(self) -> None:
+        if not self.lost and self._silent_s() > GONE_S:
+            self.lost = True
+            self._close()
+        if self.lost:
+            self._open_again()
+            self.lost = False
 
 
 def close_stream(stream: Any) -> None:

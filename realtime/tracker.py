@@ -26,7 +26,8 @@ from duet.clock import MonotonicClock
 from duet.errors import DeviceError, DuetError, StaleFrame
 from duet.frames import LeaderFrame, LeaderStatus
 from duet.skeleton import BODY
-from realtime.camera import CAMERA_LATENCY_S, CameraState
+from realtime.camera import CameraState
+from realtime.camera_source import CAMERA_LATENCY_S
 from realtime.health import Health, StageStats
 from realtime.lifting import HOLD_S
 from realtime.placement import Lens, StageMap
@@ -39,8 +40,12 @@ _SILENT_S = 5.0
 """A process whose heart has not beaten for so long hangs and is ended."""
 _BACK_OFF_S = (0.5, 8.0)
 _STOP_S = 4.0
+_LAST_WORDS_S = 1.0
+"""For a process to end after it closed its pipe."""
 _ROUTINE = ("I0000", "W0000", "INFO:", "WARNING:")
 _COUNTERS = ("camera_frames", "camera_dropped", "held_frames", "lost_frames")
+_HEALTH_COUNTERS = _COUNTERS[:2]
+"""What goes on to Health; held frames are counted there by who takes the frames."""
 
 
 class TrackerState(StrEnum):
@@ -83,6 +88,8 @@ class Tracker:
         self._state = TrackerState.STARTING
         self._problem = ""
         self._restarts = 0
+        self._counts = dict.fromkeys(_COUNTERS, 0)
+        self._failure: Exception | None = None
         self._beat = Heartbeat()
         self._beat_s = 0.0
         self._taken = -1
@@ -137,8 +144,10 @@ class Tracker:
     def latest(self, max_age_s: float | None = None) -> LeaderFrame:
         """The newest frame, at once; ``lost`` before the first and when there was none for a while.
 
-        StaleFrame when ``max_age_s`` is given and the newest frame was measured longer ago.
+        StaleFrame when ``max_age_s`` is given and the newest frame was measured longer ago; DeviceError when
+        the watch over the process ended by an error of its own.
         """
+        self._raise_failure()
         frames = self.history(1)
         frame = frames[-1] if frames else self._nobody()
         age_s = self._clock.now() - frame.time_s
@@ -158,7 +167,11 @@ class Tracker:
         return [frame_of_record(record) for record in self._channels.frames.history(min(count, HISTORY_FRAMES))]
 
     def take_new(self, until_s: float) -> Sequence[LeaderFrame]:
-        """Frames stamped up to ``until_s`` that were not taken yet, oldest first. For one reader."""
+        """Frames stamped up to ``until_s`` that were not taken yet, oldest first. For one reader.
+
+        DeviceError as ``latest``.
+        """
+        self._raise_failure()
         frames = [f for f in self.history(HISTORY_FRAMES) if f.index > self._taken and f.time_s <= until_s]
         if frames:
             self._taken = frames[-1].index
@@ -167,7 +180,6 @@ class Tracker:
     def stats(self) -> TrackerStats:
         """Counters and stage times so far."""
         times = self._health.stages()
-        counts = {name: self._health.counter(name) for name in _COUNTERS}
         return TrackerStats(
             state=self._state,
             camera_state=self._beat.camera_state,
@@ -175,7 +187,7 @@ class Tracker:
             restarts=self._restarts,
             problem=self._problem,
             stages={stage: times[stage] for stage in STAGES},
-            **counts,
+            **self._counts,
         )
 
     def stop(self) -> None:
@@ -214,26 +226,38 @@ class Tracker:
         """Wait for the first picture; raise the process's own error."""
         end_s = time.monotonic() + _START_S
         while time.monotonic() < end_s:
-            if self._hear():
+            if self._hear(_WATCH_S):
                 return
-            if not self._process.is_alive() and not self._control.poll():
-                raise DeviceError(f"Tracker: expected to start, got {self._last_words()}. Run `duet doctor`.")
         raise DeviceError(f"Tracker: expected to start within {_START_S:.0f} s, got nothing. Run `duet doctor`.")
 
-    def _hear(self) -> bool:
-        """Whether the process says it is ready; raises the error it reports instead."""
+    def _hear(self, wait_s: float) -> bool:
+        """Whether the process says it is ready; raises the error it reports, DeviceError when it is gone."""
         try:
-            if not self._control.poll(_WATCH_S):
+            if not self._control.poll(wait_s):
                 return False
             message = self._control.recv()
-        except (EOFError, ConnectionResetError):
-            return False
+        except (EOFError, OSError) as error:  # its end of the pipe is closed
+            self._process.join(_LAST_WORDS_S)
+            expected = "to start" if self._state is TrackerState.STARTING else "the tracking process to go on"
+            raise DeviceError(f"Tracker: expected {expected}, got {self._last_words()}. Run `duet doctor`.") from error
         if message[0] == "ready":
             self._state = TrackerState.RUNNING
             return True
         raise getattr(errors, message[1], DuetError)(message[2])
 
     def _watch(self) -> None:
+        try:
+            self._watch_over()
+        except Exception as error:  # raised again where frames are taken
+            self._failure = error
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise DeviceError(
+                f"Tracker: expected to watch over the tracking process, got {self._failure!r}. Start again."
+            ) from self._failure
+
+    def _watch_over(self) -> None:
         """Collect times and counters; start the process again when it dies or hangs."""
         pause_s = _BACK_OFF_S[0]
         while not self._stop.wait(_WATCH_S):
@@ -253,11 +277,10 @@ class Tracker:
 
     def _trouble(self) -> str | None:
         """What is wrong with the process now; None when nothing is."""
-        if self._state is TrackerState.RESTARTING:
-            try:
-                self._hear()
-            except DuetError as error:
-                return str(error)
+        try:
+            self._hear(0.0)
+        except DuetError as error:
+            return str(error)
         if not self._process.is_alive():
             return self._last_words()
         now_s = time.monotonic()
@@ -291,7 +314,10 @@ class Tracker:
             return
         beat = Heartbeat.of(record.values)
         for name in _COUNTERS:
-            self._health.count(name, max(0, getattr(beat, name) - getattr(self._beat, name)))
+            more = max(0, getattr(beat, name) - getattr(self._beat, name))
+            self._counts[name] += more
+            if name in _HEALTH_COUNTERS:
+                self._health.count(name, more)
         self._beat, self._beat_s = beat, record.stamp_s
 
     def _end_process(self) -> None:
@@ -306,7 +332,9 @@ class Tracker:
     def _last_words(self) -> str:
         """How the process ended and the last line it printed, MediaPipe's routine warnings aside."""
         code = self._process.exitcode
-        ended = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        if code is None:
+            return "a process that does not answer"
+        ended = f"signal {-code}" if code < 0 else f"exit code {code}"
         lines = Path(self._log).read_text(errors="replace").strip().splitlines()
         telling = [line for line in lines if not line.startswith(_ROUTINE)]
         return f"{ended}: {telling[-1][:200]}" if telling else ended

@@ -7,6 +7,7 @@ its parent says so or breaks, so that it never outlives the application, and lea
 import contextlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ from duet.clock import MonotonicClock
 from duet.errors import DeviceError, DuetError, ModelError
 from duet.frames import LeaderFrame, LeaderStatus
 from duet.skeleton import BODY
-from realtime.camera import CAMERA_LATENCY_S, Camera, CameraFrame, CameraState, open_camera
+from realtime.camera import Camera, CameraFrame, CameraState, open_camera
+from realtime.camera_source import CAMERA_LATENCY_S
 from realtime.landmarks import Landmarks
 from realtime.lifting import Lifter
 from realtime.placement import Lens, StageMap
@@ -150,12 +152,18 @@ class PoseModel:
     """MediaPipe's pose landmarker for one person in a stream of pictures."""
 
     def __init__(self, model: Path) -> None:
-        """Load the model (about a second); ModelError when MediaPipe cannot use the file."""
+        """Load the model (about a second); ModelError when MediaPipe does not load or cannot use the file."""
         # Imported here: it takes half a second and belongs to this process only.
-        import mediapipe as mp
-        from mediapipe.tasks.python import vision
-        from mediapipe.tasks.python.core.base_options import BaseOptions
+        try:
+            import mediapipe as mp
+            from mediapipe.tasks.python import vision
+            from mediapipe.tasks.python.core import mediapipe_c_bindings
+            from mediapipe.tasks.python.core.base_options import BaseOptions
 
+            # Loads MediaPipe's own library now: a system library it lacks is no fault of the model's file.
+            mediapipe_c_bindings.load_raw_library()
+        except (ImportError, OSError) as error:
+            raise ModelError(f"Pose model: expected MediaPipe to load, got: {error}. {_libraries_hint()}") from error
         self._image, self._format = mp.Image, mp.ImageFormat.SRGB
         options = vision.PoseLandmarkerOptions(
             base_options=BaseOptions(model_asset_path=str(model)), running_mode=vision.RunningMode.VIDEO
@@ -184,13 +192,23 @@ class PoseModel:
             (width, height),
         )
 
+    def close(self) -> None:
+        """Let go of the model."""
+        self._landmarker.close()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._landmarker.close()
+        self.close()
+
+
+def _libraries_hint() -> str:
+    if sys.platform.startswith("linux"):
+        return "Install what it needs (Debian and Ubuntu: apt install libgles2 libegl1)."
+    return "Install it again: pip install --force-reinstall mediapipe."
 
 
 class _Work:
@@ -211,6 +229,8 @@ class _Work:
         try:
             picture = self._camera.next(_WAIT_S)
         except DeviceError:
+            if self._camera.failure is not None:
+                raise  # its reader ended: no later picture will come
             self._publish(self._lifter.step(None, self._clock.now() - self._latency_s))
             return
         taken_s = self._clock.now()

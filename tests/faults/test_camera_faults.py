@@ -139,6 +139,46 @@ def test_camera_that_opens_but_gives_nothing() -> None:
             camera.latest(1.0)
 
 
+class Faulty:
+    """A camera that gives pictures until the errors it was given come, one an opening."""
+
+    name = "camera:0"
+
+    def __init__(self, *errors: Exception) -> None:
+        self._errors = list(errors)
+
+    def open(self) -> None:
+        pass
+
+    def frames(self, stop: threading.Event) -> Iterator[tuple[float, float, np.ndarray]]:
+        clock = MonotonicClock()
+        yield 0.0, clock.now(), np.zeros((4, 4, 3), np.uint8)
+        if self._errors:
+            raise self._errors.pop(0)
+        while not stop.wait(0.01):
+            yield 0.0, clock.now(), np.zeros((4, 4, 3), np.uint8)
+
+    def close(self) -> None:
+        pass
+
+
+def test_torn_picture_is_a_lost_camera_that_comes_back() -> None:
+    with Camera(Faulty(cv2.error("torn"), cv2.error("torn")), MonotonicClock()) as camera:
+        assert _wait_for(lambda: camera.reconnects == 2 and camera.frames > 5)
+        assert camera.failure is None and "torn" in camera.problem
+
+
+def test_error_that_ends_the_reader_is_raised_at_once() -> None:
+    with Camera(Faulty(RuntimeError("no such thing")), MonotonicClock()) as camera:
+        assert _wait_for(lambda: camera.failure is not None)
+        start = time.monotonic()
+        for ask in (camera.read, camera.next, camera.latest):
+            with pytest.raises(DeviceError, match=r"camera:0: expected to go on reading, got RuntimeError\('no such"):
+                ask(30.0)
+        assert time.monotonic() - start < 5.0
+        assert camera.state is CameraState.STALLED
+
+
 def test_stream_is_a_camera(fake_camera: FakeCamera) -> None:
     clock = MonotonicClock()
     with open_camera(fake_camera.url, clock=clock, latency_s=0.02) as camera:

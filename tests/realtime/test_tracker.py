@@ -1,28 +1,43 @@
 """The tracking process: starts, publishes, reports its errors, survives its own death, ends with its parent."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing import shared_memory
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
 import pytest
 
 from duet.clock import MonotonicClock
-from duet.errors import MediaError, ModelError, StaleFrame
+from duet.errors import DeviceError, MediaError, ModelError, StaleFrame
 from duet.frames import LeaderFrame, LeaderStatus
 from duet.kinematics import heading_yaw
 from duet.skeleton import BODY
-from realtime.camera import CameraState
+from realtime import tracker as tracker_module
+from realtime.camera import Camera, CameraState
+from realtime.health import Health
 from realtime.pose_model import bundle, find_pose_model
 from realtime.rings import LatestCell
 from realtime.tracker import Tracker, TrackerState
-from realtime.tracking import FRAME_WIDTH, Heartbeat, frame_of_record, values_of_frame
+from realtime.tracking import (
+    FRAME_WIDTH,
+    Channels,
+    Heartbeat,
+    PoseModel,
+    TrackingTask,
+    _Work,
+    frame_of_record,
+    values_of_frame,
+)
 
 needs_model = pytest.mark.skipif(
     find_pose_model() is None, reason="the pose model is not in the cache: run python -m realtime.pose_model"
@@ -99,6 +114,102 @@ def test_unusable_model_is_a_sentence(tmp_path: Path, empty_room: Path) -> None:
     model.write_bytes(bundle({"pose_detector.tflite": b"nothing"}))
     with pytest.raises(ModelError, match="expected a pose landmarker bundle"):
         Tracker.start(str(empty_room), MonotonicClock().epoch_s, model=model)
+
+
+def _die(task: TrackingTask, names: tuple[str, str, str], control: Connection, log: str) -> None:
+    Path(log).write_text("W0000 routine\nFatal: illegal instruction\n")
+    os._exit(3)
+
+
+def _wait_idle(task: TrackingTask, names: tuple[str, str, str], control: Connection, log: str) -> None:
+    control.send(("ready",))
+    with contextlib.suppress(EOFError):
+        control.recv()
+
+
+def _fail_later(task: TrackingTask, names: tuple[str, str, str], control: Connection, log: str) -> None:
+    control.send(("ready",))
+    control.send(("failed", "DeviceError", "camera:0: expected to go on reading, got no more. Start again."))
+
+
+def test_process_that_dies_at_start_is_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tracker_module, "run", _die)
+    start = time.monotonic()
+    with pytest.raises(DeviceError, match=r"expected to start, got exit code 3: Fatal: illegal instruction\. Run"):
+        Tracker.start("camera:0", 0.0, model=tmp_path / "any.task")
+    assert time.monotonic() - start < 0.5 * tracker_module._START_S
+
+
+def test_held_frames_are_in_the_stats_and_left_to_who_takes_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tracker_module, "run", _wait_idle)
+    health = Health()
+    with Tracker.start("camera:0", 0.0, model=tmp_path / "any.task", health=health) as tracker:
+        for beat in (Heartbeat(10, 2, 3, 4), Heartbeat(20, 3, 5, 6)):
+            tracker._channels.heartbeat.write(time.monotonic(), beat.values())
+            assert _wait_for(lambda count=beat.camera_frames: tracker.stats().camera_frames == count, 10.0)
+        stats = tracker.stats()
+    assert (stats.camera_dropped, stats.held_frames, stats.lost_frames) == (3, 5, 6)
+    assert (health.counter("camera_frames"), health.counter("camera_dropped")) == (20, 3)
+    assert health.counter("held_frames") == health.counter("lost_frames") == 0
+
+
+def test_process_that_gives_up_is_quoted_and_started_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tracker_module, "run", _fail_later)
+    with Tracker.start("camera:0", 0.0, model=tmp_path / "any.task") as tracker:
+        assert _wait_for(lambda: tracker.stats().restarts >= 1, 20.0)
+        assert "expected to go on reading" in tracker.stats().problem
+
+
+def test_error_that_ends_the_watch_is_raised(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def broken(_: Tracker) -> None:
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr(tracker_module, "run", _wait_idle)
+    monkeypatch.setattr(Tracker, "_trouble", broken)
+    with Tracker.start("camera:0", 0.0, model=tmp_path / "any.task") as tracker:
+        assert _wait_for(lambda: tracker._failure is not None, 10.0)
+        with pytest.raises(DeviceError, match=r"watch over the tracking process, got RuntimeError\('out of order'\)"):
+            tracker.take_new(0.0)
+        with pytest.raises(DeviceError, match="watch over"):
+            tracker.latest()
+
+
+def test_work_ends_with_its_camera() -> None:
+    class Broken:
+        name = "camera:0"
+
+        def open(self) -> None: ...
+
+        def frames(self, stop: threading.Event) -> Iterator[tuple[float, float, np.ndarray]]:
+            raise RuntimeError("out of order")
+
+        def close(self) -> None: ...
+
+    channels = Channels.create()
+    with Camera(Broken(), MonotonicClock()) as camera:
+        work = _Work(TrackingTask("camera:0", 0.0, Path("any.task")), channels, cast(PoseModel, None), camera)
+        assert _wait_for(lambda: camera.failure is not None, 10.0)
+        with pytest.raises(DeviceError, match="expected to go on reading"):
+            work.step()
+    channels.close()
+
+
+@pytest.mark.parametrize("missing", ["mediapipe", "libGLESv2.so.2"])
+def test_libraries_that_are_missing_name_the_next_step(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    if missing == "mediapipe":
+        monkeypatch.setitem(sys.modules, "mediapipe", None)
+    else:
+        from mediapipe.tasks.python.core import mediapipe_c_bindings
+
+        def no_library() -> None:
+            raise OSError(f"{missing}: cannot open shared object file: No such file or directory")
+
+        monkeypatch.setattr(mediapipe_c_bindings, "load_raw_library", no_library)
+    monkeypatch.setattr(sys, "platform", "linux")
+    with pytest.raises(ModelError, match=rf"MediaPipe to load, got: .*{missing}.*apt install libgles2 libegl1"):
+        PoseModel(Path("any.task"))
 
 
 @needs_model
