@@ -31,6 +31,8 @@ _CODECS = {
     "libopenh264": {},
     "mpeg4": {"qscale": "3"},
 }
+_WRITE_ERRORS = OSError, ValueError, av.error.FFmpegError
+"""What PyAV raises when it encodes, writes or sets an encoder up."""
 
 
 def best_video_codec() -> str:
@@ -48,7 +50,8 @@ class FilmWriter:
 
     ``size`` is (width, height), both even. ``audio`` is (samples, rate): float32 (N,) or (N, channels) in [-1, 1],
     whose first sample sounds at session time 0; the film ends with its last picture. The file appears at ``path`` only
-    when the film is complete; after an exception nothing is left behind.
+    when the film is complete; after an exception, also one of its own, nothing is left behind. ``close`` wants
+    pictures: where there are none (see ``pictures``), ``discard`` ends it.
     """
 
     def __init__(
@@ -67,24 +70,34 @@ class FilmWriter:
         self._size, self._fps = size, fps
         self._last_ticks = -1
         self._ended = False
+        self._pictures = 0
         self._samples_sent = 0
-        self._container = self._open()
-        self._video = self._add_video()
         self._samples = _prepare(audio[0]) if audio is not None else None
         self._rate = audio[1] if audio is not None else 0
-        self._audio = self._add_audio() if self._samples is not None else None
+        codec = best_video_codec()
+        self._container = self._open()
+        try:
+            self._video = self._add_video(codec)
+            self._audio = self._add_audio() if self._samples is not None else None
+        except _WRITE_ERRORS as error:
+            raise self._failed(error) from error
+
+    @property
+    def pictures(self) -> int:
+        """Pictures written so far."""
+        return self._pictures
 
     def _open(self) -> av.container.OutputContainer:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             return av.open(str(self._partial), "w", format="mp4", options={"movflags": "+faststart"})
-        except OSError as error:
+        except _WRITE_ERRORS as error:
             raise PictureError(
-                f"Film: expected to write {self.path}, got {error.strerror or error}. Choose another --out."
+                f"Film: expected to write {self.path}, got {getattr(error, 'strerror', None) or error}. "
+                "Choose another --out."
             ) from error
 
-    def _add_video(self) -> VideoStream:
-        codec = best_video_codec()
+    def _add_video(self, codec: str) -> VideoStream:
         rate = Fraction(self._fps).limit_denominator(1001)
         stream = cast(VideoStream, self._container.add_stream(codec, rate=rate, options=_CODECS[codec]))
         stream.width, stream.height = self._size
@@ -104,8 +117,11 @@ class FilmWriter:
     def write(self, picture: NDArray[np.uint8], time_s: float) -> bool:
         """Adds ``picture`` (height, width, 3) uint8 RGB, shown from session time ``time_s`` on.
 
-        False when it was left out because it is no later than the one before.
+        False when it was left out because it is no later than the one before. ``PictureError`` when it cannot be
+        encoded or written; the film is given up then.
         """
+        if self._ended:
+            raise PictureError(f"Film: expected {self.path} to be open, got a film that ended. Begin another one.")
         width, height = self._size
         if picture.shape != (height, width, 3) or picture.dtype != np.uint8:
             raise PictureError(
@@ -115,10 +131,11 @@ class FilmWriter:
         ticks = round(time_s * _TICKS_PER_S)
         if ticks <= self._last_ticks:
             return False
-        self._last_ticks = ticks
         frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
         frame.pts, frame.time_base = ticks, _TIME_BASE
-        self._mux(self._video.encode(frame))
+        self._encode(self._video, frame)
+        self._last_ticks = ticks
+        self._pictures += 1
         self._send_audio(time_s)
         return True
 
@@ -136,13 +153,22 @@ class FilmWriter:
             frame.sample_rate = self._rate
             frame.pts, frame.time_base = self._samples_sent, Fraction(1, self._rate)
             self._samples_sent += count
-            self._mux(self._audio.encode(frame))
+            self._encode(self._audio, frame)
 
-    def _mux(self, packets: list[Any]) -> None:
+    def _encode(self, stream: Any, frame: av.VideoFrame | av.AudioFrame | None) -> None:
+        """Encode and write one frame; None for what the encoder still holds."""
         try:
-            self._container.mux(packets)
-        except (OSError, av.error.FFmpegError) as error:
-            raise PictureError(f"Film: expected to write {self.path}, got {error}. Is the disk full?") from error
+            self._container.mux(stream.encode(frame))
+        except _WRITE_ERRORS as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: Exception) -> PictureError:
+        """Give the film up; the error to raise."""
+        self.discard()
+        return PictureError(
+            f"Film: expected to write {self.path}, got: {error}. "
+            "See whether the disk is full, or choose another --size, --fps or --out."
+        )
 
     def close(self) -> None:
         """Completes the film and puts it at ``path``; again does nothing. Raises ``PictureError`` without pictures."""
@@ -153,21 +179,21 @@ class FilmWriter:
             raise PictureError(f"Film: expected pictures for {self.path}, got none. Let it run for longer.")
         self._ended = True
         self._send_audio(self._last_ticks / _TICKS_PER_S + 1.0 / self._fps, last=True)
-        self._mux(self._video.encode(None))
+        self._encode(self._video, None)
         if self._audio is not None:
-            self._mux(self._audio.encode(None))
+            self._encode(self._audio, None)
         try:
             self._container.close()
             os.replace(self._partial, self.path)
-        except OSError as error:
-            raise PictureError(f"Film: expected to write {self.path}, got {error}. Is the disk full?") from error
+        except _WRITE_ERRORS as error:
+            raise self._failed(error) from error
 
     def discard(self) -> None:
         """Gives the film up and removes what was written."""
         self._ended = True
         try:
             self._container.close()
-        except (OSError, av.error.FFmpegError):
+        except _WRITE_ERRORS:
             # An encoder without pictures cannot end its file; the file is removed anyway.
             self._partial.unlink(missing_ok=True)
         self._partial.unlink(missing_ok=True)

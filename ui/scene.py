@@ -4,6 +4,7 @@ Data in, pixels out: a ``Scene`` holds no clock and reads no device.
 """
 
 import os
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,24 +43,24 @@ def limit_software_threads(threads: int = 1) -> None:
 
 
 def create_headless_context(threads: int = 1) -> moderngl.Context:
-    """An OpenGL 3.3 context without a window, by EGL; ``threads`` as in ``limit_software_threads``.
+    """An OpenGL 3.3 context without a window: by EGL on Linux, else by the system's own way.
 
-    Raises ``PictureError`` when there is no EGL.
+    ``threads`` as in ``limit_software_threads``. Raises ``PictureError`` when there is none.
     """
     limit_software_threads(threads)
-    # The plain names exist only with -dev packages, the versioned ones on every machine with a driver.
-    choices: tuple[dict[str, Any], ...] = ({"libgl": "libGL.so.1", "libegl": "libEGL.so.1"}, {})
+    choices: tuple[dict[str, Any], ...] = ({},)
+    hint = "Update the graphics driver and start from a desktop session."
+    if sys.platform.startswith("linux"):
+        # The plain names exist only with -dev packages, the versioned ones on every machine with a driver.
+        choices = {"backend": "egl", "libgl": "libGL.so.1", "libegl": "libEGL.so.1"}, {"backend": "egl"}
+        hint = "Install a driver (Debian: apt install libegl1 libgl1 libgl1-mesa-dri)."
     failures: list[str] = []
-    for libraries in choices:
-        settings: dict[str, Any] = {"require": 330, "standalone": True, "backend": "egl", **libraries}
+    for settings in choices:
         try:
-            return moderngl.create_context(**settings)
+            return moderngl.create_context(require=330, standalone=True, **settings)
         except Exception as error:  # the binding raises nothing narrower
             failures.append(str(error))
-    raise PictureError(
-        f"Picture: expected OpenGL 3.3 through EGL, got {failures[0]!r}. "
-        "Install a driver (Debian: apt install libegl1 libgl1 libgl1-mesa-dri)."
-    )
+    raise PictureError(f"Picture: expected OpenGL 3.3 without a window, got {failures[0]!r}. {hint}")
 
 
 class Scene:

@@ -51,10 +51,19 @@ class Window:
         glfw.set_window_size_limits(self._window, *_LEAST_SIZE, glfw.DONT_CARE, glfw.DONT_CARE)
         glfw.swap_interval(1 if wait_for_display else 0)
         glfw.set_key_callback(self._window, self._on_key)
-        self.context = moderngl.create_context(require=330)
+        self.context = self._make_context()
         corners = self.context.buffer(np.array([-1, -1, 1, -1, -1, 1, 1, 1], dtype=np.float32).tobytes())
         program = build_program(self.context, "present")
         self._rectangle = self.context.vertex_array(program, [(corners, "2f", "in_corner")])
+
+    def _make_context(self) -> moderngl.Context:
+        try:
+            return moderngl.create_context(require=330)
+        except Exception as error:  # the binding raises nothing narrower
+            glfw.terminate()
+            raise PictureError(
+                f"Window: expected OpenGL 3.3, got: {error}. Update the graphics driver, or use --headless."
+            ) from error
 
     @property
     def size(self) -> tuple[int, int]:

@@ -1,7 +1,10 @@
 """Films are complete, in time and in step with their sound, or not there at all."""
 
 from pathlib import Path
+from typing import Any, cast
 
+import av
+import av.error
 import numpy as np
 import pytest
 
@@ -43,8 +46,6 @@ def test_sound_shorter_than_the_film_goes_silent(tmp_path: Path) -> None:
 
 def test_pictures_keep_their_own_time(tmp_path: Path) -> None:
     """A stage that draws slowly for a while makes a film of the right length, not a faster one."""
-    import av
-
     times = [0.0, 0.03, 0.1, 0.5, 0.55, 1.4]
     with FilmWriter(tmp_path / "f.mp4", SIZE, 30) as film:
         for k, time_s in enumerate(times):
@@ -57,8 +58,6 @@ def test_pictures_keep_their_own_time(tmp_path: Path) -> None:
 
 
 def test_picture_survives_encoding(tmp_path: Path) -> None:
-    import av
-
     wanted = picture(0)
     wanted[:, :64, 0] = 200
     wanted[:36, 64:, 1] = 180
@@ -102,3 +101,55 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     with pytest.raises(PictureError, match="expected a film"):
         read_back(tmp_path / "file")
     assert best_video_codec()
+
+
+class Full:
+    """An encoder on a full disk."""
+
+    def encode(self, frame: object) -> list[object]:
+        raise av.error.OSError(28, "No space left on device")
+
+
+def test_an_encoder_that_fails_is_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
+    film = FilmWriter(tmp_path / "f.mp4", SIZE, 30)
+    film.write(picture(1), 0.0)
+    film._video = cast(Any, Full())
+    with pytest.raises(PictureError, match=r"expected to write .*f\.mp4, got: .*No space left.*disk is full"):
+        film.write(picture(2), 0.1)
+    with pytest.raises(PictureError, match="got a film that ended"):
+        film.write(picture(3), 0.2)
+    film.close()
+    film.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_encoder_that_fails_at_the_end_leaves_nothing(tmp_path: Path) -> None:
+    film = FilmWriter(tmp_path / "f.mp4", SIZE, 30)
+    film.write(picture(1), 0.0)
+    film._video = cast(Any, Full())
+    with pytest.raises(PictureError, match="No space left"):
+        film.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sound_that_cannot_be_encoded_is_a_sentence(tmp_path: Path) -> None:
+    film_s = np.zeros(12_345, np.float32)
+    with (
+        pytest.raises(PictureError, match=r"expected to write .*f\.mp4"),
+        FilmWriter(tmp_path / "f.mp4", SIZE, 30, (film_s, 12_345)) as film,
+    ):
+        for k in range(10):
+            film.write(picture(k), k / 10)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_film_without_pictures_can_be_given_up(tmp_path: Path) -> None:
+    film = FilmWriter(tmp_path / "f.mp4", SIZE, 30)
+    assert film.pictures == 0
+    film.discard()
+    film.close()
+    assert list(tmp_path.iterdir()) == []
+    with FilmWriter(tmp_path / "f.mp4", SIZE, 30) as film:
+        film.write(picture(1), 0.0)
+        assert not film.write(picture(2), 0.0)
+        assert film.pictures == 1

@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+from duet.errors import PictureError
+from ui import scene
+
 SCRIPT = """
 import glfw
 import numpy as np
@@ -53,6 +56,48 @@ def test_window_draws_listens_and_grows() -> None:
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "LP_NUM_THREADS": "1"},
     )
     assert "danced" in run.stdout, run.stderr
+
+
+@pytest.mark.skipif(shutil.which("xvfb-run") is None, reason="no xvfb-run: no virtual display to open a window on")
+def test_a_window_without_opengl_is_one_sentence() -> None:
+    code = (
+        "import moderngl\n"
+        "from duet.errors import PictureError\n"
+        "from ui.window import Window\n"
+        "def none(**_): raise Exception('requested OpenGL version 330, got version 210')\n"
+        "moderngl.create_context = none\n"
+        "try: Window((320, 180))\n"
+        "except PictureError as error: print(error)\n"
+    )
+    run = subprocess.run(
+        ["xvfb-run", "-a", "-s", "-screen 0 800x600x24 -noreset", sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "LP_NUM_THREADS": "1"},
+    )
+    assert "expected OpenGL 3.3, got: requested OpenGL version 330" in run.stdout, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("platform", "backends", "hint"),
+    [("linux", ["egl", "egl"], "apt install libegl1"), ("darwin", [None], "desktop session")],
+)
+def test_without_a_window_the_systems_own_opengl_is_asked(
+    monkeypatch: pytest.MonkeyPatch, platform: str, backends: list[str | None], hint: str
+) -> None:
+    asked: list[dict[str, object]] = []
+
+    def none(**settings: object) -> None:
+        asked.append(settings)
+        raise Exception("no driver")
+
+    monkeypatch.setattr(scene.sys, "platform", platform)
+    monkeypatch.setattr(scene.moderngl, "create_context", none)
+    with pytest.raises(PictureError, match=f"without a window, got 'no driver'.*{hint}"):
+        scene.create_headless_context()
+    assert [settings.get("backend") for settings in asked] == backends
+    assert all(settings["standalone"] and settings["require"] == 330 for settings in asked)
 
 
 def test_no_display_is_one_sentence() -> None:
