@@ -15,7 +15,7 @@ help: ## what there is to make
 demo: .venv/.live ## a couple dances: a window where there is a display, else out/demo.mp4
 	$(BIN)/duet demo $(ARGS)
 
-test: .venv/.lab ## every test
+test: .venv/.lab | .venv/.test-system ## every test
 	$(BIN)/python -m pytest $(ARGS)
 
 check: lint types imports ## ruff, pyright, import rules
@@ -38,16 +38,19 @@ clean: ## remove the environment
 	@touch $@
 
 .venv/.system: .venv/.python
-	@scripts/system-packages $(DEBIAN_PACKAGES)
-	@touch $@
+	@if scripts/system-packages $(DEBIAN_PACKAGES); then touch $@; fi
 
-.venv/.live: .venv/.python .venv/.system pyproject.toml constraints.txt
+# Order-only: where system packages are missing they are asked for every time, and nothing else is done again.
+.venv/.live: .venv/.python pyproject.toml constraints.txt | .venv/.system
 	@echo "Installing Duet into .venv (a few minutes, once)"
 	$(PIP) -e .
-	$(BIN)/python -m realtime.pose_model
+	@$(BIN)/python -m realtime.pose_model >/dev/null 2>&1 || \
+		echo "The pose model is out of reach now; it will be fetched when a camera is first used."
 	@touch $@
 
 .venv/.lab: .venv/.live
 	$(PIP) -e '.[lab,dev]'
-	@scripts/system-packages $(TEST_PACKAGES)
 	@touch $@
+
+.venv/.test-system: .venv/.python
+	@if scripts/system-packages $(TEST_PACKAGES); then touch $@; fi
