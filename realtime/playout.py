@@ -67,12 +67,13 @@ class Playout:
         self._timeline = timeline
         self._rest = relaxed_quaternions_wxyz()
         self._line = self._resting_line(start)
+        self._entry: Standing | None = None
         self._held = self._sample(-1)
         self._back_at = -RETURN_FRAMES
 
     def enter(self, start: Standing) -> None:
-        """Stand at ``start``, resting, whatever the timeline said: the leader has just come."""
-        self._line = self._resting_line(start)
+        """The leader has just come: the dance begins from ``start``, and the resting body glides there."""
+        self._entry = start
 
     def _resting_line(self, start: Standing) -> _Line:
         quaternions = self._rest.copy()
@@ -90,6 +91,8 @@ class Playout:
 
     def standing(self, frame: int) -> Standing:
         """Where the follower stands in ``frame`` by the present timeline."""
+        if self._entry is not None:
+            return self._entry
         line = self._line
         i = int(np.clip(frame - line.first_frame, 0, len(line.root_m) - 1))
         pelvis = matrix_from_quaternion_wxyz(line.quaternions[i, 0].astype(np.float64))
@@ -117,6 +120,7 @@ class Playout:
         for i in range(returning):
             x = np.float32((join + i + 1 - self._back_at) / (RETURN_FRAMES + 1))
             root[i], quaternions[i] = _between(self._held, root[i], quaternions[i], x * x * (3 - 2 * x))
+        self._entry = None
         line = self._line
         first = max(join - _KEEP_FRAMES, line.first_frame)
         kept = slice(first - line.first_frame, max(join - line.first_frame, 0))

@@ -19,7 +19,10 @@ from rich.console import Console
 from duet.clock import MonotonicClock
 from duet.contract import FollowerContract
 from duet.errors import DuetError, InputError
-from duet.features import Placement, Standing
+from duet.features import Placement, Standing, partner_standing
+from duet.kinematics import heading_yaw
+from duet.poses import RELAXED_PELVIS_HEIGHT_M
+from duet.skeleton import BODY
 from realtime.conductor import LEAST_DELAY_FRAMES, Conductor, Wishes
 from realtime.engine import ThreadedEngine
 from realtime.health import Health
@@ -170,7 +173,7 @@ def _assemble(
         ThreadedEngine(runner, FollowerState.initial(contract)),
         sources.leader,
         sources.music,
-        Playout(contract.timeline, Standing(np.array([0.0, 0.0, placement.distance_m]), np.pi)),
+        Playout(contract.timeline, _first_place(sources, placement)),
         clock,
         Wishes(placement),
         health,
@@ -179,6 +182,16 @@ def _assemble(
         log=log,
     )
     return _Show(contract, clock, conductor, sources, canvas, health, seconds, [])
+
+
+def _first_place(sources: Sources, placement: Placement) -> Standing:
+    """Where the follower waits: before a leader who is known already, else before the middle of the stage."""
+    leader = sources.leader.shown(0.0)
+    if leader is None:
+        here = Standing(np.zeros(3), 0.0)
+    else:
+        here = Standing(leader.root_m.astype(np.float64), float(heading_yaw(BODY, leader.joints_m)))
+    return partner_standing(here, placement, RELAXED_PELVIS_HEIGHT_M)
 
 
 def _run(show: _Show, console: Console) -> bool:

@@ -147,3 +147,15 @@ def test_nothing_sinks_through_the_floor() -> None:
     locked, _ = lock_feet(root, rotations, np.zeros((1, 4)), FootLock())
     feet = forward(BODY, root, locked.astype(np.float64))[0][0, [7, 8, 10, 11], 1]
     assert feet.min() > -0.005
+
+
+def test_entering_begins_from_the_new_place_and_glides_there() -> None:
+    playout = Playout(TIMELINE, START)
+    there = Standing(np.array([1.8, 0.8664, 2.0]), 0.7)
+    playout.enter(there)
+    assert playout.standing(7) is there
+    playout.merge(plan(8, x_m=1.8), shown_frame=6)
+    x = np.array([playout.pose_at(f / 30).root_m[0] for f in range(6, 30)])
+    assert x[0] == pytest.approx(1.0) and x[-1] == pytest.approx(1.8)
+    assert np.diff(x).min() >= -1e-6 and np.diff(x).max() < 0.1
+    assert playout.standing(29).root_m[0] == pytest.approx(1.8)
