@@ -14,9 +14,9 @@ from duet.kinematics import forward, two_bone_ik
 from duet.rotations import Array
 from duet.skeleton import BODY
 
-ON, OFF = 0.6, 0.4
+ON, OFF = 0.5, 0.3
 """Contact probability above which a foot is planted, and below which it is released."""
-MAX_PULL_M = 0.10
+MAX_PULL_M = 0.12
 """A planted foot that the pose pulls further than this is let go: the model has moved on."""
 RELEASE_FRAMES = 5
 
