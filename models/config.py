@@ -50,11 +50,6 @@ class CodecConfig:
         """L: the latent of one token, laid out [stream][level][dimension]."""
         return len(self.stream_widths) * self.residuals * self.code_width
 
-    @property
-    def frame_width(self) -> int:
-        """C: features per decoded frame, contacts last."""
-        return sum(self.stream_widths) + self.contacts
-
 
 @dataclass(frozen=True)
 class MemoryConfig:

@@ -5,12 +5,9 @@ full-noise sampling, a plan whose far end is noisier than its near end, and a cl
 """
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor
-
-LevelKind = Literal["triangular", "uniform", "independent"]
 
 ALPHA_BAR_FLOOR = 1e-5
 """The noisiest level keeps this much signal power: divisions by it stay finite."""

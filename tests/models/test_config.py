@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from duet.errors import InputError
+from duet.features import FOLLOWER_SIZE
 from models.config import PRESETS, DenoiserConfig, MemoryConfig, SamplerConfig, config_from_json
 
 
@@ -13,8 +14,9 @@ def test_presets_are_read_back_as_written(name: str):
     assert config_from_json(PRESETS[name].to_json()) == PRESETS[name]
 
 
-def test_frame_width_is_that_of_the_features():
-    assert PRESETS["S"].codec.frame_width == 145
+def test_sizes_are_those_of_the_features():
+    codec = PRESETS["S"].codec
+    assert sum(codec.stream_widths) + codec.contacts == FOLLOWER_SIZE
     assert PRESETS["S"].latent_width == 96
 
 
