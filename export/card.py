@@ -5,7 +5,7 @@ from pathlib import Path
 
 from duet.contract import FollowerContract
 from duet.errors import InputError
-from export.verify import TOLERANCE, Parity
+from export.verify import TOLERANCE, TOLERANCE_MM, Parity
 from models.follower import Follower
 from models.release import Release
 
@@ -56,10 +56,12 @@ Seeds: {", ".join(str(seed) for seed in release.seeds)}.
 {_END}
 
 ### Export
-Torch against ONNX Runtime over {parity.seconds:.0f} s ({parity.ticks} ticks) of carried state on seeded inputs:
-greatest difference of any output or state {parity.max_abs:.1e} (tolerance {TOLERANCE:g}), of any joint
-{parity.joints_mm:.1e} mm. The plan stays continuous: committed latents are not snapped to the codec's grid, where a
-rounding tie could make two runtimes part.
+Torch against ONNX Runtime over {parity.seconds:.0f} s ({parity.ticks} ticks) of carried state on seeded inputs in
+the units of the training data: greatest difference of any output or state {parity.max_relative:.3e} of its scale
+(`{parity.worst}`; tolerance {TOLERANCE:g}), in its own units {parity.max_abs:.3e}; of any joint
+{parity.joints_mm:.3e} mm (tolerance {TOLERANCE_MM:g} mm).
+The plan stays continuous: committed latents are not snapped to the codec's grid, where a rounding tie could make two
+runtimes part.
 
 Milliseconds on one thread of {platform.machine()} ({platform.system()}), guidance included:
 {parity.tick_ms:.1f} ms a tick.

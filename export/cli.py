@@ -10,6 +10,7 @@ DATA is the folder that holds the recorded couples (see the README); the variabl
 """
 
 import argparse
+import math
 import os
 import shlex
 import sys
@@ -29,15 +30,53 @@ if TYPE_CHECKING:
 
 BEST_FOLDER = "best"
 
+PREPARE_MORE = """\
+DATA holds cmu_salsa/60_NN.bvh and 61_NN.bvh (leader and follower of take NN); the README says where to find them.
+Nothing is written.
+
+  duet-lab prepare --data DATA
+"""
+TRAIN_MORE = """\
+Two stages: the codec, then the follower, which is judged in closed loop as it learns; the best weights so far lie in
+OUT/best. To go on with a run, give the same command again; with more --steps or --minutes it goes on for longer.
+XS tries the whole way in minutes and dances badly; S is what ships.
+
+  duet-lab train --data DATA --out runs/trial --preset XS --codec-steps 50 --steps 50
+  duet-lab train --data DATA --out runs/salsa --minutes 90
+"""
+EXPORT_MORE = """\
+Writes *.onnx, MODEL_CARD.md and, last and only when torch and ONNX Runtime agree, contract.json.
+
+  duet-lab export runs/salsa --out followers/salsa-s --data DATA
+"""
+VERIFY_MORE = """\
+Runs torch and ONNX Runtime side by side on equal inputs, each with its own state, and fails when they part.
+
+  duet-lab verify runs/salsa --follower followers/salsa-s
+"""
+EVALUATE_MORE = """\
+Needs the exported folder and the recorded couples, not the run. Replaces the numbers in FOLLOWER/MODEL_CARD.md.
+
+  duet-lab evaluate followers/salsa-s --data DATA
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 when all went well, 2 when something the user can change stood in the way."""
-    options = _parser().parse_args(arguments)
     console = Console()
     try:
+        options = _parser().parse_args(arguments)
         options.run(options, console)
     except DuetError as error:
         print(f"duet-lab: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        where = error.filename or "A file"
+        print(
+            f"duet-lab: {where}: expected a path that can be read and written, got: {error.strerror or error}. "
+            "Choose another path, or make room for it.",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         print("duet-lab: stopped. The same command goes on from the last checkpoint.", file=sys.stderr)
@@ -62,16 +101,39 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, what: str, run: object
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, what: str, run: object, *, more: str
 ) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=what, description=what)
+    """``more``: what it needs and leaves behind, and an example, under its options."""
+    command = commands.add_parser(
+        name, help=what, description=what, epilog=more, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     command.set_defaults(run=run)
     return command
 
 
 def _add_data(command: argparse.ArgumentParser, *, needed: bool = True) -> None:
     text = "folder with the recorded couples" + ("" if needed else "; without it nothing is measured in closed loop")
-    command.add_argument("--data", type=Path, default=os.environ.get("DUET_DATA"), help=f"{text} (DUET_DATA)")
+    command.add_argument(
+        "--data", type=Path, default=os.environ.get("DUET_DATA"), help=f"{text} (default: the variable DUET_DATA)"
+    )
+
+
+def _above_zero(text: str) -> float:
+    """A number of the command line; InputError at once, not after the work it belongs to."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and number > 0):
+        raise InputError(f"Duration: expected a number above 0, got {text!r}. Give seconds or minutes, such as 60.")
+    return number
+
+
+def _count(text: str) -> int:
+    """A whole number of the command line that is not negative."""
+    if not text.isdecimal():
+        raise InputError(f"Count: expected a whole number of at least 0, got {text!r}. Give one, such as 2.")
+    return int(text)
 
 
 def _data_of(options: argparse.Namespace) -> Path:
@@ -81,7 +143,9 @@ def _data_of(options: argparse.Namespace) -> Path:
 
 
 def _add_prepare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = _command(commands, "prepare", "Read every couple and say what a training would learn from.", _prepare)
+    command = _command(
+        commands, "prepare", "Read every couple and say what a training would learn from.", _prepare, more=PREPARE_MORE
+    )
     _add_data(command)
 
 
@@ -102,19 +166,27 @@ def _prepare(options: argparse.Namespace, console: Console) -> None:
 
 
 def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = _command(commands, "train", "Train a follower; a run that was stopped goes on where it was.", _train)
+    command = _command(
+        commands, "train", "Train a follower; a run that was stopped goes on where it was.", _train, more=TRAIN_MORE
+    )
     _add_data(command)
     command.add_argument("--out", type=Path, required=True, help="folder of the run")
     command.add_argument("--preset", default="S", help="XS, S, M or L (default S)")
     command.add_argument("--name", default="salsa-s", help="what the follower is called (default salsa-s)")
-    command.add_argument("--seed", type=int, default=0)
-    command.add_argument("--steps", type=int, help="steps of the second stage")
-    command.add_argument("--codec-steps", type=int, help="steps of the first stage")
-    command.add_argument("--minutes", type=float, help="stop the second stage after so long; it can be gone on with")
-    command.add_argument("--choreographed", type=int, default=0, metavar="N", help="couples danced in code to add")
-    command.add_argument("--sampler", default="ddim", choices=["ddim", "dpm", "pipelined"])
-    command.add_argument("--calls", type=int, default=2, help="network calls a tick (default 2)")
-    command.add_argument("--threads", type=int, default=0, help="processor threads (default: all)")
+    command.add_argument(
+        "--seed", type=_count, default=0, help="equal seeds, data and code give equal weights (default 0)"
+    )
+    command.add_argument("--steps", type=_count, metavar="N", help="steps of the second stage")
+    command.add_argument("--codec-steps", type=_count, metavar="N", help="steps of the first stage")
+    command.add_argument(
+        "--minutes", type=_above_zero, help="stop the second stage after so long; it can be gone on with"
+    )
+    command.add_argument(
+        "--choreographed", type=_count, default=0, metavar="N", help="couples danced in code to add (default 0)"
+    )
+    command.add_argument("--sampler", default="ddim", choices=["ddim", "dpm", "pipelined"], help="(default ddim)")
+    command.add_argument("--calls", type=_count, default=2, help="network calls a tick (default 2)")
+    command.add_argument("--threads", type=_count, default=0, help="processor threads (default: all)")
 
 
 def _train(options: argparse.Namespace, console: Console) -> None:
@@ -123,6 +195,7 @@ def _train(options: argparse.Namespace, console: Console) -> None:
     import torch
 
     from export.progress import TrainingBars
+    from export.resume import check_resumable
     from models.config import PRESETS, SamplerConfig
     from models.data.corpus import Multiplication, build_corpus
     from models.training.run import Schedule, train
@@ -137,9 +210,11 @@ def _train(options: argparse.Namespace, console: Console) -> None:
     chosen = {"steps": options.steps, "codec_steps": options.codec_steps}
     chosen["seconds"] = options.minutes * 60.0 if options.minutes else None
     schedule = replace(schedule, **{name: value for name, value in chosen.items() if value is not None})
+    data = _data_of(options)
+    check_resumable(options.out, config)
     how = Multiplication(choreographed=options.choreographed)
     with console.status("reading couples"):
-        corpus = build_corpus(_data_of(options), config, how=how, seed=options.seed)
+        corpus = build_corpus(data, config, how=how, seed=options.seed)
     progress = TrainingBars(console, schedule.codec_steps)
     try:
         best = train(options.out, corpus, config, schedule=schedule, seed=options.seed, progress=progress)
@@ -194,10 +269,12 @@ dance, expect it to sway, drift or repeat itself. Fingers and faces are not move
 
 
 def _add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = _command(commands, "export", "Write the folder the live half plays, and prove it there.", _export)
+    command = _command(
+        commands, "export", "Write the folder the live half plays, and prove it there.", _export, more=EXPORT_MORE
+    )
     command.add_argument("run_folder", type=Path, metavar="RUN", help="folder of a finished training run")
     command.add_argument("--out", type=Path, required=True, help="the follower's folder, for example followers/salsa-s")
-    command.add_argument("--seconds", type=float, default=60.0, help="of carried state to compare (default 60)")
+    command.add_argument("--seconds", type=_above_zero, default=60.0, help="of carried state to compare (default 60)")
     _add_data(command, needed=False)
 
 
@@ -216,7 +293,7 @@ def _export(options: argparse.Namespace, console: Console) -> None:
             follower, release, options.out, bank=bank, seconds=options.seconds, progress=status.update
         )
     console.print(timing_table(parity.milliseconds))
-    console.print(f"{contract.name}: torch and ONNX Runtime within {parity.max_abs:.1e} over {parity.seconds:.0f} s.")
+    console.print(f"{contract.name}: torch and ONNX Runtime differ by {parity.sentence()}.")
     if options.data is not None:
         _measure(options.out, Path(options.data), console)
     console.print(f"{options.out} is ready. Next: duet play --follower {options.out}", soft_wrap=True)
@@ -229,10 +306,12 @@ def _weights_folder(run: Path) -> Path:
 
 
 def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = _command(commands, "verify", "Hold an exported follower against the weights it came from.", _verify)
+    command = _command(
+        commands, "verify", "Hold an exported follower against the weights it came from.", _verify, more=VERIFY_MORE
+    )
     command.add_argument("run_folder", type=Path, metavar="RUN", help="folder of the training run")
     command.add_argument("--follower", type=Path, required=True, help="the exported folder")
-    command.add_argument("--seconds", type=float, default=60.0, help="of carried state to compare (default 60)")
+    command.add_argument("--seconds", type=_above_zero, default=60.0, help="of carried state to compare (default 60)")
 
 
 def _verify(options: argparse.Namespace, console: Console) -> None:
@@ -246,14 +325,17 @@ def _verify(options: argparse.Namespace, console: Console) -> None:
         )
     console.print(timing_table(parity.milliseconds))
     console.print(
-        f"Torch and ONNX Runtime agree within {parity.max_abs:.1e} ({parity.joints_mm:.1e} mm) over "
-        f"{parity.seconds:.0f} s of carried state, {parity.tick_ms:.1f} ms a tick."
+        f"Torch and ONNX Runtime differ by {parity.sentence()}; {parity.tick_ms:.1f} ms a tick.", soft_wrap=True
     )
 
 
 def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = _command(
-        commands, "evaluate", "Dance the validation takes live-causally and write the numbers into the card.", _evaluate
+        commands,
+        "evaluate",
+        "Dance the validation takes live-causally and write the numbers into the card.",
+        _evaluate,
+        more=EVALUATE_MORE,
     )
     command.add_argument("follower", type=Path, metavar="FOLLOWER", help="an exported folder")
     _add_data(command)

@@ -22,7 +22,7 @@ from duet.features import LAYOUT_VERSION
 from duet.music import MUSIC_LAYOUT
 from duet.skeleton import BODY
 from export.card import CARD_FILE, model_card
-from export.verify import Parity, measure
+from export.verify import LEAST_SECONDS, Parity, measure
 from models.follower import Follower, Role
 from models.release import Release
 
@@ -38,16 +38,31 @@ def export_follower(
     out: Path,
     *,
     bank: Path | None = None,
-    seconds: float = 60.0,
+    seconds: float = LEAST_SECONDS,
     progress: Progress = lambda _: None,
 ) -> tuple[FollowerContract, Parity]:
     """Write ``follower`` to the folder ``out`` and prove it there over ``seconds`` of carried state.
 
-    The contract is written last: a folder without one is no follower, so a broken export is never played.
+    The contract is written last, and only when the proof holds (see ``export.verify``): a folder without one is no
+    follower, so a broken export is never played. FollowerError says what did not hold.
     """
     follower = follower.eval()
     out.mkdir(parents=True, exist_ok=True)
     (out / CONTRACT_FILE).unlink(missing_ok=True)
+    graphs = write_graphs(follower, out, progress)
+    if bank is not None:
+        shutil.copyfile(bank, out / bank.name)
+    progress(f"verify {seconds:.0f} s")
+    parity = measure(follower, out, graphs, seconds=seconds)
+    parity.require(out, "Train again, or look for the part that does not export faithfully.")
+    contract = _contract(follower, release, graphs, parity, out / bank.name if bank else None)
+    (out / CARD_FILE).write_text(model_card(follower, release, contract, parity))
+    (out / CONTRACT_FILE).write_text(contract.to_json())
+    return contract, parity
+
+
+def write_graphs(follower: Follower, out: Path, progress: Progress = lambda _: None) -> tuple[GraphSpec, ...]:
+    """One graph per role of a tick into the folder ``out``, in the order they run."""
     weights = weights_sha256(follower)
     graphs = []
     for role, tensors in example_roles(follower):
@@ -56,19 +71,9 @@ def export_follower(
         onnx.helper.set_model_props(model, _properties(follower, role, weights))
         path = out / f"{role.name}.onnx"
         path.write_bytes(model.SerializeToString(deterministic=True))
-        graphs.append(
-            GraphSpec(
-                role.name, path.name, sha256_of(path), _specs(tensors, role.inputs), _specs(tensors, role.outputs)
-            )
-        )
-    if bank is not None:
-        shutil.copyfile(bank, out / bank.name)
-    progress(f"verify {seconds:.0f} s")
-    parity = measure(follower, out, [(g.role, out / g.file) for g in graphs], seconds=seconds)
-    contract = _contract(follower, release, graphs, weights, parity, out / bank.name if bank else None)
-    (out / CARD_FILE).write_text(model_card(follower, release, contract, parity))
-    (out / CONTRACT_FILE).write_text(contract.to_json())
-    return contract, parity
+        inputs, outputs = _specs(tensors, role.inputs), _specs(tensors, role.outputs)
+        graphs.append(GraphSpec(role.name, path.name, sha256_of(path), inputs, outputs))
+    return tuple(graphs)
 
 
 def example_roles(follower: Follower) -> Iterator[tuple[Role, dict[str, Tensor]]]:
@@ -152,8 +157,7 @@ def _specs(tensors: dict[str, Tensor], names: tuple[str, ...]) -> tuple[TensorSp
 def _contract(
     follower: Follower,
     release: Release,
-    graphs: list[GraphSpec],
-    weights: str,
+    graphs: tuple[GraphSpec, ...],
     parity: Parity,
     bank: Path | None,
 ) -> FollowerContract:
@@ -174,12 +178,12 @@ def _contract(
         inputs=tuple(TensorSpec(name, shape) for name, shape in follower.input_shapes().items()),
         outputs=(frames,),
         states=tuple(TensorSpec(name, tuple(value.shape)) for name, value in follower.initial_state().items()),
-        graphs=tuple(graphs),
+        graphs=graphs,
         style=release.style,
         observed_delay_frames=release.observed_delay_frames,
         root_leak=release.root_leak,
         distance_m=release.distance_m,
-        weights_sha256=weights,
+        weights_sha256=weights_sha256(follower),
         parity_max_abs=parity.max_abs,
         training_data=release.training_data,
         licence=release.licence,
@@ -189,5 +193,6 @@ def _contract(
             "normalisation": "inside the graphs: every input and output is in the units of duet.features",
             "plan": "continuous latents, never snapped to the codec's grid",
             "sampler": f"{config.sampler.kind}, {config.sampler.calls} calls a tick",
+            **parity.notes(),
         },
     )

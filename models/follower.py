@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -265,7 +266,13 @@ def load_follower(folder: Path) -> Follower:
         if not (folder / name).is_file():
             raise InputError(f"{folder}: expected {name} in it, got none. Give the folder of a finished training run.")
     follower = Follower(config_from_json((folder / CONFIG_FILE).read_text()))
-    weights = load_file(folder / WEIGHTS_FILE)
+    try:
+        weights = load_file(folder / WEIGHTS_FILE)
+    except SafetensorError as error:
+        raise InputError(
+            f"{folder / WEIGHTS_FILE}: expected weights in safetensors, got a broken file ({error}). "
+            "Copy it again, or train again."
+        ) from error
     try:
         follower.load_state_dict(weights, strict=True)
     except RuntimeError as error:

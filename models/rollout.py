@@ -31,6 +31,7 @@ from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from models.config import FollowerConfig, SamplerConfig
 from models.data.take import Take
 from models.follower import Follower
+from models.onnx_tick import OnnxTick
 
 Floats = NDArray[np.float32]
 Inputs = dict[str, Floats]
@@ -105,16 +106,9 @@ class TorchPartner:
 class OnnxPartner:
     """An exported follower folder, one take at a time: what the live half plays, for the numbers that are reported."""
 
-    def __init__(self, folder: str | Path, threads: int = 1) -> None:
-        import onnxruntime
-
+    def __init__(self, folder: str | Path) -> None:
         self.config = load_contract(folder)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        self._sessions = [
-            onnxruntime.InferenceSession(str(Path(folder) / g.file), options, providers=["CPUExecutionProvider"])
-            for g in self.config.graphs
-        ]
+        self._tick = OnnxTick(folder, self.config.graphs)
         self.reset(1)
 
     def reset(self, batch: int) -> None:
@@ -125,13 +119,8 @@ class OnnxPartner:
 
     def tick(self, inputs: Inputs) -> Floats:
         """See ``Partner``."""
-        tensors = {**inputs, **self._state}
-        for graph, session in zip(self.config.graphs, self._sessions, strict=True):
-            names = [t.name for t in graph.outputs]
-            given = session.run(names, {t.name: tensors[t.name] for t in graph.inputs})
-            tensors.update(zip(names, given, strict=True))
-        self._state = {name: tensors[f"new_{name}"] for name in self._state}
-        return tensors["frames"]
+        outputs, self._state = self._tick.tick(inputs, self._state)
+        return outputs["frames"]
 
 
 @dataclass

@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import pytest
+from safetensors.torch import save_file
 
 from duet.contract import load_contract
 from export.card import CARD_FILE, put_results
 from export.cli import main
 from models.config import XS
-from models.follower import random_follower, save_follower
+from models.follower import WEIGHTS_FILE, random_follower, save_follower
+from models.training.checkpoint import NUMBERS_FILE, TENSORS_FILE
+from models.training.run import CODEC_FILE
 
 
 def test_export_says_what_it_did(exported: Path):
@@ -18,13 +21,13 @@ def test_export_says_what_it_did(exported: Path):
 
 def test_verify_holds_for_the_run_it_came_from(run: Path, exported: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["verify", str(run), "--follower", str(exported), "--seconds", "0.5"]) == 0
-    assert "agree within" in capsys.readouterr().out
+    assert "Torch and ONNX Runtime differ by" in capsys.readouterr().out
 
 
 def test_verify_refuses_the_export_of_another_run(exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     save_follower(random_follower(XS, seed=5), tmp_path)
     assert main(["verify", str(tmp_path), "--follower", str(exported), "--seconds", "0.5"]) == 2
-    assert "expected torch and ONNX Runtime within" in capsys.readouterr().err
+    assert "expected torch and ONNX Runtime to agree" in capsys.readouterr().err
 
 
 def test_results_replace_those_before(exported: Path, tmp_path: Path):
@@ -41,6 +44,13 @@ def test_results_replace_those_before(exported: Path, tmp_path: Path):
         (["prepare"], "--data: expected the folder with the recorded couples, got none"),
         (["prepare", "--data", "nowhere"], "expected the salsa takes, got no such folder"),
         (["train", "--data", "nowhere", "--out", "run", "--preset", "XXL"], "--preset: expected one of XS, S, M, L"),
+        (["train", "--out", "run"], "--data: expected the folder with the recorded couples, got none"),
+        (["train", "--data", "nowhere", "--out", "run"], "expected the salsa takes, got no such folder"),
+        (["train", "--data", "nowhere", "--out", "run", "--minutes", "soon"], "expected a number above 0, got 'soon'"),
+        (["train", "--data", "nowhere", "--out", "run", "--steps", "-1"], "expected a whole number of at least 0"),
+        (["train", "--data", "nowhere", "--out", "run", "--calls", "0"], "expected at least 1 call, got 0"),
+        (["verify", "nowhere", "--follower", "trial", "--seconds", "nan"], "expected a number above 0, got 'nan'"),
+        (["evaluate", "nowhere"], "--data: expected the folder with the recorded couples, got none"),
         (["export", "nowhere", "--out", "trial"], "expected release.json in it, got none"),
         (["verify", "nowhere", "--follower", "trial"], "expected follower.json in it, got none"),
         (["evaluate", "nowhere", "--data", "nowhere"], "expected a follower folder, got no such folder"),
@@ -61,12 +71,68 @@ def test_what_does_not_fit_is_one_sentence_and_code_two(
     assert error.startswith("duet-lab: ") and error.count("\n") == 1
 
 
+def one_sentence(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The error of a command that must fail as the user's affair."""
+    capsys.readouterr()
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("duet-lab: ") and error.count("\n") == 1 and "Traceback" not in error
+    return error
+
+
+def test_a_run_of_another_preset_is_not_gone_on_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Said before any data is read, and naming what to do."""
+    save_file(random_follower(XS).codec.state_dict(), tmp_path / CODEC_FILE)
+    error = one_sentence(["train", "--data", "nowhere", "--out", str(tmp_path), "--preset", "S"], capsys)
+    assert "expected the weights of preset S, got others" in error and "--preset this run began with" in error
+    error = one_sentence(["train", "--data", "nowhere", "--out", str(tmp_path), "--preset", "XS"], capsys)
+    assert "expected the salsa takes" in error
+
+
+def test_a_checkpoint_of_another_version_is_not_gone_on_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    weights = {f"model.{name}": value for name, value in random_follower(XS).state_dict().items()}
+    train = ["train", "--data", "nowhere", "--out", str(tmp_path), "--preset", "XS"]
+    (tmp_path / NUMBERS_FILE).write_text("{}")
+    assert f"expected {TENSORS_FILE} beside" in one_sentence(train, capsys)
+    save_file(weights, tmp_path / TENSORS_FILE)
+    assert "expected the salsa takes" in one_sentence(train, capsys)
+    weights.pop("model.memory.stack.norm.weight")
+    save_file(weights, tmp_path / TENSORS_FILE)
+    assert "memory.stack.norm.weight: (16,) wanted, none there" in one_sentence(train, capsys)
+    (tmp_path / NUMBERS_FILE).write_text('{"step": ')
+    assert "expected JSON" in one_sentence(train, capsys)
+
+
+def test_broken_weights_are_told(run: Path, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    for file in (run / "best").iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    weights = (tmp_path / WEIGHTS_FILE).read_bytes()
+    for broken in (weights[: len(weights) // 2], b"", b"not weights at all"):
+        (tmp_path / WEIGHTS_FILE).write_bytes(broken)
+        for arguments in (["export", "--out", str(tmp_path / "out")], ["verify", "--follower", str(exported)]):
+            error = one_sentence([arguments[0], str(tmp_path), *arguments[1:]], capsys)
+            assert "expected weights in safetensors, got a broken file" in error
+    (tmp_path / CODEC_FILE).write_bytes(weights[:100])
+    train = ["train", "--data", "nowhere", "--out", str(tmp_path), "--preset", "XS"]
+    assert "expected weights in safetensors, got a broken file" in one_sentence(train, capsys)
+
+
+def test_a_path_that_cannot_be_written_is_told(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "taken").write_text("a file")
+    error = one_sentence(["export", str(run), "--out", str(tmp_path / "taken"), "--seconds", "1"], capsys)
+    assert "taken: expected a path that can be read and written" in error
+    train = ["train", "--data", "nowhere", "--out", str(tmp_path / "taken")]
+    assert "expected a folder for the run, got a file" in one_sentence(train, capsys)
+
+
 @pytest.mark.parametrize("command", ["prepare", "train", "export", "verify", "evaluate"])
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])
     assert stopped.value.code == 0
-    assert f"duet-lab {command}" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert f"usage: duet-lab {command}" in text
+    assert text.rstrip().splitlines()[-1].startswith(f"  duet-lab {command} "), "ends with an example"
 
 
 def test_a_card_without_its_marked_place_is_refused(tmp_path: Path):

@@ -10,6 +10,7 @@ from duet.contract import load_contract
 from duet.errors import FollowerError, InputError
 from export.card import CARD_FILE
 from export.to_onnx import FORMAT, OPSET, export_follower, weights_sha256
+from export.verify import TOLERANCE, Parity
 from models.config import XS
 from models.follower import random_follower
 from models.release import RELEASE_FILE, Release, read_release
@@ -21,6 +22,7 @@ def test_the_live_half_can_load_it(exported: Path, release: Release):
     assert contract.window_tokens == XS.window and contract.latent_size == XS.latent_width
     assert contract.bank == "bank.npz" and contract.root_leak == release.root_leak
     assert contract.parity_max_abs < 1e-4
+    assert float(contract.notes["parity_relative"]) <= TOLERANCE
     wired = {spec.name for spec in (*contract.inputs, *contract.states)}
     for graph in contract.graphs:
         assert {spec.name for spec in graph.inputs} <= wired
@@ -57,7 +59,7 @@ def test_the_card_states_what_was_given_and_measured(exported: Path, release: Re
     contract = load_contract(exported)
     for text in (release.training_data, release.command, contract.weights_sha256, "Seeds: 0, 1."):
         assert text in card
-    assert f"{contract.parity_max_abs:.1e}" in card
+    assert f"{contract.parity_max_abs:.3e}" in card
 
 
 def test_an_interrupted_export_is_no_follower(
@@ -74,6 +76,22 @@ def test_an_interrupted_export_is_no_follower(
         export_follower(random_follower(XS), release, tmp_path)
     with pytest.raises(FollowerError, match="expected contract.json"):
         load_contract(tmp_path)
+
+
+def test_an_export_that_does_not_hold_is_no_follower(
+    exported: Path, release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The shipped follower once missed by four parts in a hundred, and was published."""
+    (tmp_path / "contract.json").write_text((exported / "contract.json").read_text())
+    missed = Parity(60.0, 450, {"past": 1.04e-4}, {"past": 1.0}, 0.01, {"memory": (1.0, 1.0)})
+    graphs = load_contract(exported).graphs
+    monkeypatch.setattr("export.to_onnx.write_graphs", lambda *_: graphs)
+    monkeypatch.setattr("export.to_onnx.measure", lambda *_, **__: missed)
+    with pytest.raises(FollowerError, match=r"expected torch and ONNX Runtime to agree, got 1\.040e-04 .*past"):
+        export_follower(random_follower(XS), release, tmp_path)
+    with pytest.raises(FollowerError, match="expected contract.json"):
+        load_contract(tmp_path)
+    assert not (tmp_path / CARD_FILE).exists()
 
 
 def test_a_release_is_read_back_as_written(release: Release, tmp_path: Path):

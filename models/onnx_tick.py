@@ -1,0 +1,65 @@
+"""A tick by ONNX Runtime: the exported graphs of a follower, run in order, tensors wired by name."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from duet.contract import GraphSpec, TensorSpec
+from duet.errors import FollowerError
+
+Tensors = dict[str, NDArray[np.float32]]
+
+
+class OnnxTick:
+    """The graphs of a follower folder as one pure function of inputs and state; times every graph.
+
+    One thread and no spinning, as on stage, so that what is measured here is what is played there.
+    """
+
+    def __init__(self, folder: str | Path, graphs: Sequence[GraphSpec]) -> None:
+        """FollowerError when a graph cannot be run or its tensors are not those that its ``GraphSpec`` states."""
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # What is wrong with a graph is said once, by the error.
+        options.log_severity_level = 4
+        self._sessions = [(graph, _open(Path(folder) / graph.file, graph, options)) for graph in graphs]
+        self.seconds: dict[str, list[float]] = {graph.role: [] for graph in graphs}
+        """How long each role took, tick by tick."""
+
+    def tick(self, inputs: Mapping[str, NDArray[np.float32]], state: Tensors) -> tuple[Tensors, Tensors]:
+        """``{"frames": ...}`` and the new state, as ``models.follower.Follower.tick``."""
+        tensors: Tensors = {**inputs, **state}
+        for graph, session in self._sessions:
+            names = [spec.name for spec in graph.outputs]
+            feeds = {spec.name: tensors[spec.name] for spec in graph.inputs}
+            began = time.perf_counter()
+            results = session.run(names, feeds)
+            self.seconds[graph.role].append(time.perf_counter() - began)
+            tensors.update(zip(names, (np.asarray(result) for result in results), strict=True))
+        return {"frames": tensors["frames"]}, {name: tensors[f"new_{name}"] for name in state}
+
+
+def _open(path: Path, graph: GraphSpec, options: ort.SessionOptions) -> ort.InferenceSession:
+    try:
+        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises classes of its own that share no base
+        reason = str(error).splitlines()[0]
+        raise FollowerError(f"{path}: expected a graph for ONNX Runtime, got: {reason}. Export it again.") from error
+    for side, specs in ((session.get_inputs(), graph.inputs), (session.get_outputs(), graph.outputs)):
+        there = {node.name: tuple(node.shape) for node in side}
+        stated = {spec.name: spec.shape for spec in specs}
+        if there != stated:
+            raise FollowerError(
+                f"{path}: expected the tensors {_sentence(specs)}, got {there}. Export the follower again."
+            )
+    return session
+
+
+def _sentence(specs: Sequence[TensorSpec]) -> str:
+    return ", ".join(f"{spec.name} {spec.shape}" for spec in specs)
