@@ -23,6 +23,7 @@ from duet.features import Placement, Standing, partner_standing
 from duet.kinematics import heading_yaw
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from duet.skeleton import BODY
+from realtime.audio import RecordedMusic
 from realtime.conductor import LEAST_DELAY_FRAMES, Conductor, Wishes
 from realtime.engine import ThreadedEngine
 from realtime.health import Health
@@ -210,6 +211,9 @@ def _run(show: _Show, console: Console) -> bool:
     interrupted = False
     try:
         show.sources.begin(show.clock, show.health)
+        source = show.sources.music.source
+        if isinstance(source, RecordedMusic) and source.unheard_because:
+            console.print(f"The music plays unheard. {source.unheard_because}")
         thread.start()
         _draw_until(show, stopping, console)
     except KeyboardInterrupt:
