@@ -3,9 +3,12 @@
 Data in, pixels out: a ``Scene`` holds no clock and reads no device.
 """
 
+import ctypes
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import moderngl
@@ -61,6 +64,28 @@ def create_headless_context(threads: int = 1) -> moderngl.Context:
         except Exception as error:  # the binding raises nothing narrower
             failures.append(str(error))
     raise PictureError(f"Picture: expected OpenGL 3.3 without a window, got {failures[0]!r}. {hint}")
+
+
+def wait_for_pictures() -> None:
+    """Wait until everything drawn so far is drawn, without holding Python's interpreter lock.
+
+    The binding holds the lock while it reads pixels, and with software rendering that is most of a frame's
+    work: the loop beside it would come late. A foreign call by ctypes lets go of it.
+    """
+    finish = _finish_call()
+    if finish is not None:
+        finish()
+
+
+@lru_cache(maxsize=1)
+def _finish_call() -> Callable[[], object] | None:
+    """``glFinish`` of this system's OpenGL library; None where it goes by another name: reading waits as well."""
+    for name in ("libGL.so.1", "libOpenGL.so.0", "opengl32"):
+        try:
+            return ctypes.CDLL(name).glFinish
+        except (OSError, AttributeError):
+            continue
+    return None
 
 
 class Scene:
@@ -162,6 +187,7 @@ class Scene:
 
     def read(self) -> NDArray[np.uint8]:
         """(height, width, 3) the finished picture, top row first."""
+        wait_for_pictures()
         width, height = self._size
         pixels = np.frombuffer(self._targets[1].read(components=3, alignment=1), dtype=np.uint8)
         return np.ascontiguousarray(pixels.reshape(height, width, 3)[::-1])
