@@ -184,6 +184,9 @@ class Conductor:
         """Everything tick ``tick`` is asked with, as the contract's input tensors."""
         c, first = self.contract, self._timeline.first_frame(tick)
         leader = self._leader_track.window(first, c)
+        if first - self._leader_track.newest_index > c.observed_delay_frames:
+            # Older than any leader of the training: the forecast carries further than it was learned to be trusted.
+            self.health.count("stale_leader_ticks")
         standing = self.playout.standing(first - 1)
         place = place_features(standing, leader.now, self.wishes.placement, self._leader_track.confidence)
         noise = np.random.Generator(np.random.PCG64([self.seed, tick])).standard_normal(

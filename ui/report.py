@@ -68,6 +68,7 @@ def make_report(
         "late_ticks": health.counter("late_ticks"),
         "skipped_ticks": health.counter("skipped_ticks"),
         "broken_ticks": health.counter("broken_ticks"),
+        "stale_leader_ticks": health.counter("stale_leader_ticks"),
         "camera_frames": health.counter("camera_frames"),
         "camera_dropped": health.counter("camera_dropped"),
         "held_frames": health.counter("held_frames"),

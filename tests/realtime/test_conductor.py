@@ -250,6 +250,7 @@ def test_a_leader_away_for_long_ends_nothing() -> None:
     loop = conductor(runner, clock, Leaving(0.2))
     loop.run(stop=lambda: clock.now() >= 15.0)
     assert loop.health.counter("ticks") >= 110
+    assert 70 <= loop.health.counter("stale_leader_ticks") <= 80
     assert all(np.isfinite(t["leader"]).all() for t in runner.asked)
     pose = loop.playout.pose_at(15.0)
     assert pose.source is PoseSource.MODEL

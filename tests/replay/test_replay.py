@@ -118,10 +118,13 @@ def test_the_follower_dances_with_the_leader(danced) -> None:
     settled = danced["time_s"] > 1.5
     follower, leads = danced["follower_joints_m"][settled], danced["leader_joints_m"][settled]
     distance = np.linalg.norm((follower - leads)[:, 0, [0, 2]], axis=-1)
-    assert np.percentile(distance, 5) > 0.3 and np.percentile(distance, 95) < 2.0
-    speed = np.linalg.norm(np.diff(follower, axis=0), axis=-1).mean() * FPS
-    led = np.linalg.norm(np.diff(leads, axis=0), axis=-1).mean() * FPS
-    assert 0.3 * led < speed < 3.0 * led
+    # Measured on this dance: 5 to 95 % of frames between 0.4 and 1.0 m, 1.3 to 1.8 times the leader's speed.
+    assert np.percentile(distance, 5) > 0.3
+    assert np.percentile(distance, 95) < 1.4
+    speed = np.linalg.norm(np.diff(follower, axis=0), axis=-1).mean()
+    led = np.linalg.norm(np.diff(leads, axis=0), axis=-1).mean()
+    assert 0.8 * led < speed < 2.4 * led
+    assert np.linalg.norm(np.diff(follower[:, 0], axis=0), axis=-1).max() < 0.15
     assert follower[:, [7, 8, 10, 11], 1].min() > -0.03
     assert set(danced["source"][settled]) == {"model"}
 
