@@ -7,10 +7,12 @@ waits.
 
 import multiprocessing
 import os
+import signal
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from multiprocessing.connection import Connection
@@ -46,6 +48,19 @@ _ROUTINE = ("I0000", "W0000", "INFO:", "WARNING:")
 _COUNTERS = ("camera_frames", "camera_dropped", "held_frames", "lost_frames")
 _HEALTH_COUNTERS = _COUNTERS[:2]
 """What goes on to Health; held frames are counted there by who takes the frames."""
+
+
+@contextmanager
+def _sigint_blocked() -> Iterator[None]:
+    """A process started meanwhile never sees Ctrl-C, not even before its own first line: it leaves that to us."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class TrackerState(StrEnum):
@@ -218,7 +233,8 @@ class Tracker:
         process = context.Process(
             target=run, args=(self._task, self._channels.names, theirs, self._log), name="duet-tracker", daemon=True
         )
-        process.start()
+        with _sigint_blocked():
+            process.start()
         theirs.close()
         return process, ours
 
@@ -300,6 +316,7 @@ class Tracker:
             resume=newest[0] if newest else None,
         )
         self._restarts += 1
+        self._health.count("tracker_restarts")
         self._beat = Heartbeat(mark_m=mark_m)
         self._process, self._control = self._spawn()
         self._spawned_s = time.monotonic()

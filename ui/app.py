@@ -91,7 +91,7 @@ def perform(make_sources: SourcesMaker, output: Output) -> int:
 
 
 def _check(output: Output) -> None:
-    if output.headless and output.film is None and output.seconds is None and not (output.motion or output.report):
+    if output.headless and not (output.film or output.motion or output.report):
         raise InputError(
             "--headless: expected something to keep, got neither --out, --save-motion nor --report. Add --out FILM.mp4."
         )
@@ -99,9 +99,14 @@ def _check(output: Output) -> None:
         raise InputError(
             "Window: expected a display, got none. Add --headless --out FILM.mp4, or start from a desktop."
         )
-    for path in (output.film if output.headless else None, output.motion, output.report):
-        if path is not None:
-            _check_writable(path)
+    asked = [p for p in (output.film if output.headless else None, output.motion, output.report) if p is not None]
+    if len({p.resolve() for p in asked}) < len(asked):
+        raise InputError(f"{asked[0]}: expected a file for each output, got one for two. Give them different names.")
+    for path, suffix in ((output.film, ".mp4"), (output.motion, ".npz")):
+        if path is not None and path.suffix.lower() != suffix:
+            raise InputError(f"{path}: expected a name ending in {suffix}, got '{path.suffix}'. Rename it.")
+    for path in asked:
+        _check_writable(path)
 
 
 def _check_writable(path: Path) -> None:
@@ -283,9 +288,13 @@ def _status_line(show: _Show, time_s: float) -> str:
 
 
 def _keep(show: _Show, output: Output, log: MotionLog | None, elapsed: float, opengl: str) -> None:
-    """Write what was asked for."""
+    """Write what was asked for; what cannot be written does not keep the rest from it."""
+    failure: DuetError | None = None
     if log is not None and output.motion is not None:
-        log.save(output.motion)
+        try:
+            log.save(output.motion)
+        except DuetError as error:
+            failure = error
     if output.report is not None:
         report = make_report(
             show.health,
@@ -296,6 +305,8 @@ def _keep(show: _Show, output: Output, log: MotionLog | None, elapsed: float, op
             sources=show.sources.names,
         )
         write_report(output.report, report)
+    if failure is not None:
+        raise failure
 
 
 def _tell(console: Console, show: _Show, output: Output, elapsed: float) -> None:
@@ -305,6 +316,10 @@ def _tell(console: Console, show: _Show, output: Output, elapsed: float) -> None
         f"Danced {elapsed:.1f} s: {health.counter('ticks')} ticks ({health.counter('late_ticks')} late), "
         f"{tick.p50_ms:.0f} ms each (p99 {tick.p99_ms:.0f}), {fps:.0f} pictures a second."
     )
+    if not health.counter("ticks"):
+        console.print("No leader was seen: stand so that the camera sees the whole body, in good light.")
+    if restarts := health.counter("tracker_restarts"):
+        console.print(f"The tracking process stopped and was started again {restarts} times.")
     kept: list[Path] = [p for p in (output.film if output.headless else None, output.motion, output.report) if p]
     for path in kept:
         console.print(f"Wrote {path}")

@@ -1,9 +1,13 @@
 """The ``duet`` command: demo, play, devices, doctor."""
 
 import argparse
+import signal
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 
 from duet import __version__
 from duet.errors import DuetError, InputError
@@ -22,17 +26,52 @@ examples:
 """
 
 
+class _Interrupts:
+    """Turns Ctrl-C, a closed terminal and a service's stop into one KeyboardInterrupt.
+
+    Impatient ones that follow are ignored for a while: what was danced is being saved.
+    """
+
+    PATIENCE_S = 10.0
+
+    def __init__(self) -> None:
+        self.came_s: float | None = None
+        numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+        self._before = {number: signal.signal(number, self._on_signal) for number in numbers}
+
+    def end(self) -> None:
+        """Leave signals as they were; after an interrupt, let one more impatient Ctrl-C change nothing."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler if self.came_s is None else signal.SIG_IGN)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self.came_s is None or now - self.came_s > self.PATIENCE_S:
+            self.came_s = now
+            raise KeyboardInterrupt
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit code: 0 done, 2 something does not fit, 130 interrupted."""
     arguments = _parser().parse_args(argv)
+    interrupts = _Interrupts() if threading.current_thread() is threading.main_thread() else None
     try:
         return int(arguments.run(arguments) or 0)
-    except DuetError as error:
-        print(f"duet: {error}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print("duet: stopped", file=sys.stderr)
         return 130
+    except Exception as error:
+        if interrupts is not None and interrupts.came_s is not None and not isinstance(error, DuetError):
+            # A native library that is interrupted while it is imported says so in its own way.
+            print("duet: stopped", file=sys.stderr)
+            return 130
+        if not isinstance(error, DuetError):
+            raise
+        print(f"duet: {error}", file=sys.stderr)
+        return 2
+    finally:
+        if interrupts is not None:
+            interrupts.end()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -62,12 +62,16 @@ def make_report(
         "machine": asdict(machine),
         "sources": sources,
         "seconds": round(seconds, 3),
-        "stages": {name: asdict(stats) for name, stats in health.stages().items()},
+        "stages": {
+            name: {key: round(value, 3) for key, value in asdict(stats).items()}
+            for name, stats in health.stages().items()
+        },
         "tick_budget_ms": 1e3 * contract.token_frames / contract.fps,
         "ticks": health.counter("ticks"),
         "late_ticks": health.counter("late_ticks"),
         "skipped_ticks": health.counter("skipped_ticks"),
         "broken_ticks": health.counter("broken_ticks"),
+        "tracker_restarts": health.counter("tracker_restarts"),
         "stale_leader_ticks": health.counter("stale_leader_ticks"),
         "camera_frames": health.counter("camera_frames"),
         "camera_dropped": health.counter("camera_dropped"),

@@ -105,6 +105,10 @@ def play_sources(leader: LeaderOptions, music: str | None, *, headless: bool) ->
             "Leave them out."
         )
 
+    for name, source in (("--leader", leader.source), ("--music", music or "none")):
+        if not source or Path(source).is_dir():
+            raise InputError(f"{name}: expected a file or a device, got {source or 'nothing'!r}. Name a file.")
+
     def make(health: Health) -> Sources:
         # Cheap things first: a typing error in the music should not cost a camera's start.
         ear = MusicThread(_music(music, headless=headless, repeat=not is_take))

@@ -115,6 +115,10 @@ def test_a_demo_s_film_has_picture_and_sound(demo: Path) -> None:
         (("--leader", "a.bvh", "--seconds", "inf"), "--seconds: expected more than 0"),
         (("--leader", "a.mp4", "--height", "175"), "--height: expected 0.8 to 2.5 metres"),
         (("--leader", "a.bvh", "--report", "/proc/none/report.json"), "expected a folder to write to"),
+        (("--leader", "a.bvh", "--out", "film.txt"), "film.txt: expected a name ending in .mp4"),
+        (("--leader", "a.bvh", "--out", "same.mp4", "--report", "same.mp4"), "expected a file for each output"),
+        (("--leader", "."), "--leader: expected a file or a device, got '.'"),
+        (("--leader", "a.bvh", "--music", "."), "--music: expected a file or a device, got '.'"),
         (("--leader", "a.bvh", "--follower", "nowhere"), "nowhere: expected a follower folder, got no such folder"),
     ],
 )
@@ -210,7 +214,8 @@ def test_a_saved_take_can_lead_in_silence(demo: Path, tmp_path: Path) -> None:
         assert np.isfinite(again["follower_joints_m"]).all()
 
 
-def test_ctrl_c_ends_early_and_keeps_what_there_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("signals", [(signal.SIGINT,), (signal.SIGTERM,), (signal.SIGINT,) * 3])
+def test_being_stopped_ends_early_and_keeps_what_there_is(tmp_path: Path, signals: tuple[signal.Signals, ...]) -> None:
     film = tmp_path / "film.mp4"
     arguments = ["demo", "--headless", "--seconds", "60", "--size", "320x180", "--out", str(film)]
     process = subprocess.Popen(
@@ -221,13 +226,16 @@ def test_ctrl_c_ends_early_and_keeps_what_there_is(tmp_path: Path) -> None:
         end = time.monotonic() + 60.0
         while not list(tmp_path.iterdir()) and time.monotonic() < end:
             time.sleep(0.2)
-        time.sleep(3.0)
-        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(2.0)
+        for number in signals:
+            os.killpg(process.pid, number)
+            time.sleep(0.05)
         _, told = process.communicate(timeout=30.0)
     finally:
         process.kill()
     assert process.returncode == 130, told
     assert "Traceback" not in told
+    assert "Wrote" in told
     from ui.film import read_back
 
     assert read_back(film).seconds > 0.5
