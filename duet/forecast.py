@@ -129,13 +129,21 @@ def leader_flags(delay_frames: int, past_tokens: int, plan_tokens: int, token_fr
 
 
 def music_window(
-    conditions: Array, *, fps: float, delay_frames: int, past_tokens: int, plan_tokens: int, token_frames: int
+    conditions: Array,
+    *,
+    fps: float,
+    delay_frames: int,
+    past_tokens: int,
+    plan_tokens: int,
+    token_frames: int,
+    metre: int = BEATS_PER_BAR,
 ) -> NDArray[np.float32]:
     """(W, token_frames * 8) the music as one tick hears it: heard, then with beat and bar running on.
 
     ``conditions`` (T, 8): ``duet.music.music_condition`` of the frames heard so far on the frame grid, the newest
-    ``delay_frames`` frames older than the plan's first. What is not heard yet has no onset and no loudness; before
-    the first frame there is silence, and so there is when nothing was heard for longer than the window reaches back.
+    ``delay_frames`` frames older than the plan's first; ``metre`` beats make a bar. What is not heard yet has no onset
+    and no loudness; before the first frame there is silence, and so there is when nothing was heard for longer than
+    the window reaches back.
     """
     past, plan = past_tokens * token_frames, plan_tokens * token_frames
     if delay_frames > past:
@@ -149,7 +157,7 @@ def music_window(
     later = np.arange(1, delay_frames + plan)
     beats = later / fps * 120.0 * 2.0 ** newest[4] / 60.0
     ahead = np.zeros((len(later), size), dtype=np.float32)
-    for column, beats_per_turn in ((0, 1), (2, BEATS_PER_BAR)):
+    for column, beats_per_turn in ((0, 1), (2, metre)):
         phase = np.arctan2(newest[column], newest[column + 1]) + 2.0 * np.pi * beats / beats_per_turn
         ahead[:, column], ahead[:, column + 1] = np.sin(phase), np.cos(phase)
     ahead[:, 4:6] = newest[4:6]

@@ -6,7 +6,7 @@ is measured from where it really stands. Several takes, or several seeds of one,
 """
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -194,6 +194,20 @@ def dance(
             if isinstance(partner, TorchPartner):
                 dancer.latents.append(partner.committed[i].copy())
     return [_danced(d) for d in dancers]
+
+
+def dance_on(partner: Partner, take: Take, *, leak: float, delay_frames: int = 3, seed: int = 0) -> Iterator[Danced]:
+    """The same as ``dance`` of one take, token by token, and nothing of it is kept: for performances of any length."""
+    grid = Grid.of(partner.config)
+    partner.reset(1)
+    dancer = _enter(take, grid)
+    for tick in range(take.frames // grid.token):
+        view = _view(dancer, tick, delay_frames, grid)
+        frames = partner.tick(_inputs([dancer], [view], [seed], tick, grid))
+        _advance(dancer, frames[0, : grid.token], view[0], leak, grid)
+        yield _danced(dancer)
+        for kept in (dancer.walk, dancer.frames, dancer.places):
+            kept.clear()
 
 
 def _enter(take: Take, grid: Grid) -> _Dancer:

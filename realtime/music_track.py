@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duet.contract import FollowerContract
-from duet.forecast import music_window
+from duet.forecast import BEATS_PER_BAR, music_window
 from duet.frames import MusicFrame
 from duet.music import MUSIC_LAYOUT, music_condition
 from duet.timeline import Timeline
@@ -25,6 +25,7 @@ class MusicTrack:
         self._keep = keep_frames
         self._conditions = np.zeros((0, MUSIC_SIZE), dtype=np.float32)
         self._newest_index = -1
+        self._metre = BEATS_PER_BAR
 
     def push(self, frame: MusicFrame) -> None:
         """Take a newer heard frame: it becomes the nearest frame of the grid, its phases moved there."""
@@ -42,7 +43,7 @@ class MusicTrack:
         row = music_condition(there)[None]
         self._conditions = np.concatenate([self._conditions, np.repeat(row, min(missing, self._keep), axis=0)])
         self._conditions = self._conditions[-self._keep :]
-        self._newest_index = index
+        self._newest_index, self._metre = index, frame.metre
 
     def window(self, first_frame: int, contract: FollowerContract) -> NDArray[np.float32]:
         """(W, token_frames * 8) as the tick hears it whose plan begins at ``first_frame``."""
@@ -54,4 +55,5 @@ class MusicTrack:
             past_tokens=contract.past_tokens,
             plan_tokens=contract.plan_tokens,
             token_frames=contract.token_frames,
+            metre=self._metre,
         )

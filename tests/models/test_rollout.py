@@ -12,7 +12,7 @@ from models.config import CodecConfig, DenoiserConfig, FollowerConfig, MemoryCon
 from models.data.music import condition_from_beats
 from models.data.take import Take
 from models.follower import Follower
-from models.rollout import TorchPartner, dance
+from models.rollout import TorchPartner, dance, dance_on
 
 TINY = replace(
     S,
@@ -114,3 +114,12 @@ def test_tails_are_kept_for_training(take: Take) -> None:
     danced = dance(TorchPartner(follower()), [take], leak=0.1, keep_tail=4)[0]
     assert danced.leader.shape == (30, 4, 288) and danced.leader_flags.shape == (30, 4, 3)
     assert danced.music.shape == (30, 4, 32)
+
+
+def test_a_dance_token_by_token_is_the_whole_dance(take: Take) -> None:
+    whole = dance(TorchPartner(follower()), [take], leak=0.1, seeds=[4])[0]
+    tokens = list(dance_on(TorchPartner(follower()), take, leak=0.1, seed=4))
+    assert [len(t.root_m) for t in tokens] == [TINY.token_frames] * 30
+    np.testing.assert_array_equal(np.concatenate([t.root_m for t in tokens]), whole.root_m)
+    np.testing.assert_array_equal(np.concatenate([t.rotations for t in tokens]), whole.rotations)
+    np.testing.assert_array_equal(np.concatenate([t.place for t in tokens]), whole.place)
