@@ -1,7 +1,7 @@
 """What a follower is made of, as frozen values: sizes, sampler, and the presets XS, S, M and L.
 
 A configuration is written beside the weights as JSON and read back strictly: an unknown or a missing
-field is an error, never a default.
+field is an error, never a default. Only the options that came later (``option``) may be missing: they are off.
 """
 
 import dataclasses
@@ -20,6 +20,14 @@ _STREAM_WIDTHS = tuple(part.stop - part.start for part in (FOLLOWER_UPPER, FOLLO
 
 SamplerKind = Literal["ddim", "dpm", "pipelined"]
 Built = TypeVar("Built")
+
+
+_LATER = "later"
+
+
+def option(what: str) -> bool:
+    """A field that is off unless said otherwise, in a file written before there was such a thing, too."""
+    return field(default=False, metadata={_LATER: what})
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,9 @@ class DenoiserConfig:
     feedforward: int = 768
     memory_tokens: int = 4
     dropout: float = 0.0
+    mtmm: bool = option("a temporal Mamba module after every second layer (``models.mtmm``)")
+    experts: bool = option("a slow and a fast expert for the reference (``models.experts``)")
+    music_context: bool = option("music heard in the light of the music before it (``models.music_context``)")
 
     def __post_init__(self) -> None:
         if self.width % (2 * self.heads):
@@ -177,6 +188,9 @@ def config_from_json(text: str) -> FollowerConfig:
 def _build(kind: type[Built], values: Any) -> Built:
     """An instance of the frozen dataclass ``kind`` from plain JSON values."""
     hints = typing.get_type_hints(kind)
+    later = {f.name: f.default for f in dataclasses.fields(kind) if _LATER in f.metadata}  # type: ignore[arg-type]
+    if isinstance(values, dict):
+        values = later | values
     if not isinstance(values, dict) or set(values) != set(hints):
         got = sorted(values) if isinstance(values, dict) else type(values).__name__
         raise InputError(

@@ -8,52 +8,21 @@ Glossary: B batch, W window, P past, F plan, L latent width, d model width, S st
 t noise level in [0, T), 0 clean; x0 the clean latent.
 """
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.blocks import Normaliser, sinusoid
+from models.attention import Layer
+from models.blocks import sinusoid
+from models.conditions import ConditionEncoder, Conditions, Drop, Embedded
 from models.config import FollowerConfig
+from models.mtmm import EVERY, TAIL, Entry, TemporalMamba
 
 MaskKind = Literal["live", "interval", "triangle_interval"]
 HIDDEN = -1e9
 """Added to the scores of what a token may not see."""
-
-
-class Conditions(NamedTuple):
-    """What the plan answers to, in the units the live half delivers."""
-
-    leader: Tensor
-    """(B, W, 4 * 72)."""
-    leader_flag: Tensor
-    """(B, W, 3) one-hot observed, partial, forecast."""
-    music: Tensor
-    """(B, W, 4 * 8)."""
-    place: Tensor
-    """(B, 8)."""
-    style: Tensor
-    """(B, S)."""
-    memory: Tensor
-    """(B, M) what the memory says before this plan."""
-    reference: Tensor
-    """(B, F, L) retrieved latents for the plan, zeros when there are none."""
-    reference_flag: Tensor
-    """(B, 1) 1 when there is a reference."""
-
-
-class Drop(NamedTuple):
-    """Which conditions are replaced by their learned null: 1 dropped, 0 kept."""
-
-    leader: Tensor
-    """(B,)."""
-    music: Tensor
-    """(B,)."""
-    memory: Tensor
-    """(B,)."""
-    latent: Tensor | None = None
-    """(B, 3, R): streams and residual levels of the noisy plan that are hidden, in training."""
 
 
 class Context(NamedTuple):
@@ -67,6 +36,17 @@ class Context(NamedTuple):
     """Keys and values of the conditions, per layer."""
     past: tuple[tuple[Tensor, Tensor], ...]
     """Keys and values of the committed tokens, per layer."""
+    entries: tuple[Entry, ...] = ()
+    """Where the scans over the plan begin, per temporal module."""
+
+    def repeated(self, many: int) -> "Context":
+        """The rows once more, draw by draw: (B, ...) to (many * B, ...)."""
+
+        def rows(x: Tensor) -> Tensor:
+            return x.repeat(many, *([1] * (x.dim() - 1)))
+
+        pairs = (tuple((rows(a), rows(b)) for a, b in part) for part in (self.cross, self.past, self.entries))
+        return Context(rows(self.plan), rows(self.modulation), *pairs)
 
 
 def attention_mask(kind: MaskKind, length: int, past: int, block: int | None = None) -> Tensor:
@@ -86,14 +66,20 @@ def attention_mask(kind: MaskKind, length: int, past: int, block: int | None = N
     return torch.where(allowed, 0.0, HIDDEN)
 
 
-def condition_mask(length: int, past: int, reach: int, extra: int) -> Tensor:
-    """(length, length + extra) to add to cross-attention scores.
+def condition_mask(
+    length: int, past: int, reach: int, extra: int, reference: int = 0, block: int | None = None
+) -> Tensor:
+    """(length, length + extra + reference) to add to cross-attention scores.
 
     Committed token i sees leader tokens j <= i + reach; planned ones see them all. The ``extra`` tokens behind the
-    leader's (memory, reference) are seen by all.
+    leader's (memory) are seen by all, and so are the ``reference`` tokens behind those, which belong to the last rows.
+    With ``block`` no token sees leader or reference of another block.
     """
-    i, j = torch.arange(length)[:, None], torch.arange(length + extra)[None, :]
-    return torch.where((j <= i + reach) | (i >= past) | (j >= length), 0.0, HIDDEN)
+    i, j = torch.arange(length)[:, None], torch.arange(length)[None, :]
+    near = torch.ones(length, length, dtype=torch.bool) if block is None else i // block == j // block
+    leader = near & ((j <= i + reach) | (i >= past))
+    seen = [leader, torch.ones(length, extra, dtype=torch.bool), near[:, length - reference :]]
+    return torch.where(torch.cat(seen, dim=1), 0.0, HIDDEN)
 
 
 def guide(conditional: Tensor, unconditional: Tensor, guidance: Tensor) -> Tensor:
@@ -105,114 +91,6 @@ def guide(conditional: Tensor, unconditional: Tensor, guidance: Tensor) -> Tenso
     per_scale = conditional.shape[-1] // (guidance.shape[-2] * guidance.shape[-1])
     s = guidance.flatten(1)[:, None, :, None].expand(-1, 1, -1, per_scale).flatten(2)
     return (1.0 + s) * conditional - s * unconditional
-
-
-class Attention(nn.Module):
-    """Multi-head attention with keys and values apart, so that they can be kept."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.query = nn.Linear(width, width)
-        self.key_value = nn.Linear(width, 2 * width)
-        self.out = nn.Linear(width, width)
-
-    def keys(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, n, d) to keys and values (B, heads, n, d / heads)."""
-        key, value = self.key_value(x).chunk(2, dim=-1)
-        return self._split(key), self._split(value)
-
-    def forward(self, x: Tensor, keys: tuple[Tensor, Tensor], mask: Tensor | None) -> Tensor:
-        """Queries from (B, m, d) on ``keys`` of n tokens; ``mask`` (m, n) is added to the scores."""
-        attended = F.scaled_dot_product_attention(self._split(self.query(x)), *keys, attn_mask=mask)
-        return self.out(attended.transpose(1, 2).flatten(2))
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-
-
-class Layer(nn.Module):
-    """Self-attention, cross-attention, feed-forward; each modulated per token (adaLN).
-
-    All layers share one modulation of nine parts and add a table of their own (PixArt-alpha, arXiv 2310.00426):
-    time-resolved music then costs one projection, not one per layer.
-    """
-
-    def __init__(self, width: int, heads: int, feedforward: int, dropout: float) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width, elementwise_affine=False)
-        self.attend = Attention(width, heads)
-        self.cross = Attention(width, heads)
-        self.widen = nn.Linear(width, feedforward)
-        self.narrow = nn.Linear(feedforward, width)
-        self.dropout = nn.Dropout(dropout)
-        self.table = nn.Parameter(torch.zeros(9, width))
-
-    def forward(
-        self,
-        x: Tensor,
-        modulation: Tensor,
-        cross: tuple[Tensor, Tensor],
-        masks: tuple[Tensor | None, Tensor | None],
-        before: tuple[Tensor, Tensor] | None = None,
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Tokens (B, n, d), modulation (B, n, 9, d), keys of the conditions and of tokens ``before``.
-
-        Returns the tokens and their own self-attention keys and values.
-        """
-        m = (modulation + self.table).unbind(dim=-2)
-        normed = self._modulate(x, m[0], m[1])
-        keys = self.attend.keys(normed)
-        seen = keys if before is None else (torch.cat([before[0], keys[0]], 2), torch.cat([before[1], keys[1]], 2))
-        x = x + (1 + m[2]) * self.dropout(self.attend(normed, seen, masks[0]))
-        x = x + (1 + m[5]) * self.dropout(self.cross(self._modulate(x, m[3], m[4]), cross, masks[1]))
-        hidden = F.gelu(self.widen(self._modulate(x, m[6], m[7])), approximate="tanh")
-        return x + (1 + m[8]) * self.dropout(self.narrow(hidden)), keys
-
-    def _modulate(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        return self.norm(x) * (1 + scale) + shift
-
-
-class ConditionEncoder(nn.Module):
-    """Raw conditions to embeddings, with learned nulls for what is dropped."""
-
-    def __init__(self, config: FollowerConfig) -> None:
-        super().__init__()
-        self.config = config
-        d, frames = config.denoiser.width, config.token_frames
-        self.leader_norm = Normaliser(config.leader_width)
-        self.music_norm = Normaliser(config.music_width)
-        self.place_norm = Normaliser(config.place_width)
-        self.leader = nn.Sequential(
-            nn.Linear(frames * config.leader_width + config.leader_flags, d), nn.SiLU(), nn.Linear(d, d)
-        )
-        self.music = nn.Sequential(nn.Linear(frames * config.music_width, d), nn.SiLU(), nn.Linear(d, d))
-        self.place = nn.Sequential(nn.Linear(config.place_width, d), nn.SiLU(), nn.Linear(d, d))
-        self.style = nn.Linear(config.style_width, d, bias=False)
-        self.memory = nn.Linear(config.memory.width, config.denoiser.memory_tokens * d)
-        self.reference = nn.Linear(config.latent_width, d, bias=False)
-        self.no_leader, self.no_music, self.no_memory, self.has_reference = (
-            nn.Parameter(0.02 * torch.randn(d)) for _ in range(4)
-        )
-
-    def forward(self, c: Conditions, drop: Drop) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Leader (B, W, d), modulation by music, place and style (B, W, d), memory (B, m, d), reference (B, F, d)."""
-        frames = self.config.token_frames
-        leader = self.leader_norm(c.leader.unflatten(-1, (frames, -1))).flatten(2)
-        leader = _choose(self.leader(torch.cat([leader, c.leader_flag], dim=-1)), self.no_leader, drop.leader)
-        music = self.music_norm(c.music.unflatten(-1, (frames, -1))).flatten(2)
-        music = _choose(self.music(music), self.no_music, drop.music)
-        whole = self.place(self.place_norm(c.place)) + self.style(c.style)
-        memory = self.memory(c.memory).unflatten(-1, (self.config.denoiser.memory_tokens, -1))
-        memory = _choose(memory, self.no_memory, drop.memory)
-        reference = (self.reference(c.reference) + self.has_reference) * c.reference_flag[:, None]
-        return leader, music + whole[:, None], memory, reference
-
-
-def _choose(kept: Tensor, null: Tensor, drop: Tensor) -> Tensor:
-    """``kept`` (B, n, d) where drop (B,) is 0, ``null`` (d,) where it is 1."""
-    dropped = drop[:, None, None]
-    return kept * (1.0 - dropped) + null * dropped
 
 
 class Denoiser(nn.Module):
@@ -234,6 +112,7 @@ class Denoiser(nn.Module):
         self.level = nn.Sequential(nn.Linear(d, d), nn.SiLU(), nn.Linear(d, d))
         self.modulate = nn.Linear(d, 9 * d)
         self.layers = nn.ModuleList(Layer(d, size.heads, size.feedforward, size.dropout) for _ in range(size.layers))
+        self.temporal = nn.ModuleList(TemporalMamba(config) for _ in range(size.layers // EVERY if size.mtmm else 0))
         self.norm = nn.LayerNorm(d)
         self.head = nn.Linear(d, latent)
         self.reference_gain = nn.Parameter(torch.ones(latent))
@@ -261,52 +140,69 @@ class Denoiser(nn.Module):
         The first ``past`` rows are the committed tokens. ``conditions.reference`` belongs to the last rows. With
         ``block`` the positions restart every block (offline, many blocks in one sequence).
         """
-        length, cross_extra = x.shape[1], self._extra_tokens(conditions)
-        plan, reach = length - past, self.config.plan
+        length, plan = x.shape[1], x.shape[1] - past
         positions = self.positions[torch.arange(length) % (self.config.window if block is None else block)]
-        added, modulation, context = self._embed_conditions(conditions, drop, positions)
+        seen = attention_mask(mask, length, past, block).to(x.device)
+        embedded, added, context = self._embed_conditions(conditions, drop, positions, seen, block)
         hidden = self.embed(self._hide(x, drop, past)) + added
-        modulation = self._modulation(modulation, t)
-        masks = (
-            attention_mask(mask, length, past, block).to(x.device),
-            condition_mask(length, past, reach, cross_extra).to(x.device),
-        )
-        for layer in self.layers:
+        modulation = self._modulation(embedded.modulation, t)
+        masks = seen, self._condition_mask(conditions, length, past, block).to(x.device)
+        for i, layer in enumerate(self.layers):
             hidden, _ = layer(hidden, modulation, layer.cross.keys(context), masks)  # type: ignore[union-attr]
+            if (temporal := self._temporal(i)) is not None:
+                entry = self._enter(temporal, embedded, hidden[:, :past])
+                blocks = hidden[:, past:].split(block or plan, dim=1)
+                planned = [temporal(tokens, entry, back=mask != "triangle_interval") for tokens in blocks]
+                hidden = torch.cat([hidden[:, :past], *planned], dim=1)
         return self._finish(hidden[:, past:], conditions, plan)
 
     def prepare(self, past: Tensor, conditions: Conditions, drop: Drop) -> Context:
         """Committed tokens (B, P, L) and conditions, under the live mask, to what ``step`` needs."""
         count, window = past.shape[1], self.config.window
-        added, modulation, context = self._embed_conditions(conditions, drop, self.positions)
+        seen = attention_mask("live", window, count).to(past.device)
+        embedded, added, context = self._embed_conditions(conditions, drop, self.positions, seen)
         hidden = self.embed(past) + added[:, :count]
-        clean = self._modulation(modulation[:, :count], hidden.new_zeros(1, count))
-        masks = (
-            attention_mask("live", count, count).to(past.device),
-            condition_mask(window, count, self.config.plan, self._extra_tokens(conditions))[:count].to(past.device),
-        )
-        cross, kept = [], []
-        for layer in self.layers:
+        clean = self._modulation(embedded.modulation[:, :count], hidden.new_zeros(1, count))
+        shown = self._condition_mask(conditions, window, count).to(past.device)
+        masks = seen[:count, :count], shown[:count]
+        cross, kept, entries = [], [], []
+        for i, layer in enumerate(self.layers):
             cross.append(layer.cross.keys(context))  # type: ignore[union-attr]
             hidden, keys = layer(hidden, clean, cross[-1], masks)
             kept.append(keys)
-        return Context(added[:, count:], modulation[:, count:], tuple(cross), tuple(kept))
+            if (temporal := self._temporal(i)) is not None:
+                entries.append(self._enter(temporal, embedded, hidden))
+        shared = added[:, count:], embedded.modulation[:, count:]
+        return Context(*shared, tuple(cross), tuple(kept), tuple(entries))
 
     def step(self, x: Tensor, t: Tensor, context: Context, conditions: Conditions) -> Tensor:
         """Noisy plan (B, F, L) with levels t (B or 1, F) to x0 (B, F, L)."""
         hidden = self.embed(x) + context.plan
         modulation = self._modulation(context.modulation, t)
-        for layer, cross, past in zip(self.layers, context.cross, context.past, strict=True):
+        for i, (layer, cross, past) in enumerate(zip(self.layers, context.cross, context.past, strict=True)):
             hidden, _ = layer(hidden, modulation, cross, (None, None), past)
+            if (temporal := self._temporal(i)) is not None:
+                hidden = temporal(hidden, context.entries[i // EVERY])
         return self._finish(hidden, conditions, x.shape[1])
 
-    def _embed_conditions(self, c: Conditions, drop: Drop, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What is added to the tokens (B, W, d), what modulates them (B, W, d), what they attend to (B, n, d)."""
-        leader, modulation, memory, reference = self.conditions(c, drop)
+    def _temporal(self, layer: int) -> TemporalMamba | None:
+        """The module behind layer number ``layer``, if there is one."""
+        behind = len(self.temporal) > 0 and layer % EVERY == EVERY - 1
+        return cast(TemporalMamba, self.temporal[layer // EVERY]) if behind else None
+
+    def _enter(self, temporal: TemporalMamba, embedded: Embedded, committed: Tensor) -> Entry:
+        tail = committed[:, max(0, committed.shape[1] - TAIL) :]
+        return temporal.enter(embedded.memory, tail, embedded.remembered)
+
+    def _embed_conditions(
+        self, c: Conditions, drop: Drop, positions: Tensor, mask: Tensor, block: int | None = None
+    ) -> tuple[Embedded, Tensor, Tensor]:
+        """The conditions, what of them is added to the tokens (B, W, d), what the tokens attend to (B, n, d)."""
+        embedded = self.conditions(c, drop, mask, block)
+        leader, reference = embedded.leader + positions, embedded.reference
         planned = positions[-reference.shape[1] :]
         aligned = F.pad(reference, (0, 0, leader.shape[1] - reference.shape[1], 0))
-        context = torch.cat([leader + positions, memory, reference + planned], dim=1)
-        return positions + leader + aligned, modulation, context
+        return embedded, leader + aligned, torch.cat([leader, embedded.memory, reference + planned], dim=1)
 
     def _modulation(self, conditions: Tensor, t: Tensor) -> Tensor:
         level = self.level(sinusoid(t, self.config.denoiser.width))
@@ -325,5 +221,6 @@ class Denoiser(nn.Module):
         planned = (torch.arange(x.shape[1], device=x.device) >= past)[None, :, None]
         return torch.where(planned & (hidden > 0.5), self.no_latent, x)
 
-    def _extra_tokens(self, c: Conditions) -> int:
-        return self.config.denoiser.memory_tokens + c.reference.shape[1]
+    def _condition_mask(self, c: Conditions, length: int, past: int, block: int | None = None) -> Tensor:
+        memory, reference = self.config.denoiser.memory_tokens, c.reference.shape[1]
+        return condition_mask(length, past, self.config.plan, memory, reference, block)

@@ -253,6 +253,27 @@ def random_follower(config: FollowerConfig, seed: int = 0) -> Follower:
     return follower
 
 
+def grown(follower: Follower, config: FollowerConfig) -> Follower:
+    """The same weights under a configuration that adds options of the denoiser: it dances exactly as before.
+
+    What an option adds starts at no effect and learns from there. InputError when more than options differ.
+    """
+    torch.manual_seed(0)
+    other = Follower(config)
+    try:
+        missing, unknown = other.load_state_dict(follower.state_dict(), strict=False)
+    except RuntimeError as error:
+        missing, unknown = [], [str(error).splitlines()[-1].strip()]
+    added = ("denoiser.temporal.", "denoiser.conditions.experts.", "denoiser.conditions.music_context.")
+    foreign = [*unknown, *(name for name in missing if not name.startswith(added))]
+    if foreign:
+        raise InputError(
+            f"{follower.config.name}: expected a configuration that only adds options, got one that differs in "
+            f"{foreign[0]}. Train it from the start."
+        )
+    return other.train(follower.training)
+
+
 def save_follower(follower: Follower, folder: Path) -> None:
     """Write weights and configuration into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -35,9 +35,14 @@ class MemoryState(NamedTuple):
     """(b, layers, h, p, n) H of each layer."""
 
 
+def running_sum(a: Tensor) -> Tensor:
+    """(..., c) summed along the last axis as a product with a constant: runtimes have no fast, or no, CumSum."""
+    return a @ torch.ones(a.shape[-1], a.shape[-1], dtype=a.dtype, device=a.device).triu()
+
+
 def segment_sums(a: Tensor) -> Tensor:
     """(..., c) to (..., c, c): entry (i, j) is a_{j+1} + ... + a_i for j <= i, minus infinity above the diagonal."""
-    total = a.cumsum(-1)
+    total = running_sum(a)
     allowed = torch.ones(a.shape[-1], a.shape[-1], dtype=torch.bool, device=a.device).tril()
     return (total[..., :, None] - total[..., None, :]).masked_fill(~allowed, float("-inf"))
 
@@ -49,13 +54,14 @@ def scan(x: Tensor, log_decay: Tensor, B: Tensor, C: Tensor, H: Tensor, chunk: i
     Returns y (b,l,h,p) without the skip, and the state after.
     """
     length = x.shape[1]
+    chunk = min(chunk, length)
     pad = -length % chunk
     # Padding neither decays nor writes, so the state after it is the state after the last token.
     x, log_decay = F.pad(x, (0, 0, 0, 0, 0, pad)), F.pad(log_decay, (0, 0, 0, pad))
     B, C = F.pad(B, (0, 0, 0, pad)), F.pad(C, (0, 0, 0, pad))
     x, B, C = (v.unflatten(1, (-1, chunk)) for v in (x, B, C))
     a = log_decay.unflatten(1, (-1, chunk)).permute(0, 3, 1, 2)  # b h z c, z chunks
-    total = a.cumsum(-1)
+    total = running_sum(a)
 
     weights = torch.einsum("bzin,bzjn->bzij", C, B)[:, None] * segment_sums(a).exp()
     within = torch.einsum("bhzij,bzjhp->bzihp", weights, x)

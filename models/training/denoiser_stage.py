@@ -77,12 +77,7 @@ def plan_loss(
     context = follower.denoiser.prepare(past, conditions, drop)
 
     many = how.draws
-    repeated = type(context)(
-        _repeat(context.plan, many),
-        _repeat(context.modulation, many),
-        tuple((_repeat(k, many), _repeat(v, many)) for k, v in context.cross),
-        tuple((_repeat(k, many), _repeat(v, many)) for k, v in context.past),
-    )
+    repeated = context.repeated(many)
     target = _repeat(batch.target, many)
     schedule = alpha_bar(config.steps)
     t = _levels(len(target), config.plan, config.steps)

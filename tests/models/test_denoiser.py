@@ -1,11 +1,17 @@
 """The denoiser: masks against their formulas, both paths equal, drops, guidance, what sees what."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from models.conditions import Conditions, Drop
 from models.config import XS, FollowerConfig
-from models.denoiser import HIDDEN, Conditions, Denoiser, Drop, attention_mask, condition_mask, guide
+from models.denoiser import HIDDEN, Denoiser, MaskKind, attention_mask, condition_mask, guide
 from models.follower import random_follower
+
+ALL = replace(XS, denoiser=replace(XS.denoiser, mtmm=True, experts=True, music_context=True))
+"""Everything that can be switched on."""
 
 
 def conditions(config: FollowerConfig, batch: int = 2, plan: int | None = None) -> Conditions:
@@ -37,16 +43,47 @@ def test_masks_are_their_formulas():
     assert seen(attention_mask("triangle_interval", 4, 0, block=2)) == ["x...", "xx..", "..x.", "..xx"]
     assert seen(attention_mask("live", 5, 3)) == ["x....", "xx...", "xxx..", "xxxxx", "xxxxx"]
     assert seen(condition_mask(4, 2, reach=1, extra=1)) == ["xx..x", "xxx.x", "xxxxx", "xxxxx"]
+    assert seen(condition_mask(4, 0, 4, 1, 4, block=2)) == ["xx..xxx..", "xx..xxx..", "..xxx..xx", "..xxx..xx"]
+
+
+def test_masks_of_sixty_tokens_against_the_formulas_token_by_token():
+    """ReactDance: same block, j <= i where causal, else hidden; a block is 60 tokens."""
+    length, block, past = 130, 60, 44
+    interval, triangle = (attention_mask(kind, length, 0, block) for kind in ("interval", "triangle_interval"))
+    live = attention_mask("live", block, past)
+    for i in range(length):
+        for j in range(length):
+            same = i // block == j // block
+            assert (interval[i, j] == 0) == same
+            assert (triangle[i, j] == 0) == (same and j <= i)
+            if max(i, j) < block:
+                assert (live[i, j] == 0) == (j <= i if i < past else True)
+
+
+def test_positions_restart_with_every_block():
+    """Phase-aligned: the same phase in every block has the same encoding, and no two phases of a block share one."""
+    denoiser = Denoiser(XS)
+    window, x = XS.window, torch.zeros(1, 2 * XS.window, XS.latent_width)
+    nothing = Conditions(*(torch.zeros_like(v) for v in conditions(XS, 1, 2 * window)))
+    still = nothing._replace(
+        leader=x.new_zeros(1, 2 * window, 4 * XS.leader_width), leader_flag=x.new_zeros(1, 2 * window, 3),
+        music=x.new_zeros(1, 2 * window, 4 * XS.music_width),
+    )  # fmt: skip
+    torch.nn.init.normal_(denoiser.head.weight)
+    with torch.no_grad():
+        x0 = denoiser(x, torch.zeros(1, 2 * window), still, kept(1), past=0, mask="interval", block=window)[0]
+    torch.testing.assert_close(x0[:window], x0[window:], atol=1e-5, rtol=0)
+    assert (torch.cdist(x0[:window], x0[:window]) + 9 * torch.eye(window)).min() > 1e-3
 
 
 def test_without_a_past_the_live_mask_is_one_offline_block():
     assert torch.equal(attention_mask("live", 6, 0), attention_mask("interval", 6, 0))
 
 
-def test_a_tick_computes_what_training_computes():
+@pytest.mark.parametrize("config", [XS, ALL], ids=["plain", "all"])
+def test_a_tick_computes_what_training_computes(config: FollowerConfig):
     """prepare + step == forward under the live mask. Measured here: 1e-6 (tolerance 1e-5)."""
-    denoiser = random_follower(XS).denoiser
-    config = denoiser.config
+    denoiser = random_follower(config).denoiser
     c = conditions(config)
     past, plan = torch.randn(2, config.past, config.latent_width), torch.randn(2, config.plan, config.latent_width)
     t = torch.randint(0, 1000, (2, config.plan)).float()
@@ -59,26 +96,47 @@ def test_a_tick_computes_what_training_computes():
     torch.testing.assert_close(split, whole, atol=1e-5, rtol=1e-5)
 
 
-def test_many_offline_blocks_in_one_sequence_equal_each_block_alone():
-    """Phase-aligned positions and the interval mask make blocks independent, so they run in parallel."""
-    denoiser = random_follower(XS).denoiser
-    config = denoiser.config
+@pytest.mark.parametrize("config", [XS, ALL], ids=["plain", "all"])
+@pytest.mark.parametrize("kind", ["interval", "triangle_interval"])
+def test_many_offline_blocks_in_one_sequence_equal_each_block_alone(kind: MaskKind, config: FollowerConfig):
+    """Phase-aligned positions and masks make blocks independent, so they run in parallel. Measured: 5e-7."""
+    denoiser = random_follower(config).denoiser
     block = config.window
-    c = conditions(config, batch=1, plan=block)
-    x, t = torch.randn(1, block, config.latent_width), torch.randint(0, 1000, (1, block)).float()
+    one, two = conditions(config, batch=1, plan=block), conditions(config, batch=1, plan=block)
+    whole = ("place", "style", "memory", "reference_flag")
+    two = two._replace(**{name: getattr(one, name) for name in whole})
+    both = Conditions(
+        *(a if name in whole else torch.cat([a, b], 1) for name, a, b in zip(Conditions._fields, one, two, strict=True))
+    )
+    x, t = torch.randn(1, 2 * block, config.latent_width), torch.randint(0, 1000, (1, 2 * block)).float()
     with torch.no_grad():
-        alone = denoiser(x, t, c, kept(1), past=0)
-        single = denoiser(x, t, c, kept(1), past=0, mask="interval")
-    torch.testing.assert_close(single, alone, atol=1e-6, rtol=0)
-    twice = attention_mask("interval", 2 * block, 0, block=block)
-    assert torch.equal(twice[:block, :block], twice[block:, block:])
-    assert (twice[:block, block:] == HIDDEN).all()
+        together = denoiser(x, t, both, kept(1), past=0, mask=kind, block=block)
+        parts = zip(x.split(block, 1), t.split(block, 1), (one, two), strict=True)
+        alone = [denoiser(x, t, c, kept(1), past=0, mask=kind) for x, t, c in parts]
+    assert together.abs().max() > 0.5
+    torch.testing.assert_close(together, torch.cat(alone, dim=1), atol=1e-5, rtol=0)
+    if kind == "interval":
+        # A live window without a past is one such block.
+        live = denoiser(x[:, :block], t[:, :block], one, kept(1), past=0)
+        torch.testing.assert_close(alone[0], live, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("config", [XS, ALL], ids=["plain", "all"])
+def test_under_the_periodic_causal_mask_no_token_hears_a_later_one(config: FollowerConfig):
+    denoiser = random_follower(config).denoiser
+    block = config.window
+    x = torch.randn(1, block, config.latent_width, requires_grad=True)
+    t = torch.full((1, block), 500.0)
+    x0 = denoiser(x, t, conditions(config, 1, block), kept(1), past=0, mask="triangle_interval")
+    (gradient,) = torch.autograd.grad(x0[0, 4].sum(), x)
+    assert torch.count_nonzero(gradient[0, 5:]) == 0
+    assert (gradient[0, :5].abs().sum(-1) > 0).all()
 
 
 @pytest.mark.parametrize("row", [0, 2])
 def test_committed_tokens_see_no_later_ones(row: int):
     """By gradient: keys of a committed token depend on no later committed token."""
-    denoiser = random_follower(XS).denoiser
+    denoiser = random_follower(ALL).denoiser
     config = denoiser.config
     past = torch.randn(1, config.past, config.latent_width, requires_grad=True)
     context = denoiser.prepare(past, conditions(config, batch=1), kept(1))
@@ -87,9 +145,9 @@ def test_committed_tokens_see_no_later_ones(row: int):
     assert torch.count_nonzero(gradient[0, : row + 1]) > 0
 
 
-def test_every_planned_token_sees_the_whole_window_and_every_condition():
-    denoiser = random_follower(XS).denoiser
-    config = denoiser.config
+@pytest.mark.parametrize("config", [XS, ALL], ids=["plain", "all"])
+def test_every_planned_token_sees_the_whole_window_and_every_condition(config: FollowerConfig):
+    denoiser = random_follower(config).denoiser
     c = Conditions(*(value.requires_grad_() for value in conditions(config, batch=1)))
     x = torch.randn(1, config.window, config.latent_width, requires_grad=True)
     t = torch.full((1, config.window), 300.0)
@@ -103,7 +161,7 @@ def test_every_planned_token_sees_the_whole_window_and_every_condition():
 
 @pytest.mark.parametrize("name", ["leader", "music", "memory"])
 def test_a_dropped_condition_has_no_influence(name: str):
-    denoiser = random_follower(XS).denoiser
+    denoiser = random_follower(ALL).denoiser
     config = denoiser.config
     c = conditions(config)
     other = c._replace(**{name: torch.randn_like(getattr(c, name))})
