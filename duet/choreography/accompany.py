@@ -1,5 +1,6 @@
 """A good partner for a lead who does not dance salsa: keeps distance and facing, steps on the beat, answers hands."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,11 +22,13 @@ _STEP_WORTH_M = 0.07
 """A standing foot is only moved when it is this far from where it should be."""
 
 
-def accompany(beat_times_s: ArrayLike, seed: int, *, fps: float = 30.0, seconds: float | None = None) -> Couple:
+def accompany(
+    beat_times_s: ArrayLike, seed: int, *, fps: float = 30.0, seconds: float | None = None, acts: Sequence[str] = ()
+) -> Couple:
     """Any lead but salsa, and a partner who steps on ``beat_times_s`` (N,), the first of which is a count 1.
 
-    ``figures`` names what the leader does. The same arguments give the same takes. Raises InputError
-    for beats nobody can step on.
+    ``figures`` names what the leader does: any of ``everyday.ACTS``, or only ``acts``, in turn. The same arguments give
+    the same takes. Raises InputError for beats nobody can step on.
     """
     grid = BeatGrid(checked_beats(beat_times_s))
     if grid.beat_s > _SLOW_BEAT_S:
@@ -35,7 +38,7 @@ def accompany(beat_times_s: ArrayLike, seed: int, *, fps: float = 30.0, seconds:
     style = draw_style(rng, tempo_bpm=60.0 / grid.beat_s)
     style = replace(style, leader=draw_everyday_style(rng))
     times_s = frame_times(grid, fps, seconds)
-    lead = draw_lead(float(times_s[-1]), rng)
+    lead = draw_lead(float(times_s[-1]), rng, acts)
     score = CoupleScore(DancerScore(style.leader), DancerScore(style.follower), gestures=lead.gestures)
     walk = _Walk(times_s, *lead.path(times_s, fps))
     partner = _partner_walk(walk, lead, times_s, fps, rng, distance_m=rng.uniform(0.75, 1.05))
@@ -51,9 +54,11 @@ def accompany(beat_times_s: ArrayLike, seed: int, *, fps: float = 30.0, seconds:
     return perform(score, style, grid, times_s, fps, rng)
 
 
-def accompany_tempo(seconds: float, tempo_bpm: float, seed: int, *, fps: float = 30.0) -> Couple:
+def accompany_tempo(
+    seconds: float, tempo_bpm: float, seed: int, *, fps: float = 30.0, acts: Sequence[str] = ()
+) -> Couple:
     """The same at a steady tempo, with the first count 1 at time 0."""
-    return accompany(steady_beats(seconds, tempo_bpm), seed, fps=fps, seconds=seconds)
+    return accompany(steady_beats(seconds, tempo_bpm), seed, fps=fps, seconds=seconds, acts=acts)
 
 
 @dataclass(frozen=True)

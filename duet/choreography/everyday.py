@@ -1,5 +1,6 @@
 """Leads that are not salsa: standing, walking, waving, turning away, leaving and returning, crouching, swaying."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from duet.choreography.curves import keyed, smooth
 from duet.choreography.score import Gesture
 from duet.choreography.style import DancerStyle
+from duet.errors import InputError
 from duet.rotations import Array, wrap_angle
 
 STROLL_M_S = (0.45, 1.05)
@@ -76,19 +78,22 @@ def draw_everyday_style(rng: np.random.Generator) -> DancerStyle:
     )  # fmt: skip
 
 
-def draw_lead(seconds: float, rng: np.random.Generator) -> Lead:
-    """Acts at random until ``seconds`` are full. The leader begins in the middle, facing the front."""
+def draw_lead(seconds: float, rng: np.random.Generator, acts: Sequence[str] = ()) -> Lead:
+    """Acts at random until ``seconds`` are full; with ``acts`` (names of ``ACTS``), these in turn, again and again.
+
+    The leader begins in the middle, facing the front. Raises InputError for an act nobody knows.
+    """
     lead = Lead([-2.0, 0.0], [np.zeros(2)] * 2, [0.0, 0.0])
-    makers = {
-        "stand": (_stand, 1.6), "walk": (_walk, 3.0), "turn away": (_turn_away, 1.0), "wave": (_wave, 1.0),
-        "raise a hand": (_raise, 1.0), "offer a hand": (_offer, 1.0), "crouch": (_crouch, 0.8),
-        "leave and return": (_leave, 0.8), "sway": (_sway, 1.6),
-    }  # fmt: skip
-    weights = np.array([weight for _, weight in makers.values()])
+    if unknown := [name for name in acts if name not in _MAKERS]:
+        raise InputError(f"accompany: expected acts out of {', '.join(ACTS)}, got {unknown[0]!r}. Choose among them.")
+    weights = np.array([weight for _, weight in _MAKERS.values()])
     while lead.now_s < seconds:
-        name = list(makers)[rng.choice(len(makers), p=weights / weights.sum())]
+        if acts:
+            name = acts[len(lead.acts) % len(acts)]
+        else:
+            name = ACTS[rng.choice(len(ACTS), p=weights / weights.sum())]
         lead.acts.append((name, lead.now_s))
-        makers[name][0](lead, rng)
+        _MAKERS[name][0](lead, rng)
     return lead
 
 
@@ -170,3 +175,13 @@ def _sway(lead: Lead, rng: np.random.Generator) -> None:
     start = lead.now_s
     lead.go(rng.uniform(3.0, 6.0), yaw_rad=lead.yaws_rad[-1] + rng.normal(0.0, 0.2))
     lead.sways_s.append((start, lead.now_s))
+
+
+_MAKERS = {
+    "stand": (_stand, 1.6), "walk": (_walk, 3.0), "turn away": (_turn_away, 1.0), "wave": (_wave, 1.0),
+    "raise a hand": (_raise, 1.0), "offer a hand": (_offer, 1.0), "crouch": (_crouch, 0.8),
+    "leave and return": (_leave, 0.8), "sway": (_sway, 1.6),
+}  # fmt: skip
+"""What makes each act, and how often it is drawn."""
+ACTS = tuple(_MAKERS)
+"""What a leader can do beside dancing."""

@@ -115,3 +115,10 @@ def test_beats_nobody_can_step_on_are_refused():
         accompany([0.0, 0.3, 0.2], 0)
     with pytest.raises(InputError, match="above 0"):
         accompany_tempo(float("nan"), 180.0, 0)
+
+
+def test_a_lead_can_be_asked_for() -> None:
+    couple = accompany_tempo(12.0, TEMPO_BPM, 3, acts=("stand", "wave"))
+    assert [name for name, _ in couple.figures][:3] == ["stand", "wave", "stand"]
+    with pytest.raises(InputError, match="expected acts out of stand, walk"):
+        accompany_tempo(12.0, TEMPO_BPM, 3, acts=("fly",))
