@@ -21,7 +21,6 @@ from duet.rotations import (
     matrix_from_quaternion_wxyz,
     quaternion_wxyz_from_matrix,
     six_d_from_matrix,
-    slerp_wxyz,
 )
 from duet.skeleton import BODY, FEET, Skeleton
 
@@ -88,16 +87,16 @@ class Motion:
         return replace(self, root_m=self.root_m[start:stop], rotations=self.rotations[start:stop])
 
     def resample(self, fps: float) -> "Motion":
-        """The same take at another rate: positions linearly, rotations by slerp."""
+        """The same take at another rate, by Catmull-Rom splines: between frames a straight line would damp all quick
+        motion, and a tempo change with it."""
         count = int(np.floor((self.frames - 1) / self.fps * fps + 1e-6)) + 1
         at = np.arange(count) * (self.fps / fps)
-        low = np.minimum(at.astype(int), self.frames - 1)
-        high = np.minimum(low + 1, self.frames - 1)
-        fraction = at - low
-        root = self.root_m[low] * (1 - fraction[:, None]) + self.root_m[high] * fraction[:, None]
-        quaternions = quaternion_wxyz_from_matrix(self.rotations)
-        joined = slerp_wxyz(quaternions[low], quaternions[high], fraction[:, None])
-        return replace(self, fps=fps, root_m=root, rotations=matrix_from_quaternion_wxyz(joined))
+        quaternions = quaternion_wxyz_from_matrix(self.rotations.astype(np.float64))
+        # A rotation has two quaternions: stay on one side.
+        near = np.sum(quaternions[1:] * quaternions[:-1], axis=-1, keepdims=True) >= 0.0
+        quaternions[1:] *= np.cumprod(np.where(near, 1.0, -1.0), axis=0)
+        rotations = matrix_from_quaternion_wxyz(_between(quaternions, at)).astype(np.float32)
+        return replace(self, fps=fps, root_m=_between(self.root_m, at).astype(np.float32), rotations=rotations)
 
     def mirrored(self) -> "Motion":
         """Left and right swapped: x -> -x, the body's own asymmetries with it."""
@@ -130,6 +129,19 @@ class Motion:
         centre[:, 1] = (centre[:, 1] - self.floor_m()) * body.leg_length_m / self.skeleton.leg_length_m
         root = centre - global_rotations[:, 0] @ body.offsets_m[hips].mean(axis=0).astype(np.float64)
         return Motion(self.fps, body, root.astype(np.float32), local.astype(np.float32)).levelled()
+
+
+def _between(values: Array, at: Array) -> Array:
+    """``values`` (T, ...) at fractional indices ``at`` (N,) in [0, T - 1] by Catmull-Rom splines."""
+    last = len(values) - 1
+    low = np.minimum(np.floor(at + 1e-9).astype(int), last)
+    x = np.clip(at - low, 0.0, 1.0).reshape(-1, *[1] * (values.ndim - 1))
+    # At both ends the motion goes on as it was.
+    ends = 2.0 * values[[0, -1]] - values[[min(1, last), max(last - 1, 0)]]
+    padded = np.concatenate([ends[:1], values, ends[1:], ends[1:]]).astype(np.float64)
+    before, here, after, beyond = (padded[low + k] for k in range(4))
+    bent = 2.0 * before - 5.0 * here + 4.0 * after - beyond
+    return here + 0.5 * x * (after - before + x * (bent + x * (3.0 * (here - after) + beyond - before)))
 
 
 def read_motion(
