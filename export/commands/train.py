@@ -37,7 +37,7 @@ def add(commands: Commands) -> None:
         "--minutes", type=above_zero, help="stop the second stage after so long; it can be gone on with"
     )
     command.add_argument(
-        "--choreographed", type=count, default=0, metavar="N", help="couples danced in code to add (default 0)"
+        "--choreographed", type=count, default=180, metavar="N", help="couples danced in code to add (default 180)"
     )
     command.add_argument("--sampler", default="ddim", choices=["ddim", "dpm", "pipelined"], help="(default ddim)")
     command.add_argument("--calls", type=count, default=2, help="network calls a tick (default 2)")

@@ -1,11 +1,11 @@
 """All sequences of a training run: the recorded couples, multiplied honestly, and choreographed ones."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from duet.choreography import choreograph_tempo
+from duet.choreography import accompany_tempo, choreograph_tempo
 from duet.features import Placement
 from models.config import FollowerConfig
 from models.data.beats import step_beats
@@ -14,23 +14,40 @@ from models.data.pairs import Pair, load_pairs
 from models.data.sequences import CLEAN, Corruption, Floats, Sequence, build_sequence
 from models.evaluation.closed_loop import Example, example_of
 
-STYLES = ("recorded", "recorded mirrored", "choreographed", "choreographed mirrored")
+STYLES = (
+    "recorded",
+    "recorded mirrored",
+    "choreographed",
+    "choreographed mirrored",
+    "recorded swapped",
+    "recorded swapped mirrored",
+)
+"""What the style token tells apart: whose dance it is, and which of two sides or roles."""
 
 
 @dataclass(frozen=True)
 class Multiplication:
-    """How recorded couples are multiplied."""
+    """How recorded couples are multiplied, and how many couples dance in code beside them."""
 
-    copies: int = 5
+    copies: int = 8
     """Versions of every take and its mirror image; the first at the recorded tempo and distance."""
+    swapped: int = 3
+    """Versions in which the recorded follower leads, under style tokens of their own."""
     heard: int = 1
     """Of these copies, how many dance to music that was rendered and listened to; the rest to a drawn likeness."""
     tempo: tuple[float, float] = (0.9, 1.1)
     distance_m: tuple[float, float] = (-0.05, 0.25)
-    choreographed: int = 0
-    """Couples choreographed in code, half of them mirrored, under their own style tokens."""
+    choreographed: int = 180
+    """Couples that dance salsa in code, half of them mirrored."""
+    everyday: int = 120
+    """Couples in code whose leader walks, stands, waves, turns away, leaves, crouches."""
     choreographed_s: float = 40.0
-    choreographed_bpm: tuple[float, float] = (150.0, 205.0)
+    everyday_s: float = 30.0
+    choreographed_heard: float = 0.15
+    """Share of the couples in code whose music is rendered and listened to."""
+    salsa_bpm: tuple[float, float] = (150.0, 205.0)
+    any_bpm: tuple[float, float] = (85.0, 205.0)
+    """Tempi of a third of the salsas, and of all that is not salsa."""
 
 
 def vary(pair: Pair, rng: np.random.Generator, how: Multiplication) -> tuple[Pair, Placement]:
@@ -43,19 +60,27 @@ def vary(pair: Pair, rng: np.random.Generator, how: Multiplication) -> tuple[Pai
 def recorded_sequences(
     pairs: list[Pair], config: FollowerConfig, rng: np.random.Generator, how: Multiplication
 ) -> list[Sequence]:
-    """Sequences of recorded couples: each take and its mirror image, ``how.copies`` times."""
+    """Sequences of recorded couples: each take and its mirror image ``how.copies`` times, and with roles swapped."""
     sequences = []
     for pair in pairs:
-        beats = step_beats(pair)
-        known = Pair(pair.name, pair.leader, pair.follower, beats)
-        for style, couple in enumerate((known, known.mirrored())):
-            for copy in range(how.copies):
+        known = replace(pair, beats_s=step_beats(pair))
+        for style, couple, copies in (
+            (0, known, how.copies),
+            (1, known.mirrored(), how.copies),
+            (4, known.swapped(), how.swapped),
+            (5, known.swapped().mirrored(), how.swapped),
+        ):
+            for copy in range(copies):
                 varied, wish = (couple, Placement()) if copy == 0 else vary(couple, rng, how)
                 conditions = _music(varied, config, rng, heard=copy < how.heard)
-                sequences.append(
-                    build_sequence(varied, conditions, config, style=style, wish=wish, corruption=Corruption(), rng=rng)
-                )
+                sequences.append(_sequence(varied, conditions, config, rng, style, wish))
     return sequences
+
+
+def _sequence(
+    pair: Pair, conditions: Floats, config: FollowerConfig, rng: np.random.Generator, style: int, wish: Placement
+) -> Sequence:
+    return build_sequence(pair, conditions, config, style=style, wish=wish, corruption=Corruption(), rng=rng)
 
 
 def _music(pair: Pair, config: FollowerConfig, rng: np.random.Generator, *, heard: bool) -> Floats:
@@ -70,18 +95,25 @@ def _music(pair: Pair, config: FollowerConfig, rng: np.random.Generator, *, hear
 def choreographed_sequences(config: FollowerConfig, rng: np.random.Generator, how: Multiplication) -> list[Sequence]:
     """Sequences of couples that dance in code, each with its own seed, tempo and style."""
     sequences = []
-    for index in range(how.choreographed):
-        tempo_bpm = float(rng.uniform(*how.choreographed_bpm))
-        couple = choreograph_tempo(how.choreographed_s, tempo_bpm, int(rng.integers(2**31)), fps=config.fps)
-        beats = np.arange(0.0, how.choreographed_s, 60.0 / tempo_bpm)
-        pair = Pair(f"choreographed-{index}", couple.leader, couple.follower, beats)
-        style = 2 + index % 2
+    for index in range(how.choreographed + how.everyday):
+        pair = _in_code(index, config.fps, rng, how)
         pair = pair.mirrored() if index % 2 else pair
-        conditions = condition_from_beats(beats, pair.frames, config.fps, rng)
-        sequences.append(
-            build_sequence(pair, conditions, config, style=style, wish=Placement(), corruption=Corruption(), rng=rng)
-        )
+        # The wish is what the couple does, so that asking for another distance is something it has learned.
+        wish = Placement(distance_m=float(pair.distances_m().mean()))
+        conditions = _music(pair, config, rng, heard=rng.uniform() < how.choreographed_heard)
+        sequences.append(_sequence(pair, conditions, config, rng, 2 + index % 2, wish))
     return sequences
+
+
+def _in_code(index: int, fps: float, rng: np.random.Generator, how: Multiplication) -> Pair:
+    """Couple ``index``: first those who dance salsa, then those whose leader does not."""
+    salsa = index < how.choreographed
+    seconds = how.choreographed_s if salsa else how.everyday_s
+    tempo_bpm = float(rng.uniform(*(how.salsa_bpm if salsa and index % 3 else how.any_bpm)))
+    compose = choreograph_tempo if salsa else accompany_tempo
+    couple = compose(seconds, tempo_bpm, int(rng.integers(2**31)), fps=fps)
+    beats = np.arange(0.0, seconds, 60.0 / tempo_bpm)
+    return Pair(f"{'choreographed' if salsa else 'everyday'}-{index}", couple.leader, couple.follower, beats)
 
 
 def validation_sequences(data_dir: str | Path, config: FollowerConfig, seed: int = 0) -> list[Sequence]:

@@ -65,6 +65,10 @@ class Pair:
             self, name=f"{self.name}-mirrored", leader=self.leader.mirrored(), follower=self.follower.mirrored()
         )
 
+    def swapped(self) -> "Pair":
+        """The other one leads."""
+        return replace(self, name=f"{self.name}-swapped", leader=self.follower, follower=self.leader)
+
     def at_tempo(self, factor: float) -> "Pair":
         """The same dance ``factor`` times as fast."""
 

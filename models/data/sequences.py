@@ -27,7 +27,7 @@ from models.data.take import Take
 
 Floats = NDArray[np.float32]
 
-DELAYS_FRAMES = (2, 5)
+DELAYS_FRAMES = (2, 7)
 """Least and greatest age of the newest leader measurement, counted from the plan's first frame."""
 
 
@@ -43,9 +43,14 @@ class Corruption:
     """Standard deviation of the follower's own error of place, metres, and of facing, twice as many radians."""
     limbs: float = 0.08
     """Greatest relative change of the lengths of the leader's bones: other people than those recorded."""
+    doubt: float = 0.3
+    """Greatest lack of confidence while the leader is seen; drawn anew for every sequence."""
 
 
-CLEAN = Corruption(jitter_m=0.0, dropouts_per_s=0.0, place_m=0.0, limbs=0.0)
+CLEAN = Corruption(jitter_m=0.0, dropouts_per_s=0.0, place_m=0.0, limbs=0.0, doubt=0.0)
+
+_COAST_S, _COAST_MAX_M_S = 0.15, 2.0
+"""How a tracker bridges frames in which it sees nobody: the body drifts on and comes to rest."""
 
 
 @dataclass(frozen=True)
@@ -113,13 +118,21 @@ def corrupt_leader(
         state = 0.8 * state + 0.6 * rng.normal(size=state.shape)
         noise[t] = state
     seen = joints_m + amount * noise
-    confidence = np.ones(frames)
+    confidence = 1.0 - corruption.doubt * rng.uniform() * rng.uniform(size=frames)
     for _ in range(rng.poisson(corruption.dropouts_per_s * frames / fps)):
         start = int(rng.integers(1, max(2, frames - 1)))
         stop = min(frames, start + max(1, round(rng.uniform(*corruption.dropout_s) * fps)))
-        seen[start:stop] = seen[start - 1]
+        seen[start:stop] = _coasting(seen[start - 1], seen[max(0, start - 2)], stop - start, fps)
         confidence[start:stop] = 0.0
     return seen.astype(np.float32), confidence.astype(np.float32)
+
+
+def _coasting(last: Floats, before: Floats, frames: int, fps: float) -> Floats:
+    """(frames, 22, 3) the pose of ``last`` (22, 3) kept while its pelvis drifts on as it moved since ``before``."""
+    drift = (last[0] - before[0]) * fps * np.array([1.0, 0.0, 1.0])
+    drift *= min(1.0, _COAST_MAX_M_S / max(float(np.linalg.norm(drift)), 1e-6))
+    way = np.cumsum(np.exp(-np.arange(1, frames + 1) / (fps * _COAST_S))) / fps
+    return last + way[:, None, None] * drift
 
 
 def build_sequence(

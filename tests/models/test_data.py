@@ -155,7 +155,12 @@ def test_corruption_leaves_confidence_behind(pair: Pair) -> None:
     seen, confidence = corrupt_leader(pair.leader.joints_m, 30.0, rough, np.random.default_rng(2))
     lost = np.flatnonzero(confidence == 0.0)
     assert len(lost)
-    np.testing.assert_array_equal(seen[lost[0]], seen[lost[0] - 1])
+    assert (confidence[confidence > 0.0] >= 0.7).all()
+    # The pose freezes, and the pelvis drifts on by no more than a tracker lets it.
+    drift = seen[lost[0]] - seen[lost[0] - 1]
+    np.testing.assert_allclose(drift, drift[:1].repeat(22, axis=0), atol=1e-6)
+    assert drift[0, 1] == 0.0
+    assert np.linalg.norm(drift[0]) <= 2.0 / 30.0
     clean, sure = corrupt_leader(pair.leader.joints_m, 30.0, CLEAN, np.random.default_rng(2))
     np.testing.assert_allclose(clean, pair.leader.joints_m, atol=1e-6)
     assert sure.all()
