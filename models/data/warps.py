@@ -1,4 +1,4 @@
-"""Couples made from recorded couples by moving them as one: bent paths, and the two roles exchanged.
+"""Couples made from recorded couples by moving them as one, on paths that bend.
 
 What the follower sees of its leader stays true in a warp: place, facing and hands of the two relative to each other
 are kept exactly, frame by frame; only the floor turns slowly under both.
@@ -19,11 +19,6 @@ TURN_RAD_S = 0.22
 _TURN_PERIOD_S = 5.0
 _TRAVEL_S = 1.5
 """A couple's travel is what its midpoint does over longer than this; shorter is sway."""
-
-
-def swapped(pair: Pair) -> Pair:
-    """Leader and follower exchanged: what she did, he answers. The beats stay."""
-    return replace(pair, name=f"{pair.name}-swapped", leader=pair.follower, follower=pair.leader)
 
 
 def bent(

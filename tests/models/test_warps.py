@@ -8,7 +8,7 @@ from duet.features import follower_features
 from duet.skeleton import BODY
 from models.data.footing import Stride, spans, stride
 from models.data.pairs import Pair
-from models.data.warps import bent, swapped
+from models.data.warps import bent
 from models.evaluation.metrics import bone_error_mm, skate
 
 BEATS_S = np.arange(48) / 3.0
@@ -23,14 +23,6 @@ def pair() -> Pair:
 @pytest.fixture(scope="module")
 def warped(pair: Pair) -> Pair:
     return bent(pair, np.random.default_rng(3), turn_rad_s=0.4)
-
-
-def test_roles_are_exchanged_and_the_beats_stay(pair):
-    other = swapped(pair)
-    assert other.leader is pair.follower and other.follower is pair.leader
-    assert other.name == "couple-swapped"
-    assert other.beats_s is pair.beats_s
-    assert swapped(other).leader is pair.leader
 
 
 def test_the_way_bends_but_the_two_stay_as_they_were_to_each_other(pair, warped):
