@@ -23,10 +23,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
+from duet.cache import CACHE_VARIABLE, cache_directory
 from duet.errors import DuetError, ModelError
 
 MODEL_FILE = "pose_landmarker_full.task"
-CACHE_VARIABLE = "DUET_CACHE"
 MODEL_VARIABLE = "DUET_POSE_MODEL"
 
 OFFICIAL_URL = (
@@ -63,18 +63,6 @@ _NETWORKS = (
 )
 
 Progress = Callable[[str], None]
-
-
-def cache_directory() -> Path:
-    """Where fetched files are kept: ``DUET_CACHE``, or the platform's cache directory for users."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "duet"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "duet" / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "duet"
 
 
 def ensure_pose_model(cache_dir: Path | None = None, progress: Progress | None = None) -> Path:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from duet.cache import cache_directory
 from duet.errors import ModelError
 from realtime import pose_model
-from realtime.pose_model import bundle, cache_directory, ensure_pose_model, find_pose_model
+from realtime.pose_model import bundle, ensure_pose_model, find_pose_model
 
 
 @pytest.fixture(autouse=True)
