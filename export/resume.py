@@ -1,6 +1,5 @@
 """Looks at a run's folder before a training goes on in it: hours later would be late to learn that it cannot."""
 
-import json
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -9,30 +8,25 @@ from torch import nn
 from duet.errors import InputError
 from models.config import FollowerConfig
 from models.follower import Follower
-from models.training.checkpoint import NUMBERS_FILE, TENSORS_FILE
-from models.training.run import CODEC_FILE
+from models.training.checkpoint import CHECKPOINT_FILE, checkpoint_numbers
+from models.training.run import CODEC_FILE, begun
+from models.training.settings import SETTINGS_FILE, Settings, check_settings
 
 
-def check_resumable(folder: Path, config: FollowerConfig) -> None:
-    """InputError when ``folder`` holds a codec or a checkpoint that a follower of ``config`` cannot go on from.
+def check_resumable(folder: Path, settings: Settings) -> None:
+    """InputError when ``folder`` holds a codec or a checkpoint that a run with ``settings`` cannot go on from.
 
-    A folder that holds neither, or does not exist yet, is a new run. Only names and sizes are read.
+    A folder that holds neither, or does not exist yet, is a new run. Only names, sizes and settings are read.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: expected a folder for the run, got a file. Give another --out.")
-    follower = Follower(config)
-    _check(folder / CODEC_FILE, "", follower.codec, config)
-    if not (folder / NUMBERS_FILE).is_file():
-        return
-    try:
-        json.loads((folder / NUMBERS_FILE).read_bytes())
-    except ValueError as error:
-        raise InputError(
-            f"{folder / NUMBERS_FILE}: expected JSON, got {error}. Copy it again, or give another --out."
-        ) from error
-    if not (folder / TENSORS_FILE).is_file():
-        raise InputError(f"{folder}: expected {TENSORS_FILE} beside {NUMBERS_FILE}, got none. Give another --out.")
-    _check(folder / TENSORS_FILE, "model.", follower, config)
+    follower = Follower(settings.follower)
+    _check(folder / CODEC_FILE, "", follower.codec, settings.follower)
+    if (folder / CHECKPOINT_FILE).is_file():
+        _check(folder / CHECKPOINT_FILE, "model.", follower, settings.follower)
+        checkpoint_numbers(folder / CHECKPOINT_FILE)
+    if begun(folder) and (folder / SETTINGS_FILE).is_file():
+        check_settings(folder, settings)
 
 
 def _check(path: Path, prefix: str, module: nn.Module, config: FollowerConfig) -> None:

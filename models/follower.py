@@ -14,16 +14,18 @@ from typing import ClassVar
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from duet.errors import InputError
+from duet.files import written_whole
 from models.blocks import Normaliser
 from models.codec import Codec
 from models.config import STREAMS, FollowerConfig, config_from_json
 from models.denoiser import Conditions, Denoiser, Drop, guide
 from models.mamba import MambaStack, MemoryState
 from models.samplers import carry_noise, ladder, sample, start
+from models.weights import save_weights
 
 CONFIG_FILE = "follower.json"
 WEIGHTS_FILE = "follower.safetensors"
@@ -275,10 +277,10 @@ def grown(follower: Follower, config: FollowerConfig) -> Follower:
 
 
 def save_follower(follower: Follower, folder: Path) -> None:
-    """Write weights and configuration into ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: value.contiguous() for name, value in follower.state_dict().items()}, folder / WEIGHTS_FILE)
-    (folder / CONFIG_FILE).write_text(follower.config.to_json())
+    """Write weights and configuration into ``folder``, each whole or not at all."""
+    save_weights(follower.state_dict(), folder / WEIGHTS_FILE)
+    with written_whole(folder / CONFIG_FILE) as part:
+        part.write_text(follower.config.to_json())
 
 
 def load_follower(folder: Path) -> Follower:

@@ -7,6 +7,7 @@ is measured from where it really stands. Several takes, or several seeds of one,
 
 import copy
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -93,14 +94,16 @@ class TorchPartner:
     @property
     def committed(self) -> Floats:
         """(B, L) the newest committed latent."""
-        return self._state["past"][:, -1].numpy()
+        return self._state["past"][:, -1].cpu().numpy()
 
     @torch.no_grad()
     def tick(self, inputs: Inputs) -> Floats:
         """See ``Partner``."""
-        given = {name: torch.from_numpy(value) for name, value in inputs.items()}
-        outputs, self._state = self.follower.tick(given, self._state, guided=False)
-        return outputs["frames"].numpy()
+        device = self._state["past"].device
+        given = {name: torch.from_numpy(value).to(device) for name, value in inputs.items()}
+        with nullcontext() if device.type == "cpu" else device:  # a sampler's ladder is made where the weights are
+            outputs, self._state = self.follower.tick(given, self._state, guided=False)
+        return outputs["frames"].cpu().numpy()
 
 
 class OnnxPartner:

@@ -1,20 +1,31 @@
 """``duet-lab train``: codec, memory and denoiser, chosen in closed loop."""
 
 import argparse
-import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from duet.errors import InputError
-from export.commands.command_line import Commands, above_zero, add_data, count, data_of, new_command
+from export.commands.command_line import Commands, above_zero, add_data, count, data_of, new_command, weights_folder
+from export.settings_text import settable, settings_text
+
+if TYPE_CHECKING:
+    from models.training.settings import Settings
 
 MORE = """\
-Two stages: the codec, then the follower, which is judged in closed loop as it learns; the best weights so far lie in
-OUT/best. To go on with a run, give the same command again; with more --steps or --minutes it goes on for longer.
-XS tries the whole way in minutes and dances badly; S is what ships.
+Two halves: the codec, then the follower, which learns after the real past first and after its own dances later, and is
+judged in closed loop meanwhile; the best weights so far lie in OUT/best, its curves in OUT/history.png (and, where
+tensorboard is installed, in OUT/tensorboard). To go on with a run that was stopped, give the same command again: it
+comes to the same weights. What a run was begun with is frozen in OUT/settings.json; to change it, begin another
+run with --from. With several GPUs: torchrun --nproc-per-node N -m export.cli train ... . XS tries the whole way in
+minutes and dances badly; S is what ships.
+
+settings, for --set NAME=VALUE or as tables in the file of --config (with the defaults of preset S):
+{settings}
 
   duet-lab train --data DATA --out runs/trial --preset XS --codec-steps 50 --steps 50
+  duet-lab train --data DATA --out runs/finer --from runs/salsa --set how.learning_rate=1e-4 --set how.own_share=0.7
   duet-lab train --data DATA --out runs/salsa --minutes 90
 """
 
@@ -22,103 +33,127 @@ XS tries the whole way in minutes and dances badly; S is what ships.
 def add(commands: Commands) -> None:
     """Describe it to the parser."""
     command = new_command(
-        commands, "train", "Train a follower; a run that was stopped goes on where it was.", run, more=MORE
-    )
+        commands, "train", "Train a follower; a run that was stopped goes on where it was.", run,
+        more=MORE.format(settings=settings_text()),
+    )  # fmt: skip
     add_data(command)
     command.add_argument("--out", type=Path, required=True, help="folder of the run")
-    command.add_argument("--preset", default="S", help="XS, S, M or L (default S)")
+    command.add_argument("--preset", help="XS, S, M or L (default S, or as the run of --from)")
     command.add_argument("--name", default="salsa-s", help="what the follower is called (default salsa-s)")
+    command.add_argument("--seed", type=count, help="equal seeds, data and code give equal weights (default 0)")
+    add_lengths(command)
     command.add_argument(
-        "--seed", type=count, default=0, help="equal seeds, data and code give equal weights (default 0)"
+        "--minutes", type=above_zero, help="stop the second half after so long; it can be gone on with"
     )
-    command.add_argument("--steps", type=count, metavar="N", help="steps of the second stage")
-    command.add_argument("--codec-steps", type=count, metavar="N", help="steps of the first stage")
+    command.add_argument("--sampler", choices=["ddim", "dpm", "pipelined"], help="(default ddim)")
+    command.add_argument("--calls", type=count, help="network calls a tick (default 2, M and L 4)")
     command.add_argument(
-        "--minutes", type=above_zero, help="stop the second stage after so long; it can be gone on with"
+        "--from", dest="start", type=Path, metavar="RUN", help="begin with the weights and the codec of another run"
     )
+    command.add_argument("--codec", type=Path, metavar="RUN", help="take the codec of another run")
+    add_settings(command)
+    add_machine(command)
+
+
+def add_lengths(command: argparse.ArgumentParser) -> None:
+    """The options for how long the two halves are."""
+    command.add_argument("--steps", type=count, metavar="N", help="steps of the second half")
+    command.add_argument("--codec-steps", type=count, metavar="N", help="steps of the codec")
+
+
+def add_settings(command: argparse.ArgumentParser) -> None:
+    """The options for any setting by name."""
+    command.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML or JSON (or a settings.json)")
     command.add_argument(
-        "--choreographed", type=count, default=180, metavar="N", help="couples danced in code to add (default 180)"
+        "--set", dest="changes", action="append", default=[], metavar="NAME=VALUE", help="one setting; may be repeated"
     )
-    command.add_argument("--sampler", default="ddim", choices=["ddim", "dpm", "pipelined"], help="(default ddim)")
-    command.add_argument("--calls", type=count, default=2, help="network calls a tick (default 2)")
+
+
+def add_machine(command: argparse.ArgumentParser) -> None:
+    """The options for what it is computed on."""
+    command.add_argument("--device", default="auto", help="cpu, cuda or auto: a GPU where there is one (default auto)")
     command.add_argument("--threads", type=count, default=0, help="processor threads (default: all)")
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
     """Do it."""
-    from dataclasses import replace
-
     import torch
 
     from export.progress import TrainingBars
+    from export.recipe import describe_run
     from export.resume import check_resumable
-    from models.config import PRESETS, SamplerConfig
-    from models.data.corpus import Multiplication, build_corpus
-    from models.training.run import Schedule, train
+    from models.data.corpus import build_corpus
+    from models.training.distributed import choose_device, printing
+    from models.training.run import CODEC_FILE, train
 
-    if options.preset not in PRESETS:
-        raise InputError(f"--preset: expected one of {', '.join(PRESETS)}, got {options.preset!r}. Choose one of them.")
     if options.threads:
         torch.set_num_threads(options.threads)
-    sampler = SamplerConfig(options.sampler, options.calls)
-    config = replace(PRESETS[options.preset], sampler=sampler)
-    schedule = Schedule(sampler=sampler)
-    chosen = {"steps": options.steps, "codec_steps": options.codec_steps}
-    chosen["seconds"] = options.minutes * 60.0 if options.minutes else None
-    schedule = replace(schedule, **{name: value for name, value in chosen.items() if value is not None})
+    device = choose_device(options.device)
+    settings = settings_of(options)
+    start = None if options.start is None else weights_folder(options.start)
+    codec = options.codec / CODEC_FILE if options.codec is not None and options.codec.is_dir() else options.codec
+    if start is not None and codec is not None:
+        raise InputError("--codec: expected it without --from, which brings its own, got both. Leave one out.")
     data = data_of(options)
-    check_resumable(options.out, config)
-    how = Multiplication(choreographed=options.choreographed)
+    check_resumable(options.out, settings)
+    console = console if printing() else Console(quiet=True)
     with console.status("reading couples"):
-        corpus = build_corpus(data, config, how=how, seed=options.seed)
-    progress = TrainingBars(console, schedule.codec_steps)
+        corpus = build_corpus(data, settings.follower, how=settings.multiply, seed=settings.seed)
+    progress = TrainingBars(console, 0 if codec or start else settings.schedule.codec_steps)
     try:
-        best = train(options.out, corpus, config, schedule=schedule, seed=options.seed, progress=progress)
+        best = train(
+            options.out, corpus, settings.follower, schedule=settings.schedule, how=settings.how, seed=settings.seed,
+            codec=codec, start=start, codec_training=settings.codec, multiply=settings.multiply, device=device,
+            progress=progress,
+        )  # fmt: skip
     finally:
         progress.stop()
-    _release(options, schedule.leak, best)
+    if printing():
+        describe_run(options.out, options.name)
     console.print(
         f"The best follower lies in {best}. Next: duet-lab export {options.out} --out followers/{options.name}"
     )
 
 
-def _release(options: argparse.Namespace, leak: float, best: Path) -> None:
-    """Write down beside the weights what the model card will say of them."""
-    from duet.features import Placement
-    from models.config import PRESETS
-    from models.data.corpus import STYLES
-    from models.data.pairs import CMU_DATA
-    from models.data.sequences import DELAYS_FRAMES
-    from models.release import Release
+def settings_of(options: argparse.Namespace) -> "Settings":
+    """The settings that the command line asks for: preset, then file, then options, then --set."""
+    from dataclasses import replace
 
-    width = PRESETS[options.preset].style_width
-    data = f"{CMU_DATA} Mirrored and varied in tempo and distance; no music was recorded, beats were put on the steps."
-    if options.choreographed:
-        data += f" {options.choreographed} couples choreographed in code by this project were added."
-    Release(
-        name=options.name,
-        style=tuple(float(i == STYLES.index("recorded")) for i in range(width)),
-        observed_delay_frames=DELAYS_FRAMES[1],
-        root_leak=leak,
-        distance_m=Placement().distance_m,
-        training_data=f"{data} Nothing of the recordings is in this folder.",
-        licence="Apache-2.0 (weights). The recordings are free for use in research and commercial projects worldwide.",
-        command=shlex.join(_repeatable(options)),
-        seeds=(options.seed,),
-        limits=LIMITS,
-    ).write(best)
+    from models.training.overrides import overridden, parse_assignment, read_changes
+    from models.training.settings import Schedule, Settings
 
-
-def _repeatable(options: argparse.Namespace) -> list[str]:
-    """The command that repeats a training, without the paths of this machine."""
-    words = ["duet-lab", "train", "--data", "DATA", "--out", "RUN"]
-    for name in ("preset", "name", "seed", "steps", "codec_steps", "minutes", "choreographed", "sampler", "calls"):
-        value = getattr(options, name)
-        if value is not None:
-            words += [f"--{name.replace('_', '-')}", str(value)]
-    return words
+    config = _first_config(options)
+    settings = Settings(follower=config, schedule=Schedule(sampler=config.sampler))
+    changes: dict[str, Any] = {}
+    if options.config is not None:
+        changes |= {name: value for name, value in read_changes(options.config).items() if settable(name)}
+    short = {
+        "seed": "seed", "schedule.steps": "steps", "schedule.codec_steps": "codec_steps",
+        "schedule.sampler.kind": "sampler", "schedule.sampler.calls": "calls",
+    }  # fmt: skip
+    given = {name: getattr(options, option, None) for name, option in short.items()}
+    changes |= {name: value for name, value in given.items() if value is not None}
+    if getattr(options, "minutes", None):
+        changes["schedule.seconds"] = options.minutes * 60.0
+    for text in options.changes:
+        name, value = parse_assignment(text)
+        if not settable(name):
+            raise InputError(f"--set: expected a setting that is free, got {name}. See duet-lab train --help.")
+        changes[name] = value
+    settings = overridden(settings, changes)
+    return replace(settings, follower=replace(settings.follower, sampler=settings.schedule.sampler))
 
 
-LIMITS = """\
-It learned from minutes of one couple dancing salsa. With other dances, other partners, or a leader who does not
-dance, expect it to sway, drift or repeat itself. Fingers and faces are not moved; hands do not meet."""
+def _first_config(options: argparse.Namespace) -> Any:
+    """The follower's configuration before any setting: of the preset, or of the run it begins with."""
+    from models.config import PRESETS, config_from_json
+    from models.follower import CONFIG_FILE
+
+    if options.preset is not None and options.preset not in PRESETS:
+        raise InputError(f"--preset: expected one of {', '.join(PRESETS)}, got {options.preset!r}. Choose one of them.")
+    if getattr(options, "start", None) is None or options.preset is not None:
+        return PRESETS[options.preset or "S"]
+    path = weights_folder(options.start) / CONFIG_FILE
+    if not path.is_file():
+        raise InputError(f"{path.parent}: expected {CONFIG_FILE} in it, got none. Give --from a run with weights.")
+    return config_from_json(path.read_text())

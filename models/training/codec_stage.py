@@ -1,26 +1,41 @@
 """The first stage: the codec learns to say a follower's motion in tokens and back."""
 
+import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from duet.errors import InputError
 from duet.features import FOLLOWER_ROOT, ROOT_PLACE
 from models.codec import Codec, Masking
 from models.config import FollowerConfig
 from models.data.sequences import Sequence
 from models.training.averaging import AveragedWeights
+from models.training.checkpoint import load_checkpoint, save_checkpoint
 from models.training.losses import frame_losses, position_error_mm
 
-WINDOW_FRAMES = 96
-BATCH = 48
-LEARNING_RATE = 1e-3
-WEIGHT_DECAY = 1e-4
-EMA = 0.998
+CODEC_CHECKPOINT = "codec-checkpoint.safetensors"
 
 Report = Callable[[dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class CodecTraining:
+    """What the first stage can be tuned by."""
+
+    window_frames: int = 96
+    batch: int = 48
+    """Windows a step."""
+    learning_rate: float = 1e-3
+    """At its peak: it rises for the first twentieth of the steps and falls for the rest."""
+    weight_decay: float = 1e-4
+    ema: float = 0.998
+    """Of the averaged weights, which are those kept."""
 
 
 def train_codec(
@@ -32,36 +47,76 @@ def train_codec(
     seed: int,
     report: Report,
     report_every: int = 100,
+    how: CodecTraining | None = None,
+    folder: Path | None = None,
+    device: torch.device | str = "cpu",
 ) -> Codec:
-    """A codec fitted to the followers of ``train``, with averaged weights and its latents normalised."""
+    """A codec fitted to the followers of ``train``, with averaged weights and its latents normalised; on the CPU.
+
+    With a ``folder`` it leaves a checkpoint there at every report, and goes on from one that it finds. It computes in
+    float32 on any device: a code next to a rounding tie must not hang on the precision.
+    """
+    how = how or CodecTraining()
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    frames = [torch.as_tensor(s.frames) for s in train]
+    frames = [torch.as_tensor(s.frames).to(device) for s in train]
     codec = Codec(config.codec)
-    everything = torch.cat(frames)[:, : sum(config.codec.stream_widths)]
+    everything = torch.cat([f.cpu() for f in frames])[:, : sum(config.codec.stream_widths)]
     codec.frame_norm.set(everything.mean(0), everything.std(0))
-    averaged = AveragedWeights(codec, EMA)
-    optimiser = torch.optim.AdamW(codec.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps, pct_start=0.05)
-    started = time.monotonic()
-    for step in range(1, steps + 1):
-        real = _windows(frames, rng)
-        made, _ = codec(real, Masking())
-        terms = frame_losses(made, real, codec.frame_norm)
-        loss = torch.stack(list(terms.values())).sum()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(codec.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
+    codec.to(device)
+    averaged = AveragedWeights(codec, how.ema)
+    optimiser = torch.optim.AdamW(codec.parameters(), how.learning_rate, weight_decay=how.weight_decay)
+    first, spent_s = 1, 0.0
+    if folder is not None and (folder / CODEC_CHECKPOINT).is_file():
+        numbers = load_checkpoint(folder, codec, averaged, optimiser, rng, file=CODEC_CHECKPOINT)
+        first, spent_s = int(numbers["step"]) + 1, float(numbers["seconds"])
+    started = time.monotonic() - spent_s
+    for step in range(first, steps + 1):
+        _pace(optimiser, step - 1, steps, how)
+        terms = _learn(codec, optimiser, windows(frames, rng, how))
         averaged.update(codec)
         if step % report_every == 0 or step == steps:
-            numbers = {name: float(term.detach()) for name, term in terms.items()}
-            numbers |= measure_codec(averaged.model, validation)
-            report({"step": step, "seconds": time.monotonic() - started, **numbers})
+            seconds = time.monotonic() - started
+            if folder is not None:
+                state = {"step": step, "seconds": seconds}
+                save_checkpoint(folder, codec, averaged, optimiser, rng, state, file=CODEC_CHECKPOINT)
+            numbers = {name: float(term) for name, term in terms.items()}
+            report({"step": step, "seconds": seconds, **numbers, **measure_codec(averaged.model, validation)})
     codec = averaged.model
     normalise_latents(codec, frames)
-    return codec
+    return codec.cpu()
+
+
+def _learn(codec: Codec, optimiser: torch.optim.Optimizer, real: Tensor) -> dict[str, Tensor]:
+    """One step on windows (B, T, 145); the losses by name."""
+    made, _ = codec(real, Masking())
+    terms = frame_losses(made, real, codec.frame_norm)
+    optimiser.zero_grad(set_to_none=True)
+    torch.stack(list(terms.values())).sum().backward()
+    torch.nn.utils.clip_grad_norm_(codec.parameters(), 1.0)
+    optimiser.step()
+    return {name: term.detach() for name, term in terms.items()}
+
+
+def _pace(optimiser: torch.optim.Optimizer, done: int, steps: int, how: CodecTraining) -> None:
+    """Learning rate and momentum after ``done`` of ``steps`` steps: one cycle (Smith 2018, arXiv 1803.09820).
+
+    As ``torch.optim.lr_scheduler.OneCycleLR``, but a function of the step alone: nothing of it has to be kept.
+    """
+    top = 0.05 * steps - 1.0
+    if done <= top:
+        height = _eased(done / max(top, 1e-9))
+        low = how.learning_rate / 25.0
+    else:
+        height = _eased((steps - 1 - done) / max(steps - 1 - top, 1e-9))
+        low = how.learning_rate / 25.0 / 1e4
+    for group in optimiser.param_groups:
+        group["lr"] = low + height * (how.learning_rate - low)
+        group["betas"] = (0.95 - 0.1 * height, group["betas"][1])
+
+
+def _eased(share: float) -> float:
+    return 0.5 * (1.0 - math.cos(math.pi * min(max(share, 0.0), 1.0)))
 
 
 @torch.no_grad()
@@ -77,12 +132,12 @@ def measure_codec(codec: Codec, sequences: list[Sequence]) -> dict[str, float]:
     """Reconstruction error of whole sequences: joints in millimetres, place in millimetres, share of codes in use."""
     joints, places, used = [], [], []
     for sequence in sequences:
-        real = torch.as_tensor(sequence.frames)[None]
+        real = torch.as_tensor(sequence.frames).to(codec.frame_norm.mean)[None]
         made, codes = codec(real)
         joints.append(float(position_error_mm(made, real)))
         gap = (made - real)[..., FOLLOWER_ROOT][..., ROOT_PLACE]
         places.append(1000.0 * float(gap.norm(dim=-1).mean()))
-        used.append(codec.quantizer.indices(codes)[0])
+        used.append(codec.quantizer.indices(codes)[0].cpu())
     indices = torch.cat(used).flatten(1)
     points = codec.quantizer.points.long().repeat(indices.shape[1] // len(codec.quantizer.points))
     seen = sum(len(indices[:, i].unique()) for i in range(indices.shape[1]))
@@ -90,9 +145,16 @@ def measure_codec(codec: Codec, sequences: list[Sequence]) -> dict[str, float]:
     return {"val_mm": float(np.mean(joints)), "val_place_mm": float(np.mean(places)), "codes_used": in_use}
 
 
-def _windows(frames: list[Tensor], rng: np.random.Generator) -> Tensor:
-    """(BATCH, WINDOW_FRAMES, 145) random stretches, long sequences more often, at any frame."""
-    lengths = np.array([max(0, len(f) - WINDOW_FRAMES) for f in frames], dtype=float)
-    chosen = rng.choice(len(frames), BATCH, p=lengths / lengths.sum())
-    starts = [int(rng.integers(0, len(frames[i]) - WINDOW_FRAMES)) for i in chosen]
-    return torch.stack([frames[i][s : s + WINDOW_FRAMES] for i, s in zip(chosen, starts, strict=True)])
+def windows(frames: list[Tensor], rng: np.random.Generator, how: CodecTraining) -> Tensor:
+    """(batch, window_frames, 145) random stretches, long sequences more often, at any frame."""
+    length = how.window_frames
+    starts = np.array([max(0, len(f) - length) for f in frames], dtype=float)
+    if not starts.sum():
+        longest = max((len(f) for f in frames), default=0)
+        raise InputError(
+            f"codec.window_frames: expected fewer frames than the longest dance has ({longest}), got {length}. "
+            "Give longer dances, or a shorter window."
+        )
+    chosen = rng.choice(len(frames), how.batch, p=starts / starts.sum())
+    begins = [int(rng.integers(0, len(frames[i]) - length)) for i in chosen]
+    return torch.stack([frames[i][s : s + length] for i, s in zip(chosen, begins, strict=True)])

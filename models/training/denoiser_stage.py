@@ -14,6 +14,7 @@ from models.diffusion import add_noise, alpha_bar, draw_levels, latent_loss, los
 from models.follower import Follower
 from models.rollout import TorchPartner, dance
 from models.training.losses import frame_losses, standing_losses
+from models.training.precision import exact
 from models.training.windows import Batch, Item, make_item
 
 
@@ -64,7 +65,8 @@ def plan_loss(
     """The loss of one batch and its parts by name."""
     config = follower.config
     history = _noisy_history(batch, how)
-    remembered = _remember(follower, batch, history)
+    with exact(history.device):
+        remembered = _remember(follower, batch, history)
     past = _past_of(history, batch, config.past)
     rows = len(batch.at)
     past = past * (torch.rand(rows, 1, 1) >= how.past_drop)
@@ -83,11 +85,13 @@ def plan_loss(
     t = _levels(len(target), config.plan, config.steps)
     noisy = add_noise(target, t, torch.randn_like(target), schedule)
     made = follower.denoiser.step(noisy, t.float(), repeated, Conditions(*(_repeat(v, many) for v in conditions)))
+    made = made.float()
 
     weights = loss_weights(t, schedule).clamp(min=how.least_weight)
     importance = weights.new_tensor(how.token_weights)[: config.plan]
     latent = latent_loss(made, target, weights * importance / importance.mean(), how.level_weights)
-    parts = _decoded_loss(follower, batch, past, made[:rows], weights[:rows, 0], how)
+    with exact(made.device):
+        parts = _decoded_loss(follower, batch, past, made[:rows], weights[:rows, 0], how)
     loss = latent + how.decode_weight * torch.stack(list(parts.values())).sum()
     return loss, {"latent": float(latent.detach()), **{k: float(v.detach()) for k, v in parts.items()}}
 

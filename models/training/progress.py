@@ -2,8 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
+
+from duet.files import written_whole
 
 _SHOWN = (
     "score",
@@ -55,5 +58,34 @@ def plot_history(history: Path, picture: Path) -> None:
         axis.plot([r["step"] for r in rows], [r[name] for r in rows], marker=".")
         axis.set(title=name, xlabel="step")
         axis.grid(alpha=0.3)
-    figure.savefig(picture, dpi=80)
+    with written_whole(picture) as part:
+        figure.savefig(part, dpi=80, format="png")
     pyplot.close(figure)
+
+
+class Curves:
+    """The same curves for TensorBoard, in a run's folder, where the package ``tensorboard`` is installed."""
+
+    def __init__(self, folder: Path | None, every: int = 10) -> None:
+        """With no ``folder`` nothing is written; ``every`` thins what comes at each step."""
+        self.every = every
+        self._writer: Any = None
+        if folder is None:
+            return
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:  # it is optional: history.png is there without it
+            return
+        self._writer = SummaryWriter(str(folder / "tensorboard"))
+
+    def add(self, group: str, numbers: dict[str, float], step: int) -> None:
+        """Numbers by name at ``step``."""
+        if self._writer is None or (group == "training" and step % self.every):
+            return
+        for name, value in numbers.items():
+            self._writer.add_scalar(f"{group}/{name}", value, step)
+
+    def close(self) -> None:
+        """Write what is left."""
+        if self._writer is not None:
+            self._writer.close()

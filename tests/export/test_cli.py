@@ -10,8 +10,10 @@ from export.card import CARD_FILE, put_results
 from export.cli import main
 from models.config import XS
 from models.follower import WEIGHTS_FILE, random_follower, save_follower
-from models.training.checkpoint import NUMBERS_FILE, TENSORS_FILE
+from models.training.checkpoint import CHECKPOINT_FILE
 from models.training.run import CODEC_FILE
+from models.training.settings import Schedule, Settings, write_settings
+from models.weights import save_weights
 
 
 def test_export_says_what_it_did(exported: Path):
@@ -49,6 +51,15 @@ def test_results_replace_those_before(exported: Path, tmp_path: Path):
         (["train", "--data", "nowhere", "--out", "run", "--minutes", "soon"], "expected a number above 0, got 'soon'"),
         (["train", "--data", "nowhere", "--out", "run", "--steps", "-1"], "expected a whole number of at least 0"),
         (["train", "--data", "nowhere", "--out", "run", "--calls", "0"], "expected at least 1 call, got 0"),
+        (["train", "--data", "nowhere", "--out", "run", "--set", "how.own=1"], "such as own_share"),
+        (
+            ["train", "--data", "nowhere", "--out", "run", "--set", "how.draws=few"],
+            "how.draws: expected a whole number",
+        ),
+        (["train", "--data", "nowhere", "--out", "run", "--set", "follower.fps=25"], "expected a setting that is free"),
+        (["train", "--data", "nowhere", "--out", "run", "--config", "none.toml"], "expected settings in TOML or JSON"),
+        (["train", "--data", "nowhere", "--out", "run", "--from", "none"], "expected follower.json in it, got none"),
+        (["train", "--data", "nowhere", "--out", "run", "--device", "tpu"], "--device: expected auto, cpu or cuda"),
         (["verify", "nowhere", "--follower", "trial", "--seconds", "nan"], "expected a number above 0, got 'nan'"),
         (["evaluate", "nowhere"], "--data: expected the folder with the recorded couples, got none"),
         (["export", "nowhere", "--out", "trial"], "expected release.json in it, got none"),
@@ -92,15 +103,23 @@ def test_a_run_of_another_preset_is_not_gone_on_with(tmp_path: Path, capsys: pyt
 def test_a_checkpoint_of_another_version_is_not_gone_on_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     weights = {f"model.{name}": value for name, value in random_follower(XS).state_dict().items()}
     train = ["train", "--data", "nowhere", "--out", str(tmp_path), "--preset", "XS"]
-    (tmp_path / NUMBERS_FILE).write_text("{}")
-    assert f"expected {TENSORS_FILE} beside" in one_sentence(train, capsys)
-    save_file(weights, tmp_path / TENSORS_FILE)
+    save_weights(weights, tmp_path / CHECKPOINT_FILE)
+    error = one_sentence(train, capsys)
+    assert "expected a checkpoint of this version" in error and "--from" in error
+    save_weights(weights, tmp_path / CHECKPOINT_FILE, {"format": 2})
     assert "expected the salsa takes" in one_sentence(train, capsys)
     weights.pop("model.memory.stack.norm.weight")
-    save_file(weights, tmp_path / TENSORS_FILE)
+    save_weights(weights, tmp_path / CHECKPOINT_FILE, {"format": 2})
     assert "memory.stack.norm.weight: (16,) wanted, none there" in one_sentence(train, capsys)
-    (tmp_path / NUMBERS_FILE).write_text('{"step": ')
-    assert "expected JSON" in one_sentence(train, capsys)
+
+
+def test_other_settings_are_refused_before_data_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    save_weights(random_follower(XS).codec.state_dict(), tmp_path / CODEC_FILE)
+    write_settings(tmp_path, Settings(follower=XS, schedule=Schedule(sampler=XS.sampler)), {})
+    train = ["train", "--data", "nowhere", "--out", str(tmp_path), "--preset", "XS"]
+    assert "expected the salsa takes" in one_sentence([*train, "--minutes", "5"], capsys)
+    error = one_sentence([*train, "--set", "how.own_share=0.7"], capsys)
+    assert "expected how.own_share = 0.5 as this run was begun with, got 0.7" in error
 
 
 def test_broken_weights_are_told(run: Path, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -24,7 +24,7 @@ from models.follower import Follower, load_follower
 from models.kinematics_torch import body_joints
 from models.training.averaging import AveragedWeights
 from models.training.checkpoint import load_checkpoint
-from models.training.codec_stage import measure_codec, train_codec
+from models.training.codec_stage import CodecTraining, measure_codec, train_codec
 from models.training.denoiser_stage import DenoiserTraining, own_dances, plan_loss
 from models.training.losses import (
     STANDING_WEIGHT,
@@ -34,7 +34,7 @@ from models.training.losses import (
     standing_losses,
 )
 from models.training.progress import Progress
-from models.training.run import Schedule, Trainer, encode_all, set_normalisation, train
+from models.training.run import Schedule, encode_all, set_normalisation, train
 from models.training.windows import draw_batch, make_item
 
 TINY = replace(
@@ -127,9 +127,9 @@ def test_the_standing_error_is_that_of_the_walk(sequence: Sequence) -> None:
 
 def test_the_codec_learns(sequence: Sequence) -> None:
     rows: list[dict[str, float]] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("models.training.codec_stage.BATCH", 4)
-        codec = train_codec(TINY, [sequence], [sequence], steps=40, seed=0, report=rows.append, report_every=20)
+    codec = train_codec(
+        TINY, [sequence], [sequence], steps=40, seed=0, report=rows.append, report_every=20, how=CodecTraining(batch=4)
+    )
     assert rows[-1]["val_mm"] < rows[0]["val_mm"]
     latents = codec.encode(torch.from_numpy(sequence.frames)[None])[0]
     np.testing.assert_allclose(latents.mean(0), 0.0, atol=1e-4)
@@ -196,33 +196,12 @@ def test_own_dances_keep_the_real_targets(follower: Follower, sequence: Sequence
 
 
 def test_a_run_leaves_a_follower_and_can_go_on(tmp_path: Path, corpus: Corpus) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("models.training.codec_stage.BATCH", 2)
-        best = train(tmp_path, corpus, TINY, schedule=SCHEDULE, how=QUICK, progress=quiet())
+    tuned = CodecTraining(batch=2)
+    best = train(tmp_path, corpus, TINY, schedule=SCHEDULE, how=QUICK, codec_training=tuned, progress=quiet())
     assert load_follower(best).config.sampler == SCHEDULE.sampler
     rows = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
     assert np.isfinite([row["score"] for row in rows]).all()
     assert (tmp_path / "history.png").stat().st_size > 1000
-
-
-def test_resuming_is_exact(tmp_path: Path, corpus: Corpus) -> None:
-    schedule = replace(SCHEDULE, own_from=10**6, judge_every=2, steps=10**6)
-
-    def trainer(folder: Path) -> Trainer:
-        torch.manual_seed(0)
-        made = Follower(TINY)
-        set_normalisation(made, corpus.train)
-        return Trainer(folder, made, corpus, schedule, QUICK, seed=0)
-
-    straight = trainer(tmp_path)
-    for _ in range(2):
-        straight._train_step()
-    straight._judge(quiet(), {})
-    expected = [straight._train_step()["loss"] for _ in range(3)]
-    resumed = trainer(tmp_path)
-    resumed.resume()
-    assert resumed.step == 2
-    assert [resumed._train_step()["loss"] for _ in range(3)] == expected
 
 
 def test_a_missing_checkpoint_is_said(tmp_path: Path, follower: Follower) -> None:

@@ -1,0 +1,168 @@
+"""Everything that decides what weights a run comes to, frozen: written beside the weights, checked when it goes on.
+
+The stages of a run, in order: ``codec`` (tokens and back), ``denoiser`` (denoiser and memory, after the real
+follower's past), ``rollout`` (the same two, after their own dances, too). What follows them has commands of its own.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from duet.errors import InputError
+from duet.files import written_whole
+from models.config import FollowerConfig, SamplerConfig
+from models.data.corpus import Corpus, Multiplication
+from models.training.codec_stage import CodecTraining
+from models.training.denoiser_stage import DenoiserTraining
+
+SETTINGS_FILE = "settings.json"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long a run lasts and how often it looks at itself."""
+
+    codec_steps: int = 1300
+    steps: int = 2300
+    """Of the denoiser and the memory."""
+    seconds: float = math.inf
+    """Wall-clock end of the second stage: it stops there with the best weights so far, and can be resumed."""
+    judge_every: int = 200
+    """Steps from one closed-loop judging, and one checkpoint, to the next."""
+    patience: int = 0
+    """Judgings without a better score after which a run ends early; 0 goes on to the last step."""
+    own_from: int = 500
+    """Step from which the follower also learns after its own dances."""
+    own_every: int = 50
+    own_count: int = 12
+    own_ticks: int = 64
+    own_keep: int = 96
+    leak: float = 0.05
+    sampler: SamplerConfig = SamplerConfig()
+    """With which it dances for itself and is judged."""
+
+    def __post_init__(self) -> None:
+        for name in ("judge_every", "own_every", "own_count", "own_ticks", "own_keep"):
+            if getattr(self, name) < 1:
+                raise InputError(f"schedule.{name}: expected at least 1, got {getattr(self, name)}. Raise it.")
+
+    def stage(self, step: int) -> str:
+        """The stage that step number ``step`` of the second half belongs to."""
+        return "rollout" if step >= self.own_from else "denoiser"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One run's settings. Equal settings, data and code give equal weights on one CPU thread."""
+
+    seed: int = 0
+    follower: FollowerConfig = field(default_factory=FollowerConfig)
+    multiply: Multiplication = field(default_factory=Multiplication)
+    codec: CodecTraining = field(default_factory=CodecTraining)
+    how: DenoiserTraining = field(default_factory=DenoiserTraining)
+    schedule: Schedule = field(default_factory=Schedule)
+
+
+FREE = ("schedule.seconds",)
+"""What may differ from one start of a run to the next: it changes when a run stops, not where it goes."""
+
+
+def plain(settings: Settings) -> dict[str, Any]:
+    """Settings as JSON has them; infinity is null."""
+
+    def tidy(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: tidy(v) for name, v in value.items()}
+        if isinstance(value, list | tuple):
+            return [tidy(v) for v in value]
+        return None if isinstance(value, float) and math.isinf(value) else value
+
+    return tidy(asdict(settings))
+
+
+def flat(values: dict[str, Any], head: str = "") -> dict[str, Any]:
+    """Nested values by dotted name."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        found |= flat(value, f"{head}{name}.") if isinstance(value, dict) else {f"{head}{name}": value}
+    return found
+
+
+def write_settings(folder: Path, settings: Settings, origin: dict[str, Any]) -> None:
+    """Freeze ``settings`` in ``folder``; ``origin`` names what came from elsewhere: data, codec, first weights."""
+    with written_whole(folder / SETTINGS_FILE) as part:
+        part.write_text(json.dumps({**plain(settings), "origin": origin}, indent=2) + "\n")
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """What ``write_settings`` wrote, as plain values; InputError when it is no JSON object."""
+    path = folder / SETTINGS_FILE
+    try:
+        values = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: expected the settings of a training run, got {error}. Give another folder."
+        ) from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: expected an object, got {type(values).__name__}. Give another folder.")
+    return values
+
+
+def check_settings(folder: Path, settings: Settings, origin: dict[str, Any] | None = None) -> None:
+    """InputError naming the first setting that differs from those ``folder`` was begun with.
+
+    A setting that the folder's version did not know counts as its default. ``origin`` is compared where given.
+    """
+    former = read_settings(folder)
+    was = flat({name: value for name, value in former.items() if name != "origin"})
+    came = former.get("origin") or {}
+    now, usual = flat(plain(settings)), flat(plain(Settings(follower=settings.follower)))
+    for name, value in now.items():
+        before = was.get(name, usual[name])
+        if name not in FREE and before != value:
+            raise InputError(
+                f"{folder / SETTINGS_FILE}: expected {name} = {json.dumps(before)} as this run was begun with, "
+                f"got {json.dumps(value)}. Give the former value, or another --out (with --from {folder} it begins "
+                "with these weights)."
+            )
+    for name in ("data", "codec", "start") if origin else ():
+        value = (origin or {}).get(name)
+        if came.get(name, value) != value:
+            raise InputError(
+                f"{folder / SETTINGS_FILE}: expected the {name} this run was begun with ({came[name]}), got another "
+                f"({value}). Give the former one, or another --out."
+            )
+
+
+def fingerprint(corpus: Corpus) -> str:
+    """Sixteen hexadecimal digits of all numbers of a corpus: equal data, equal digits."""
+    digest = hashlib.blake2b(digest_size=8)
+
+    def take_in(value: Any) -> None:
+        if isinstance(value, np.ndarray):
+            digest.update(f"{value.shape}{value.dtype}".encode())
+            digest.update(np.ascontiguousarray(value).data)
+        elif dataclasses.is_dataclass(value):
+            for part in dataclasses.fields(value):
+                take_in(getattr(value, part.name))
+        elif isinstance(value, list | tuple):
+            for part in value:
+                take_in(part)
+        else:
+            digest.update(repr(value).encode())
+
+    take_in(corpus.train)
+    take_in(corpus.validation)
+    return digest.hexdigest()
+
+
+def weights_digest(path: Path) -> str:
+    """Sixteen hexadecimal digits of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -1,0 +1,292 @@
+"""The second half of a run: denoiser and memory, first after the real follower's past, then after their own dances."""
+
+import json
+import math
+import time
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from duet.features import LEADER_SIZE
+from duet.files import written_whole
+from models.config import SamplerConfig
+from models.data.corpus import Corpus
+from models.data.sequences import Sequence
+from models.evaluation.closed_loop import closed_loop_score, judge_follower
+from models.follower import Follower, save_follower
+from models.rollout import TorchPartner
+from models.training.averaging import AveragedWeights
+from models.training.checkpoint import load_checkpoint, load_more, random_states, restore_random, save_checkpoint
+from models.training.denoiser_stage import DenoiserTraining, own_dances, plan_loss
+from models.training.distributed import Group
+from models.training.precision import Precision
+from models.training.progress import Curves, Progress, plot_history
+from models.training.settings import Schedule
+from models.training.windows import Batch, Item, draw_batch, make_item
+
+HISTORY_FILE = "history.jsonl"
+BEST_FOLDER = "best"
+
+
+class Objective(nn.Module):
+    """The loss as a module: what DistributedDataParallel averages the gradients of."""
+
+    def __init__(self, follower: Follower, how: DenoiserTraining, rng: np.random.Generator) -> None:
+        super().__init__()
+        self.follower, self.how, self.rng = follower, how, rng
+
+    def forward(self, parts: list[tuple[str, Batch, float]]) -> tuple[Tensor, dict[str, float]]:
+        """The weighted sum over ``parts`` (name, batch, share), and what it is made of by name."""
+        losses, numbers = [], {}
+        for head, batch, share in parts:
+            loss, terms = plan_loss(self.follower, batch, self.how, self.rng)
+            losses.append(loss * share)
+            numbers |= {head + name: value for name, value in terms.items()}
+        return torch.stack(losses).sum(), numbers
+
+
+class Trainer:
+    """The second stage with all its state; ``run`` may be called again after ``resume``."""
+
+    def __init__(
+        self,
+        folder: Path,
+        follower: Follower,
+        corpus: Corpus,
+        schedule: Schedule,
+        how: DenoiserTraining,
+        seed: int,
+        group: Group | None = None,
+    ) -> None:
+        self.group = group or Group()
+        # Each process draws for itself; the weights they start from are the same.
+        torch.manual_seed(seed + 7919 * self.group.rank)
+        self.rng = np.random.default_rng([seed, self.group.rank] if self.group.rank else seed)
+        self.folder, self.corpus = folder, corpus
+        self.follower = follower.to(self.group.device)
+        self.schedule, self.how = schedule, how
+        for parameter in follower.codec.parameters():
+            parameter.requires_grad_(False)
+        self.trained = [p for p in follower.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.AdamW(
+            self.trained, how.learning_rate, weight_decay=how.weight_decay, betas=(0.9, 0.98)
+        )
+        self.precision = Precision(self.group.device)
+        self.averaged = AveragedWeights(follower, how.ema)
+        self.objective = self._objective()
+        self.targets = encode_all(follower, corpus.train)
+        self.items = [make_item(s, t, follower.config) for s, t in zip(corpus.train, self.targets, strict=True)]
+        self.own: list[Item] = []
+        self.step = 0
+        self.judged_at = -1
+        self.best_score = math.inf
+        self.since_best = 0
+        """Judgings since the best one."""
+
+    def _objective(self) -> nn.Module:
+        objective = Objective(self.follower, self.how, self.rng)
+        if self.group.size == 1:
+            return objective
+        # What a draw hides (a reference, a dropped condition) leaves parameters without a gradient in that step.
+        return DistributedDataParallel(objective, find_unused_parameters=True, broadcast_buffers=False)
+
+    def resume(self) -> None:
+        """Go on exactly from the checkpoint in the folder."""
+        numbers = load_checkpoint(self.folder, self.follower, self.averaged, self.optimiser, self.rng)
+        self.step = self.judged_at = int(numbers["step"])
+        self.since_best = int(numbers["since_best"])
+        self.best_score = math.inf if numbers["best_score"] is None else float(numbers["best_score"])
+        if numbers["scaler"]:
+            self.precision.scaler.load_state_dict(numbers["scaler"])
+        more, rank = load_more(self.folder), self.group.rank
+        if rank and rank < len(numbers["ranks"]):
+            self.rng.bit_generator.state = numbers["ranks"][rank]
+            restore_random(_under(more, f"{rank}.random."))
+        self.own = unpack(_under(more, f"{rank}.own."))
+
+    def run(self, progress: Progress) -> None:
+        """Train to the schedule's end, judging on the way; the best averaged weights lie in ``best``."""
+        started, s = time.monotonic(), self.schedule
+        self._forget_after(self.step)
+        self.curves = Curves(self.folder if self.group.leads else None)
+        while self.step < s.steps and not self._over(started):
+            if s.stage(self.step) == "rollout" and (self.step % s.own_every == 0 or not self.own):
+                self._dance()
+            numbers = self._train_step()
+            progress.step(self.step, s.steps, numbers)
+            self.curves.add("training", numbers, self.step)
+            if self.step % s.judge_every == 0:
+                self._judge(progress, numbers)
+        if self.judged_at != self.step:
+            self._judge(progress, {})
+        self.curves.close()
+
+    def _over(self, started: float) -> bool:
+        """Whether time is up, or nothing has become better for long: the first process says so for all."""
+        s = self.schedule
+        late = time.monotonic() - started >= s.seconds
+        tired = s.patience > 0 and self.since_best >= s.patience
+        return bool(self.group.agree(float(late or tired)))
+
+    def _train_step(self) -> dict[str, float]:
+        self.follower.denoiser.train()
+        self.follower.memory.train()
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._learning_rate()
+        parts = self._draw()
+        with self.group.on_device(), self.precision.loss():
+            loss, numbers = self.objective(parts)
+        scaler = self.precision.scaler
+        self.optimiser.zero_grad(set_to_none=True)
+        scaler.scale(loss).backward()
+        scaler.unscale_(self.optimiser)
+        torch.nn.utils.clip_grad_norm_(self.trained, 1.0)
+        scaler.step(self.optimiser)
+        scaler.update()
+        self.averaged.update(self.follower)
+        self.step += 1
+        return {"loss": float(loss.detach()), **numbers}
+
+    def _draw(self) -> list[tuple[str, Batch, float]]:
+        """Batches after real pasts and after the follower's own, and their shares."""
+        how = self.how
+        own = round(how.stretches * how.own_share) if self.own else 0
+        parts = []
+        for head, items, count in (("", self.items, how.stretches - own), ("own_", self.own, own)):
+            if count:
+                batch = draw_batch(
+                    items, self.follower.config, self.rng,
+                    stretches=count, length=how.stretch_tokens, windows=how.windows,
+                )  # fmt: skip
+                parts.append((head, moved(batch, self.group.device), count / how.stretches))
+        return parts
+
+    def _learning_rate(self) -> float:
+        warm = min(1.0, (self.step + 1) / self.how.warmup_steps)
+        done = self.step / self.schedule.steps
+        falling = 0.5 * (1.0 + math.cos(math.pi * done))
+        return warm * (self.how.last_learning_rate + falling * (self.how.learning_rate - self.how.last_learning_rate))
+
+    def _dance(self) -> None:
+        s = self.schedule
+        danced = own_dances(
+            self.averaged.model, self.corpus.train, self.targets, self.rng,
+            count=s.own_count, ticks=s.own_ticks, leak=s.leak, sampler=s.sampler,
+        )  # fmt: skip
+        self.own = [*self.own, *danced][-s.own_keep :]
+
+    def _judge(self, progress: Progress, numbers: dict[str, float]) -> None:
+        """Dance the validation takes, keep the weights if they are the best so far, and save a checkpoint."""
+        states = self.group.gather((self.rng.bit_generator.state, random_states(), pack(self.own)))
+        if self.group.leads:
+            partner = TorchPartner(self.averaged.model, self.schedule.sampler)
+            found = judge_follower(partner, self.corpus.examples, leak=self.schedule.leak)
+            score = closed_loop_score(found)
+            self.since_best += 1
+            if score < self.best_score:
+                self.best_score, self.since_best = score, 0
+                save_follower(replace_sampler(self.averaged.model, self.schedule.sampler), self.folder / BEST_FOLDER)
+            row = {"step": self.step, "score": score, **found, **numbers}
+            with (self.folder / HISTORY_FILE).open("a") as file:
+                file.write(json.dumps({"stage": self.schedule.stage(self.step - 1), **row}) + "\n")
+            self._save(states)
+            progress.judged(row)
+            self.curves.add("closed loop", {"score": score, **found}, self.step)
+            plot_history(self.folder / HISTORY_FILE, self.folder / "history.png")
+        self.judged_at = self.step
+        self.best_score = self.group.agree(self.best_score)
+        self.since_best = int(self.group.agree(self.since_best))
+
+    def _save(self, states: list[tuple[dict[str, Any], dict[str, Tensor], dict[str, Tensor]]]) -> None:
+        """A checkpoint with every process's random states and own dances."""
+        more: dict[str, Tensor] = {}
+        for rank, (_, random, own) in enumerate(states):
+            more |= {f"{rank}.random.{name}": value for name, value in random.items()} if rank else {}
+            more |= {f"{rank}.own.{name}": value for name, value in own.items()}
+        numbers = {
+            "step": self.step,
+            "best_score": self.best_score if math.isfinite(self.best_score) else None,
+            "since_best": self.since_best,
+            "scaler": self.precision.scaler.state_dict(),
+            "ranks": [rng for rng, _, _ in states],
+        }
+        save_checkpoint(self.folder, self.follower, self.averaged, self.optimiser, self.rng, numbers, more=more)
+
+    def _forget_after(self, step: int) -> None:
+        """Take rows out of the history that were written after the checkpoint: those steps are made again."""
+        history = self.folder / HISTORY_FILE
+        if not self.group.leads or not history.is_file():
+            return
+        rows = [line for line in history.read_text().splitlines() if _step_of(line) <= step]
+        with written_whole(history) as part:
+            part.write_text("".join(f"{row}\n" for row in rows))
+
+
+def _step_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except ValueError:  # cut short by a kill
+        return math.inf
+
+
+def _under(tensors: dict[str, Tensor], head: str) -> dict[str, Tensor]:
+    return {name.removeprefix(head): value for name, value in tensors.items() if name.startswith(head)}
+
+
+def pack(items: list[Item]) -> dict[str, Tensor]:
+    """Items of equal length as one tensor per field (I, ...); a field that is None in all is left out."""
+    packed = {}
+    for part in fields(Item) if items else ():
+        values = [getattr(item, part.name) for item in items]
+        if values[0] is not None:
+            packed[part.name] = torch.stack([torch.as_tensor(value) for value in values])
+    return packed
+
+
+def unpack(packed: dict[str, Tensor]) -> list[Item]:
+    """What ``pack`` was given."""
+    count = len(next(iter(packed.values()), ()))
+    names = [part.name for part in fields(Item)]
+
+    def value(name: str, index: int) -> Any:
+        found = packed[name][index] if name in packed else None
+        return bool(found) if name == "own" else found
+
+    return [Item(**{name: value(name, index) for name in names}) for index in range(count)]
+
+
+def moved(batch: Batch, device: torch.device) -> Batch:
+    """The same batch on ``device``."""
+    tensors = {f.name: getattr(batch, f.name) for f in fields(Batch)}
+    return replace(batch, **{n: v.to(device, non_blocking=True) for n, v in tensors.items() if isinstance(v, Tensor)})
+
+
+def replace_sampler(follower: Follower, sampler: SamplerConfig) -> Follower:
+    """The same weights under a configuration that says ``sampler``, on the CPU."""
+    other = Follower(replace(follower.config, sampler=sampler))
+    other.load_state_dict(follower.state_dict())
+    return other.eval()
+
+
+@torch.no_grad()
+def encode_all(follower: Follower, sequences: list[Sequence]) -> list[Tensor]:
+    """The latents (N, L) of every sequence's follower, on the CPU."""
+    like = follower.codec.frame_norm.mean
+    return [follower.codec.encode(torch.from_numpy(s.frames)[None].to(like))[0].cpu() for s in sequences]
+
+
+def set_normalisation(follower: Follower, sequences: list[Sequence]) -> None:
+    """Mean and spread of the raw conditions over training data, silence and drop-outs included."""
+
+    def moments(rows: np.ndarray) -> tuple[Tensor, Tensor]:
+        return torch.from_numpy(rows.mean(0, dtype=np.float64)).float(), torch.from_numpy(rows.std(0)).float()
+
+    leader = np.concatenate([s.leader.reshape(-1, LEADER_SIZE) for s in sequences])
+    music = np.concatenate([s.music.reshape(len(s.frames), -1) for s in sequences])
+    place = np.concatenate([s.place for s in sequences])
+    follower.set_normalisation(leader=moments(leader), music=moments(music), place=moments(place))

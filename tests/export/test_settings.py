@@ -1,0 +1,117 @@
+"""Settings by name: in the help, from a file and the command line, frozen beside the weights and told as a command."""
+
+import argparse
+import json
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from duet.errors import InputError
+from export.cli import _parser
+from export.commands.train import settings_of
+from export.recipe import describe_run, recipe
+from export.settings_text import all_settings, settable, settings_text
+from models.config import PRESETS
+from models.release import read_release
+from models.training.overrides import overridden, parse_assignment, read_changes
+from models.training.settings import Settings, flat, plain, read_settings, write_settings
+
+
+def parsed(command: str) -> argparse.Namespace:
+    return _parser().parse_args(shlex.split(command))
+
+
+def test_the_help_knows_every_setting() -> None:
+    known = set(flat(plain(Settings()))) - {"seed"}
+    assert {setting.name for setting in all_settings()} == known
+    text = settings_text()
+    assert "multiply.choreographed = " in text and "math." not in text.replace("math.inf", "")
+    assert all(len(line) <= 120 for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("how.own_share", ".7", 0.7),
+        ("how.own_share", 1, 1.0),
+        ("how.draws", "3", 3),
+        ("how.drop", "0.1, 0.2,0.3", (0.1, 0.2, 0.3)),
+        ("multiply.tempo", [0.8, 1.2], (0.8, 1.2)),
+        ("follower.denoiser.mtmm", "yes", True),
+        ("schedule.sampler.kind", "dpm", "dpm"),
+        ("schedule.seconds", None, float("inf")),
+    ],
+)
+def test_a_setting_takes_values_of_its_type(name: str, value: object, expected: object) -> None:
+    settings: object = overridden(Settings(), {name: value})
+    for part in name.split("."):
+        settings = getattr(settings, part)
+    assert settings == expected and type(settings) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("how.ownshare", 1, "how.ownshare: expected the name of a setting such as own_share"),
+        ("how", 1, "how: expected a single setting, got a group"),
+        ("how.draws.more", 1, "expected draws to be a group, got a single setting"),
+        ("how.draws", "2.5", "how.draws: expected a whole number, got '2.5'"),
+        ("how.draws", True, "how.draws: expected a whole number, got True"),
+        ("how.ema", "nan", "how.ema: expected a number"),
+        ("how.drop", "1,2", "how.drop: expected 3 values"),
+        ("follower.denoiser.mtmm", "maybe", "expected true or false"),
+        ("schedule.sampler.kind", "euler", "expected one of ddim, dpm, pipelined"),
+        ("schedule.judge_every", 0, "schedule.judge_every: expected at least 1"),
+    ],
+)
+def test_what_does_not_fit_names_the_setting(name: str, value: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        overridden(Settings(), {name: value})
+
+
+def test_an_assignment_needs_both_sides() -> None:
+    with pytest.raises(InputError, match="expected NAME=VALUE"):
+        parse_assignment("how.draws")
+
+
+def test_later_words_win(tmp_path: Path) -> None:
+    (tmp_path / "my.toml").write_text(
+        "[how]\ndraws = 3\nema = 0.99\n[schedule]\nsteps = 7\n[schedule.sampler]\ncalls = 3\n"
+    )
+    command = f"train --data D --out O --config {tmp_path / 'my.toml'} --steps 9 --set how.draws=4 --minutes 2"
+    settings = settings_of(parsed(command))
+    assert (settings.how.draws, settings.how.ema, settings.schedule.steps) == (4, 0.99, 9)
+    assert settings.follower.sampler == settings.schedule.sampler and settings.schedule.sampler.calls == 3
+    assert settings.schedule.seconds == 120.0
+    (tmp_path / "broken.json").write_text("{")
+    with pytest.raises(InputError, match="expected settings in TOML or JSON"):
+        read_changes(tmp_path / "broken.json")
+
+
+def test_the_command_on_the_card_repeats_the_settings(tmp_path: Path) -> None:
+    words = "--seed 3 --steps 40 --codec-steps 7 --calls 1 --set multiply.choreographed=5 --set how.drop=0.1,0.2,0.3"
+    settings = settings_of(parsed(f"train --data D --out O --preset M {words} --set follower.denoiser.experts=true"))
+    write_settings(tmp_path, settings, {"data": "0" * 16})
+    release = describe_run(tmp_path, "trial")
+    assert read_release(tmp_path / "best") == release
+    told = release.command.removeprefix("duet-lab ")
+    assert settings_of(parsed(told)) == settings
+    assert "--set follower.denoiser.experts=true" in told and "schedule.codec_steps=7" in told
+    assert "125 couples choreographed" in release.training_data
+    # A settings.json is itself a file of settings, by which another run can be begun.
+    assert settings_of(parsed(f"train --data D --out O --preset M --config {tmp_path / 'settings.json'}")) == settings
+
+
+def test_the_command_tells_the_runs_before(tmp_path: Path) -> None:
+    first = plain(Settings(follower=PRESETS["S"], seed=1)) | {"origin": {"data": "0"}}
+    write_settings(tmp_path, replace(Settings(), seed=2), {"start": "12", "start_settings": first})
+    told = recipe(read_settings(tmp_path), "trial").split(" && ")
+    assert len(told) == 2 and "--seed 1" in told[0] and "--out RUN-1" in told[0]
+    assert "--from RUN-1" in told[1] and "--seed 2" in told[1] and "--name trial" in told[1]
+    assert json.loads((tmp_path / "settings.json").read_text())["schedule"]["seconds"] is None
+
+
+def test_what_the_clock_says_is_not_free() -> None:
+    assert not settable("follower.fps") and not settable("follower.sampler.calls") and settable("follower.past")

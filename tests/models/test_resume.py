@@ -1,0 +1,225 @@
+"""A run that was stopped at any moment comes to the very weights of one that was not."""
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+from safetensors.torch import load_file
+
+from duet.choreography import choreograph_tempo
+from duet.errors import InputError
+from duet.features import Placement
+from models.config import XS, SamplerConfig
+from models.data.corpus import Corpus
+from models.data.music import condition_from_beats
+from models.data.pairs import Pair
+from models.data.sequences import CLEAN, build_sequence
+from models.evaluation.closed_loop import Example
+from models.follower import WEIGHTS_FILE, Follower, load_follower
+from models.training.averaging import AveragedWeights
+from models.training.checkpoint import CHECKPOINT_FILE, load_checkpoint
+from models.training.codec_stage import CODEC_CHECKPOINT, CodecTraining, train_codec
+from models.training.denoiser_stage import DenoiserTraining
+from models.training.progress import Progress
+from models.training.run import CODEC_FILE, HISTORY_FILE, take_weights, train
+from models.training.settings import SETTINGS_FILE, Schedule
+from models.weights import load_weights, save_weights
+
+QUICK = DenoiserTraining(stretches=2, stretch_tokens=10, windows=2, warmup_steps=1)
+CODEC = CodecTraining(batch=2, window_frames=32)
+SCHEDULE = Schedule(
+    codec_steps=2, steps=6, judge_every=3, own_from=2, own_every=2, own_count=2, own_ticks=6, own_keep=4,
+    sampler=SamplerConfig(calls=1),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    couple = choreograph_tempo(3.0, 180.0, 2)
+    pair = Pair("dance", couple.leader, couple.follower, np.arange(0.0, 3.0, 1.0 / 3.0))
+    rng = np.random.default_rng(0)
+    conditions = condition_from_beats(pair.beats_s, pair.frames, 30.0, rng)  # type: ignore[arg-type]
+    sequence = build_sequence(pair, conditions, XS, style=0, wish=Placement(), corruption=CLEAN, rng=rng)
+    return Corpus([sequence], [sequence], [Example(pair, sequence.take)])
+
+
+class Killed(Progress):
+    """Stops a run as a kill does, at a step of the second stage or a report of the first."""
+
+    def __init__(self, step: int = 0, codec_step: int = 0) -> None:
+        super().__init__(Console(quiet=True))
+        self.fatal, self.fatal_codec = step, codec_step
+
+    def codec(self, numbers: dict[str, float]) -> None:
+        if numbers["step"] == self.fatal_codec:
+            raise KeyboardInterrupt
+
+    def step(self, step: int, steps: int, numbers: dict[str, float]) -> None:
+        if step == self.fatal:
+            raise KeyboardInterrupt
+
+
+def run(folder: Path, corpus: Corpus, progress: Progress | None = None, **changes: object) -> Path:
+    given = {"schedule": SCHEDULE, "how": QUICK, "codec_training": CODEC, **changes}
+    return train(folder, corpus, XS, progress=progress or Killed(), **given)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def straight(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("straight")
+    run(folder, corpus)
+    return folder
+
+
+def assert_equal_files(one: Path, other: Path) -> None:
+    mine, theirs = load_file(one), load_file(other)
+    assert mine.keys() == theirs.keys()
+    different = [name for name, value in mine.items() if not torch.equal(value, theirs[name])]
+    assert different == []
+
+
+@pytest.mark.parametrize("fatal", [1, 5])
+def test_a_killed_run_comes_to_the_same_weights(straight: Path, corpus: Corpus, tmp_path: Path, fatal: int) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, corpus, Killed(fatal))
+    with (tmp_path / HISTORY_FILE).open("a") as file:
+        file.write('{"step": 99}\n{"step":')  # rows of steps that will be made again, the last one cut short
+    run(tmp_path, corpus)
+    assert_equal_files(tmp_path / CODEC_FILE, straight / CODEC_FILE)
+    assert_equal_files(tmp_path / CHECKPOINT_FILE, straight / CHECKPOINT_FILE)
+    assert_equal_files(tmp_path / "best" / WEIGHTS_FILE, straight / "best" / WEIGHTS_FILE)
+    assert (tmp_path / HISTORY_FILE).read_text() == (straight / HISTORY_FILE).read_text()
+    kept = [name for name in load_file(tmp_path / CHECKPOINT_FILE) if name.startswith("more.0.own.")]
+    assert "more.0.own.history" in kept, "its own dances are part of it"
+
+
+def test_a_finished_run_learns_nothing_more(straight: Path, corpus: Corpus) -> None:
+    before = (straight / CHECKPOINT_FILE).read_bytes(), (straight / HISTORY_FILE).read_text()
+    run(straight, corpus)
+    assert ((straight / CHECKPOINT_FILE).read_bytes(), (straight / HISTORY_FILE).read_text()) == before
+    stages = [json.loads(line)["stage"] for line in before[1].splitlines()]
+    assert stages == ["rollout", "rollout"]
+
+
+def test_a_killed_codec_comes_to_the_same_weights(corpus: Corpus, tmp_path: Path) -> None:
+    def fit(folder: Path, fatal: int = 0) -> dict[str, torch.Tensor]:
+        report = Killed(codec_step=fatal).codec
+        given = {"steps": 4, "seed": 0, "report": report, "report_every": 2, "how": CODEC, "folder": folder}
+        return train_codec(XS, corpus.train, corpus.validation, **given).state_dict()  # type: ignore[arg-type]
+
+    whole = fit(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path / "cut", fatal=2)
+    assert (tmp_path / "cut" / CODEC_CHECKPOINT).is_file()
+    for name, value in fit(tmp_path / "cut").items():
+        assert torch.equal(value, whole[name]), name
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"how": replace(QUICK, own_share=0.25)}, "expected how.own_share = 0.5 as this run was begun with, got 0.25"),
+        ({"schedule": replace(SCHEDULE, steps=9)}, "expected schedule.steps = 6"),
+        ({"schedule": replace(SCHEDULE, sampler=SamplerConfig(calls=2))}, "expected schedule.sampler.calls = 1"),
+        ({"seed": 1}, "expected seed = 0"),
+    ],
+)
+def test_other_settings_are_named(straight: Path, corpus: Corpus, changes: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        run(straight, corpus, **changes)
+
+
+def test_a_longer_time_is_no_other_setting(straight: Path, corpus: Corpus) -> None:
+    run(straight, corpus, schedule=replace(SCHEDULE, seconds=60.0))
+
+
+def test_other_data_is_told(straight: Path, corpus: Corpus) -> None:
+    other = replace(corpus.train[0], frames=corpus.train[0].frames + np.float32(1e-3))
+    with pytest.raises(InputError, match="expected the data this run was begun with"):
+        run(straight, replace(corpus, train=[other]))
+
+
+def test_a_setting_that_was_not_known_counts_as_its_default(straight: Path, corpus: Corpus, tmp_path: Path) -> None:
+    for name in (CODEC_FILE, CHECKPOINT_FILE, HISTORY_FILE):
+        (tmp_path / name).write_bytes((straight / name).read_bytes())
+    values = json.loads((straight / SETTINGS_FILE).read_text())
+    del values["how"]["own_share"]
+    (tmp_path / SETTINGS_FILE).write_text(json.dumps(values))
+    run(tmp_path, corpus)
+
+
+def test_it_stops_when_nothing_gets_better(corpus: Corpus, tmp_path: Path, straight: Path) -> None:
+    schedule = replace(SCHEDULE, judge_every=1, patience=1, steps=6, own_from=99)
+    frozen = replace(QUICK, learning_rate=0.0, last_learning_rate=0.0, weight_decay=0.0)
+    run(tmp_path, corpus, schedule=schedule, how=frozen, codec=straight / CODEC_FILE)
+    steps = [json.loads(line)["step"] for line in (tmp_path / HISTORY_FILE).read_text().splitlines()]
+    assert steps == [1, 2]
+
+
+def test_a_run_begins_with_the_weights_of_another(straight: Path, corpus: Corpus, tmp_path: Path) -> None:
+    schedule = replace(SCHEDULE, steps=1, judge_every=1)
+    frozen = replace(QUICK, learning_rate=0.0, last_learning_rate=0.0)
+    best = run(tmp_path, corpus, schedule=schedule, how=frozen, start=straight / "best")
+    assert not (tmp_path / CODEC_FILE).exists()
+    assert_equal_files(best / WEIGHTS_FILE, straight / "best" / WEIGHTS_FILE)
+    assert load_follower(best).config.name == "XS"
+
+
+def test_weights_of_another_size_are_told(straight: Path) -> None:
+    other = replace(XS, memory=replace(XS.memory, width=32))
+    with pytest.raises(InputError, match="expected a follower of the same sizes, got memory"):
+        take_weights(Follower(other), straight / "best")
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """No file may grow beyond ``size`` bytes: what a full disk does to a writer."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+
+
+def test_a_full_disk_leaves_the_former_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / CHECKPOINT_FILE
+    save_weights({"x": torch.ones(10)}, path)
+    with room_for(20_000), pytest.raises(InputError, match=r"expected room for 0\.4 MB, got: .*too large"):
+        save_weights({"x": torch.zeros(100_000)}, path)
+    assert torch.equal(load_weights(path)["x"], torch.ones(10))
+    assert [file.name for file in tmp_path.iterdir()] == [CHECKPOINT_FILE]
+
+
+def test_a_kill_while_writing_leaves_the_former_file(tmp_path: Path) -> None:
+    path = tmp_path / "kept.json"
+    path.write_text("former")
+    code = (
+        "import os, signal, sys, pathlib\n"
+        "from duet.files import written_whole\n"
+        "with written_whole(pathlib.Path(sys.argv[1])) as part:\n"
+        "    part.write_text('half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(path)]).returncode == -signal.SIGKILL
+    assert path.read_text() == "former"
+
+
+def test_a_checkpoint_of_another_version_is_told(tmp_path: Path) -> None:
+    follower = torch.nn.Linear(1, 1)
+    save_weights({"model.weight": torch.ones(1)}, tmp_path / CHECKPOINT_FILE)
+    optimiser = torch.optim.AdamW(follower.parameters())
+    with pytest.raises(InputError, match="expected a checkpoint of this version, got one of another.*--from"):
+        load_checkpoint(tmp_path, follower, AveragedWeights(follower, 0.9), optimiser, np.random.default_rng())
