@@ -15,11 +15,15 @@ from duet.choreography.style import draw_style
 from duet.rotations import Array, wrap_angle
 
 _REACTION_S = 0.25
-_PARTNER_M_S = 1.15
+_PARTNER_M_S, _HURRY_M_S = 1.15, 1.6
+"""How fast a partner walks, and hurries to a leader who has got away."""
+_FAR_M = 1.5
 _NEAREST_M = 0.58
 _SLOW_BEAT_S = 0.52
 _STEP_WORTH_M = 0.07
 """A standing foot is only moved when it is this far from where it should be."""
+_WALKS = 0.4
+"""Stillness, from 1 to 0, below which a partner walks, one step a beat, instead of resting on 4 and 8."""
 
 
 def accompany(
@@ -41,7 +45,7 @@ def accompany(
     lead = draw_lead(float(times_s[-1]), rng, acts)
     score = CoupleScore(DancerScore(style.leader), DancerScore(style.follower), gestures=lead.gestures)
     walk = _Walk(times_s, *lead.path(times_s, fps))
-    partner = _partner_walk(walk, lead, times_s, fps, rng, distance_m=rng.uniform(0.75, 1.05))
+    partner = _partner_walk(walk, lead, times_s, fps, rng, distance_m=rng.uniform(0.7, 0.98))
     _step_along(score.leader, walk, lead, grid, rng)
     _step_on_beats(score.follower, partner, grid, rng)
     score.leader.sinks = lead.sinks
@@ -87,8 +91,9 @@ class _Walk:
 def _partner_walk(
     lead: _Walk, plan: Lead, times_s: Array, fps: float, rng: np.random.Generator, *, distance_m: float
 ) -> _Walk:
-    """The partner's wish: in front of the leader at a distance, facing him; goes round him rather than through him."""
-    eager, late = rng.uniform(0.25, 1.0), int(_REACTION_S * fps)
+    """The partner's wish: in front of the leader at a distance, facing him; goes round him rather than through him,
+    and comes after him when he leaves, once it is clear that he does."""
+    eager, late = rng.uniform(0.75, 1.1), int(_REACTION_S * fps)
     away = plan.within(plan.away_s, times_s)
     # A hand held out is worth coming nearer for.
     apart = smooth(np.where(plan.within(plan.offers_s, times_s), min(distance_m, 0.72), distance_m), 0.3 * fps)
@@ -106,7 +111,8 @@ def _partner_walk(
         if away[i]:
             goal, bearing = place, float(np.arctan2(*(place - leader)))
         velocity = velocity + ((goal - place) * 9.0 - velocity * 6.0) / fps
-        velocity *= min(1.0, _PARTNER_M_S / max(float(np.hypot(*velocity)), 1e-6))
+        limit = np.interp(np.hypot(*(leader - place)), (apart[i], _FAR_M), (_PARTNER_M_S, _HURRY_M_S))
+        velocity *= min(1.0, float(limit) / max(float(np.hypot(*velocity)), 1e-6))
         place = place + velocity / fps
         gap = place - lead.places_m[i]
         place = place + gap * max(_NEAREST_M / max(float(np.hypot(*gap)), 1e-6) - 1.0, 0.0)
@@ -151,7 +157,7 @@ def _misplaced(part: DancerScore, foot: int, place: Array, yaw_rad: float) -> fl
 
 
 def _step_on_beats(part: DancerScore, walk: _Walk, grid: BeatGrid, rng: np.random.Generator) -> None:
-    """Salsa's rhythm all the time: small basics while the leader stays, walks when he goes."""
+    """Steps on the beat all the time: small basics in salsa's rhythm while the leader stays, walks when he goes."""
     start = walk.times_s[0] - 1.0
     part.stand(start, walk.place(start), walk.yaw(start))
     foot, pattern = RIGHT, _PATTERNS[0]
@@ -159,14 +165,16 @@ def _step_on_beats(part: DancerScore, walk: _Walk, grid: BeatGrid, rng: np.rando
         count = beat % 8 + 1
         if count == 1:
             pattern = _PATTERNS[rng.integers(len(_PATTERNS))]
-        if count in (4, 8):
-            continue
-        gap = 2 if count in (3, 7) else 1
         time_s = (
             grid.seconds(beat) + part.style.delay_s + float(np.clip(rng.normal(0, part.style.jitter_s), -0.02, 0.02))
         )
         still = float(np.clip(1.0 - walk.speed_m_s(time_s) / 0.45, 0.0, 1.0))
+        if count in (4, 8) and still > _WALKS:
+            continue
+        gap = 2 if count in (3, 7) and still > _WALKS else 1
         side, ahead = pattern.get(count, (0.0, 0.0))
+        # Patterns are written for the right foot on 1 and the left on 5; who has walked may be on the other one.
+        side = abs(side) * np.sign(side if (foot == LEFT) == (count > 4) else -side)
         step = Step(count, 0.0, side=0.7 * side * still, ahead=0.7 * ahead * still)
         part.step(time_s, foot, walk.place(time_s + 0.5 * gap * grid.beat_s), walk.yaw(time_s + 0.2), step)
         foot = 1 - foot

@@ -29,6 +29,10 @@ ARM_REACH_M = 0.985 * float(BODY.bone_lengths_m[[_INDEX["left_elbow"], _INDEX["l
 _AHEAD = np.array([0.0, 0.2, 1.0])
 _WHIP_RAD_S = 18.0
 """Faster than this no arm joint turns."""
+_NEAR_SHOULDER_M = 0.34
+"""A wrist nearer to its shoulder than this is kept off it, half as far where it would be inside."""
+_EASY_REACH = 0.95
+"""Share of its reach up to which an arm follows a hand exactly; beyond, it yields more and more."""
 _SPINE_SHARES = {"spine1": 0.3, "spine2": 0.4, "spine3": 0.3}
 
 
@@ -127,8 +131,13 @@ def _arm(body: Torso, side: str, wrist_m: Array, fps: float) -> dict[str, Array]
     way = np.einsum("tji,tj->ti", chest, wrist_m - body.shoulder(side))
     distance = np.linalg.norm(way, axis=-1)
     # Too near the shoulder an elbow would have to fold up.
-    wrist_m = wrist_m + np.einsum("tij,tj->ti", chest, normalise(way) * np.maximum(0.17 - distance, 0.0)[:, None])
-    distance = np.maximum(distance, 0.17)
+    short = np.maximum(_NEAR_SHOULDER_M - distance, 0.0) ** 2 / (2.0 * _NEAR_SHOULDER_M)
+    # And at its full length it would snap straight.
+    spare = (1.0 - _EASY_REACH) * ARM_REACH_M
+    over = np.maximum(distance - _EASY_REACH * ARM_REACH_M, 0.0)
+    change = short - over + spare * (1.0 - np.exp(-over / spare))
+    wrist_m = wrist_m + np.einsum("tij,tj->ti", chest, normalise(way) * change[:, None])
+    distance = distance + change
     up, ahead = way[:, 1] / distance, way[:, 2] / distance
     # A shoulder rises for a high hand and goes forward for a far one.
     rise = sign * 0.35 * ease((up + 0.1) / 1.1)

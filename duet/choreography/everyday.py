@@ -33,7 +33,7 @@ class Lead:
     sways_s: list[tuple[float, float]] = field(default_factory=list)
     """When it steps from side to side with the beat."""
     away_s: list[tuple[float, float]] = field(default_factory=list)
-    """When it has left, and a partner does better to wait."""
+    """When it has begun to leave, and a partner does not know yet."""
     acts: list[tuple[str, float]] = field(default_factory=list)
 
     @property
@@ -88,10 +88,8 @@ def draw_lead(seconds: float, rng: np.random.Generator, acts: Sequence[str] = ()
         raise InputError(f"accompany: expected acts out of {', '.join(ACTS)}, got {unknown[0]!r}. Choose among them.")
     weights = np.array([weight for _, weight in _MAKERS.values()])
     while lead.now_s < seconds:
-        if acts:
-            name = acts[len(lead.acts) % len(acts)]
-        else:
-            name = ACTS[rng.choice(len(ACTS), p=weights / weights.sum())]
+        # Asked for or drawn: only a draw uses up chance.
+        name = acts[len(lead.acts) % len(acts)] if acts else ACTS[rng.choice(len(ACTS), p=weights / weights.sum())]
         lead.acts.append((name, lead.now_s))
         _MAKERS[name][0](lead, rng)
     return lead
@@ -164,10 +162,9 @@ def _crouch(lead: Lead, rng: np.random.Generator) -> None:
 def _leave(lead: Lead, rng: np.random.Generator) -> None:
     home, angle = lead.places_m[-1], lead.yaws_rad[-1] + np.pi + rng.uniform(-1.2, 1.2)
     far = home + rng.uniform(1.8, 3.0) * np.array([np.sin(angle), np.cos(angle)])
-    start = lead.now_s
+    lead.away_s.append((lead.now_s + 0.2, lead.now_s + rng.uniform(0.7, 1.4)))
     _stroll(lead, far, rng)
     lead.go(rng.uniform(0.5, 2.0))
-    lead.away_s.append((start + 0.4, lead.now_s + 0.8))
     _stroll(lead, home + rng.normal(0.0, 0.15, size=2), rng)
 
 

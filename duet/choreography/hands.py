@@ -78,6 +78,9 @@ def _gesture(gesture: Gesture, body: Torso, times_s: Array) -> tuple[Array, Arra
     sign = 1.0 if gesture.side == "left" else -1.0
     weight = ease((times_s - gesture.start_s) / 0.55) * ease((gesture.stop_s - times_s) / 0.55)
     way = np.broadcast_to(_GESTURES_M[gesture.kind] * np.array([sign, 1.0, 1.0]), (len(times_s), 3)).copy()
+    if gesture.kind != "offer":
+        # A hand goes up in front of its shoulder, not through it.
+        way += 4.0 * (1.0 - weight)[:, None] * np.array([0.10 * sign, 0.0, 0.16])
     if gesture.kind == "wave":
         way[:, 0] += 0.10 * np.sin(2 * np.pi * 1.9 * (times_s - gesture.start_s))
     return weight[:, None], body.shoulder(gesture.side) + np.einsum("tij,tj->ti", body.chest, way)

@@ -5,6 +5,7 @@ import pytest
 
 from duet.choreography import Couple, accompany, accompany_tempo
 from duet.errors import InputError
+from duet.features import leader_headings
 from duet.kinematics import heading_yaw
 from duet.rotations import rotvec_from_matrix, wrap_angle
 from duet.skeleton import BODY
@@ -94,13 +95,39 @@ def test_an_offered_hand_is_taken(couples):
     assert np.median(gaps) < 0.12
 
 
-def test_a_crouch_lowers_the_leader_and_a_leaver_comes_back(couples):
+def test_a_crouch_lowers_the_leader(couples):
     for couple, span in long_spans(couples, "crouch", 2.4):
         height = couple.leader.root_m[span, 1]
         assert height.min() < height[0] - 0.06
-    far = [pelvis_distance(couple)[span] for couple, span in long_spans(couples, "leave and return", 6.0)]
-    assert all(d.max() > 1.6 for d in far)
-    assert all(d[-1] < 0.7 * d.max() for d in far)
+
+
+def test_a_leaver_is_noticed_and_followed():
+    for seed in range(4):
+        couple = accompany_tempo(30.0, TEMPO_BPM, seed, acts=("stand", "leave and return"))
+        away = np.linalg.norm((couple.leader.root_m - couple.leader.root_m[0])[:, [0, 2]], axis=-1)
+        distance = pelvis_distance(couple)
+        assert away.max() > 1.6
+        assert distance.max() > 1.1, "nobody knows at once that somebody leaves"
+        assert (distance > 1.4).mean() < 0.1
+
+
+def test_within_three_seconds_the_partner_stands_before_a_leader_who_has_stopped():
+    settled = 0
+    for seed in range(6):
+        tempo_bpm = 90.0 + 20.0 * seed
+        couple = accompany_tempo(40.0, tempo_bpm, seed, acts=("stand", "walk", "turn away", "leave and return"))
+        fps = couple.leader.fps
+        heading = leader_headings(couple.leader.joints_m, fps)
+        moves = np.linalg.norm(np.diff(couple.leader.root_m[:, [0, 2]], axis=0), axis=-1) * fps > 0.3
+        turns = np.abs(np.diff(heading)) * fps > 0.6
+        last = np.maximum.accumulate(np.where(moves | turns, np.arange(len(moves)), -1))
+        rested = np.flatnonzero((np.arange(len(moves)) - last) > 2.5 * fps) + 1
+        way = couple.follower.root_m - couple.leader.root_m
+        bearing = np.abs(wrap_angle(np.arctan2(way[:, 0], way[:, 2]) - heading))[rested]
+        assert pelvis_distance(couple)[rested].max(initial=0.8) < 1.35, "a step back at most"
+        assert bearing.max(initial=0.0) < np.radians(50)
+        settled += len(rested)
+    assert settled > 200
 
 
 def test_the_same_seed_gives_the_same_takes(couples):
