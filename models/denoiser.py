@@ -18,6 +18,7 @@ from models.attention import Layer
 from models.blocks import sinusoid
 from models.conditions import ConditionEncoder, Conditions, Drop, Embedded
 from models.config import FollowerConfig
+from models.guidance import FoldedGuidance
 from models.mtmm import EVERY, TAIL, Entry, TemporalMamba
 
 MaskKind = Literal["live", "interval", "triangle_interval"]
@@ -82,17 +83,6 @@ def condition_mask(
     return torch.where(torch.cat(seen, dim=1), 0.0, HIDDEN)
 
 
-def guide(conditional: Tensor, unconditional: Tensor, guidance: Tensor) -> Tensor:
-    """Layer-decoupled classifier-free guidance, one scale per stream and residual level.
-
-    ``x0 = (1 + s) * conditional - s * unconditional`` (ReactDance, arXiv 2505.05589): latents (B, F, L), scales
-    ``guidance`` (B, 3, R). A scale of 0 gives the conditional latent exactly.
-    """
-    per_scale = conditional.shape[-1] // (guidance.shape[-2] * guidance.shape[-1])
-    s = guidance.flatten(1)[:, None, :, None].expand(-1, 1, -1, per_scale).flatten(2)
-    return (1.0 + s) * conditional - s * unconditional
-
-
 class Denoiser(nn.Module):
     """Predicts x0 of the plan from the noisy plan, the committed past and the conditions.
 
@@ -113,6 +103,7 @@ class Denoiser(nn.Module):
         self.modulate = nn.Linear(d, 9 * d)
         self.layers = nn.ModuleList(Layer(d, size.heads, size.feedforward, size.dropout) for _ in range(size.layers))
         self.temporal = nn.ModuleList(TemporalMamba(config) for _ in range(size.layers // EVERY if size.mtmm else 0))
+        self.folded = FoldedGuidance(config) if size.folded_guidance else None
         self.norm = nn.LayerNorm(d)
         self.head = nn.Linear(d, latent)
         self.reference_gain = nn.Parameter(torch.ones(latent))
@@ -134,18 +125,21 @@ class Denoiser(nn.Module):
         past: int,
         mask: MaskKind = "live",
         block: int | None = None,
+        guidance: Tensor | None = None,
     ) -> Tensor:
         """Window x (B, W, L) with levels t (B, W) to x0 of the plan (B, W - past, L).
 
         The first ``past`` rows are the committed tokens. ``conditions.reference`` belongs to the last rows. With
-        ``block`` the positions restart every block (offline, many blocks in one sequence).
+        ``block`` the positions restart every block (offline, many blocks in one sequence). ``guidance`` as ``prepare``.
         """
         length, plan = x.shape[1], x.shape[1] - past
         positions = self.positions[torch.arange(length) % (self.config.window if block is None else block)]
         seen = attention_mask(mask, length, past, block).to(x.device)
         embedded, added, context = self._embed_conditions(conditions, drop, positions, seen, block)
-        hidden = self.embed(self._hide(x, drop, past)) + added
-        modulation = self._modulation(embedded.modulation, t)
+        planned = x if drop.latent is None else self._hide(x, drop.latent, past)
+        hidden = self.embed(planned) + added
+        asked = embedded.modulation[:, :past], self._asked(embedded.modulation[:, past:], guidance)
+        modulation = self._modulation(torch.cat(asked, dim=1), t)
         masks = seen, self._condition_mask(conditions, length, past, block).to(x.device)
         for i, layer in enumerate(self.layers):
             hidden, _ = layer(hidden, modulation, layer.cross.keys(context), masks)  # type: ignore[union-attr]
@@ -156,8 +150,11 @@ class Denoiser(nn.Module):
                 hidden = torch.cat([hidden[:, :past], *planned], dim=1)
         return self._finish(hidden[:, past:], conditions, plan)
 
-    def prepare(self, past: Tensor, conditions: Conditions, drop: Drop) -> Context:
-        """Committed tokens (B, P, L) and conditions, under the live mask, to what ``step`` needs."""
+    def prepare(self, past: Tensor, conditions: Conditions, drop: Drop, guidance: Tensor | None = None) -> Context:
+        """Committed tokens (B, P, L) and conditions, under the live mask, to what ``step`` needs.
+
+        With P = 0 the plan is the whole window. ``guidance`` (B, 3, R): scales for a follower that folded them.
+        """
         count, window = past.shape[1], self.config.window
         seen = attention_mask("live", window, count).to(past.device)
         embedded, added, context = self._embed_conditions(conditions, drop, self.positions, seen)
@@ -172,12 +169,14 @@ class Denoiser(nn.Module):
             kept.append(keys)
             if (temporal := self._temporal(i)) is not None:
                 entries.append(self._enter(temporal, embedded, hidden))
-        shared = added[:, count:], embedded.modulation[:, count:]
-        return Context(*shared, tuple(cross), tuple(kept), tuple(entries))
+        asked = self._asked(embedded.modulation[:, count:], guidance)
+        return Context(added[:, count:], asked, tuple(cross), tuple(kept), tuple(entries))
 
-    def step(self, x: Tensor, t: Tensor, context: Context, conditions: Conditions) -> Tensor:
-        """Noisy plan (B, F, L) with levels t (B or 1, F) to x0 (B, F, L)."""
-        hidden = self.embed(x) + context.plan
+    def step(
+        self, x: Tensor, t: Tensor, context: Context, conditions: Conditions, latent_drop: Tensor | None = None
+    ) -> Tensor:
+        """Noisy plan (B, F, L) with levels t (B or 1, F) to x0 (B, F, L). ``latent_drop`` as ``Drop.latent``."""
+        hidden = self.embed(x if latent_drop is None else self._hide(x, latent_drop, 0)) + context.plan
         modulation = self._modulation(context.modulation, t)
         for i, (layer, cross, past) in enumerate(zip(self.layers, context.cross, context.past, strict=True)):
             hidden, _ = layer(hidden, modulation, cross, (None, None), past)
@@ -204,6 +203,12 @@ class Denoiser(nn.Module):
         aligned = F.pad(reference, (0, 0, leader.shape[1] - reference.shape[1], 0))
         return embedded, leader + aligned, torch.cat([leader, embedded.memory, reference + planned], dim=1)
 
+    def _asked(self, modulation: Tensor, guidance: Tensor | None) -> Tensor:
+        """What modulates the plan (B, F, d) with the scales (B, 3, R) that a follower folded."""
+        if self.folded is None or guidance is None:
+            return modulation
+        return modulation + self.folded(guidance)[:, None]
+
     def _modulation(self, conditions: Tensor, t: Tensor) -> Tensor:
         level = self.level(sinusoid(t, self.config.denoiser.width))
         return self.modulate(F.silu(conditions + level)).unflatten(-1, (9, -1))
@@ -213,11 +218,10 @@ class Denoiser(nn.Module):
         padding = plan - reference.shape[1]
         return self.head(self.norm(hidden)) + F.pad(reference, (0, 0, padding, 0))
 
-    def _hide(self, x: Tensor, drop: Drop, past: int) -> Tensor:
-        if drop.latent is None:
-            return x
-        per = x.shape[-1] // (drop.latent.shape[-2] * drop.latent.shape[-1])
-        hidden = drop.latent.flatten(1).repeat_interleave(per, dim=1)[:, None]
+    def _hide(self, x: Tensor, latent: Tensor, past: int) -> Tensor:
+        """Window x (B, n, L) with the streams and levels (B, 3, R) of its tokens from ``past`` on replaced by null."""
+        per = x.shape[-1] // (latent.shape[-2] * latent.shape[-1])
+        hidden = latent.flatten(1).repeat_interleave(per, dim=1)[:, None]
         planned = (torch.arange(x.shape[1], device=x.device) >= past)[None, :, None]
         return torch.where(planned & (hidden > 0.5), self.no_latent, x)
 

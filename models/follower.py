@@ -22,7 +22,8 @@ from duet.files import written_whole
 from models.blocks import Normaliser
 from models.codec import Codec
 from models.config import STREAMS, FollowerConfig, config_from_json
-from models.denoiser import Conditions, Denoiser, Drop, guide
+from models.denoiser import Conditions, Denoiser, Drop
+from models.guidance import guide
 from models.mamba import MambaStack, MemoryState
 from models.samplers import carry_noise, ladder, sample, start
 from models.weights import save_weights
@@ -121,8 +122,9 @@ class DenoiseRole(Role):
         super().__init__()
         self.denoiser = denoiser
         self.config = config
-        self.guided = guided
-        """False leaves out the unconditional branch: half the work, the same plan where guidance is zero."""
+        self.guided = guided and not config.denoiser.folded_guidance
+        """False leaves out the unconditional branch: half the work, the same plan where guidance is zero. A follower
+        that folded the guidance has none."""
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See ``inputs`` and ``outputs``."""
@@ -140,7 +142,7 @@ class DenoiseRole(Role):
             conditions = Conditions(*(torch.cat([value, value]) for value in conditions))
             past = torch.cat([past, past])
         hidden = torch.cat([past.new_zeros(batch), past.new_ones(len(past) - batch)])
-        context = self.denoiser.prepare(past, conditions, Drop(hidden, hidden, hidden))
+        context = self.denoiser.prepare(past, conditions, Drop(hidden, hidden, hidden), guidance)
 
         def predict(x: Tensor, t: Tensor) -> Tensor:
             if not self.guided:
@@ -266,7 +268,8 @@ def grown(follower: Follower, config: FollowerConfig) -> Follower:
         missing, unknown = other.load_state_dict(follower.state_dict(), strict=False)
     except RuntimeError as error:
         missing, unknown = [], [str(error).splitlines()[-1].strip()]
-    added = ("denoiser.temporal.", "denoiser.conditions.experts.", "denoiser.conditions.music_context.")
+    options = ("temporal", "folded", "conditions.experts", "conditions.music_context")
+    added = tuple(f"denoiser.{name}." for name in options)
     foreign = [*unknown, *(name for name in missing if not name.startswith(added))]
     if foreign:
         raise InputError(

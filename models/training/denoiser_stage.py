@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from duet.features import LEADER_CONFIDENCE, Standing
-from models.config import SamplerConfig
+from models.config import STREAMS, SamplerConfig
 from models.data.sequences import Sequence, tail_tokens
 from models.denoiser import Conditions, Drop
 from models.diffusion import add_noise, alpha_bar, draw_levels, latent_loss, loss_weights
 from models.follower import Follower
+from models.mamba import MemoryState
 from models.rollout import TorchPartner, dance
 from models.training.losses import frame_losses, standing_losses
 from models.training.precision import exact
@@ -42,6 +43,9 @@ class DenoiserTraining:
     """Probability that leader, music, memory are hidden."""
     blind: float = 0.08
     """Probability that all three are hidden at once: the unconditional branch that guidance leans against."""
+    latent_drop: float = 0.1
+    """Probability that a stream at one residual level is hidden in the whole noisy plan: what guidance may push apart
+    must be danced from the other parts, too."""
     past_drop: float = 0.1
     """Probability that the whole past is hidden: what to dance must come from the leader, too."""
     decode_tokens: int = 4
@@ -54,6 +58,10 @@ class DenoiserTraining:
     """Of the noisiest levels: a sampler of few calls starts, and nearly ends, there."""
     own_share: float = 0.5
     """Share of stretches whose history is the follower's own, once there are any."""
+    carried: bool = False
+    """Follow a few performances from step to step, their memory carried on, instead of drawing every stretch anew."""
+    forget: float = 0.05
+    """Probability that a carried memory begins anew."""
     leak: float = 0.05
     """Of the root integration that the standing losses walk with."""
     ema: float = 0.999
@@ -84,7 +92,9 @@ def plan_loss(
     schedule = alpha_bar(config.steps)
     t = _levels(len(target), config.plan, config.steps)
     noisy = add_noise(target, t, torch.randn_like(target), schedule)
-    made = follower.denoiser.step(noisy, t.float(), repeated, Conditions(*(_repeat(v, many) for v in conditions)))
+    latent_drop = (torch.rand(len(target), len(STREAMS), config.codec.residuals) < how.latent_drop).float()
+    repeats = Conditions(*(_repeat(v, many) for v in conditions))
+    made = follower.denoiser.step(noisy, t.float(), repeated, repeats, latent_drop)
     made = made.float()
 
     weights = loss_weights(t, schedule).clamp(min=how.least_weight)
@@ -127,15 +137,31 @@ def _noisy_leader(follower: Follower, leader: Tensor, how: DenoiserTraining) -> 
 
 def _remember(follower: Follower, batch: Batch, history: Tensor) -> Tensor:
     """(B, M) what the memory says at each window's tick."""
-    before = torch.cat([torch.zeros_like(history[:, :1]), history[:, :-1]], dim=1)
-    tokens = follower.memory.tokens(before, batch.leader_now, batch.flags_now, batch.music_now, batch.style_run)
-    said, _ = follower.memory(tokens, follower.memory.initial_state(len(history)))
+    said, _ = _scan(follower, batch, history)
     return said[batch.stretch, batch.at]
 
 
+@torch.no_grad()
+def remembered_after(follower: Follower, batch: Batch) -> MemoryState:
+    """What the memory holds after the stretches of ``batch``: where the next ones may begin."""
+    return _scan(follower, batch, batch.history)[1]
+
+
+def _scan(follower: Follower, batch: Batch, history: Tensor) -> tuple[Tensor, MemoryState]:
+    """The memory over the stretches: what it says (S, K, M) at each tick, and its state after the last."""
+    first = torch.zeros_like(history[:, :1]) if batch.lead_in is None else batch.lead_in[:, -1:]
+    before = torch.cat([first, history[:, :-1]], dim=1)
+    tokens = follower.memory.tokens(before, batch.leader_now, batch.flags_now, batch.music_now, batch.style_run)
+    state = follower.memory.initial_state(len(history))
+    if batch.memory_conv is not None and batch.memory_ssm is not None:
+        state = MemoryState(batch.memory_conv, batch.memory_ssm)
+    return follower.memory(tokens, state)
+
+
 def _past_of(history: Tensor, batch: Batch, past: int) -> Tensor:
-    """(B, P, L) the committed tokens before each window; zeros before the stretch began, as on entering."""
-    padded = torch.cat([history.new_zeros(len(history), past, history.shape[2]), history], dim=1)
+    """(B, P, L) the committed tokens before each window; before the stretch what led in, or zeros as on entering."""
+    lead_in = history.new_zeros(len(history), past, history.shape[2]) if batch.lead_in is None else batch.lead_in
+    padded = torch.cat([lead_in, history], dim=1)
     return padded[batch.stretch[:, None], batch.at[:, None] + torch.arange(past)]
 
 

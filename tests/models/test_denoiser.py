@@ -7,8 +7,9 @@ import torch
 
 from models.conditions import Conditions, Drop
 from models.config import XS, FollowerConfig
-from models.denoiser import HIDDEN, Denoiser, MaskKind, attention_mask, condition_mask, guide
+from models.denoiser import HIDDEN, Denoiser, MaskKind, attention_mask, condition_mask
 from models.follower import random_follower
+from models.guidance import guide
 
 ALL = replace(XS, denoiser=replace(XS.denoiser, mtmm=True, experts=True, music_context=True))
 """Everything that can be switched on."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 import torch
@@ -113,6 +114,29 @@ def test_graphs_that_are_not_the_contracts_are_refused(small: Exported, tmp_path
     (tmp_path / memory.file).write_bytes(b"no graph")
     with pytest.raises(FollowerError, match=r"memory\.onnx: expected a graph for ONNX Runtime, got"):
         OnnxTick(tmp_path, [memory])
+
+
+def test_a_graph_asked_for_no_guidance_dances_the_conditional_plan_to_the_last_bit(small: Exported):
+    """The exported graph with its unconditional branch overwritten: asked for nothing, equal bits; for some, not."""
+    graph = next(graph for graph in small.graphs if graph.role == "denoise")
+    model = onnx.load(small.folder / graph.file)
+    inputs = next(iter(seeded_inputs(small.follower, 1)))
+    state = {name: value.numpy() for name, value in small.follower.initial_state().items()}
+    feeds = {
+        spec.name: {**inputs, **state, "memory": np.ones(spec.shape, np.float32)}[spec.name] for spec in graph.inputs
+    }
+
+    def plan(scale: float) -> np.ndarray:
+        session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        asked = {**feeds, "guidance": np.full_like(feeds["guidance"], scale)}
+        return np.asarray(session.run(["new_plan"], asked)[0])
+
+    conditional, guided = plan(0.0), plan(0.7)
+    blind = next(w for w in model.graph.initializer if w.name.endswith("conditions.no_leader"))
+    blind.CopyFrom(onnx.numpy_helper.from_array(5.0 * onnx.numpy_helper.to_array(blind) + 1.0, blind.name))
+    assert (plan(0.0) == conditional).all()
+    assert (plan(0.7) != guided).any()
+    assert (guided != conditional).any()
 
 
 def test_replaying_gives_equal_bits(small: Exported):
