@@ -176,6 +176,10 @@ KEEP_APART_M = 0.42
 """Pelvis to pelvis: nearer than this, two bodies are inside each other. Real couples pass at 0.4 to 0.5 m."""
 _GIVE_WAY = 0.35
 """How much of a lack of room is made good per frame: quick enough for a walk, too slow for a jump."""
+GO_ROUND_M = 0.6
+"""A way to the other side of the leader keeps this far from them, or as far as its ends do."""
+_HURRY_M_S = 3.0
+"""Nobody is moved to their place faster than they could run there."""
 
 
 def integrate_root(
@@ -184,9 +188,9 @@ def integrate_root(
     """Walk a follower on by decoded root features (T, 9), leaking toward the leader-relative place.
 
     Velocity and yaw rate alone drift; the place alone jumps when the leader's heading is revised.
-    ``leak`` in (0, 1] per frame is how much of the gap between the two is closed. Whoever comes nearer
-    than KEEP_APART_M to the leader gives way. Leader pelvis (T, 3) and smoothed heading (T,) are those
-    of the same frames. Returns T standings.
+    ``leak`` in (0, 1] per frame is how much of the gap between the two is closed: round the leader, not through
+    them, and no faster than a run. Whoever comes nearer than KEEP_APART_M to the leader gives way. Leader pelvis
+    (T, 3) and smoothed heading (T,) are those of the same frames. Returns T standings.
     """
     walk: list[Standing] = []
     root, yaw = np.array(standing.root_m, dtype=np.float64), float(standing.yaw_rad)
@@ -196,11 +200,28 @@ def integrate_root(
         yaw += leak * float(wrap_angle(leader_heading_rad[t] + facing[t] - yaw))
         root += _turn(row[ROOT_VELOCITY], yaw) / fps
         target = leader_root_m[t] + _turn(np.array([row[0], 0.0, row[1]]), float(leader_heading_rad[t]))
-        root += leak * (target - root)
-        root += _room(root, leader_root_m[t], yaw)
+        pulled = root + _pull(root, target, leader_root_m[t], leak)
+        moved = pulled + _room(pulled, leader_root_m[t], yaw) - root
+        root += moved * min(1.0, _HURRY_M_S / fps / max(float(np.hypot(moved[0], moved[2])), 1e-9))
         root[1] = row[8]
         walk.append(Standing(root.copy(), yaw))
     return walk
+
+
+def _pull(root_m: Array, target_m: Array, leader_root_m: Array, leak: float) -> Array:
+    """The step (3,) that closes ``leak`` of the way to the target.
+
+    A leader who turns takes the target round with them. One who always goes straight for it cuts every corner and
+    ends on a circle far inside the target's (a low-pass of a rotation): so no step ends nearer to the leader than the
+    same share of the way from one distance to the other, as far as GO_ROUND_M.
+    """
+    step = leak * (target_m - root_m)
+    x, z = (root_m + step - leader_root_m)[[0, 2]]
+    ends = [float(np.hypot(end[0] - leader_root_m[0], end[2] - leader_root_m[2])) for end in (root_m, target_m)]
+    least, ends_at = min(ends[0] + leak * (ends[1] - ends[0]), GO_ROUND_M), float(np.hypot(x, z))
+    if 1e-3 < ends_at < least:
+        step += (least / ends_at - 1.0) * np.array([x, 0.0, z])
+    return step
 
 
 def _room(root_m: Array, leader_root_m: Array, yaw_rad: float) -> Array:

@@ -220,3 +220,44 @@ def test_the_wished_place_is_where_it_is_wished_and_faces_the_leader(
 def test_a_positive_bearing_is_to_the_leaders_left() -> None:
     partner = partner_standing(Standing(np.zeros(3), 0.0), Placement(1.0, np.pi / 2), 0.9)
     np.testing.assert_allclose(partner.root_m, [1.0, 0.9, 0.0], atol=1e-9)
+
+
+def beside(
+    place: tuple[float, float], leader_m: np.ndarray, heading: np.ndarray, start: Standing, leak: float = 0.05
+) -> np.ndarray:
+    """(T, 2) distance from the leader and bearing of a follower who is always told the same place, and no velocity."""
+    rows = np.zeros((len(heading), FOLLOWER_ROOT.stop - FOLLOWER_ROOT.start))
+    rows[:, ROOT_PLACE], rows[:, ROOT_FACING], rows[:, ROOT_HEIGHT] = place, (0.0, -1.0), 0.87
+    walk = integrate_root(start, rows, leader_m, heading, FPS, leak)
+    away = np.array([s.root_m for s in walk]) - leader_m
+    return np.stack([np.hypot(away[:, 0], away[:, 2]), np.unwrap(np.arctan2(away[:, 0], away[:, 2]))], axis=-1)
+
+
+@pytest.mark.parametrize("rate_rad_s", [1.0, -2.0, 3.0])
+def test_a_leader_who_spins_does_not_draw_the_follower_in(rate_rad_s: float) -> None:
+    """Straight for a place that circles, one ends on a circle of 1 / sqrt(1 + (rate / pull)^2) of its size: .38 m."""
+    heading = rate_rad_s * np.arange(300) / FPS
+    seen = beside((0.0, 0.85), np.zeros((300, 3)), heading, Standing(np.array([0.0, 0.87, 0.85]), np.pi))
+    assert seen[:, 0].min() > 0.59
+    # With a leader who turns no faster than one can walk round them, it does go round.
+    if abs(rate_rad_s) <= 2.0:
+        assert np.diff(seen[200:, 1]).mean() * FPS == pytest.approx(rate_rad_s, rel=0.05)
+
+
+def test_who_is_asked_to_come_near_comes_near() -> None:
+    seen = beside((0.0, 0.45), np.zeros((200, 3)), np.zeros(200), Standing(np.array([0.9, 0.87, 0.0]), np.pi))
+    assert seen[-1, 0] == pytest.approx(0.45, abs=0.01)
+    assert abs(seen[-1, 1]) < 0.01
+    assert (np.diff(seen[:, 0]) < 1e-9).all()
+
+
+@pytest.mark.parametrize("leak", [0.05, 0.3, 1.0])
+def test_nobody_is_moved_faster_than_a_run(leak: float) -> None:
+    """A tracker that takes somebody else for the leader moves the place by metres from one frame to the next."""
+    leader = np.zeros((120, 3))
+    leader[60:] = (5.0, 0.0, 0.85)
+    away = beside((0.0, 0.85), leader, np.zeros(120), Standing(np.array([0.0, 0.87, 0.85]), np.pi), leak)
+    root = leader[:, [0, 2]] + away[:, :1] * np.stack([np.sin(away[:, 1]), np.cos(away[:, 1])], axis=-1)
+    assert np.linalg.norm(np.diff(root, axis=0), axis=-1).max() * FPS < 3.01
+    # And is there nonetheless before long.
+    assert abs(away[-1, 0] - 0.85) < (0.3 if leak > 0.1 else 1.0)
