@@ -1,40 +1,113 @@
-"""``duet-lab prepare``: what a training would learn from."""
+"""``duet-lab prepare``: reads and measures every take, pairs it with music, and keeps what a training learns from."""
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
+from duet.errors import InputError
 from export.commands.command_line import Commands, add_data, data_of, new_command
 
+if TYPE_CHECKING:
+    from models.data.prepare import Prepared
+
 MORE = """\
-DATA holds cmu_salsa/60_NN.bvh and 61_NN.bvh (leader and follower of take NN); the README says where to find them.
-Nothing is written.
+DATA, or a folder in it, holds one or more of these data sets; each is found by how its files are called:
+
+  cmu         60_NN.bvh and 61_NN.bvh (leader and follower of take NN), or 60.asf, 60_NN.amc, 61.asf, 61_NN.amc
+  dd100       motion/{smplx,rotmat,pos3d}/{all,train,test}/GENRE_CHOREO_TAKE_{00,01}.npy, music/mp3/...
+  interdance  NAME_0.pkl and NAME_1.pkl
+  aist        motions/*.pkl and splits/crossmodal_{train,val,test}.txt        solo: for codec and forecaster
+  motorica    kth*.bvh with their .wav                                        solo
+  finedance   motion/NNN.npy                                                  solo
+
+Every take is measured (up, unit, rate, floor, sides, steps, music) and kept in the cache folder: a prepare that was
+stopped goes on where it was, and only what has changed is done again. A take that cannot be used is named with what
+to do about it. Music that was not recorded is made on the steps, and the table says so. Whoever has accepted the
+licence of SMPL-X names the folder of its models in DUET_SMPLX: dancers then have their own proportions.
 
   duet-lab prepare --data DATA
+  duet-lab prepare --data DATA --dataset dd100 --cache /scratch/duet --explain
 """
 
 
 def add(commands: Commands) -> None:
     """Describe it to the parser."""
     command = new_command(
-        commands, "prepare", "Read every couple and say what a training would learn from.", run, more=MORE
+        commands, "prepare", "Read and measure every take, and keep what a training learns from.", run, more=MORE
     )
     add_data(command)
+    command.add_argument("--dataset", default="auto", help="only this data set (default: all that are found)")
+    command.add_argument(
+        "--cache", type=Path, help="where prepared takes are kept (default: DUET_CACHE, or the user's cache folder)"
+    )
+    command.add_argument("--explain", action="store_true", help="say all that was measured, take by take")
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
     """Do it."""
-    from models.data.prepare import prepare
+    from duet.cache import CACHE_VARIABLE, cache_directory
+    from export.progress import bars
+    from models.data.prepare import Prepared, Refused, prepare
+    from models.data.sources import SOURCES, recordings
 
-    table = Table("couple", "for", "seconds", "steps a minute", "mean distance m", title="Recorded couples")
-    seconds = 0.0
-    with console.status("reading"):
-        takes = prepare(data_of(options))
-    for take in takes:
-        seconds += take.seconds
-        table.add_row(
-            take.name, take.split, f"{take.seconds:.1f}", f"{take.steps_per_minute:.0f}", f"{take.distance_m:.2f}"
+    folder = options.cache or cache_directory()
+    found = recordings(data_of(options), options.dataset)
+    done: list[Prepared] = []
+    refused: list[Refused] = []
+    with bars(console) as progress:
+        task = progress.add_task("prepare", total=len(found), note=found[0].name)
+        for number, outcome in enumerate(prepare(found, folder), start=1):
+            done += [outcome] if isinstance(outcome, Prepared) else []
+            refused += [outcome] if isinstance(outcome, Refused) else []
+            progress.update(task, completed=number, note=found[number].name if number < len(found) else "")
+    if done:
+        console.print(_table(done))
+    _say(console, done, explain=options.explain)
+    for name in sorted({one.recording.dataset for one in done}):
+        console.print(f"{name}: {SOURCES[name].licence}", highlight=False, soft_wrap=True)
+    seconds = sum(one.seconds for one in done)
+    console.print(f"{len(done)} takes, {seconds:.0f} s, kept in {folder}.", highlight=False, soft_wrap=True)
+    if options.cache:
+        console.print(f"Set {CACHE_VARIABLE}={folder}, so that the other commands find them.", soft_wrap=True)
+    if refused:
+        for one in refused:
+            console.print(f"[red]refused[/red] {one.why}", highlight=False, soft_wrap=True)
+        raise InputError(
+            f"{len(refused)} of {len(found)} takes: expected all to be usable, got those named above. "
+            "Mend them, or move them out of the folder."
         )
-    console.print(table)
-    console.print(f"{len(takes)} couples, {seconds:.0f} s. Next: duet-lab train --out runs/salsa")
+    console.print("Next: duet-lab train --out runs/salsa")
+
+
+def _table(done: "list[Prepared]") -> Table:
+    table = Table(title="Takes")
+    for column in ("take", "data set", "for", "music"):
+        table.add_column(column, no_wrap=column != "music")
+    for column in ("seconds", "steps a minute", "distance m"):
+        table.add_column(column, justify="right")
+    table.add_column("measured", overflow="fold")
+    for one in done:
+        apart = one.distance_m
+        table.add_row(
+            one.recording.name,
+            one.recording.dataset,
+            one.recording.split,
+            one.music,
+            f"{one.seconds:.1f}",
+            f"{one.steps_per_minute:.0f}",
+            "solo" if apart is None else f"{apart:.2f}",
+            ", ".join(f"[yellow]{f.short}[/yellow]" if f.warning else f.short for f in one.findings),
+        )
+    return table
+
+
+def _say(console: Console, done: "list[Prepared]", *, explain: bool) -> None:
+    """What is to be looked at; with ``explain``, everything that was measured."""
+    for one in done:
+        for finding in one.findings:
+            if explain or finding.warning:
+                mark = "[yellow]look at[/yellow] " if finding.warning else ""
+                console.print(f"{mark}{one.recording.name}: {finding.text}", highlight=False, soft_wrap=True)

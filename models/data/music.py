@@ -1,27 +1,34 @@
 """What the follower hears while a couple dances: the music condition on given beats.
 
 ``heard_condition`` renders the built-in groove on the beats and listens to it with the extractor that runs live:
-nothing can be nearer to the stage, but it takes a few seconds a take and is therefore cached. ``condition_from_beats``
-draws in a millisecond what that gives on average, with the tracker's early doubts.
+nothing can be nearer to the stage, but it takes a few seconds a take and is therefore kept. ``heard_recording`` listens
+to a real one. ``condition_from_beats`` draws in a millisecond what a groove gives on average, with the tracker's
+early doubts.
 """
 
-import hashlib
+from functools import cache as once
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from duet import barpointer, beats, groove, instruments, mixdown, music, rhythms
 from duet.beats import MusicListener
+from duet.cache import cache_directory
+from duet.frames import MusicFrame
 from duet.groove import render_groove
-from duet.music import CONDITION_SIZE, extrapolate, music_condition
+from duet.music import CONDITION_SIZE, RATE_HZ, extrapolate, music_condition
+from models.data import kept
 
 Floats = NDArray[np.float32]
 
 BEATS_PER_BAR = 4
 SOUND = slice(6, 8)
 """Onset and loudness in a condition: of the sound itself, not of its pulse."""
-CACHE_FOLDER = Path("cache") / "music"
-_CACHE_VERSION = "1"
+LEAD_IN_S = 4.0
+"""Music plays for so long before a couple that is judged begins: dancers, too, listen before they start."""
+CACHE_FOLDER = "music"
+"""Where heard music is kept, in the cache folder."""
 
 
 def condition_from_beats(beats_s: NDArray[np.float64], frames: int, fps: float, rng: np.random.Generator) -> Floats:
@@ -60,29 +67,58 @@ def heard_condition(
 ) -> Floats:
     """(T, 8) what the live listener hears of a groove on these beats that began ``lead_in_s`` before frame 0.
 
-    ``cache``: folder in which results are kept by content, ``cache/music`` unless given.
+    ``cache``: folder in which results are kept by what they follow from, the code included; ``music`` in the cache
+    folder unless given.
     """
-    recipe = repr((_CACHE_VERSION, np.round(beats_s, 5).tolist(), frames, fps, seed, round(lead_in_s, 5)))
-    path = (cache or CACHE_FOLDER) / f"{hashlib.sha256(recipe.encode()).hexdigest()[:24]}.npz"
-    if path.is_file():
-        with np.load(path, allow_pickle=False) as kept:
-            return kept["condition"]
-    condition = _listen(beats_s + lead_in_s, frames, fps, seed, lead_in_s)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{seed}.part.npz")
-    np.savez(part, condition=condition)
-    part.replace(path)
+    recipe = (version(), np.round(beats_s, 5).tolist(), frames, fps, seed, round(lead_in_s, 5))
+    path = (cache or cache_directory() / CACHE_FOLDER) / f"{kept.key_of(*recipe)}.npz"
+    held = kept.fetch(path)
+    if held is not None and "condition" in held:
+        return held["condition"]
+    played = render_groove(frames / fps + lead_in_s + 0.5, beats_s + lead_in_s, seed=seed)
+    condition = _on_grid(_heard(played.samples, lead_in_s), frames, fps)
+    kept.keep(path, {"condition": condition})
     return condition
 
 
-def _listen(beats_s: NDArray[np.float64], frames: int, fps: float, seed: int, lead_in_s: float) -> Floats:
-    groove = render_groove(frames / fps + lead_in_s + 0.5, beats_s, seed=seed)
-    listener = MusicListener(start_s=-lead_in_s, rate_hz=groove.rate_hz)
-    heard = listener.push(groove.samples)
+def heard_recording(samples: Floats, frames: int, fps: float) -> tuple[Floats, NDArray[np.float64]]:
+    """What the live listener hears of sound (N,) that begins with frame 0: ``(condition (T, 8), beats (N,) in s)``.
+
+    The beats are those it believed in when they came, from when it was first sure of them.
+    """
+    heard = _heard(samples, 0.0)
+    return _on_grid(heard, frames, fps), beats_heard(heard)
+
+
+def beats_heard(heard: list[MusicFrame]) -> NDArray[np.float64]:
+    """Times (N,) at which the beat came round, the first a downbeat where one was heard."""
+    sure = [frame for frame in heard if frame.confidence > 0.3]
+    times, downbeats = [], []
+    for before, after in zip(sure, sure[1:], strict=False):
+        if after.beat_phase < before.beat_phase and after.time_s - before.time_s < 0.2:
+            times.append(after.time_s - after.beat_phase * 60.0 / after.tempo_bpm)
+            downbeats.append(after.bar_phase < before.bar_phase)
+    first = downbeats.index(True) if True in downbeats else 0
+    return np.array(times[first:], dtype=np.float64)
+
+
+@once
+def version() -> str:
+    """Of all code between beats and condition."""
+    return kept.source_version(groove, instruments, mixdown, rhythms, music, beats, barpointer)
+
+
+def _heard(samples: Floats, lead_in_s: float) -> list[MusicFrame]:
+    return MusicListener(start_s=-lead_in_s, rate_hz=RATE_HZ).push(samples)
+
+
+def _on_grid(heard: list[MusicFrame], frames: int, fps: float) -> Floats:
+    """(T, 8): of every frame the hop whose middle is nearest, its phases moved to the frame's own time."""
+    if not heard:
+        return np.zeros((frames, CONDITION_SIZE), dtype=np.float32)
     times_s = np.array([frame.time_s for frame in heard])
     condition = np.empty((frames, CONDITION_SIZE), dtype=np.float32)
     for t in range(frames):
-        # The hop whose middle is nearest; its phases are moved to the frame's own time.
         frame = heard[int(np.argmin(np.abs(times_s - t / fps)))]
         condition[t] = extrapolate(frame, t / fps - frame.time_s)
         condition[t, SOUND] = music_condition(frame)[SOUND]

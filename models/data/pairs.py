@@ -26,8 +26,8 @@ CMU_DATA = (
 TOGETHER_M = 1.5
 """Pelvis distance within which a couple counts as dancing together; takes are trimmed to it at both ends."""
 
-# Seconds cut off the start of a take for a known flaw of the recording.
-_FLAWED_START_S = {"10": 1.5}
+FLAWED_START_S = {"10": 1.5}
+"""Seconds cut off the start of a take for a known flaw of the recording."""
 
 
 @dataclass(frozen=True)
@@ -120,13 +120,17 @@ def _smooth(values: NDArray, frames: int) -> NDArray:
     return (sums[window:] - sums[:-window]) / window
 
 
-def trim(pair: Pair, flawed_start_s: float = 0.0) -> Pair:
-    """The stretch in which the couple dances together, from the first to the last close frame."""
+def together(pair: Pair, flawed_start_s: float = 0.0) -> tuple[int, int]:
+    """First frame, and the one after the last, of the stretch in which the couple dances together."""
     close = np.flatnonzero(pair.distances_m() < TOGETHER_M)
     if not len(close):
         raise InputError(f"{pair.name}: expected a couple within {TOGETHER_M} m, got none. Is the scale right?")
-    start = max(int(close[0]), round(flawed_start_s * pair.leader.fps))
-    return pair.slice(start, int(close[-1]) + 1)
+    return max(int(close[0]), round(flawed_start_s * pair.leader.fps)), int(close[-1]) + 1
+
+
+def trim(pair: Pair, flawed_start_s: float = 0.0) -> Pair:
+    """The stretch in which the couple dances together, from the first to the last close frame."""
+    return pair.slice(*together(pair, flawed_start_s))
 
 
 def load_cmu(folder: Path, takes: tuple[str, ...]) -> list[Pair]:
@@ -141,7 +145,7 @@ def load_cmu(folder: Path, takes: tuple[str, ...]) -> list[Pair]:
         ]
         frames = min(d.frames for d in dancers)
         pair = Pair(f"cmu-{take}", dancers[0].slice(0, frames), dancers[1].slice(0, frames))
-        pairs.append(trim(pair, _FLAWED_START_S.get(take, 0.0)))
+        pairs.append(trim(pair, FLAWED_START_S.get(take, 0.0)))
     return pairs
 
 

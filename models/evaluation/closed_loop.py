@@ -9,14 +9,12 @@ from duet.features import Placement
 from duet.kinematics import forward
 from duet.skeleton import BODY
 from models.data.beats import step_beats
-from models.data.music import heard_condition
+from models.data.music import LEAD_IN_S, heard_condition
 from models.data.pairs import Pair
 from models.data.take import Take
 from models.evaluation.metrics import Performance, measure
 from models.rollout import Danced, Partner, TorchPartner, dance
 
-LEAD_IN_S = 4.0
-"""The music plays for so long before the couple begins: dancers, too, listen before they start."""
 WARM_UP_S = 1.0
 """Not judged: the follower enters from the wished place while the real one is already dancing."""
 

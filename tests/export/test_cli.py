@@ -44,7 +44,9 @@ def test_results_replace_those_before(exported: Path, tmp_path: Path):
     ("arguments", "message"),
     [
         (["prepare"], "--data: expected the folder with the recorded couples, got none"),
-        (["prepare", "--data", "nowhere"], "expected the salsa takes, got no such folder"),
+        (["prepare", "--data", "nowhere"], "nowhere: expected a folder with data sets, got no such folder"),
+        (["prepare", "--data", ".", "--dataset", "dd99"], "expected auto or one of cmu, dd100"),
+        (["prepare", "--data", "."], "expected a data set (cmu: 60_NN.bvh"),
         (["train", "--data", "nowhere", "--out", "run", "--preset", "XXL"], "--preset: expected one of XS, S, M, L"),
         (["train", "--out", "run"], "--data: expected the folder with the recorded couples, got none"),
         (["train", "--data", "nowhere", "--out", "run"], "expected the salsa takes, got no such folder"),

@@ -1,0 +1,86 @@
+"""What is computed once and kept: files named after everything they follow from, written whole or not at all."""
+
+import hashlib
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
+
+_CHUNK = 1 << 20
+
+
+def source_version(*modules: ModuleType) -> str:
+    """A fingerprint of the code of ``modules``: what they computed holds as long as they read the same."""
+    digest = hashlib.sha256()
+    for module in modules:
+        assert module.__file__ is not None
+        digest.update(Path(module.__file__).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def _digest(path: Path, size: int, modified_ns: int) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def content_digest(path: Path) -> str:
+    """sha256 of a file; read once a process unless it changes."""
+    stat = path.stat()
+    return _digest(path, stat.st_size, stat.st_mtime_ns)
+
+
+def key_of(*parts: object) -> str:
+    """A file name for what follows from ``parts``, whose texts must say all there is to them."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
+
+
+def keep(path: Path, arrays: Mapping[str, NDArray]) -> None:
+    """Write ``arrays`` as ``.npz``, whole or not at all: a full disk or a stop leaves what was there before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # One name per process: two that compute the same do not write into each other's file.
+    part = path.with_suffix(f".{os.getpid()}.part.npz")
+    try:
+        np.savez_compressed(part, allow_pickle=False, **arrays)
+        part.replace(path)
+    except OSError as error:
+        # numpy and zipfile raise "no space left" without saying where.
+        raise OSError(error.errno, error.strerror or str(error), str(path.parent)) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def fetch(path: Path) -> dict[str, NDArray] | None:
+    """What ``keep`` wrote; None where there is nothing, or something broken, which is computed anew."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
+            return {name: held[name] for name in held.files}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
+        return None
+
+
+def sweep(folder: Path) -> None:
+    """Remove what was being written in ``folder`` and below when a process was killed."""
+    for part in folder.rglob("*.part.npz"):
+        pid = part.name.split(".")[-3]
+        if not pid.isdigit() or not _alive(int(pid)):
+            part.unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
