@@ -10,7 +10,7 @@ import torch
 from duet.errors import InputError
 from models.config import FollowerConfig
 from models.data.corpus import Corpus, Multiplication
-from models.follower import CONFIG_FILE, WEIGHTS_FILE, Follower, load_follower
+from models.follower import WEIGHTS_FILE, Follower, grown, load_follower
 from models.training.checkpoint import CHECKPOINT_FILE
 from models.training.codec_stage import CODEC_CHECKPOINT, CodecTraining, train_codec
 from models.training.denoiser_stage import DenoiserTraining
@@ -86,12 +86,15 @@ def train(
         schedule or Schedule(),
     )  # fmt: skip
     with joined(torch.device(device)) as group:
-        return _train(folder, corpus, settings, Sources(codec, start), progress or Progress(), group)
+        progress = progress or Progress()
+        prepared(folder, corpus, settings, Sources(codec, start), progress, group).run(progress)
+    return folder / BEST_FOLDER
 
 
-def _train(
+def prepared(
     folder: Path, corpus: Corpus, settings: Settings, sources: Sources, progress: Progress, group: Group
-) -> Path:
+) -> Trainer:
+    """The second half of a run, ready to begin or to go on: settings frozen or checked, codec there."""
     s = settings
     if group.leads:
         _freeze(folder, corpus, settings, sources)
@@ -109,8 +112,7 @@ def _train(
     trainer = Trainer(folder, follower, corpus, s.schedule, s.how, s.seed, group)
     if (folder / CHECKPOINT_FILE).is_file():
         trainer.resume()
-    trainer.run(progress)
-    return folder / BEST_FOLDER
+    return trainer
 
 
 def _freeze(folder: Path, corpus: Corpus, settings: Settings, sources: Sources) -> None:
@@ -159,19 +161,6 @@ def _fit_codec(
     (folder / CODEC_CHECKPOINT).unlink(missing_ok=True)
 
 
-def take_weights(follower: Follower, start: Path) -> list[str]:
-    """Take a trained follower's weights; returns the names of parameters it has not, which stay as initialised.
-
-    So a follower can be gone on with under new, optional parts. InputError when a part has another shape.
-    """
-    theirs = load_follower(start).state_dict()
-    mine = follower.state_dict()
-    for name, value in theirs.items():
-        if name not in mine or mine[name].shape != value.shape:
-            there = tuple(mine[name].shape) if name in mine else "none"
-            raise InputError(
-                f"{start / CONFIG_FILE}: expected a follower of the same sizes, got {name} of {tuple(value.shape)} "
-                f"where {there} is wanted. Train with the sizes of that run."
-            )
-    follower.load_state_dict(theirs, strict=False)
-    return sorted(set(mine) - set(theirs))
+def take_weights(follower: Follower, start: Path) -> None:
+    """Take a trained follower's weights; options that it has not begin at no effect. InputError when sizes differ."""
+    follower.load_state_dict(grown(load_follower(start), follower.config).state_dict())

@@ -175,9 +175,18 @@ def test_a_run_begins_with_the_weights_of_another(straight: Path, corpus: Corpus
     assert load_follower(best).config.name == "XS"
 
 
+def test_options_can_be_added_to_the_weights_of_another(straight: Path) -> None:
+    more = replace(XS, denoiser=replace(XS.denoiser, mtmm=True))
+    follower = Follower(more)
+    take_weights(follower, straight / "best")
+    theirs = load_follower(straight / "best").state_dict()
+    mine = follower.state_dict()
+    assert all(torch.equal(mine[name], value) for name, value in theirs.items()) and len(mine) > len(theirs)
+
+
 def test_weights_of_another_size_are_told(straight: Path) -> None:
     other = replace(XS, memory=replace(XS.memory, width=32))
-    with pytest.raises(InputError, match="expected a follower of the same sizes, got memory"):
+    with pytest.raises(InputError, match="expected a configuration that only adds options"):
         take_weights(Follower(other), straight / "best")
 
 
