@@ -24,6 +24,7 @@ from models.training.averaging import AveragedWeights
 from models.training.checkpoint import load_checkpoint, load_more, random_states, restore_random, save_checkpoint
 from models.training.denoiser_stage import DenoiserTraining, own_dances, plan_loss
 from models.training.distributed import Group
+from models.training.performances import Performances
 from models.training.precision import Precision
 from models.training.progress import Curves, Progress, plot_history
 from models.training.settings import Schedule
@@ -81,6 +82,12 @@ class Trainer:
         self.objective = self._objective()
         self.targets = encode_all(follower, corpus.train)
         self.items = [make_item(s, t, follower.config) for s, t in zip(corpus.train, self.targets, strict=True)]
+        self.performances = (
+            Performances(
+                self.items, self.follower, self.rng,
+                count=how.stretches, length=how.stretch_tokens, forget=how.forget,
+            ) if how.carried else None
+        )  # fmt: skip
         self.own: list[Item] = []
         self.step = 0
         self.judged_at = -1
@@ -108,6 +115,8 @@ class Trainer:
             self.rng.bit_generator.state = numbers["ranks"][rank]
             restore_random(_under(more, f"{rank}.random."))
         self.own = unpack(_under(more, f"{rank}.own."))
+        if self.performances is not None:
+            self.performances.restore(_under(more, f"{rank}.performances."))
 
     def run(self, progress: Progress) -> None:
         """Train to the schedule's end, judging on the way; the best averaged weights lie in ``best``."""
@@ -149,6 +158,9 @@ class Trainer:
         scaler.step(self.optimiser)
         scaler.update()
         self.averaged.update(self.follower)
+        if self.performances is not None:
+            with self.group.on_device():
+                self.performances.advance(self.follower, parts[0][1])
         self.step += 1
         return {"loss": float(loss.detach()), **numbers}
 
@@ -157,13 +169,15 @@ class Trainer:
         how = self.how
         own = round(how.stretches * how.own_share) if self.own else 0
         parts = []
+        size = {"length": how.stretch_tokens, "windows": how.windows}
         for head, items, count in (("", self.items, how.stretches - own), ("own_", self.own, own)):
-            if count:
-                batch = draw_batch(
-                    items, self.follower.config, self.rng,
-                    stretches=count, length=how.stretch_tokens, windows=how.windows,
-                )  # fmt: skip
-                parts.append((head, moved(batch, self.group.device), count / how.stretches))
+            if not count:
+                continue
+            if head == "" and self.performances is not None:
+                batch = self.performances.draw(count, windows=how.windows)
+            else:
+                batch = draw_batch(items, self.follower.config, self.rng, stretches=count, **size)
+            parts.append((head, moved(batch, self.group.device), count / how.stretches))
         return parts
 
     def _learning_rate(self) -> float:
@@ -182,7 +196,10 @@ class Trainer:
 
     def _judge(self, progress: Progress, numbers: dict[str, float]) -> None:
         """Dance the validation takes, keep the weights if they are the best so far, and save a checkpoint."""
-        states = self.group.gather((self.rng.bit_generator.state, random_states(), pack(self.own)))
+        more = {f"own.{name}": value for name, value in pack(self.own).items()}
+        if self.performances is not None:
+            more |= {f"performances.{name}": value for name, value in self.performances.tensors().items()}
+        states = self.group.gather((self.rng.bit_generator.state, random_states(), more))
         if self.group.leads:
             partner = TorchPartner(self.averaged.model, self.schedule.sampler)
             found = judge_follower(partner, self.corpus.examples, leak=self.schedule.leak)
@@ -203,11 +220,11 @@ class Trainer:
         self.since_best = int(self.group.agree(self.since_best))
 
     def _save(self, states: list[tuple[dict[str, Any], dict[str, Tensor], dict[str, Tensor]]]) -> None:
-        """A checkpoint with every process's random states and own dances."""
+        """A checkpoint with every process's random states, own dances and performances."""
         more: dict[str, Tensor] = {}
-        for rank, (_, random, own) in enumerate(states):
+        for rank, (_, random, kept) in enumerate(states):
             more |= {f"{rank}.random.{name}": value for name, value in random.items()} if rank else {}
-            more |= {f"{rank}.own.{name}": value for name, value in own.items()}
+            more |= {f"{rank}.{name}": value for name, value in kept.items()}
         numbers = {
             "step": self.step,
             "best_score": self.best_score if math.isfinite(self.best_score) else None,

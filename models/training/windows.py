@@ -1,6 +1,7 @@
 """Batches for the denoiser: stretches of sequences for the memory, and windows of the ticks within them."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -39,6 +40,14 @@ class Item:
         return len(self.target)
 
 
+class Stretch(NamedTuple):
+    """Consecutive tokens of an item."""
+
+    item: Item
+    begin: int
+    span: int
+
+
 @dataclass(frozen=True)
 class Batch:
     """Stretches (S of K tokens) and windows (B = S * M) cut from them."""
@@ -69,6 +78,11 @@ class Batch:
     """(B, 145) the real follower's frame before the plan."""
     own: Tensor
     """(B,) 1 where the history is the follower's own."""
+    lead_in: Tensor | None = None
+    """(S, P, L) latents committed before the stretches; zeros, as on entering, unless given."""
+    memory_conv: Tensor | None = None
+    """(S, ...) what the memory holds where the stretches begin; nothing, unless given. See models.mamba.MemoryState."""
+    memory_ssm: Tensor | None = None
 
 
 def make_item(
@@ -106,12 +120,27 @@ def draw_batch(
 ) -> Batch:
     """A random batch; long items more often. A quarter of the windows lie where the past is still short."""
     lengths = np.array([max(0, i.tokens - config.plan) for i in items], dtype=float)
-    runs, cuts = [], []
-    for s, index in enumerate(rng.choice(len(items), stretches, p=lengths / lengths.sum())):
+    stretches_of = []
+    for index in rng.choice(len(items), stretches, p=lengths / lengths.sum()):
         item = items[index]
         span = min(length, item.tokens - config.plan)
         # A dance that the follower made itself is used from its own beginning: its memory began there.
         begin = 0 if item.own else int(rng.integers(0, item.tokens - config.plan - span + 1))
+        stretches_of.append(Stretch(item, begin, span))
+    return cut_batch(stretches_of, config, rng, length=length, windows=windows)
+
+
+def cut_batch(
+    stretches: list[Stretch],
+    config: FollowerConfig,
+    rng: np.random.Generator,
+    *,
+    length: int,
+    windows: int,
+) -> Batch:
+    """Windows at random ticks of given stretches; a quarter lie where the past is still short."""
+    runs, cuts = [], []
+    for s, (item, begin, span) in enumerate(stretches):
         runs.append(_run(item, begin, span, length))
         early = rng.integers(0, min(config.past, span), windows)
         late = rng.integers(min(config.past, span - 1), span, windows)

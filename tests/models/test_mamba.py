@@ -1,5 +1,6 @@
 """The memory: causality, what its state holds, and that training reaches every parameter."""
 
+import pytest
 import torch
 
 from models.config import MemoryConfig
@@ -22,11 +23,12 @@ def test_segment_sums_against_a_loop():
             torch.testing.assert_close(got[i, j], expected)
 
 
-def test_scan_against_the_recurrence_as_written():
+@pytest.mark.parametrize("chunk", [16, 45])
+def test_scan_against_the_recurrence_as_written(chunk: int):
     torch.manual_seed(0)
     x, log_decay = torch.randn(2, 45, 3, 4).double(), -torch.rand(2, 45, 3).double()
     B, C, H = torch.randn(2, 45, 5).double(), torch.randn(2, 45, 5).double(), torch.randn(2, 3, 4, 5).double()
-    got, last = scan(x, log_decay, B, C, H, chunk=16)
+    got, last = scan(x, log_decay, B, C, H, chunk=chunk)
     for t in range(45):
         H = H * log_decay[:, t].exp()[..., None, None] + x[:, t][..., None] * B[:, t, None, None]
         torch.testing.assert_close(got[:, t], (H * C[:, t, None, None]).sum(-1), atol=1e-12, rtol=0)
