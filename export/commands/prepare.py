@@ -32,6 +32,9 @@ licence of SMPL-X names the folder of its models in DUET_SMPLX: dancers then hav
   duet-lab prepare --data DATA --dataset dd100 --cache /scratch/duet --explain
 """
 
+_WIDE = 110
+"""Columns of a terminal that has room for what was measured; --explain has it in any."""
+
 
 def add(commands: Commands) -> None:
     """Describe it to the parser."""
@@ -64,7 +67,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
             refused += [outcome] if isinstance(outcome, Refused) else []
             progress.update(task, completed=number, note=found[number].name if number < len(found) else "")
     if done:
-        console.print(_table(done))
+        console.print(_table(done, measured=console.width >= _WIDE))
     _say(console, done, explain=options.explain)
     for name in sorted({one.recording.dataset for one in done}):
         console.print(f"{name}: {SOURCES[name].licence}", highlight=False, soft_wrap=True)
@@ -82,15 +85,17 @@ def run(options: argparse.Namespace, console: Console) -> None:
     console.print("Next: duet-lab train --out runs/salsa")
 
 
-def _table(done: "list[Prepared]") -> Table:
-    table = Table(title="Takes")
+def _table(done: "list[Prepared]", *, measured: bool) -> Table:
+    table = Table(title="Takes", caption="made: no music was recorded, the built-in salsa is played on the steps")
     for column in ("take", "data set", "for", "music"):
-        table.add_column(column, no_wrap=column != "music")
-    for column in ("seconds", "steps a minute", "distance m"):
-        table.add_column(column, justify="right")
-    table.add_column("measured", overflow="fold")
+        table.add_column(column, no_wrap=True)
+    for column in ("s", "steps/min", "apart m"):
+        table.add_column(column, justify="right", no_wrap=True)
+    if measured:
+        table.add_column("measured", overflow="fold")
     for one in done:
         apart = one.distance_m
+        found = ", ".join(f"[yellow]{f.short}[/yellow]" if f.warning else f.short for f in one.findings if f.short)
         table.add_row(
             one.recording.name,
             one.recording.dataset,
@@ -99,7 +104,7 @@ def _table(done: "list[Prepared]") -> Table:
             f"{one.seconds:.1f}",
             f"{one.steps_per_minute:.0f}",
             "solo" if apart is None else f"{apart:.2f}",
-            ", ".join(f"[yellow]{f.short}[/yellow]" if f.warning else f.short for f in one.findings),
+            *([found] if measured else []),
         )
     return table
 

@@ -33,7 +33,7 @@ Floats = NDArray[np.float32]
 
 FOLDER = "prepared"
 """Where prepared takes are kept, in the cache folder."""
-MADE, REAL, NONE = "salsa made on its steps", "recorded", "none"
+MADE, REAL, NONE = "made", "recorded", "none"
 FEWEST_BEATS = 8
 
 
@@ -222,7 +222,7 @@ def _with_steps(done: Prepared) -> Prepared:
     if done.music == REAL:
         return replace(done, steps_per_minute=tempo)
     text = f"No music was recorded: the built-in salsa is played on the {len(steps)} beats of the steps."
-    found = (*done.findings, Finding("music made", text))
+    found = (*done.findings, Finding("", text))
     return replace(done, music=MADE, beats_s=steps, steps_per_minute=tempo, findings=found)
 
 

@@ -23,7 +23,7 @@ class Finding:
     """Something that was measured in a recording."""
 
     short: str
-    """For a cell of a table: "z up .98"."""
+    """For a cell of a table: "z up .98"; empty where another column says it."""
     text: str
     """A sentence with the number in it."""
     warning: bool = False

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from duet.choreography import choreograph_tempo
 from duet.errors import InputError
-from duet.motion import Motion
+from duet.motion import Motion, read_motion
 from duet.rotations import matrix_between
 from duet.skeleton import BODY
 from models.data import dd100, smpl
@@ -99,13 +98,19 @@ def test_dancers_need_one_rate(couple) -> None:
 
 
 def test_too_many_steps_point_to_the_rate(couple) -> None:
-    assert 1.7 < landings_per_s(couple.leader) < 3.0  # 180 beats a minute, three steps to four beats
-    assert not steps({"leader": couple.leader}).warning
-    quick = choreograph_tempo(20.0, 200.0, 3)
-    assert not steps({"leader": quick.leader, "follower": quick.follower}).warning
-    found = steps({"leader": replace(quick.leader, fps=60.0), "follower": replace(quick.follower, fps=60.0)})
+    assert 1.0 < landings_per_s(couple.leader) < 4.0  # 180 beats a minute, three steps to four beats, and turns
+    assert not steps({"leader": couple.leader, "follower": couple.follower}).warning
+    found = steps({"leader": replace(couple.leader, fps=90.0), "follower": replace(couple.follower, fps=90.0)})
     assert found.warning
-    assert "the true rate is probably 30 fps" in found.text
+    assert "the true rate is probably lower, such as 45 fps" in found.text
+
+
+def test_the_rate_in_the_files_of_cmu_is_seen_to_be_wrong(duet_data: Path) -> None:
+    for fps, wrong in ((60.0, False), (120.0, True)):
+        dancers = {
+            s: read_motion(duet_data / f"cmu_salsa/{s}_12.bvh", fps_override=fps, scale=1.2989) for s in ("60", "61")
+        }
+        assert steps(dancers).warning is wrong
 
 
 def test_floors_are_told(couple) -> None:
