@@ -1,6 +1,7 @@
-"""The ``duet-lab`` command: prepare, train, export, verify, evaluate.
+"""The ``duet-lab`` command: prepare, choreograph, train, export, verify, evaluate.
 
     duet-lab prepare  --data DATA
+    duet-lab choreograph --seconds 60 --seed 7 --out couple.npz
     duet-lab train    --data DATA --out runs/salsa
     duet-lab export   runs/salsa --out followers/salsa-s --data DATA
     duet-lab verify   runs/salsa --follower followers/salsa-s
@@ -17,7 +18,7 @@ from rich.console import Console
 
 from duet import __version__
 from duet.errors import DuetError
-from export.commands import evaluate, export, prepare, train, verify
+from export.commands import choreograph, evaluate, export, prepare, train, verify
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"duet-lab {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (prepare, train, export, verify, evaluate):
+    for command in (prepare, choreograph, train, export, verify, evaluate):
         command.add(commands)
     return parser
 

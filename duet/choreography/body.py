@@ -31,8 +31,8 @@ _WHIP_RAD_S = 18.0
 """Faster than this no arm joint turns."""
 _NEAR_SHOULDER_M = 0.34
 """A wrist nearer to its shoulder than this is kept off it, half as far where it would be inside."""
-_EASY_REACH = 0.95
-"""Share of its reach up to which an arm follows a hand exactly; beyond, it yields more and more."""
+_EASY_REACH, _FULL_REACH = 0.95, 1.01
+"""Share of its reach up to which an arm follows a hand exactly, and that it nears beyond, yielding more and more."""
 _SPINE_SHARES = {"spine1": 0.3, "spine2": 0.4, "spine3": 0.3}
 
 
@@ -133,7 +133,7 @@ def _arm(body: Torso, side: str, wrist_m: Array, fps: float) -> dict[str, Array]
     # Too near the shoulder an elbow would have to fold up.
     short = np.maximum(_NEAR_SHOULDER_M - distance, 0.0) ** 2 / (2.0 * _NEAR_SHOULDER_M)
     # And at its full length it would snap straight.
-    spare = (1.0 - _EASY_REACH) * ARM_REACH_M
+    spare = (_FULL_REACH - _EASY_REACH) * ARM_REACH_M
     over = np.maximum(distance - _EASY_REACH * ARM_REACH_M, 0.0)
     change = short - over + spare * (1.0 - np.exp(-over / spare))
     wrist_m = wrist_m + np.einsum("tij,tj->ti", chest, normalise(way) * change[:, None])

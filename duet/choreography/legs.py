@@ -20,6 +20,8 @@ _STRAIGHTEST = 0.985
 """Share of the whole leg length that is ever used: knees stay soft."""
 _TOES_IN_RAD, _TOES_OUT_RAD = 0.35, 0.7
 """How far a standing foot may be turned against the pelvis before it pivots on its ball."""
+_STEEPEST_RAD = 0.95
+"""A heel rises no further than this: the ankle is then all but above the ball."""
 _TRANSFER_S = 0.42
 """Weight moves from foot to foot within this, however slow the music."""
 _FEET_APART_M = 0.13
@@ -240,11 +242,12 @@ def _settle(root: Array, pelvis: Array, feet: list[_FootTrack], fps: float) -> N
     extra = np.linspace(0.0, 0.9, 10)
     for foot, side in zip(feet, SIDES, strict=True):
         hip = pelvis @ _OFFSETS[BODY.index(f"{side}_hip")]
-        room = np.stack([_pelvis_room(root, hip, _ankle(foot, foot.pitch_rad + e, side)) for e in extra], axis=-1)
+        tilts = [np.minimum(foot.pitch_rad + e, _STEEPEST_RAD) for e in extra]
+        room = np.stack([_pelvis_room(root, hip, _ankle(foot, tilt, side)) for tilt in tilts], axis=-1)
         enough = room >= root[:, 1:2]
         least = np.where(enough.any(axis=-1), enough.argmax(axis=-1), room.argmax(axis=-1))
         raised = -lower_envelope(-extra[least], 0.045 * fps)
-        foot.pitch_rad = foot.pitch_rad + raised
+        foot.pitch_rad = np.minimum(foot.pitch_rad + raised, _STEEPEST_RAD)
         limit = np.minimum(limit, _pelvis_room(root, hip, _ankle(foot, foot.pitch_rad, side)))
     root[:, 1] = lower_envelope(np.minimum(root[:, 1], limit), 0.05 * fps)
 

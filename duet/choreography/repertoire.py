@@ -19,7 +19,6 @@ class Entry:
     """Distances it can start from."""
     ends: tuple[str, ...]
     """Distances it can end at."""
-    counts: int = 8
     turns: bool = False
     """Whether somebody turns in it."""
     fastest_bpm: float = float("inf")
@@ -41,20 +40,20 @@ REPERTOIRE = {
     "walks": Entry(figures.walks, 0.7, ("closed", "open"), ("closed", "open")),
     "promenade": Entry(figures.promenade, 0.6, ("closed", "open"), ("open", "closed")),
     "circle": Entry(figures.circle, 0.9, ("open", "apart"), ("open",)),
-    "cuddle": Entry(turning.cuddle, 0.8, ("open",), ("open",), counts=16, turns=True, fastest_bpm=225.0),
+    "cuddle": Entry(turning.cuddle, 0.8, ("open",), ("open",), turns=True, fastest_bpm=225.0),
     "groove": Entry(figures.groove, 0.3, ("closed", "open", "apart"), ("open", "closed")),
     "shine": Entry(figures.shine, 0.7, ("open", "apart"), ("apart", "open")),
 }
 
 
 def next_figure(
-    rng: np.random.Generator, last: Figure | None, *, turns: float = 1.0, room: int = 16, tempo_bpm: float = 180.0
+    rng: np.random.Generator, last: Figure | None, *, turns: float = 1.0, tempo_bpm: float = 180.0
 ) -> Figure:
-    """A figure that can follow ``last`` and takes at most ``room`` counts."""
+    """A figure that can follow ``last``."""
     start, hold = ("closed", CLOSED) if last is None else (last.end, last.last_hold)
     weights = []
     for name, entry in REPERTOIRE.items():
-        fits = start in entry.starts and entry.counts <= room and tempo_bpm <= entry.fastest_bpm
+        fits = start in entry.starts and tempo_bpm <= entry.fastest_bpm
         again = 0.35 if last is not None and name == last.name else 1.0
         weights.append(fits * again * entry.weight * (turns if entry.turns else 1.0))
     entry = list(REPERTOIRE.values())[rng.choice(len(weights), p=np.array(weights) / sum(weights))]

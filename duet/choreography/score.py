@@ -198,12 +198,10 @@ class Staging:
         return self.score.leader, self.score.follower
 
     def run(self) -> CoupleScore:
-        """Figures until the beats are used up."""
+        """Figures until the beats are used up; the last one may go on beyond them."""
         beat, last = 0, None
-        while len(self.grid) - beat >= 8:
-            last = next_figure(
-                self.rng, last, turns=self.style.turns, room=len(self.grid) - beat, tempo_bpm=60.0 / self.grid.beat_s
-            )
+        while beat < len(self.grid):
+            last = next_figure(self.rng, last, turns=self.style.turns, tempo_bpm=60.0 / self.grid.beat_s)
             self._place(last, beat)
             beat += last.counts
         return self.score
