@@ -6,6 +6,7 @@
     duet-lab export   runs/salsa --out followers/salsa-s --data DATA
     duet-lab verify   runs/salsa --follower followers/salsa-s
     duet-lab evaluate followers/salsa-s --data DATA
+    duet-lab generate runs/salsa --leader take.bvh --music song.ogg --out couple.npz
 
 DATA is the folder that holds the recorded couples (see the README); the variable DUET_DATA names it once and for all.
 """
@@ -18,12 +19,12 @@ from rich.console import Console
 
 from duet import __version__
 from duet.errors import DuetError
-from export.commands import choreograph, evaluate, export, prepare, train, verify
+from export.commands import choreograph, evaluate, export, generate, prepare, train, verify
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 when all went well, 2 when something the user can change stood in the way."""
-    console = Console()
+    console, options = Console(), argparse.Namespace()
     try:
         options = _parser().parse_args(arguments)
         options.run(options, console)
@@ -39,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 2
     except KeyboardInterrupt:
-        print("duet-lab: stopped. The same command goes on from the last checkpoint.", file=sys.stderr)
+        left = getattr(options, "stopped", "The same command goes on from the last checkpoint.")
+        print(f"duet-lab: stopped. {left}", file=sys.stderr)
         return 130
     return 0
 
@@ -52,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"duet-lab {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (prepare, choreograph, train, export, verify, evaluate):
+    for command in (prepare, choreograph, train, export, verify, evaluate, generate):
         command.add(commands)
     return parser
 

@@ -80,6 +80,9 @@ class Partner(Protocol):
 class TorchPartner:
     """A follower in torch, batched and without guidance: for training and for choosing."""
 
+    guided = False
+    """Set, it answers the guidance it is asked for (``models.guidance.Guided``), at twice the work."""
+
     def __init__(self, follower: Follower, sampler: SamplerConfig | None = None) -> None:
         # The same weights under another sampler: a shallow copy shares every module.
         self.follower = copy.copy(follower)
@@ -102,7 +105,7 @@ class TorchPartner:
         device = self._state["past"].device
         given = {name: torch.from_numpy(value).to(device) for name, value in inputs.items()}
         with nullcontext() if device.type == "cpu" else device:  # a sampler's ladder is made where the weights are
-            outputs, self._state = self.follower.tick(given, self._state, guided=False)
+            outputs, self._state = self.follower.tick(given, self._state, guided=self.guided)
         return outputs["frames"].cpu().numpy()
 
 
