@@ -14,6 +14,7 @@ from duet.forecast import forecast_leader, leader_flags, leader_window, music_wi
 from duet.rotations import wrap_angle, yaw_matrix
 from models.config import S
 from models.data.beats import step_beats
+from models.data.landings import landings
 from models.data.music import condition_from_beats, heard_condition
 from models.data.pairs import Pair, load_pairs, trim
 from models.data.sequences import CLEAN, Corruption, build_sequence, corrupt_leader, tail_tokens
@@ -65,6 +66,20 @@ def test_trim_cuts_to_the_close_stretch(pair: Pair) -> None:
 def test_step_beats_find_the_tempo_of_the_steps(pair: Pair) -> None:
     beats = step_beats(replace(pair, beats_s=None))
     assert 60.0 / np.diff(beats).mean() == pytest.approx(180.0, rel=0.03)
+    assert pair.beats_s is not None
+    at = np.interp(beats, pair.beats_s, np.arange(len(pair.beats_s)))
+    assert np.abs(at - np.round(at)).max() < 0.15  # 50 ms
+    assert (np.round(at[::4]).astype(int) % 4 == 0).mean() > 0.9  # the first of every four begins a bar
+
+
+def test_step_beats_survive_who_does_not_step(pair: Pair) -> None:
+    still = replace(pair.leader, root_m=pair.leader.root_m[:1].repeat(pair.frames, 0))
+    still = replace(still, rotations=pair.leader.rotations[:1].repeat(pair.frames, 0))
+    alone = step_beats(replace(pair, leader=still, beats_s=None))
+    at = np.interp(alone, np.arange(0.0, 16.0, 1 / 3), np.arange(48))
+    assert np.abs(at - np.round(at)).max() < 0.25
+    nobody = step_beats(replace(pair, leader=still, follower=still, beats_s=None))
+    assert len(nobody) > 30 and (np.diff(nobody) > 0.25).all()
 
 
 def test_music_condition_follows_its_beats() -> None:
@@ -202,4 +217,8 @@ def test_recorded_couples_dance_together() -> None:
         assert distance.max() <= 1.5 + 1e-6 and 0.5 < distance.mean() < 1.0
         beats = step_beats(pair)
         assert 155 < 60.0 / np.diff(beats).mean() < 195
+        for dancer in (pair.leader, pair.follower):
+            at = np.interp(landings(dancer.joints_m, 30.0).times_s, beats, np.arange(len(beats)))
+            into_bar = np.abs((at[:, None] - [0.0, 1.0, 2.3] + 2.0) % 4.0 - 2.0).min(axis=1)
+            assert (into_bar < 0.25).mean() > 0.5  # .375 by chance
         assert pair.contacts().mean() > 0.2
