@@ -106,6 +106,7 @@ class DenoiserConfig:
     mtmm: bool = option("a temporal Mamba module after every second layer (``models.mtmm``)")
     experts: bool = option("a slow and a fast expert for the reference (``models.experts``)")
     music_context: bool = option("music heard in the light of the music before it (``models.music_context``)")
+    references: bool = option("reference dances from a bank were learned from (``duet.retrieval``)")
     folded_guidance: bool = option("the guidance as an input of the network (``models.guidance``)")
 
     def __post_init__(self) -> None:

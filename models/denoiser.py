@@ -115,6 +115,12 @@ class Denoiser(nn.Module):
         nn.init.zeros_(self.modulate.bias)
         self.register_buffer("positions", sinusoid(torch.arange(config.window).float(), d), persistent=False)
 
+    def begin_references(self) -> None:
+        """Let a reference change nothing yet: for weights that danced without any. From there it is learned."""
+        with torch.no_grad():
+            for unused in (self.reference_gain, self.conditions.reference.weight, self.conditions.has_reference):
+                unused.zero_()
+
     def forward(
         self,
         x: Tensor,

@@ -276,6 +276,8 @@ def grown(follower: Follower, config: FollowerConfig) -> Follower:
             f"{follower.config.name}: expected a configuration that only adds options, got one that differs in "
             f"{foreign[0]}. Train it from the start."
         )
+    if config.denoiser.references and not follower.config.denoiser.references:
+        other.denoiser.begin_references()
     return other.train(follower.training)
 
 

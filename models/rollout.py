@@ -6,7 +6,7 @@ is measured from where it really stands. Several takes, or several seeds of one,
 """
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from duet.bank_file import bank_of
 from duet.contract import FollowerContract, load_contract
 from duet.features import (
     FOLLOWER_CONTACT,
@@ -29,6 +30,7 @@ from duet.features import (
 )
 from duet.forecast import LeaderWindow, leader_window, music_window
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
+from duet.retrieval import Bank, Held
 from models.config import FollowerConfig, SamplerConfig
 from models.data.take import Take
 from models.follower import Follower
@@ -58,6 +60,8 @@ class Danced:
     music: Floats
     latents: Floats
     """(N, L) committed latents; empty when the partner does not tell them."""
+    references: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """(N,) row of the bank with which each tick's reference began, -1 for none; empty as ``latents``."""
 
 
 class Partner(Protocol):
@@ -78,35 +82,55 @@ class Partner(Protocol):
 
 
 class TorchPartner:
-    """A follower in torch, batched and without guidance: for training and for choosing."""
+    """A follower in torch, batched and without guidance: for training and for choosing.
+
+    With a ``bank`` it is shown references, as on stage; ``barred`` (R,) are the rows it may not see beside each take.
+    """
 
     guided = False
     """Set, it answers the guidance it is asked for (``models.guidance.Guided``), at twice the work."""
 
-    def __init__(self, follower: Follower, sampler: SamplerConfig | None = None) -> None:
+    def __init__(
+        self,
+        follower: Follower,
+        sampler: SamplerConfig | None = None,
+        bank: Bank | None = None,
+        barred: Sequence[NDArray[np.bool_] | None] | None = None,
+    ) -> None:
         # The same weights under another sampler: a shallow copy shares every module.
         self.follower = copy.copy(follower)
         self.follower.config = replace(follower.config, sampler=sampler or follower.config.sampler)
         self.config = self.follower.config
+        self.bank, self.barred = bank, barred
         self.reset(1)
 
     def reset(self, batch: int) -> None:
         """Forget everything."""
         self._state = self.follower.initial_state(batch)
+        self._held = [Held() for _ in range(batch)]
 
     @property
     def committed(self) -> Floats:
         """(B, L) the newest committed latent."""
         return self._state["past"][:, -1].cpu().numpy()
 
+    @property
+    def followed(self) -> list[int]:
+        """Row of the bank with which the last reference beside each take began."""
+        return [held.row for held in self._held]
+
     @torch.no_grad()
     def tick(self, inputs: Inputs) -> Floats:
         """See ``Partner``."""
+        if self.bank is not None:
+            inputs, self._held = self.bank.recall(inputs, self._held, self.config.past, self.barred)
         device = self._state["past"].device
         given = {name: torch.from_numpy(value).to(device) for name, value in inputs.items()}
         with nullcontext() if device.type == "cpu" else device:  # a sampler's ladder is made where the weights are
             outputs, self._state = self.follower.tick(given, self._state, guided=self.guided)
-        return outputs["frames"].cpu().numpy()
+        frames = outputs["frames"].cpu().numpy()
+        self._held = [h.after(made, self.config.token_frames) for h, made in zip(self._held, frames, strict=True)]
+        return frames
 
 
 class OnnxPartner:
@@ -115,6 +139,7 @@ class OnnxPartner:
     def __init__(self, folder: str | Path) -> None:
         self.config = load_contract(folder)
         self._tick = OnnxTick(folder, self.config.graphs)
+        self._bank = bank_of(Path(folder), self.config)
         self.reset(1)
 
     def reset(self, batch: int) -> None:
@@ -122,10 +147,14 @@ class OnnxPartner:
         if batch != 1:
             raise ValueError(f"Exported follower: expected a batch of 1, got {batch}. Dance the takes one by one.")
         self._state = {t.name: np.zeros(t.shape, dtype=np.float32) for t in self.config.states}
+        self._held = [Held()]
 
     def tick(self, inputs: Inputs) -> Floats:
         """See ``Partner``."""
+        if self._bank is not None:
+            inputs, self._held = self._bank.recall(inputs, self._held, self.config.past_tokens)
         outputs, self._state = self._tick.tick(inputs, self._state)
+        self._held = [self._held[0].after(outputs["frames"][0], self.config.token_frames)]
         return outputs["frames"]
 
 
@@ -142,6 +171,7 @@ class _Dancer:
     places: list[Floats] = field(default_factory=list)
     tails: list[tuple[Floats, Floats, Floats]] = field(default_factory=list)
     latents: list[Floats] = field(default_factory=list)
+    references: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -199,6 +229,7 @@ def dance(
                 dancer.tails.append((leader.features[-keep_tail:], leader.flags[-keep_tail:], music[-keep_tail:]))
             if isinstance(partner, TorchPartner):
                 dancer.latents.append(partner.committed[i].copy())
+                dancer.references.append(partner.followed[i])
     return [_danced(d) for d in dancers]
 
 
@@ -292,4 +323,5 @@ def _danced(dancer: _Dancer) -> Danced:
         leader_flags=flags,
         music=music,
         latents=np.stack(dancer.latents) if dancer.latents else np.zeros((0, 0), np.float32),
+        references=np.array(dancer.references, dtype=np.int64),
     )

@@ -6,6 +6,7 @@ from types import MappingProxyType
 import numpy as np
 import onnxruntime as ort
 
+from duet.bank_file import bank_of
 from duet.contract import FollowerContract, GraphSpec, TensorSpec, load_contract
 from duet.errors import FollowerError
 from realtime.tick import FollowerState, Tensors
@@ -17,11 +18,13 @@ class OrtRunner:
     """A follower's graphs as ONNX Runtime sessions, run in the contract's order, tensors wired by name.
 
     One intra-op thread and no spinning: the loop shares its cores with tracking and drawing, and two
-    spinning sessions cost more than they gain. ``tick`` releases the GIL while a graph runs.
+    spinning sessions cost more than they gain. ``tick`` releases the GIL while a graph runs. A follower with a bank
+    looks its references up here, as a part of the tick: ``reference`` and its flag among the inputs do not count then.
     """
 
     def __init__(self, folder: str | Path, *, threads: int = 1) -> None:
         self.contract: FollowerContract = load_contract(folder)
+        self._bank = bank_of(Path(folder), self.contract)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -35,15 +38,20 @@ class OrtRunner:
 
     def tick(self, inputs: Tensors, state: FollowerState) -> tuple[Tensors, FollowerState]:
         """Run every graph once. Pure: neither argument is changed."""
+        held, contract = state.held, self.contract
+        if self._bank is not None:
+            inputs, (held,) = self._bank.recall(inputs, [held], contract.past_tokens)
         tensors: dict[str, np.ndarray] = {**inputs, **state.tensors}
         for graph, session in self._graphs:
             names = [t.name for t in graph.outputs]
             results = session.run(names, {t.name: tensors[t.name] for t in graph.inputs})
             for name, result in zip(names, results, strict=True):
                 tensors[name] = np.asarray(result)
-        outputs = MappingProxyType({t.name: tensors[t.name] for t in self.contract.outputs})
-        new = MappingProxyType({t.name: tensors[_NEW + t.name] for t in self.contract.states})
-        return outputs, FollowerState(new)
+        if self._bank is not None:
+            held = held.after(tensors["frames"][0], contract.token_frames)
+        outputs = MappingProxyType({t.name: tensors[t.name] for t in contract.outputs})
+        new = MappingProxyType({t.name: tensors[_NEW + t.name] for t in contract.states})
+        return outputs, FollowerState(new, held)
 
 
 def _open(path: Path, graph: GraphSpec, options: ort.SessionOptions) -> ort.InferenceSession:

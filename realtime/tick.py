@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duet.contract import FollowerContract
+from duet.retrieval import Held
 
 Tensors = Mapping[str, NDArray[np.float32]]
 
@@ -19,6 +20,8 @@ class FollowerState:
     """Every state tensor of a follower, by name. Fixed in size, never changed: a tick returns a new one."""
 
     tensors: Tensors
+    held: Held = field(default_factory=Held)
+    """What it remembers of its references, where the follower has a bank."""
 
     @classmethod
     def initial(cls, contract: FollowerContract) -> "FollowerState":

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from duet.features import LEADER_CONFIDENCE, Standing
+from duet.retrieval import Bank
 from models.config import STREAMS, SamplerConfig
+from models.data.bank import source_of
 from models.data.sequences import Sequence, tail_tokens
 from models.denoiser import Conditions, Drop
 from models.diffusion import add_noise, alpha_bar, draw_levels, latent_loss, loss_weights
@@ -65,15 +67,23 @@ class DenoiserTraining:
     """Follow a few performances from step to step, their memory carried on, instead of drawing every stretch anew."""
     forget: float = 0.05
     """Probability that a carried memory begins anew."""
+    references: float = 0.0
+    """Probability that a window is shown what the bank holds for its moment; 0 trains without a bank."""
+    reference_noise: float = 0.3
+    """Greatest standard deviation of the noise on references; drawn anew for every window."""
     leak: float = 0.05
     """Of the root integration that the standing losses walk with."""
     ema: float = 0.999
 
 
 def plan_loss(
-    follower: Follower, batch: Batch, how: DenoiserTraining, rng: np.random.Generator
+    follower: Follower,
+    batch: Batch,
+    how: DenoiserTraining,
+    rng: np.random.Generator,
+    values: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, float]]:
-    """The loss of one batch and its parts by name."""
+    """The loss of one batch and its parts by name. ``values`` (R, L): the tokens of the bank, if there is one."""
     config = follower.config
     history = _noisy_history(batch, how)
     with exact(history.device):
@@ -83,7 +93,7 @@ def plan_loss(
     past = past * (torch.rand(rows, 1, 1) >= how.past_drop)
     conditions = Conditions(
         _noisy_leader(follower, batch.leader, how), batch.flags, batch.music, batch.place, batch.style, remembered,
-        batch.target.new_zeros(rows, config.plan, config.latent_width), batch.target.new_zeros(rows, 1),
+        *_references(batch, values, how),
     )  # fmt: skip
     blind = torch.rand(rows) < how.blind
     drop = Drop(*(((torch.rand(rows) < p) | blind).float() for p in how.drop))
@@ -136,6 +146,19 @@ def _noisy_leader(follower: Follower, leader: Tensor, how: DenoiserTraining) -> 
     strength = how.leader_noise * torch.rand(rows, 1, 1, 1)
     noise = torch.randn(rows, 1, 1, config.leader_width) + torch.randn(rows, config.window, f, config.leader_width)
     return leader + (strength * noise * spread).flatten(2)
+
+
+def _references(batch: Batch, values: Tensor | None, how: DenoiserTraining) -> tuple[Tensor, Tensor]:
+    """Reference (B, F, L) and flag (B, 1) of every window: zeros where it is shown none."""
+    plan = torch.zeros_like(batch.target)
+    if values is None or batch.reference is None or how.references <= 0.0:
+        return plan, plan[:, 0, :1]
+    rows = batch.reference
+    shown = (rows >= 0) & (torch.rand(len(rows)) < how.references)
+    reference = values[rows.clamp(min=0)[:, None] + torch.arange(plan.shape[1])].float()
+    strength = how.reference_noise * torch.rand(len(rows), 1, 1)
+    reference = (reference + strength * torch.randn_like(reference)) * shown[:, None, None]
+    return reference, shown[:, None].float()
 
 
 def _remember(follower: Follower, batch: Batch, history: Tensor) -> Tensor:
@@ -191,8 +214,12 @@ def own_dances(
     ticks: int,
     leak: float,
     sampler: SamplerConfig,
+    bank: Bank | None = None,
 ) -> list[Item]:
-    """Items whose history the follower danced itself beside leaders of ``sequences``; targets stay the real ones."""
+    """Items whose history the follower danced itself beside leaders of ``sequences``; targets stay the real ones.
+
+    With a ``bank`` it is shown references, but never those of the couple it dances with.
+    """
     config, f = follower.config, follower.config.token_frames
     long_enough = [i for i, s in enumerate(sequences) if s.tokens > ticks + config.plan]
     chosen = rng.choice(long_enough, count)
@@ -206,8 +233,9 @@ def own_dances(
         entrance = None if rng.uniform() < 0.25 else near
         takes.append(sequence.take.slice(first, (begin + ticks) * f, entrance))
     delays = rng.integers(2, 6, (ticks, count))
+    barred = None if bank is None else [bank.of_source(source_of(sequences[i].name)) for i in chosen]
     danced = dance(
-        TorchPartner(follower, sampler), takes, leak=leak, delay_frames=list(delays),
+        TorchPartner(follower, sampler, bank, barred), takes, leak=leak, delay_frames=list(delays),
         seeds=[int(s) for s in rng.integers(0, 2**31, count)], keep_tail=tail_tokens(config),
     )  # fmt: skip
     items = []
@@ -216,7 +244,8 @@ def own_dances(
         sequence = sequences[i]
         part = _stretch_of(sequence, begin, ticks, f)
         seen = {"leader": own.leader, "music": own.music, "flags": own.leader_flags, "place": own.place}
-        items.append(make_item(part, targets[i][stretch], config, (torch.from_numpy(own.latents), seen)))
+        followed = None if bank is None else own.references
+        items.append(make_item(part, targets[i][stretch], config, (torch.from_numpy(own.latents), seen), followed))
     return items
 
 

@@ -11,6 +11,7 @@ from duet.errors import InputError
 from models.config import FollowerConfig
 from models.data.corpus import Corpus, Multiplication
 from models.follower import WEIGHTS_FILE, Follower, grown, load_follower
+from models.training.bank_stage import bank_of_run
 from models.training.checkpoint import CHECKPOINT_FILE
 from models.training.codec_stage import CODEC_CHECKPOINT, CodecTraining, train_codec
 from models.training.denoiser_stage import DenoiserTraining
@@ -52,6 +53,8 @@ class Sources:
     """Weights of a trained codec, instead of training one."""
     start: Path | None = None
     """Folder with a follower's weights to begin the second stage with; its codec and normalisation come along."""
+    bank: Path | None = None
+    """Bank of reference dances, where the run learns from some, instead of one that is choreographed for it."""
 
 
 def begun(folder: Path) -> bool:
@@ -72,14 +75,16 @@ def train(
     codec_training: CodecTraining | None = None,
     multiply: Multiplication | None = None,
     start: Path | None = None,
+    bank: Path | None = None,
     device: torch.device | str = "cpu",
 ) -> Path:
     """Train a follower of ``config`` on ``corpus`` into ``folder``; returns the folder of the best weights.
 
     A folder that holds a checkpoint is gone on with, exactly as if it had never stopped; InputError when its settings
     or its data were others. ``codec``: weights of a trained codec to take instead of training one. ``start``: folder
-    of a follower whose weights, codec and normalisation the second stage begins with. ``multiply`` says how the
-    corpus was made, for the record. Under torchrun all processes train together.
+    of a follower whose weights, codec and normalisation the second stage begins with. ``bank``: reference dances to
+    take instead of making some, where ``how.references`` is above 0. ``multiply`` says how the corpus was made, for
+    the record. Under torchrun all processes train together.
     """
     settings = Settings(
         seed, config, multiply or Multiplication(), codec_training or CodecTraining(), how or DenoiserTraining(),
@@ -87,7 +92,7 @@ def train(
     )  # fmt: skip
     with joined(torch.device(device)) as group:
         progress = progress or Progress()
-        prepared(folder, corpus, settings, Sources(codec, start), progress, group).run(progress)
+        prepared(folder, corpus, settings, Sources(codec, start, bank), progress, group).run(progress)
     return folder / BEST_FOLDER
 
 
@@ -100,7 +105,9 @@ def prepared(
         _freeze(folder, corpus, settings, sources)
     group.wait()
     torch.manual_seed(s.seed)
-    follower = Follower(replace(s.follower, denoiser=replace(s.follower.denoiser, dropout=s.how.dropout)))
+    learned = s.follower.denoiser.references or s.how.references > 0.0
+    denoiser = replace(s.follower.denoiser, dropout=s.how.dropout, references=learned)
+    follower = Follower(replace(s.follower, denoiser=denoiser))
     if sources.start is None:
         if group.leads:
             _fit_codec(folder, corpus, settings, sources.codec, progress.codec, group.device)
@@ -109,7 +116,13 @@ def prepared(
         set_normalisation(follower, corpus.train)
     else:
         take_weights(follower, sources.start)
-    trainer = Trainer(folder, follower, corpus, s.schedule, s.how, s.seed, group)
+    bank = None
+    if s.how.references > 0.0:
+        if group.leads:
+            bank_of_run(folder, sources.bank, follower.codec, follower.config)
+        group.wait()
+        bank = bank_of_run(folder, sources.bank, follower.codec, follower.config)
+    trainer = Trainer(folder, follower, corpus, s.schedule, s.how, s.seed, group, bank)
     if (folder / CHECKPOINT_FILE).is_file():
         trainer.resume()
     return trainer

@@ -5,7 +5,7 @@ import math
 import time
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,8 +14,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 from duet.features import LEADER_SIZE
 from duet.files import written_whole
+from duet.retrieval import Bank
 from models.config import SamplerConfig
 from models.data.corpus import Corpus
+from models.data.references import reference_rows
 from models.data.sequences import Sequence
 from models.evaluation.closed_loop import closed_loop_score, judge_follower
 from models.follower import Follower, save_follower
@@ -28,24 +30,31 @@ from models.training.performances import Performances
 from models.training.precision import Precision
 from models.training.progress import Curves, Progress, plot_history
 from models.training.settings import Schedule
+from models.training.whole_blocks import Blocks, block_loss, draw_blocks
 from models.training.windows import Batch, Item, draw_batch, make_item
 
 HISTORY_FILE = "history.jsonl"
 BEST_FOLDER = "best"
+Drawn = TypeVar("Drawn", Batch, Blocks)
 
 
 class Objective(nn.Module):
     """The loss as a module: what DistributedDataParallel averages the gradients of."""
 
-    def __init__(self, follower: Follower, how: DenoiserTraining, rng: np.random.Generator) -> None:
+    def __init__(
+        self, follower: Follower, how: DenoiserTraining, rng: np.random.Generator, values: Tensor | None = None
+    ) -> None:
         super().__init__()
-        self.follower, self.how, self.rng = follower, how, rng
+        self.follower, self.how, self.rng, self.values = follower, how, rng, values
 
-    def forward(self, parts: list[tuple[str, Batch, float]]) -> tuple[Tensor, dict[str, float]]:
+    def forward(self, parts: list[tuple[str, Batch | Blocks, float]]) -> tuple[Tensor, dict[str, float]]:
         """The weighted sum over ``parts`` (name, batch, share), and what it is made of by name."""
         losses, numbers = [], {}
         for head, batch, share in parts:
-            loss, terms = plan_loss(self.follower, batch, self.how, self.rng)
+            if isinstance(batch, Blocks):
+                loss, terms = block_loss(self.follower, batch, self.how, self.rng)
+            else:
+                loss, terms = plan_loss(self.follower, batch, self.how, self.rng, self.values)
             losses.append(loss * share)
             numbers |= {head + name: value for name, value in terms.items()}
         return torch.stack(losses).sum(), numbers
@@ -63,8 +72,10 @@ class Trainer:
         how: DenoiserTraining,
         seed: int,
         group: Group | None = None,
+        bank: Bank | None = None,
     ) -> None:
         self.group = group or Group()
+        self.bank = bank
         # Each process draws for itself; the weights they start from are the same.
         torch.manual_seed(seed + 7919 * self.group.rank)
         self.rng = np.random.default_rng([seed, self.group.rank] if self.group.rank else seed)
@@ -81,7 +92,9 @@ class Trainer:
         self.averaged = AveragedWeights(follower, how.ema)
         self.objective = self._objective()
         self.targets = encode_all(follower, corpus.train)
-        self.items = [make_item(s, t, follower.config) for s, t in zip(corpus.train, self.targets, strict=True)]
+        rows = [None] * len(corpus.train) if bank is None else reference_rows(bank, corpus.train, follower.config)
+        known = zip(corpus.train, self.targets, rows, strict=True)
+        self.items = [make_item(s, t, follower.config, reference=r) for s, t, r in known]
         self.performances = (
             Performances(
                 self.items, self.follower, self.rng,
@@ -96,7 +109,8 @@ class Trainer:
         """Judgings since the best one."""
 
     def _objective(self) -> nn.Module:
-        objective = Objective(self.follower, self.how, self.rng)
+        values = None if self.bank is None else torch.from_numpy(self.bank.values).to(self.group.device)
+        objective = Objective(self.follower, self.how, self.rng, values)
         if self.group.size == 1:
             return objective
         # What a draw hides (a reference, a dropped condition) leaves parameters without a gradient in that step.
@@ -164,11 +178,11 @@ class Trainer:
         self.step += 1
         return {"loss": float(loss.detach()), **numbers}
 
-    def _draw(self) -> list[tuple[str, Batch, float]]:
-        """Batches after real pasts and after the follower's own, and their shares."""
+    def _draw(self) -> list[tuple[str, Batch | Blocks, float]]:
+        """Batches after real pasts and after the follower's own, whole blocks without any, and their shares."""
         how = self.how
         own = round(how.stretches * how.own_share) if self.own else 0
-        parts = []
+        parts: list[tuple[str, Batch | Blocks, float]] = []
         size = {"length": how.stretch_tokens, "windows": how.windows}
         for head, items, count in (("", self.items, how.stretches - own), ("own_", self.own, own)):
             if not count:
@@ -177,7 +191,11 @@ class Trainer:
                 batch = self.performances.draw(count, windows=how.windows)
             else:
                 batch = draw_batch(items, self.follower.config, self.rng, stretches=count, **size)
-            parts.append((head, moved(batch, self.group.device), count / how.stretches))
+            parts.append((head, moved(batch, self.group.device), (1.0 - how.block_share) * count / how.stretches))
+        if how.block_share:
+            rows = max(1, round(how.block_share * how.stretches * how.windows))
+            blocks = draw_blocks(self.items, self.follower.config, self.rng, rows)
+            parts.append(("block_", moved(blocks, self.group.device), how.block_share))
         return parts
 
     def _learning_rate(self) -> float:
@@ -190,7 +208,7 @@ class Trainer:
         s = self.schedule
         danced = own_dances(
             self.averaged.model, self.corpus.train, self.targets, self.rng,
-            count=s.own_count, ticks=s.own_ticks, leak=s.leak, sampler=s.sampler,
+            count=s.own_count, ticks=s.own_ticks, leak=s.leak, sampler=s.sampler, bank=self.bank,
         )  # fmt: skip
         self.own = [*self.own, *danced][-s.own_keep :]
 
@@ -201,7 +219,7 @@ class Trainer:
             more |= {f"performances.{name}": value for name, value in self.performances.tensors().items()}
         states = self.group.gather((self.rng.bit_generator.state, random_states(), more))
         if self.group.leads:
-            partner = TorchPartner(self.averaged.model, self.schedule.sampler)
+            partner = TorchPartner(self.averaged.model, self.schedule.sampler, self.bank)
             found = judge_follower(partner, self.corpus.examples, leak=self.schedule.leak)
             score = closed_loop_score(found)
             self.since_best += 1
@@ -277,9 +295,9 @@ def unpack(packed: dict[str, Tensor]) -> list[Item]:
     return [Item(**{name: value(name, index) for name in names}) for index in range(count)]
 
 
-def moved(batch: Batch, device: torch.device) -> Batch:
+def moved(batch: Drawn, device: torch.device) -> Drawn:
     """The same batch on ``device``."""
-    tensors = {f.name: getattr(batch, f.name) for f in fields(Batch)}
+    tensors = {f.name: getattr(batch, f.name) for f in fields(batch)}
     return replace(batch, **{n: v.to(device, non_blocking=True) for n, v in tensors.items() if isinstance(v, Tensor)})
 
 

@@ -33,6 +33,8 @@ class Item:
     """(S,) one-hot."""
     own: bool
     """Whether ``history`` is the follower's own dance."""
+    reference: Tensor | None = None
+    """(N,) row of the bank with which each tick's reference begins, -1 for none; nothing without a bank."""
 
     @property
     def tokens(self) -> int:
@@ -83,12 +85,21 @@ class Batch:
     memory_conv: Tensor | None = None
     """(S, ...) what the memory holds where the stretches begin; nothing, unless given. See models.mamba.MemoryState."""
     memory_ssm: Tensor | None = None
+    reference: Tensor | None = None
+    """(B,) row of the bank with which a window's reference begins, -1 for none; nothing without a bank."""
 
 
 def make_item(
-    sequence: Sequence, target: Tensor, config: FollowerConfig, own: tuple[Tensor, dict[str, np.ndarray]] | None = None
+    sequence: Sequence,
+    target: Tensor,
+    config: FollowerConfig,
+    own: tuple[Tensor, dict[str, np.ndarray]] | None = None,
+    reference: np.ndarray | None = None,
 ) -> Item:
-    """An item of ``sequence``; ``own`` holds the latents the follower committed and the windows it saw meanwhile."""
+    """An item of ``sequence``; ``own`` holds the latents the follower committed and the windows it saw meanwhile.
+
+    ``reference`` (N,) as ``Item.reference``.
+    """
     f = config.token_frames
     still = sequence.leader[0].reshape(f, -1)[:1].repeat(f, axis=0).reshape(1, -1)
     seen = {
@@ -112,6 +123,7 @@ def make_item(
         place=torch.from_numpy(seen["place"]),
         style=torch.eye(config.style_width)[sequence.style],
         own=own is not None,
+        reference=None if reference is None else torch.from_numpy(reference),
     )
 
 
@@ -139,13 +151,14 @@ def cut_batch(
     windows: int,
 ) -> Batch:
     """Windows at random ticks of given stretches; a quarter lie where the past is still short."""
-    runs, cuts = [], []
+    runs, cuts, rows = [], [], []
     for s, (item, begin, span) in enumerate(stretches):
         runs.append(_run(item, begin, span, length))
         early = rng.integers(0, min(config.past, span), windows)
         late = rng.integers(min(config.past, span - 1), span, windows)
         for at in np.where(rng.uniform(size=windows) < 0.25, early, late):
             cuts.append((s, int(at), *_cut(item, begin + int(at), config)))
+            rows += [] if item.reference is None else [item.reference[begin + int(at)]]
     where, parts = (
         [cut[:2] for cut in cuts],
         [torch.stack(part) for part in zip(*(cut[2:] for cut in cuts), strict=True)],
@@ -153,7 +166,7 @@ def cut_batch(
     stretch, at = torch.tensor(where).unbind(dim=1)
     joined = [torch.stack(part) for part in zip(*runs, strict=True)]
     tensors = [*joined, stretch, at, *parts]
-    return Batch(*tensors)
+    return Batch(*tensors, reference=torch.stack(rows) if rows else None)
 
 
 def _run(item: Item, begin: int, span: int, length: int) -> tuple[Tensor, ...]:
