@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from duet.errors import InputError
-from duet.features import FOLLOWER_ROOT, ROOT_PLACE
+from duet.features import FOLLOWER_ROOT, ROOT_PLACE, ROOT_VELOCITY
 from models.codec import Codec, Masking
 from models.config import FollowerConfig
 from models.data.sequences import Sequence
@@ -129,20 +129,26 @@ def normalise_latents(codec: Codec, frames: list[Tensor]) -> None:
 
 @torch.no_grad()
 def measure_codec(codec: Codec, sequences: list[Sequence]) -> dict[str, float]:
-    """Reconstruction error of whole sequences: joints in millimetres, place in millimetres, share of codes in use."""
-    joints, places, used = [], [], []
+    """Error of whole sequences: joints and place in millimetres, root velocity in m/s; share of grid points in use."""
+    joints, places, velocities, used = [], [], [], []
     for sequence in sequences:
         real = torch.as_tensor(sequence.frames).to(codec.frame_norm.mean)[None]
         made, codes = codec(real)
         joints.append(float(position_error_mm(made, real)))
-        gap = (made - real)[..., FOLLOWER_ROOT][..., ROOT_PLACE]
-        places.append(1000.0 * float(gap.norm(dim=-1).mean()))
+        gap = (made - real)[..., FOLLOWER_ROOT]
+        places.append(1000.0 * float(gap[..., ROOT_PLACE].norm(dim=-1).mean()))
+        velocities.append(float(gap[..., ROOT_VELOCITY].norm(dim=-1).mean()))
         used.append(codec.quantizer.indices(codes)[0].cpu())
     indices = torch.cat(used).flatten(1)
     points = codec.quantizer.points.long().repeat(indices.shape[1] // len(codec.quantizer.points))
     seen = sum(len(indices[:, i].unique()) for i in range(indices.shape[1]))
     in_use = seen / float((points + 1).sum())
-    return {"val_mm": float(np.mean(joints)), "val_place_mm": float(np.mean(places)), "codes_used": in_use}
+    return {
+        "val_mm": float(np.mean(joints)),
+        "val_place_mm": float(np.mean(places)),
+        "val_root_m_s": float(np.mean(velocities)),
+        "codes_used": in_use,
+    }
 
 
 def windows(frames: list[Tensor], rng: np.random.Generator, how: CodecTraining) -> Tensor:
