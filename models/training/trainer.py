@@ -172,9 +172,9 @@ class Trainer:
         scaler.step(self.optimiser)
         scaler.update()
         self.averaged.update(self.follower)
-        if self.performances is not None:
+        if self.performances is not None and isinstance(drawn := parts[0][1], Batch):
             with self.group.on_device():
-                self.performances.advance(self.follower, parts[0][1])
+                self.performances.advance(self.follower, drawn)
         self.step += 1
         return {"loss": float(loss.detach()), **numbers}
 
