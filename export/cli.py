@@ -6,6 +6,7 @@
     duet-lab export   runs/salsa --out followers/salsa-s --data DATA
     duet-lab verify   runs/salsa --follower followers/salsa-s
     duet-lab evaluate followers/salsa-s --data DATA
+    duet-lab forecast --data DATA
     duet-lab generate runs/salsa --leader take.bvh --music song.ogg --out couple.npz
 
 DATA is the folder that holds the recorded couples (see the README); the variable DUET_DATA names it once and for all.
@@ -19,7 +20,7 @@ from rich.console import Console
 
 from duet import __version__
 from duet.errors import DuetError
-from export.commands import choreograph, evaluate, export, generate, prepare, train, verify
+from export.commands import choreograph, evaluate, export, forecast, generate, prepare, train, verify
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"duet-lab {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (prepare, choreograph, train, export, verify, evaluate, generate):
+    for command in (prepare, choreograph, train, export, verify, evaluate, forecast, generate):
         command.add(commands)
     return parser
 
