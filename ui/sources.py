@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from duet.choreography import choreograph
+from duet.choreography import compose
 from duet.clock import MonotonicClock
 from duet.errors import InputError
 from duet.frames import LeaderFrame
@@ -88,7 +88,7 @@ def demo_sources(seconds: float, tempo_bpm: float, seed: int, *, headless: bool)
 
     def make(_: Health) -> Sources:
         groove = render_groove(seconds + 1.0, tempo_bpm, seed=seed)
-        couple = choreograph(groove.beat_times_s, seed, fps=LEADER_FPS, seconds=seconds)
+        couple = compose("salsa", seconds, tempo_bpm, seed, fps=LEADER_FPS)
         music = MusicThread(GrooveMusic(groove, output=_speakers(headless)))
         names = {"leader": "built-in salsa", "music": f"built-in groove, {tempo_bpm:g} bpm"}
         return Sources(TakeLeader(couple.leader, LEADER_FPS), music, seconds, names)

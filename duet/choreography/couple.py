@@ -16,7 +16,7 @@ from duet.rotations import Array
 
 SLOWEST_BEAT_S, FASTEST_BEAT_S = 1.2, 0.2
 """Beat periods that can be stepped on: 50 to 300 beats a minute."""
-_LEAST_DISTANCE_M = 0.42
+_LEAST_DISTANCE_M = 0.47
 """Pelvis to pelvis."""
 
 

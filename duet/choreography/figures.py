@@ -110,7 +110,7 @@ def side_basic(rng: np.random.Generator, hold: Hold, end: str) -> Figure:
 
 def open_break(rng: np.random.Generator, hold: Hold, end: str) -> Figure:
     """Both rock back on 1, away from each other, and meet again."""
-    a = rng.uniform(0.4, 0.65)
+    a = rng.uniform(0.28, 0.48)
     first = hold if hold in (TWO_HANDS, LEFT_HAND, HANDSHAKE) else LEFT_HAND
     return Figure(
         "open break",
@@ -143,7 +143,7 @@ def hand_to_hand(rng: np.random.Generator, hold: Hold, end: str) -> Figure:
 
 def cross_body(rng: np.random.Generator, hold: Hold, end: str) -> Figure:
     """Leader opens the slot; follower walks through to the other end."""
-    z, x, a = rng.uniform(-0.15, 0.35), rng.uniform(0.32, 0.42), rng.uniform(0.5, 0.9)
+    z, x, a = rng.uniform(-0.15, 0.35), rng.uniform(0.4, 0.5), rng.uniform(0.5, 0.9)
     lead: Hold = ("aside", "embrace") if hold == CLOSED else (hold or LEFT_HAND)
     return Figure(
         "cross body lead",
@@ -226,8 +226,8 @@ def groove(rng: np.random.Generator, hold: Hold, end: str) -> Figure:
     """On the spot: weight from side to side with touches."""
     a = rng.uniform(0.25, 0.5)
     rows = [(1.0, a, 1.0), (2.0, a, 0.0), (3.0, -a, 1.0), (4.0, -a, 0.0), (5.0, a, 1.0), (6.0, a, 0.0), (7.0, -a, 1.0)]
-    lead = [(c, {"side": s, "weight": w, "ahead": 0.15 * (w == 0)}) for c, s, w in rows]
-    follow = [(c, {"side": -s, "weight": w, "ahead": 0.15 * (w == 0)}) for c, s, w in rows]
+    lead = [(c, {"side": s, "weight": w, "ahead": -0.1 * (w == 0)}) for c, s, w in rows]
+    follow = [(c, {"side": -s, "weight": w, "ahead": -0.1 * (w == 0)}) for c, s, w in rows]
     return Figure(
         "groove",
         leader_steps(*lead),

@@ -96,7 +96,7 @@ def draw_style(rng: np.random.Generator, *, tempo_bpm: float = 180.0) -> CoupleS
         follower=_draw_dancer(
             rng, shared_step * rng.uniform(0.9, 1.15), 0.7 * lag, energy=rng.uniform(0.9, 1.6), lean_rad=-0.03
         ),
-        closed_m=float(rng.uniform(0.48, 0.58)),
+        closed_m=float(rng.uniform(0.54, 0.64)),
         open_m=float(rng.uniform(0.68, 1.02)),
         apart_m=float(rng.uniform(0.95, 1.35)),
         hand_height_m=float(rng.uniform(1.02, 1.2)),

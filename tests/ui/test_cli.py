@@ -12,9 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from duet.choreography import compose
+from duet.clock import MonotonicClock
+from duet.groove import render_groove
 from duet.motion import read_motion
+from realtime.health import Health
 from realtime.pose_model import find_pose_model
 from ui.cli import DEFAULT_FOLLOWER, main
+from ui.sources import LEADER_FPS, demo_sources
 
 
 def run(*arguments: str | Path, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
@@ -240,3 +245,14 @@ def test_being_stopped_ends_early_and_keeps_what_there_is(tmp_path: Path, signal
 
     assert read_back(film).seconds > 0.5
     assert [p.name for p in tmp_path.iterdir()] == ["film.mp4"]
+
+
+def test_the_demo_s_leader_is_the_choreographer_s_and_dances_on_the_groove_s_beats():
+    sources = demo_sources(6.0, 172.0, 5, headless=True)(Health())
+    wanted = compose("salsa", 6.0, 172.0, 5, fps=LEADER_FPS).leader
+    sources.leader.start(MonotonicClock(), 0.0)
+    shown = sources.leader.shown(2.0)
+    assert shown is not None
+    assert np.abs(shown.joints_m - wanted.joints_m[60]).max() < 1e-3
+    beats = render_groove(7.0, 172.0, seed=5).beat_times_s
+    assert np.abs(beats - np.arange(len(beats)) * 60.0 / 172.0).max() < 1e-6
