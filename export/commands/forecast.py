@@ -32,7 +32,7 @@ def add(commands: Commands) -> None:
     add_data(command)
     command.add_argument("--out", type=Path, metavar="FILE", help="where its weights go (default: nowhere)")
     command.add_argument("--weights", type=Path, metavar="FILE", help="a forecaster to measure instead of training one")
-    command.add_argument("--steps", type=count, metavar="N", help="training steps (default 2000)")
+    command.add_argument("--steps", type=count, metavar="N", help="training steps (default 1200)")
     command.add_argument("--minutes", type=above_zero, help="stop training after so long (default 10)")
     command.add_argument("--seed", type=count, default=0, help="equal seeds and data give equal weights (default 0)")
     command.add_argument("--threads", type=count, default=0, help="processor threads (default: all)")

@@ -39,7 +39,7 @@ Report = Callable[[dict[str, float]], None]
 class ForecasterTraining:
     """How long and on what it learns."""
 
-    steps: int = 2000
+    steps: int = 1200
     seconds: float = 600.0
     batch: int = 8
     window_frames: int = 96
