@@ -1,8 +1,9 @@
-"""The ``duet-lab`` command: prepare, choreograph, train, export, verify, evaluate.
+"""The ``duet-lab`` command: prepare, choreograph, train, ablate, export, verify, evaluate.
 
     duet-lab prepare  --data DATA
     duet-lab choreograph --seconds 60 --seed 7 --out couple.npz
     duet-lab train    --data DATA --out runs/salsa
+    duet-lab ablate   --data DATA --out runs/ablation
     duet-lab export   runs/salsa --out followers/salsa-s --data DATA
     duet-lab verify   runs/salsa --follower followers/salsa-s
     duet-lab evaluate followers/salsa-s --data DATA
@@ -20,7 +21,7 @@ from rich.console import Console
 
 from duet import __version__
 from duet.errors import DuetError
-from export.commands import choreograph, evaluate, export, forecast, generate, prepare, train, verify
+from export.commands import ablate, choreograph, evaluate, export, forecast, generate, prepare, train, verify
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"duet-lab {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (prepare, choreograph, train, export, verify, evaluate, forecast, generate):
+    for command in (prepare, choreograph, train, ablate, export, verify, evaluate, forecast, generate):
         command.add(commands)
     return parser
 

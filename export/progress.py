@@ -69,6 +69,41 @@ class TrainingBars(TrainingProgress):
         self._bars.stop()
 
 
+class AblationBars(TrainingProgress):
+    """One bar over all rows of the table, one for the row that is being trained."""
+
+    def __init__(self, console: Console, rows: int) -> None:
+        super().__init__(console)
+        self._bars = bars(console)
+        self._all = self._bars.add_task("table", total=rows, note="")
+        self._row = self._bars.add_task("codec", total=None, note="")
+        self._bars.start()
+
+    def begin(self, title: str) -> None:
+        """The next row is trained."""
+        self._bars.reset(self._row, description=title, total=None, note="")
+
+    def end(self) -> None:
+        """It is done."""
+        self._bars.advance(self._all)
+
+    def codec(self, numbers: dict[str, float]) -> None:
+        """Numbers of the codec that all rows share."""
+        self._bars.update(self._row, completed=numbers["step"], note=_short(numbers, ("val_mm",)))
+
+    def step(self, step: int, steps: int, numbers: dict[str, float]) -> None:
+        """One step of a row was made."""
+        self._bars.update(self._row, completed=step, total=steps, note=_short(numbers, ("loss",)))
+
+    def judged(self, row: dict[str, float]) -> None:
+        """The follower danced the validation takes."""
+        self._bars.update(self._row, note=_short(row, ("score",)))
+
+    def stop(self) -> None:
+        """Leave the bars as they are."""
+        self._bars.stop()
+
+
 def timing_table(milliseconds: dict[str, tuple[float, float]]) -> Table:
     """p50 and p99 per role."""
     table = Table("role", "p50 ms", "p99 ms")

@@ -29,6 +29,7 @@ FIXED = frozenset(
 _FOLLOWING = "follower.sampler."
 """As schedule.sampler, with which the follower is judged."""
 _MODULES = (
+    "models.codec",
     "models.config",
     "models.data.corpus",
     "models.training.codec_stage",
@@ -63,8 +64,8 @@ def settings_text() -> str:
 
 
 def settable(name: str) -> bool:
-    """Whether a setting may be given on the command line."""
-    return name not in FIXED and not name.startswith(_FOLLOWING)
+    """Whether a setting may be given on the command line; what is hidden is for ablations, which keep no weights."""
+    return name not in FIXED and name != "hide" and not name.startswith(_FOLLOWING)
 
 
 def all_settings() -> list[Setting]:

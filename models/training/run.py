@@ -16,6 +16,8 @@ from models.training.checkpoint import CHECKPOINT_FILE
 from models.training.codec_stage import CODEC_CHECKPOINT, CodecTraining, train_codec
 from models.training.denoiser_stage import DenoiserTraining
 from models.training.distributed import Group, joined
+from models.training.hidden import Hidden
+from models.training.hidden import hide as hide_conditions
 from models.training.progress import Progress
 from models.training.settings import (
     SETTINGS_FILE,
@@ -77,6 +79,7 @@ def train(
     start: Path | None = None,
     bank: Path | None = None,
     device: torch.device | str = "cpu",
+    hide: tuple[Hidden, ...] = (),
 ) -> Path:
     """Train a follower of ``config`` on ``corpus`` into ``folder``; returns the folder of the best weights.
 
@@ -84,11 +87,12 @@ def train(
     or its data were others. ``codec``: weights of a trained codec to take instead of training one. ``start``: folder
     of a follower whose weights, codec and normalisation the second stage begins with. ``bank``: reference dances to
     take instead of making some, where ``how.references`` is above 0. ``multiply`` says how the corpus was made, for
-    the record. Under torchrun all processes train together.
+    the record. ``hide``: conditions it never sees; such a run is judged, and keeps no best weights. Under torchrun all
+    processes train together.
     """
     settings = Settings(
         seed, config, multiply or Multiplication(), codec_training or CodecTraining(), how or DenoiserTraining(),
-        schedule or Schedule(),
+        schedule or Schedule(), hide,
     )  # fmt: skip
     with joined(torch.device(device)) as group:
         progress = progress or Progress()
@@ -116,13 +120,14 @@ def prepared(
         set_normalisation(follower, corpus.train)
     else:
         take_weights(follower, sources.start)
+    hide_conditions(follower, s.hide)
     bank = None
     if s.how.references > 0.0:
         if group.leads:
             bank_of_run(folder, sources.bank, follower.codec, follower.config)
         group.wait()
         bank = bank_of_run(folder, sources.bank, follower.codec, follower.config)
-    trainer = Trainer(folder, follower, corpus, s.schedule, s.how, s.seed, group, bank)
+    trainer = Trainer(folder, follower, corpus, s.schedule, s.how, s.seed, group, bank, keep_best=not s.hide)
     if (folder / CHECKPOINT_FILE).is_file():
         trainer.resume()
     return trainer

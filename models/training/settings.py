@@ -20,6 +20,7 @@ from models.config import FollowerConfig, SamplerConfig
 from models.data.corpus import Corpus, Multiplication
 from models.training.codec_stage import CodecTraining
 from models.training.denoiser_stage import DenoiserTraining
+from models.training.hidden import Hidden
 
 SETTINGS_FILE = "settings.json"
 
@@ -67,6 +68,8 @@ class Settings:
     codec: CodecTraining = field(default_factory=CodecTraining)
     how: DenoiserTraining = field(default_factory=DenoiserTraining)
     schedule: Schedule = field(default_factory=Schedule)
+    hide: tuple[Hidden, ...] = ()
+    """Conditions that the follower never sees: for ablations, which keep no weights to dance with."""
 
 
 FREE = ("schedule.seconds",)
@@ -131,7 +134,7 @@ def check_settings(folder: Path, settings: Settings, origin: dict[str, Any] | No
                 f"got {json.dumps(value)}. Give the former value, or another --out (with --from {folder} it begins "
                 "with these weights)."
             )
-    for name in ("data", "codec", "start") if origin else ():
+    for name in ("data", "codec", "start", "bank") if origin else ():
         value = (origin or {}).get(name)
         if came.get(name, value) != value:
             raise InputError(

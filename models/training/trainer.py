@@ -73,8 +73,10 @@ class Trainer:
         seed: int,
         group: Group | None = None,
         bank: Bank | None = None,
+        *,
+        keep_best: bool = True,
     ) -> None:
-        self.group = group or Group()
+        self.group, self.keep_best = group or Group(), keep_best
         self.bank = bank
         # Each process draws for itself; the weights they start from are the same.
         torch.manual_seed(seed + 7919 * self.group.rank)
@@ -225,7 +227,7 @@ class Trainer:
             self.since_best += 1
             if score < self.best_score:
                 self.best_score, self.since_best = score, 0
-                save_follower(replace_sampler(self.averaged.model, self.schedule.sampler), self.folder / BEST_FOLDER)
+                self._keep()
             row = {"step": self.step, "score": score, **found, **numbers}
             with (self.folder / HISTORY_FILE).open("a") as file:
                 file.write(json.dumps({"stage": self.schedule.stage(self.step - 1), **row}) + "\n")
@@ -236,6 +238,11 @@ class Trainer:
         self.judged_at = self.step
         self.best_score = self.group.agree(self.best_score)
         self.since_best = int(self.group.agree(self.since_best))
+
+    def _keep(self) -> None:
+        """Save the averaged weights as the best so far."""
+        if self.keep_best:
+            save_follower(replace_sampler(self.averaged.model, self.schedule.sampler), self.folder / BEST_FOLDER)
 
     def _save(self, states: list[tuple[dict[str, Any], dict[str, Tensor], dict[str, Tensor]]]) -> None:
         """A checkpoint with every process's random states, own dances and performances."""

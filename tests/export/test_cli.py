@@ -146,7 +146,7 @@ def test_a_path_that_cannot_be_written_is_told(run: Path, tmp_path: Path, capsys
     assert "expected a folder for the run, got a file" in one_sentence(train, capsys)
 
 
-@pytest.mark.parametrize("command", ["prepare", "train", "export", "verify", "evaluate"])
+@pytest.mark.parametrize("command", ["prepare", "train", "ablate", "export", "verify", "evaluate"])
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])

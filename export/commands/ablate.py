@@ -1,0 +1,91 @@
+"""``duet-lab ablate``: what each idea is worth, as a table of short, equal trainings."""
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+from duet.errors import InputError
+from export.commands.command_line import Commands, add_data, count, data_of, new_command
+from export.commands.train import add_machine, add_settings, settings_of
+
+MORE = """\
+Trains the whole follower, then the same without reference tokens, memory, forecast, beat phase, own dances and couples
+danced in code, and with what is optional: all from one codec and one seed, for equally many steps, each in a
+folder of its own under OUT. Their closed-loop numbers on the validation takes go to OUT/ablation.md and
+OUT/ablation.json, row by row. To go on with a table that was stopped, give the same command again. Short runs rank
+ideas only weakly; more --steps and --seeds say more. The settings of duet-lab train are those of the whole follower.
+
+  duet-lab ablate --data DATA --out runs/ablation --steps 600
+  duet-lab ablate --data DATA --out runs/ablation --curve --only full,no-memory --seeds 3
+"""
+
+
+def add(commands: Commands) -> None:
+    """Describe it to the parser."""
+    command = new_command(commands, "ablate", "Train short variants and say what each idea is worth.", run, more=MORE)
+    add_data(command)
+    command.add_argument("--out", type=Path, required=True, help="folder of the table and its runs")
+    command.add_argument(
+        "--steps", dest="length", type=count, default=600, metavar="N", help="of each row (default 600)"
+    )
+    command.add_argument("--seeds", type=count, default=1, metavar="N", help="runs of each row (default 1)")
+    command.add_argument("--only", metavar="NAMES", help="rows to make, with commas between (default: all)")
+    command.add_argument("--curve", action="store_true", help="also with 25 %% and 50 %% of the recorded takes")
+    command.add_argument("--preset", help="XS, S, M or L (default S)")
+    command.add_argument("--codec-steps", type=count, metavar="N", help="steps of the codec that all rows share")
+    command.add_argument("--codec", type=Path, metavar="RUN", help="take the codec of another run")
+    add_settings(command)
+    add_machine(command)
+
+
+def run(options: argparse.Namespace, console: Console) -> None:
+    """Do it."""
+    import torch
+
+    from export.progress import AblationBars
+    from models.data.corpus import build_corpus
+    from models.training import ablation
+    from models.training.distributed import choose_device
+    from models.training.run import CODEC_FILE
+
+    if not options.length or not options.seeds:
+        raise InputError("--steps and --seeds: expected at least 1 of each, got 0. Raise them.")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    device, data = choose_device(options.device), data_of(options)
+    base = ablation.shortened(settings_of(options), options.length)
+    given = options.codec / CODEC_FILE if options.codec is not None and options.codec.is_dir() else options.codec
+    codec = given or options.out / CODEC_FILE
+    study = ablation.Study(options.out, base, _rows(options, base), tuple(range(options.seeds)), codec, device)
+    todo = list(study.todo())
+    corpus_of = ablation.corpora(lambda how: build_corpus(data, base.follower, how=how, seed=base.seed))
+    progress = AblationBars(console, len(todo))
+    try:
+        if todo and given is None:
+            ablation.fit_codec(options.out, base, corpus_of(base.multiply), progress.codec)
+        for row, seed in todo:
+            progress.begin(row.title if options.seeds == 1 else f"{row.title}, seed {seed}")
+            study.run(row, seed, corpus_of(study.settings(row, seed).multiply), progress)
+            study.write()
+            progress.end()
+    finally:
+        progress.stop()
+    console.print(study.write(), markup=False, highlight=False, soft_wrap=True)
+
+
+def _rows(options: argparse.Namespace, base: object) -> list:
+    """The rows that are asked for, the full one first."""
+    from models.training import ablation
+
+    rows = ablation.variants(base)  # type: ignore[arg-type]
+    if options.curve:
+        rows[:1] = ablation.data_curve()
+    if options.only is None:
+        return rows
+    wanted = [name.strip() for name in options.only.split(",") if name.strip()]
+    known = {row.name: row for row in rows}
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise InputError(f"--only: expected some of {', '.join(known)}, got {', '.join(unknown)}. Choose among them.")
+    return [known[name] for name in wanted]

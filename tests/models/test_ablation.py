@@ -1,0 +1,111 @@
+"""The ablation table: what is hidden is hidden everywhere, rows are equal trainings, and a stopped table goes on."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from duet.choreography import choreograph_tempo
+from duet.errors import InputError
+from duet.features import Placement
+from models.config import XS, SamplerConfig
+from models.data.corpus import Corpus
+from models.data.music import condition_from_beats
+from models.data.pairs import Pair
+from models.data.sequences import CLEAN, build_sequence
+from models.evaluation.closed_loop import Example
+from models.follower import Follower, random_follower
+from models.training.ablation import Study, Variant, data_curve, fit_codec, part_of, shortened, variants
+from models.training.averaging import AveragedWeights
+from models.training.codec_stage import CodecTraining
+from models.training.denoiser_stage import DenoiserTraining
+from models.training.hidden import Hidden, hide
+from models.training.progress import Progress
+from models.training.settings import Schedule, Settings
+
+BASE = shortened(
+    Settings(
+        follower=XS, codec=CodecTraining(batch=2, window_frames=32),
+        how=DenoiserTraining(stretches=1, stretch_tokens=6, windows=1, warmup_steps=1),
+        schedule=Schedule(codec_steps=1, own_count=1, own_ticks=6, sampler=SamplerConfig(calls=1)),
+    ),
+    steps=1,
+)  # fmt: skip
+QUIET = Progress(Console(quiet=True))
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    couple = choreograph_tempo(3.0, 180.0, 2)
+    pair = Pair("cmu-01", couple.leader, couple.follower, np.arange(0.0, 3.0, 1.0 / 3.0))
+    rng = np.random.default_rng(0)
+    conditions = condition_from_beats(pair.beats_s, pair.frames, 30.0, rng)  # type: ignore[arg-type]
+    sequence = build_sequence(pair, conditions, XS, style=0, wish=Placement(), corruption=CLEAN, rng=rng)
+    return Corpus([sequence], [sequence], [Example(pair, sequence.take)])
+
+
+def tick(follower: Follower, inputs: dict[str, torch.Tensor], *, memory: float = 0.0) -> torch.Tensor:
+    """The frames of a tick whose carried memory is ``memory``."""
+    state = follower.initial_state()
+    state["memory_ssm"] = state["memory_ssm"] + memory
+    with torch.no_grad():
+        return follower.tick(inputs, state, guided=False)[0]["frames"]
+
+
+@pytest.mark.parametrize("what", ["memory", "beat", "forecast"])
+def test_what_is_hidden_changes_nothing(what: Hidden) -> None:
+    follower = random_follower(XS)
+    generator = torch.Generator().manual_seed(0)
+    inputs = {name: torch.randn(shape, generator=generator) for name, shape in follower.input_shapes().items()}
+    inputs["leader_flag"] = torch.eye(3)[torch.tensor([0] * (XS.window - 3) + [1] + [2] * 2)][None]
+    other = dict(inputs)
+    if what == "beat":
+        music = inputs["music"].unflatten(-1, (XS.token_frames, -1)).clone()
+        music[..., :4] += 1.0
+        other["music"] = music.flatten(-2)
+    if what == "forecast":
+        other["leader"] = inputs["leader"] + inputs["leader_flag"][..., 2:]
+    memory = 1.0 if what == "memory" else 0.0
+    assert not torch.equal(tick(follower, inputs), tick(follower, other, memory=memory)), "it counts before"
+    hide(follower, (what,))
+    copied = AveragedWeights(follower, 0.9).model
+    for hidden in (follower, copied):
+        assert torch.equal(tick(hidden, inputs), tick(hidden, other, memory=memory))
+
+
+def test_every_row_is_another_training() -> None:
+    rows = variants(Settings())
+    assert rows[0].name == "full" and len({row.name for row in rows}) == len(rows)
+    wanted = {"no-memory", "no-forecast", "no-beat-phase", "no-code", "with-references", "with-experts", "with-mtmm"}
+    assert wanted <= {row.name for row in rows}
+    richer = Settings(how=DenoiserTraining(references=0.5))
+    assert "no-references" in {row.name for row in variants(richer)}
+    assert [row.share for row in data_curve()] == [0.25, 0.5, 1.0]
+
+
+def test_a_part_of_the_recorded_takes(corpus: Corpus) -> None:
+    names = ["cmu-01", "cmu-01-mirrored-x0.95", "cmu-02", "cmu-03", "cmu-04-swapped", "choreographed-0", "everyday-7"]
+    many = replace(corpus, train=[replace(corpus.train[0], name=name) for name in names])
+    assert [s.name for s in part_of(many, 0.25).train] == [*names[:2], *names[5:]]
+    assert part_of(many, 1.0) is many
+
+
+def test_a_table_goes_on_where_it_was(corpus: Corpus, tmp_path: Path) -> None:
+    rows = [Variant("full", "everything"), Variant("no-memory", "without memory", hide=("memory",))]
+    codec = fit_codec(tmp_path, BASE, corpus, lambda numbers: None)
+    study = Study(tmp_path, BASE, rows, (0,), codec)
+    assert list(study.todo()) == [(rows[0], 0), (rows[1], 0)]
+    study.run(rows[1], 0, corpus, QUIET)
+    assert list(study.todo()) == [(rows[0], 0)]
+    assert not (study.place(rows[1], 0) / "best").exists(), "what cannot be danced with is not kept"
+    text = study.write()
+    assert "for 1 steps from the same codec and the same seed" in text and "| everything | -" in text
+    values = json.loads((tmp_path / "ablation.json").read_text())
+    assert values["rows"][1]["runs"][0]["score"] > 0 and values["rows"][0]["runs"] == []
+    longer = replace(study, base=replace(BASE, how=replace(BASE.how, draws=3)))
+    with pytest.raises(InputError, match="expected how.draws = 2 as this run was begun with"):
+        list(longer.todo())
