@@ -84,17 +84,8 @@ def plan_loss(
     values: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, float]]:
     """The loss of one batch and its parts by name. ``values`` (R, L): the tokens of the bank, if there is one."""
-    config = follower.config
-    history = _noisy_history(batch, how)
-    with exact(history.device):
-        remembered = _remember(follower, batch, history)
-    past = _past_of(history, batch, config.past)
-    rows = len(batch.at)
-    past = past * (torch.rand(rows, 1, 1) >= how.past_drop)
-    conditions = Conditions(
-        _noisy_leader(follower, batch.leader, how), batch.flags, batch.music, batch.place, batch.style, remembered,
-        *_references(batch, values, how),
-    )  # fmt: skip
+    config, rows = follower.config, len(batch.at)
+    past, conditions = told(follower, batch, how, values)
     blind = torch.rand(rows) < how.blind
     drop = Drop(*(((torch.rand(rows) < p) | blind).float() for p in how.drop))
     context = follower.denoiser.prepare(past, conditions, drop)
@@ -117,6 +108,21 @@ def plan_loss(
         parts = _decoded_loss(follower, batch, past, made[:rows], weights[:rows, 0], how)
     loss = latent + how.decode_weight * torch.stack(list(parts.values())).sum()
     return loss, {"latent": float(latent.detach()), **{k: float(v.detach()) for k, v in parts.items()}}
+
+
+def told(
+    follower: Follower, batch: Batch, how: DenoiserTraining, values: Tensor | None = None
+) -> tuple[Tensor, Conditions]:
+    """Committed tokens (B, P, L) and conditions of every window, with the noise and the gaps that training adds."""
+    history = _noisy_history(batch, how)
+    with exact(history.device):
+        remembered = _remember(follower, batch, history)
+    past = _past_of(history, batch, follower.config.past)
+    past = past * (torch.rand(len(past), 1, 1) >= how.past_drop)
+    leader = _noisy_leader(follower, batch.leader, how)
+    return past, Conditions(
+        leader, batch.flags, batch.music, batch.place, batch.style, remembered, *_references(batch, values, how)
+    )
 
 
 def _repeat(x: Tensor, many: int) -> Tensor:
