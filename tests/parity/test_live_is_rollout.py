@@ -123,7 +123,7 @@ def heard(groove: Groove, frames: int) -> np.ndarray:
 @pytest.fixture(scope="module")
 def both() -> Performance:
     groove = render_groove(SECONDS + 1, 180.0, seed=3)
-    leader = choreograph(groove.beat_times_s, 3, fps=FPS, seconds=SECONDS).leader
+    leader = choreograph(groove.beat_times_s, 4, fps=FPS, seconds=SECONDS).leader
     live, shown = on_stage(leader, groove)
     contract = live.contract
     wish = Placement(contract.distance_m)
