@@ -30,7 +30,7 @@ class Masking:
 
     level_drop: float = 0.2
     """Probability that a stream of a sample loses its residual levels above the first."""
-    code_drop: float = 0.1
+    code_drop: float = 0.03
     """Probability that one code dimension of one token is zeroed."""
     noise: float = 0.1
     """Standard deviation of the noise on the codes, which lie in [-1, 1]."""

@@ -38,13 +38,14 @@ class CodecConfig:
     """Features per frame of the upper, lower and root stream."""
     contacts: int = FOLLOWER_CONTACT.stop - FOLLOWER_CONTACT.start
     """Foot contact logits, read from the lower stream's decoder."""
-    channels: tuple[int, ...] = (96, 80, 48)
+    channels: tuple[int, ...] = (96, 96, 48)
     """Convolution channels of each stream."""
     dilations: tuple[int, ...] = (1, 3)
     """Dilations of the residual blocks at each rate."""
     groups: int = 4
-    levels: tuple[int, ...] = (8, 5, 5, 5)
-    """Grid points of each code dimension in a group."""
+    levels: tuple[int, ...] = (15, 15, 15, 15)
+    """Grid points of each code dimension in a group. Fine grids: on coarse ones ([8, 5, 5, 5] is usual) half of what
+    a denoiser has to foresee is the rounding."""
     residuals: int = 2
     """Residual levels: coarse posture first, then what is left."""
 

@@ -9,9 +9,11 @@ from duet.choreography import accompany_tempo, choreograph_tempo
 from duet.features import Placement
 from models.config import FollowerConfig
 from models.data.beats import step_beats
+from models.data.motion_graph import splice_couples
 from models.data.music import condition_from_beats, heard_condition
 from models.data.pairs import Pair, load_pairs
 from models.data.sequences import CLEAN, Corruption, Floats, Sequence, build_sequence
+from models.data.warps import bent
 from models.evaluation.closed_loop import Example, example_of
 
 STYLES = (
@@ -29,7 +31,7 @@ STYLES = (
 class Multiplication:
     """How recorded couples are multiplied, and how many couples dance in code beside them."""
 
-    copies: int = 8
+    copies: int = 6
     """Versions of every take and its mirror image; the first at the recorded tempo and distance."""
     swapped: int = 3
     """Versions in which the recorded follower leads, under style tokens of their own."""
@@ -37,6 +39,11 @@ class Multiplication:
     """Of these copies, how many dance to music that was rendered and listened to; the rest to a drawn likeness."""
     tempo: tuple[float, float] = (0.9, 1.1)
     distance_m: tuple[float, float] = (-0.05, 0.25)
+    bent: float = 0.4
+    """Share of the varied versions whose path over the floor is bent."""
+    spliced: int = 10
+    """Dances, and as many mirrored ones, spliced from recorded takes where both dancers' states agree."""
+    spliced_s: float = 40.0
     choreographed: int = 180
     """Couples that dance salsa in code, half of them mirrored."""
     everyday: int = 120
@@ -54,6 +61,8 @@ def vary(pair: Pair, rng: np.random.Generator, how: Multiplication) -> tuple[Pai
     """A version of ``pair`` at another tempo and distance, and the place the stage would have asked for."""
     offset_m = float(rng.uniform(*how.distance_m))
     wish = Placement(distance_m=Placement().distance_m + offset_m)
+    if rng.uniform() < how.bent:
+        pair = bent(pair, rng)
     return pair.at_tempo(float(rng.uniform(*how.tempo))).at_distance(offset_m), wish
 
 
@@ -74,6 +83,19 @@ def recorded_sequences(
                 varied, wish = (couple, Placement()) if copy == 0 else vary(couple, rng, how)
                 conditions = _music(varied, config, rng, heard=copy < how.heard)
                 sequences.append(_sequence(varied, conditions, config, rng, style, wish))
+    return sequences
+
+
+def spliced_sequences(
+    pairs: list[Pair], config: FollowerConfig, rng: np.random.Generator, how: Multiplication
+) -> list[Sequence]:
+    """Sequences of dances spliced from recorded ones, plain and mirrored."""
+    known = [replace(pair, beats_s=step_beats(pair)) for pair in pairs]
+    sequences = []
+    for style, couples in ((0, known), (1, [pair.mirrored() for pair in known])):
+        for pair in splice_couples(couples, how.spliced_s, int(rng.integers(2**31)), how.spliced):
+            conditions = _music(pair, config, rng, heard=False)
+            sequences.append(_sequence(pair, conditions, config, rng, style, Placement()))
     return sequences
 
 
@@ -142,7 +164,10 @@ def build_corpus(
     """The corpus under ``data_dir``: same data, configuration and seed, same corpus."""
     rng = np.random.default_rng(seed)
     how = how or Multiplication()
-    train = recorded_sequences(load_pairs(data_dir, "train"), config, rng, how)
+    pairs = load_pairs(data_dir, "train")
+    train = recorded_sequences(pairs, config, rng, how)
+    if how.spliced:
+        train += spliced_sequences(pairs, config, rng, how)
     train += choreographed_sequences(config, rng, how)
     examples = [example_of(pair, seed) for pair in load_pairs(data_dir, "validation")]
     return Corpus(train, validation_sequences(data_dir, config, seed), examples)

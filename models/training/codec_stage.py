@@ -36,6 +36,12 @@ class CodecTraining:
     weight_decay: float = 1e-4
     ema: float = 0.998
     """Of the averaged weights, which are those kept."""
+    root_weight: float = 3.0
+    """Of the root stream's features: where the follower stands and goes decides about place and about feet."""
+    smoothness: float = 0.3
+    """Of the squared change of the first level's codes from token to token. Without it codes come out like a hash of
+    the motion: as exact, but hardly to be foreseen by a denoiser, even where the motion is."""
+    masking: Masking = Masking()
 
 
 def train_codec(
@@ -73,7 +79,7 @@ def train_codec(
     started = time.monotonic() - spent_s
     for step in range(first, steps + 1):
         _pace(optimiser, step - 1, steps, how)
-        terms = _learn(codec, optimiser, windows(frames, rng, how))
+        terms = _learn(codec, optimiser, windows(frames, rng, how), how)
         averaged.update(codec)
         if step % report_every == 0 or step == steps:
             seconds = time.monotonic() - started
@@ -87,10 +93,12 @@ def train_codec(
     return codec.cpu()
 
 
-def _learn(codec: Codec, optimiser: torch.optim.Optimizer, real: Tensor) -> dict[str, Tensor]:
+def _learn(codec: Codec, optimiser: torch.optim.Optimizer, real: Tensor, how: CodecTraining) -> dict[str, Tensor]:
     """One step on windows (B, T, 145); the losses by name."""
-    made, _ = codec(real, Masking())
+    made, codes = codec(real, how.masking)
     terms = frame_losses(made, real, codec.frame_norm)
+    terms["root"] = how.root_weight * terms["root"]
+    terms["smoothness"] = how.smoothness * codes[..., 0, :].diff(dim=1).square().mean()
     optimiser.zero_grad(set_to_none=True)
     torch.stack(list(terms.values())).sum().backward()
     torch.nn.utils.clip_grad_norm_(codec.parameters(), 1.0)
@@ -121,10 +129,16 @@ def _eased(share: float) -> float:
 
 @torch.no_grad()
 def normalise_latents(codec: Codec, frames: list[Tensor]) -> None:
-    """Give the latents of ``frames`` (T, 145) zero mean and unit variance."""
+    """Give the latents of ``frames`` (T, 145) zero mean, and unit variance to the first residual level.
+
+    The levels above keep their true size beside the first: what rounding leaves is noise to a denoiser, and blown up
+    to unit variance it would be sampled as such.
+    """
     codec.latent_norm.set(torch.zeros_like(codec.latent_norm.mean), torch.ones_like(codec.latent_norm.spread))
     latents = torch.cat([codec.encode(f[None])[0] for f in frames])
-    codec.latent_norm.set(latents.mean(0), latents.std(0))
+    shape = (len(codec.config.stream_widths), codec.config.residuals, -1)
+    spread = latents.std(0).unflatten(0, shape)[:, :1] / codec.quantizer.scales.to(latents)
+    codec.latent_norm.set(latents.mean(0), spread.flatten())
 
 
 @torch.no_grad()
