@@ -1,4 +1,4 @@
-"""The ``duet-lab`` command: prepare, choreograph, train, ablate, export, verify, evaluate.
+"""The ``duet-lab`` command: prepare, choreograph, train, ablate, export, verify, evaluate, stress, generate.
 
     duet-lab prepare  --data DATA
     duet-lab choreograph --seconds 60 --seed 7 --out couple.npz
@@ -8,6 +8,7 @@
     duet-lab verify   runs/salsa --follower followers/salsa-s
     duet-lab evaluate followers/salsa-s --data DATA
     duet-lab forecast --data DATA
+    duet-lab stress   followers/salsa-s --data DATA
     duet-lab generate runs/salsa --leader take.bvh --music song.ogg --out couple.npz
 
 DATA is the folder that holds the recorded couples (see the README); the variable DUET_DATA names it once and for all.
@@ -21,15 +22,16 @@ from rich.console import Console
 
 from duet import __version__
 from duet.errors import DuetError
-from export.commands import ablate, choreograph, evaluate, export, forecast, generate, prepare, train, verify
+from export.commands import ablate, choreograph, evaluate, export, forecast, generate, prepare, stress, train, verify
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0 when all went well, 2 when something the user can change stood in the way."""
+    """Run the command; its exit code: 0 when all went well, 1 when what it puts to the test is broken, 2 when
+    something the user can change stood in the way, 130 when it was stopped."""
     console, options = Console(), argparse.Namespace()
     try:
         options = _parser().parse_args(arguments)
-        options.run(options, console)
+        return options.run(options, console) or 0
     except DuetError as error:
         print(f"duet-lab: {error}", file=sys.stderr)
         return 2
@@ -45,7 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         left = getattr(options, "stopped", "The same command goes on from the last checkpoint.")
         print(f"duet-lab: stopped. {left}", file=sys.stderr)
         return 130
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"duet-lab {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (prepare, choreograph, train, ablate, export, verify, evaluate, forecast, generate):
+    for command in (prepare, choreograph, train, ablate, export, verify, evaluate, forecast, stress, generate):
         command.add(commands)
     return parser
 

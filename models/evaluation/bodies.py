@@ -18,13 +18,13 @@ _STARTS = np.array([BODY.parents[end] for end in _ENDS])
 _RADII = np.array(list(_RADII_M.values()))
 
 
-def overlapping(first_m: Array, second_m: Array) -> NDArray[np.bool_]:
-    """(T,) whether the bodies (T, 22, 3) touch: any capsule of one inside one of the other."""
+def overlapping(first_m: Array, second_m: Array, *, deeper_m: float = 0.0) -> NDArray[np.bool_]:
+    """(T,) whether the bodies (T, 22, 3) touch: any capsule of one is inside one of the other, by over ``deeper_m``."""
     first, second = np.asarray(first_m, dtype=np.float64), np.asarray(second_m, dtype=np.float64)
     touching = np.zeros(len(first), dtype=bool)
     for end, start, radius in zip(_ENDS, _STARTS, _RADII, strict=True):
         gap = segment_distance(first[:, start, None], first[:, end, None], second[:, _STARTS], second[:, _ENDS])
-        touching |= (gap < radius + _RADII).any(axis=1)
+        touching |= (gap < radius + _RADII - deeper_m).any(axis=1)
     return touching
 
 

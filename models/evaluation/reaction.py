@@ -25,7 +25,7 @@ def reactions(partner: Partner, examples: list[Example], *, leak: float, delay_f
     it, speed beside a leader who stopped as a share of the speed before, and the distance kept."""
     rows = []
     for example in examples:
-        takes = {"as danced": example.take, "late": _late(example.take), "stopped": _stopped(example.take)}
+        takes = {"as danced": example.take, "late": late(example.take), "stopped": stopped(example.take)}
         danced = {
             name: dance(partner, [take], leak=leak, delay_frames=delay_frames, seeds=[0])[0]
             for name, take in takes.items()
@@ -36,12 +36,14 @@ def reactions(partner: Partner, examples: list[Example], *, leak: float, delay_f
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
-def _late(take: Take) -> Take:
+def late(take: Take) -> Take:
+    """The same leader LATE_S later, the music as it was."""
     frames = round(LATE_S * take.fps)
     return replace(take, joints_m=np.concatenate([take.joints_m[:1].repeat(frames, 0), take.joints_m])[: take.frames])
 
 
-def _stopped(take: Take) -> Take:
+def stopped(take: Take) -> Take:
+    """The same leader, who stands still from STOP_AFTER_S on."""
     joints = take.joints_m.copy()
     stop = round(STOP_AFTER_S * take.fps)
     joints[stop:] = joints[stop]
@@ -61,13 +63,19 @@ def _shift(danced: Danced, late: Danced, fps: float) -> dict[str, float]:
 
 
 def _calm(danced: Danced, take: Take) -> dict[str, float]:
-    joints, stop = joints_of(danced), round(STOP_AFTER_S * take.fps)
-    settled = stop + round(SETTLE_S * take.fps)
-    away = danced.root_m[settled:] - take.joints_m[settled : len(joints), 0]
+    settled = round((STOP_AFTER_S + SETTLE_S) * take.fps)
+    away = danced.root_m[settled:] - take.joints_m[settled : len(danced.root_m), 0]
     return {
-        "stopped_speed_share": _speed(joints[settled:]) / _speed(joints[round(WARM_UP_S * take.fps) : stop]),
+        "stopped_speed_share": speed_share(danced, take.fps),
         "stopped_distance_m": float(np.hypot(away[:, 0], away[:, 2]).mean()),
     }
+
+
+def speed_share(danced: Danced, fps: float) -> float:
+    """Joint speed after STOP_AFTER_S and a time to settle, as a share of that before."""
+    joints, stop = joints_of(danced), round(STOP_AFTER_S * fps)
+    before = _speed(joints[round(WARM_UP_S * fps) : stop])
+    return _speed(joints[stop + round(SETTLE_S * fps) :]) / max(before, 1e-9)
 
 
 def _speed(joints_m: NDArray[np.floating]) -> float:
