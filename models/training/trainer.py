@@ -310,7 +310,9 @@ def moved(batch: Drawn, device: torch.device) -> Drawn:
 
 def replace_sampler(follower: Follower, sampler: SamplerConfig) -> Follower:
     """The same weights under a configuration that says ``sampler``, on the CPU."""
-    other = Follower(replace(follower.config, sampler=sampler))
+    # Its first, random weights are replaced at once: drawing them must not move what training draws next.
+    with torch.random.fork_rng(devices=[]):
+        other = Follower(replace(follower.config, sampler=sampler))
     other.load_state_dict(follower.state_dict())
     return other.eval()
 

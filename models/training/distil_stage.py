@@ -1,0 +1,230 @@
+"""Distillation: a follower that dances in one or two calls what it danced in many, guidance folded in.
+
+The student begins as the teacher with one more input, the guidance (``models.guidance.FoldedGuidance``). From the same
+noise, under the same conditions, after histories that the student danced itself, the teacher descends its whole guided
+ladder; the student learns to say the end of it at every rung of its own, shorter ladder (Luhman and Luhman 2021, arXiv
+2101.02388; guidance folded in as Meng et al. 2023, arXiv 2210.03142, do). A regression onto one end per noise has no
+average to fall back to, as one onto many possible dances has: the teacher's variety is there to be learned.
+Codec and memory stay the teacher's. Scales of zero stay what they were: the conditional dance.
+"""
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from duet.errors import InputError
+from duet.features import FOLLOWER_CONTACT
+from duet.retrieval import Bank
+from models.conditions import Conditions, Drop
+from models.config import STREAMS, FollowerConfig, SamplerConfig
+from models.data.corpus import Corpus, Multiplication
+from models.denoiser import Context
+from models.diffusion import latent_loss
+from models.follower import WEIGHTS_FILE, Follower, grown, load_follower
+from models.guidance import guide
+from models.release import read_release
+from models.samplers import ladder, sample, start
+from models.training.bank_stage import bank_of_run
+from models.training.checkpoint import CHECKPOINT_FILE
+from models.training.denoiser_stage import DenoiserTraining, told
+from models.training.distributed import Group, joined
+from models.training.losses import frame_losses
+from models.training.precision import exact
+from models.training.progress import Progress
+from models.training.settings import SETTINGS_FILE, Schedule, Settings, check_settings, weights_digest, write_settings
+from models.training.trainer import BEST_FOLDER, Trainer
+from models.training.windows import Batch
+
+LEAD_IN = 4
+"""Committed tokens that are decoded before the plan: the codec looks back."""
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """What a student is shown."""
+
+    teacher: SamplerConfig = SamplerConfig("ddim", 8)
+    unguided: float = 0.5
+    """Share of batches with scales of zero, which is what is mostly danced."""
+    strongest: float = 2.0
+    """The other scales are drawn evenly up to this."""
+
+
+LEARNING = DenoiserTraining(
+    learning_rate=2e-4, last_learning_rate=1e-5, warmup_steps=50, weight_decay=0.0, dropout=0.0, history_noise=0.25,
+    past_drop=0.05, own_share=0.5, ema=0.998,
+)  # fmt: skip
+SCHEDULE = Schedule(codec_steps=0, steps=2000, judge_every=200, own_from=0)
+
+
+class Lesson(nn.Module):
+    """The loss as a module, in the place of ``models.training.trainer.Objective``."""
+
+    def __init__(
+        self, student: Follower, teacher: Follower, how: DenoiserTraining, what: Distillation, values: Tensor | None
+    ) -> None:
+        super().__init__()
+        self.student, self.how, self.what, self.values = student, how, what, values
+        # In a tuple it is no part of this module: the teacher has nothing to learn.
+        self._teacher = (teacher,)
+
+    def forward(self, parts: list[tuple[str, Batch, float]]) -> tuple[Tensor, dict[str, float]]:
+        """The weighted sum over ``parts`` (name, batch, share), and what it is made of by name."""
+        losses, numbers = [], {}
+        for head, batch, share in parts:
+            loss, terms = self._of(batch)
+            losses.append(loss * share)
+            numbers |= {head + name: value for name, value in terms.items()}
+        return torch.stack(losses).sum(), numbers
+
+    def _of(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        student, how, config = self.student, self.how, self.student.config
+        with torch.no_grad():
+            past, conditions = told(student, batch, how, self.values)
+            scales = torch.rand(len(past), len(STREAMS), config.codec.residuals) * self.what.strongest
+            scales = scales * (torch.rand(()) >= self.what.unguided)
+            noise = torch.randn(how.draws * len(past), config.plan, config.latent_width)
+            target = taught(self._teacher[0], past, conditions, scales, noise, self.what.teacher)
+        context = student.denoiser.prepare(past, conditions, _nothing_hidden(past), scales).repeated(how.draws)
+        said = descended(student, context, _rows(conditions, how.draws), noise)
+        return distil_loss(student, past.repeat(how.draws, 1, 1), said, target, how)
+
+
+def taught(
+    teacher: Follower, past: Tensor, conditions: Conditions, scales: Tensor, noise: Tensor, sampler: SamplerConfig
+) -> Tensor:
+    """Where the teacher's guided ladder ends (D * B, F, L) from ``noise`` (D * B, F, L) for each of B windows."""
+    denoiser, config, draws = teacher.denoiser, teacher.config, len(noise) // len(past)
+    context = denoiser.prepare(past, conditions, _nothing_hidden(past)).repeated(draws)
+    hidden = past.new_ones(len(past))
+    guided = bool(scales.any())
+    blind = denoiser.prepare(past, conditions, Drop(hidden, hidden, hidden)).repeated(draws) if guided else context
+    asked, repeated = scales.repeat(draws, 1, 1), _rows(conditions, draws)
+
+    def predict(x: Tensor, t: Tensor) -> Tensor:
+        conditional = denoiser.step(x, t, context, repeated)
+        return guide(conditional, denoiser.step(x, t, blind, repeated), asked) if guided else conditional
+
+    x = start(sampler, torch.zeros_like(noise), noise, config.steps)
+    return sample(predict, x, ladder(sampler, config.plan, config.steps)).float()
+
+
+def descended(student: Follower, context: Context, conditions: Conditions, noise: Tensor) -> list[Tensor]:
+    """What the student says (B, F, L) at each rung of its own ladder, the next rung following from what it said."""
+    config, said = student.config, []
+    x = start(config.sampler, torch.zeros_like(noise), noise, config.steps)
+    for rung in ladder(config.sampler, config.plan, config.steps):
+        said.append(student.denoiser.step(x, rung.level[None].to(x.dtype), context, conditions).float())
+        x = rung.keep[:, None] * x + rung.clean[:, None] * said[-1].detach()
+    return said
+
+
+def distil_loss(
+    student: Follower, past: Tensor, said: list[Tensor], target: Tensor, how: DenoiserTraining
+) -> tuple[Tensor, dict[str, float]]:
+    """How far all rungs are from the teacher's end in latents, and the last one in decoded frames, too."""
+    importance = target.new_tensor(how.token_weights)[: target.shape[1]]
+    weights = (importance / importance.mean()).expand(len(target), -1)
+    terms = {f"call{n + 1}": latent_loss(x0, target, weights, how.level_weights) for n, x0 in enumerate(said)}
+    codec, n, f = student.codec, how.decode_tokens, student.config.token_frames
+    with exact(target.device):
+
+        def frames(plan: Tensor) -> Tensor:
+            joined = torch.cat([past[:, -LEAD_IN:], plan[:, :n]], dim=1)
+            return codec.decode_step(joined, codec.initial_cache(len(plan)))[0][:, LEAD_IN * f :]
+
+        with torch.no_grad():
+            real = frames(target)
+            real = torch.cat([real[..., : FOLLOWER_CONTACT.start], real[..., FOLLOWER_CONTACT].sigmoid()], dim=-1)
+        decoded = torch.stack(list(frame_losses(frames(said[-1]), real, codec.frame_norm).values())).sum()
+    terms["frames"] = how.decode_weight * decoded
+    return torch.stack(list(terms.values())).sum(), {name: float(term.detach()) for name, term in terms.items()}
+
+
+def _nothing_hidden(past: Tensor) -> Drop:
+    kept = past.new_zeros(len(past))
+    return Drop(kept, kept, kept)
+
+
+def _rows(conditions: Conditions, many: int) -> Conditions:
+    return Conditions(*(value.repeat(many, *([1] * (value.dim() - 1))) for value in conditions))
+
+
+class Distiller(Trainer):
+    """The trainer with another lesson: it judges, keeps the best weights, stops and goes on as the trainer does."""
+
+    def __init__(
+        self,
+        folder: Path,
+        teacher: Follower,
+        corpus: Corpus,
+        settings: Settings,
+        what: Distillation,
+        group: Group | None = None,
+        bank: Bank | None = None,
+    ) -> None:
+        self.what = what
+        student = grown(teacher, settings.follower)
+        student.memory.requires_grad_(False)
+        self.teacher = teacher.eval().requires_grad_(False).to((group or Group()).device)
+        super().__init__(folder, student, corpus, settings.schedule, settings.how, settings.seed, group, bank)
+
+    def _objective(self) -> nn.Module:
+        values = None if self.bank is None else torch.from_numpy(self.bank.values).to(self.group.device)
+        lesson = Lesson(self.follower, self.teacher, self.how, self.what, values)
+        if self.group.size == 1:
+            return lesson
+        return DistributedDataParallel(lesson, find_unused_parameters=True, broadcast_buffers=False)
+
+
+def student_config(teacher: FollowerConfig, calls: int) -> FollowerConfig:
+    """The teacher's configuration with the guidance folded in and ``calls`` calls a tick."""
+    denoiser = replace(teacher.denoiser, folded_guidance=True, dropout=0.0)
+    sampler = replace(teacher.sampler, kind="ddim", calls=calls)
+    return replace(teacher, denoiser=denoiser, sampler=sampler)
+
+
+def distil(
+    folder: Path,
+    teacher_folder: Path,
+    corpus: Corpus,
+    *,
+    calls: int = 2,
+    what: Distillation | None = None,
+    how: DenoiserTraining = LEARNING,
+    schedule: Schedule = SCHEDULE,
+    seed: int = 0,
+    multiply: Multiplication | None = None,
+    progress: Progress | None = None,
+    device: torch.device | str = "cpu",
+) -> Path:
+    """Distil the follower of ``teacher_folder`` into ``folder``; returns the folder of the best weights.
+
+    A folder that holds a checkpoint is gone on with. InputError when its settings or its teacher were others, or when
+    the teacher is a student itself.
+    """
+    teacher, what = load_follower(teacher_folder), what or Distillation()
+    if teacher.config.denoiser.folded_guidance:
+        raise InputError(f"{teacher_folder}: expected a follower that was trained, got a distilled one. Give its run.")
+    config = student_config(teacher.config, calls)
+    release = read_release(teacher_folder)
+    how = replace(how, references=max(how.references, 0.5)) if release.bank else how
+    schedule = replace(schedule, sampler=config.sampler, leak=release.root_leak)
+    settings = Settings(seed, config, multiply or Multiplication(), how=how, schedule=schedule)
+    origin: dict[str, Any] = {"start": weights_digest(teacher_folder / WEIGHTS_FILE), "distillation": asdict(what)}
+    with joined(torch.device(device)) as group:
+        if group.leads and (folder / CHECKPOINT_FILE).is_file() and (folder / SETTINGS_FILE).is_file():
+            check_settings(folder, settings, origin)
+        elif group.leads:
+            write_settings(folder, settings, origin)
+        group.wait()
+        bank = bank_of_run(folder, teacher_folder / release.bank, teacher.codec, config) if release.bank else None
+        distiller = Distiller(folder, teacher, corpus, settings, what, group, bank)
+        if (folder / CHECKPOINT_FILE).is_file():
+            distiller.resume()
+        distiller.run(progress or Progress())
+    return folder / BEST_FOLDER
