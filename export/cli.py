@@ -3,6 +3,7 @@
     duet-lab prepare  --data DATA
     duet-lab choreograph --seconds 60 --seed 7 --out couple.npz
     duet-lab train    --data DATA --out runs/salsa
+    duet-lab bank     runs/salsa
     duet-lab ablate   --data DATA --out runs/ablation
     duet-lab export   runs/salsa --out followers/salsa-s --data DATA
     duet-lab verify   runs/salsa --follower followers/salsa-s
@@ -22,7 +23,19 @@ from rich.console import Console
 
 from duet import __version__
 from duet.errors import DuetError
-from export.commands import ablate, choreograph, evaluate, export, forecast, generate, prepare, stress, train, verify
+from export.commands import (
+    ablate,
+    bank,
+    choreograph,
+    evaluate,
+    export,
+    forecast,
+    generate,
+    prepare,
+    stress,
+    train,
+    verify,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"duet-lab {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (prepare, choreograph, train, ablate, export, verify, evaluate, forecast, stress, generate):
+    for command in (prepare, choreograph, bank, train, ablate, export, verify, evaluate, forecast, stress, generate):
         command.add(commands)
     return parser
 

@@ -45,12 +45,19 @@ class TrainingBars(TrainingProgress):
         super().__init__(console)
         self._bars = bars(console)
         self._codec = self._bars.add_task("codec", total=codec_steps, note="")
+        self._bank: TaskID | None = None
         self._follower: TaskID | None = None
         self._bars.start()
 
     def codec(self, numbers: dict[str, float]) -> None:
         """Numbers of the first stage."""
         self._bars.update(self._codec, completed=numbers["step"], note=_short(numbers, ("val_mm",)))
+
+    def bank(self, done: int, of: int) -> None:
+        """Couples of the bank of reference dances are made."""
+        if self._bank is None:
+            self._bank = self._bars.add_task("bank", total=of, note="")
+        self._bars.update(self._bank, completed=done)
 
     def step(self, step: int, steps: int, numbers: dict[str, float]) -> None:
         """One step of the second stage was made."""

@@ -2,11 +2,13 @@
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
 from duet.errors import InputError
 from duet.features import Placement
+from duet.files import written_whole
 from export.commands.command_line import BEST_FOLDER
 from export.settings_text import settable
 from models.config import PRESETS
@@ -14,6 +16,7 @@ from models.data.corpus import STYLES
 from models.data.pairs import CMU_DATA
 from models.data.sequences import DELAYS_FRAMES
 from models.release import Release
+from models.training.bank_stage import BANK_FILE
 from models.training.settings import FREE, Settings, flat, plain, read_settings
 
 LIMITS = """\
@@ -23,7 +26,11 @@ dance, expect it to sway, drift or repeat itself. Fingers and faces are not move
 
 def describe_run(run: Path, name: str, *, results: str = "", limits: str = LIMITS) -> Release:
     """Write down beside a run's best weights what contract and model card need, all of it from the run itself."""
-    values = read_settings(run)
+    values, bank = read_settings(run), ""
+    if values["how"].get("references"):
+        bank = BANK_FILE
+        with written_whole(run / BEST_FOLDER / BANK_FILE) as part:
+            shutil.copyfile(run / BANK_FILE, part)
     release = Release(
         name=name,
         style=tuple(float(i == STYLES.index("recorded")) for i in range(values["follower"]["style_width"])),
@@ -34,6 +41,7 @@ def describe_run(run: Path, name: str, *, results: str = "", limits: str = LIMIT
         licence="Apache-2.0 (weights). The recordings are free for use in research and commercial projects worldwide.",
         command=recipe(values, name),
         seeds=(values["seed"],),
+        bank=bank,
         results=results,
         limits=limits,
     )
@@ -59,6 +67,7 @@ def _commands(values: dict[str, Any], out: str, name: str) -> list[str]:
             words += [option, f"{out}-1"]
             known = origin.get(f"{source}_settings")
             before = _commands(known, f"{out}-1", "") if known else []
+    words += ["--bank", "BANK"] if origin.get("bank") else []
     config = PRESETS[preset]
     usual = flat(plain(Settings(follower=config)))
     usual |= {key.replace("follower.", "schedule."): v for key, v in usual.items() if "follower.sampler" in key}

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from duet.contract import CONTRACT_FILE, FollowerContract, GraphSpec, TensorSpec, sha256_of
+from duet.errors import InputError
 from duet.features import LAYOUT_VERSION
 from duet.music import MUSIC_LAYOUT
 from duet.skeleton import BODY
@@ -25,6 +26,7 @@ from export.card import CARD_FILE, model_card
 from export.verify import LEAST_SECONDS, Parity, measure
 from models.follower import Follower, Role
 from models.release import Release
+from models.training.bank_stage import fitting_bank
 
 OPSET = 20
 FORMAT = "duet-follower-graph/1"
@@ -47,6 +49,7 @@ def export_follower(
     follower, so a broken export is never played. FollowerError says what did not hold.
     """
     follower = follower.eval()
+    origin = "" if bank is None else _bank_origin(bank, follower)
     out.mkdir(parents=True, exist_ok=True)
     (out / CONTRACT_FILE).unlink(missing_ok=True)
     graphs = write_graphs(follower, out, progress)
@@ -55,10 +58,20 @@ def export_follower(
     progress(f"verify {seconds:.0f} s")
     parity = measure(follower, out, graphs, seconds=seconds)
     parity.require(out, "Train again, or look for the part that does not export faithfully.")
-    contract = _contract(follower, release, graphs, parity, out / bank.name if bank else None)
+    contract = _contract(follower, release, graphs, parity, out / bank.name if bank else None, origin)
     (out / CARD_FILE).write_text(model_card(follower, release, contract, parity))
     (out / CONTRACT_FILE).write_text(contract.to_json())
     return contract, parity
+
+
+def _bank_origin(bank: Path, follower: Follower) -> str:
+    """Where the dances of ``bank`` come from; InputError when the follower has no use for it."""
+    if not follower.config.denoiser.references:
+        raise InputError(
+            f"{bank}: expected a follower that learned from references, got one that did not. "
+            "Train it with --set how.references=0.6, or export it without a bank."
+        )
+    return fitting_bank(bank, follower.codec, follower.config).origin
 
 
 def write_graphs(follower: Follower, out: Path, progress: Progress = lambda _: None) -> tuple[GraphSpec, ...]:
@@ -160,6 +173,7 @@ def _contract(
     graphs: tuple[GraphSpec, ...],
     parity: Parity,
     bank: Path | None,
+    origin: str,
 ) -> FollowerContract:
     config = follower.config
     frames = next(spec for graph in graphs for spec in graph.outputs if spec.name == "frames")
@@ -193,6 +207,7 @@ def _contract(
             "normalisation": "inside the graphs: every input and output is in the units of duet.features",
             "plan": "continuous latents, never snapped to the codec's grid",
             "sampler": f"{config.sampler.kind}, {config.sampler.calls} calls a tick",
+            **({"bank": origin} if origin else {}),
             **parity.notes(),
         },
     )

@@ -51,6 +51,9 @@ def add(commands: Commands) -> None:
         "--from", dest="start", type=Path, metavar="RUN", help="begin with the weights and the codec of another run"
     )
     command.add_argument("--codec", type=Path, metavar="RUN", help="take the codec of another run")
+    command.add_argument(
+        "--bank", type=Path, metavar="FILE", help="reference dances to learn from, with --set how.references=0.6"
+    )
     add_settings(command)
     add_machine(command)
 
@@ -94,6 +97,11 @@ def run(options: argparse.Namespace, console: Console) -> None:
     codec = options.codec / CODEC_FILE if options.codec is not None and options.codec.is_dir() else options.codec
     if start is not None and codec is not None:
         raise InputError("--codec: expected it without --from, which brings its own, got both. Leave one out.")
+    if options.bank is not None and settings.how.references <= 0.0:
+        raise InputError(
+            "--bank: expected how.references above 0 with it, got 0: it would not be used. "
+            "Add --set how.references=0.6, or leave the bank out."
+        )
     data = data_of(options)
     check_resumable(options.out, settings)
     console = console if printing() else Console(quiet=True)
@@ -103,8 +111,8 @@ def run(options: argparse.Namespace, console: Console) -> None:
     try:
         best = train(
             options.out, corpus, settings.follower, schedule=settings.schedule, how=settings.how, seed=settings.seed,
-            codec=codec, start=start, codec_training=settings.codec, multiply=settings.multiply, device=device,
-            progress=progress,
+            codec=codec, start=start, bank=options.bank, codec_training=settings.codec, multiply=settings.multiply,
+            device=device, progress=progress,
         )  # fmt: skip
     finally:
         progress.stop()

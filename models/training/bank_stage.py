@@ -2,7 +2,8 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from duet.retrieval import Bank
 from models.codec import Codec
 from models.config import FollowerConfig
 from models.data.bank import CHOREOGRAPHED, couples_in_code, make_bank, remember
-from models.data.pairs import Pair
+from models.data.beats import step_beats
+from models.data.pairs import Pair, load_pairs
 
 BANK_FILE = "bank.npz"
 COUPLES, COUPLE_S, SEED = 72, 40.0, 2024
@@ -59,6 +61,20 @@ def choreographed_bank(
     """A bank of couples that dance in code: the one that may ship."""
     origin = f"{couples} couples of {seconds:g} s {CHOREOGRAPHED}, seed {seed}"
     return bank_of_pairs(couples_in_code(couples, seconds, seed, config.fps, report), codec, config, origin)
+
+
+def recorded_bank(data: Path, codec: Codec, config: FollowerConfig, *, report: Report = no_report) -> Bank:
+    """A bank of the recorded training couples under ``data`` and their mirror images: for those who have that data."""
+    pairs = load_pairs(data, "train")
+    return bank_of_pairs(_with_mirrors(pairs, report), codec, config, f"{len(pairs)} recorded couples")
+
+
+def _with_mirrors(pairs: list[Pair], report: Report) -> Iterator[Pair]:
+    for done, pair in enumerate(pairs):
+        known = replace(pair, beats_s=step_beats(pair))
+        yield known
+        yield known.mirrored()
+        report(done + 1, len(pairs))
 
 
 def fitting_bank(path: Path, codec: Codec, config: FollowerConfig) -> Bank:

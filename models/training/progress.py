@@ -31,6 +31,11 @@ class Progress:
         """Numbers of the first stage."""
         self._line("codec", numbers)
 
+    def bank(self, done: int, of: int) -> None:
+        """Couples of the bank of reference dances are made."""
+        if done == of:
+            self._line("bank", {"couples": float(of)})
+
     def step(self, step: int, steps: int, numbers: dict[str, float]) -> None:
         """One step of the second stage was made."""
         if step % self.every == 0:

@@ -124,7 +124,7 @@ def prepared(
     bank = None
     if s.how.references > 0.0:
         if group.leads:
-            bank_of_run(folder, sources.bank, follower.codec, follower.config)
+            bank_of_run(folder, sources.bank, follower.codec, follower.config, progress.bank)
         group.wait()
         bank = bank_of_run(folder, sources.bank, follower.codec, follower.config)
     trainer = Trainer(folder, follower, corpus, s.schedule, s.how, s.seed, group, bank, keep_best=not s.hide)
@@ -146,6 +146,8 @@ def _freeze(folder: Path, corpus: Corpus, settings: Settings, sources: Sources) 
         origin[name] = None if path is None else weights_digest(path)
         if path is not None and (known := _settings_beside(path)) is not None:
             origin[f"{name}_settings"] = known
+    if sources.bank is not None:
+        origin["bank"] = weights_digest(sources.bank)
     if begun(folder) and (folder / SETTINGS_FILE).is_file():
         check_settings(folder, settings, origin)
     else:

@@ -1,13 +1,16 @@
 """One run with random weights, exported once by the command for all tests here."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from duet.bank_file import save_bank
 from export.cli import main
 from models.config import XS
 from models.follower import random_follower, save_follower
 from models.release import Release
+from models.training.bank_stage import choreographed_bank
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +34,11 @@ def release() -> Release:
 def run(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run's folder as training leaves it."""
     folder = tmp_path_factory.mktemp("run")
-    save_follower(random_follower(XS), folder / "best")
+    follower = random_follower(replace(XS, denoiser=replace(XS.denoiser, references=True)))
+    save_follower(follower, folder / "best")
     release.write(folder / "best")
-    (folder / "best" / "bank.npz").write_bytes(b"made by this project")
+    bank = choreographed_bank(follower.codec, follower.config, couples=2, seconds=8.0)
+    save_bank(bank, folder / "best" / release.bank)
     return folder
 
 
