@@ -10,6 +10,8 @@
     duet-lab evaluate followers/salsa-s --data DATA
     duet-lab forecast --data DATA
     duet-lab stress   followers/salsa-s --data DATA
+    duet-lab distil   runs/salsa --out runs/salsa-fast
+    duet-lab calls    runs/salsa --student runs/salsa-fast
     duet-lab generate runs/salsa --leader take.bvh --music song.ogg --out couple.npz
 
 DATA is the folder that holds the recorded couples (see the README); the variable DUET_DATA names it once and for all.
@@ -26,7 +28,9 @@ from duet.errors import DuetError
 from export.commands import (
     ablate,
     bank,
+    calls,
     choreograph,
+    distil,
     evaluate,
     export,
     forecast,
@@ -70,7 +74,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"duet-lab {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (prepare, choreograph, bank, train, ablate, export, verify, evaluate, forecast, stress, generate):
+    for command in (
+        prepare,
+        choreograph,
+        bank,
+        train,
+        ablate,
+        export,
+        verify,
+        evaluate,
+        distil,
+        calls,
+        forecast,
+        stress,
+        generate,
+    ):
         command.add(commands)
     return parser
 

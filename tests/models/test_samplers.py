@@ -67,6 +67,45 @@ def test_second_order_needs_fewer_calls():
     assert abs(1 - spread(SamplerConfig("dpm", 6))) < abs(1 - spread(SamplerConfig("ddim", 8)))
 
 
+@pytest.mark.parametrize("calls", [2, 8, 50])
+def test_ddim_goes_through_every_pair_of_levels(calls: int):
+    """Each rung written as predicted noise: x_s = sqrt(a_s) x0 + sqrt(1 - a_s) (x_t - sqrt(a_t) x0) / sqrt(1 - a_t)."""
+    config = SamplerConfig("ddim", calls)
+    rungs, power = ladder(config, 1, STEPS), alpha_bar(STEPS)
+    visited = [int(rung.level) for rung in rungs]
+    assert visited == [round(STEPS * (1 - i / calls)) - 1 for i in range(calls)]
+    x, x0 = torch.tensor(0.7, dtype=torch.float64), torch.tensor(-0.4, dtype=torch.float64)
+    for rung, t, s in zip(rungs, visited, [*visited[1:], None], strict=True):
+        a_t, a_s = power[t], power[s] if s is not None else torch.ones(())
+        noise = (x - a_t.sqrt() * x0) / (1 - a_t).sqrt()
+        wanted = float(a_s.sqrt() * x0 + (1 - a_s).sqrt() * noise)
+        assert float(rung.keep * x + rung.clean * x0) == pytest.approx(wanted, rel=1e-4, abs=1e-5)
+        assert float(rung.before) == 0.0
+
+
+def test_dpm_is_the_published_step_between_a_first_and_a_last_of_first_order():
+    """arXiv 2211.01095 with x0: h = lambda_s - lambda_t, x_s = s_s/s_t x - a_s (e^-h - 1) D, D over two predictions."""
+    config = SamplerConfig("dpm", 6)
+    rungs, power = ladder(config, 1, STEPS), alpha_bar(STEPS)
+    visited = [int(rung.level) for rung in rungs]
+    assert visited[0] == 979
+    log_snr = 0.5 * (power / (1 - power)).log()
+    gaps = log_snr[visited].diff()
+    assert float(gaps.max() / gaps.min()) < 1.1  # evenly in log signal-to-noise, as far as whole levels allow
+    assert float(rungs[0].before) == 0.0 and float(rungs[-1].before) == 0.0
+    x, now, before = 0.7, -0.4, 0.3
+    for n in range(1, len(rungs) - 1):
+        t, s = visited[n], visited[n + 1]
+        h, former = float(log_snr[s] - log_snr[t]), float(log_snr[t] - log_snr[visited[n - 1]])
+        r = former / h
+        mixed = (1 + 1 / (2 * r)) * now - before / (2 * r)
+        sigma, signal = (1 - power).sqrt(), power.sqrt()
+        wanted = float(sigma[s] / sigma[t]) * x - float(signal[s]) * math.expm1(-h) * mixed
+        rung = rungs[n]
+        made = float(rung.keep) * x + float(rung.clean) * now + float(rung.before) * before
+        assert made == pytest.approx(wanted, rel=1e-4)
+
+
 def test_dpm_without_history_is_ddim():
     """One update of first order is the same formula, written in log signal-to-noise or in signal power."""
     config = SamplerConfig("dpm", 2)
