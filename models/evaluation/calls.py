@@ -94,7 +94,7 @@ def _danced(
 
 
 @torch.no_grad()
-def tick_seconds(dancer: Dancer, repeats: int = 15) -> float:
+def tick_seconds(dancer: Dancer, repeats: int = 40) -> float:
     """Least time of a whole unguided tick of one performance: what else runs on the machine only ever adds."""
     partner = TorchPartner(dancer.follower, dancer.sampler)
     shapes = partner.follower.input_shapes()

@@ -112,7 +112,7 @@ def test_a_student_comes_nearer_to_its_teacher_and_its_memory_stays(
     memory = {name: value.clone() for name, value in student.memory.state_dict().items()}
     lesson = Lesson(student, teacher, HOW, WHAT, None)
     torch.manual_seed(0)
-    losses = []
+    losses, parts = [], {}
     for _ in range(20):
         loss, parts = lesson([("", batch, 1.0)])
         distiller.optimiser.zero_grad()
