@@ -19,6 +19,7 @@ from duet.beats import MusicListener
 from duet.clock import Clock
 from duet.errors import DeviceError, StaleFrame
 from duet.frames import MusicFrame
+from duet.tempo_override import TempoOverride
 from realtime.health import Health
 from realtime.music_input import DeviceMusic
 from realtime.music_player import FileMusic, GrooveMusic, RecordedMusic
@@ -34,10 +35,14 @@ STEP_S = 1.0 / 120.0
 
 
 class MusicEar:
-    """Listens to ``source``; keeps the newest ``history_frames`` frames."""
+    """Listens to ``source``; keeps the newest ``history_frames`` frames.
+
+    A beat that is given to ``override`` (tapped, from MIDI clock, over OSC) replaces the one that is heard.
+    """
 
     def __init__(self, source: MusicSource, *, history_frames: int = 300) -> None:
         self.source = source
+        self.override = TempoOverride()
         self._history_frames = history_frames
         self._history: tuple[MusicFrame, ...] = ()
         self._new: deque[MusicFrame] = deque(maxlen=history_frames)
@@ -76,7 +81,8 @@ class MusicEar:
         """Listen to what sounded up to ``until_s`` and publish the frames it completed."""
         begun = time.perf_counter()
         block = self.source.read(until_s)
-        frames = [] if block is None else self._listener.push(block.samples, block.time_s)
+        heard = [] if block is None else self._listener.push(block.samples, block.time_s)
+        frames = [self.override.apply(frame) for frame in heard]
         if frames:
             self._new.extend(frames)
             self._history = (*self._history, *frames)[-self._history_frames :]
