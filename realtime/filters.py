@@ -34,12 +34,17 @@ class OneEuro:
     ``velocity_cutoff_hz`` the smoothing of the speed itself and ``lead_s`` how far ahead along the
     velocity the output looks. With 3 and 10, a sway of 1.5 Hz lags about 20 ms; ``lead_s`` of that
     size cancels it.
+
+    Measurement noise has a speed of its own, which would hold the filter open at rest: speeds below ``still_m_s``
+    count as none, neither for the cut-off nor for looking ahead. Every number may be a tuple, one for each element
+    along the last axis.
     """
 
-    min_cutoff_hz: float = 3.0
-    beta: float = 10.0
-    velocity_cutoff_hz: float = 3.0
-    lead_s: float = 0.0
+    min_cutoff_hz: float | tuple[float, ...] = 3.0
+    beta: float | tuple[float, ...] = 10.0
+    velocity_cutoff_hz: float | tuple[float, ...] = 3.0
+    lead_s: float | tuple[float, ...] = 0.0
+    still_m_s: float | tuple[float, ...] = 0.0
 
     def start(self, x: Array, time_s: float) -> OneEuroState:
         """The state of a filter that has seen ``x`` only, at rest."""
@@ -57,18 +62,52 @@ class OneEuro:
         elapsed_s = time_s - state.time_s
         if elapsed_s <= 0.0:
             return state, self.predict(state, state.time_s)
-        keep = _smoothing(self.velocity_cutoff_hz, elapsed_s)
+        keep = _smoothing(np.asarray(self.velocity_cutoff_hz), elapsed_s)
         velocity = state.velocity + keep * ((x - state.sample) / elapsed_s - state.velocity)
-        gain = _smoothing(self.min_cutoff_hz + self.beta * np.abs(velocity), elapsed_s)
+        opening = np.asarray(self.beta) * np.abs(self._moving(velocity))
+        gain = _smoothing(np.asarray(self.min_cutoff_hz) + opening, elapsed_s)
         value = state.value + gain * (x - state.value)
         state = OneEuroState(time_s, np.array(x, dtype=np.float64), value, velocity)
         return state, self.predict(state, time_s)
 
     def predict(self, state: OneEuroState, time_s: float) -> Array:
         """The value at ``time_s`` (now or a little later) by constant velocity, look-ahead included."""
-        return state.value + state.velocity * (time_s - state.time_s + self.lead_s)
+        ahead_s = np.asarray(self.lead_s) + (time_s - state.time_s)
+        return state.value + self._moving(state.velocity) * ahead_s
+
+    def _moving(self, velocity: Array) -> Array:
+        """What of a velocity is motion: nothing below ``still_m_s``, the rest above it."""
+        return np.sign(velocity) * np.maximum(np.abs(velocity) - np.asarray(self.still_m_s), 0.0)
 
 
-def _smoothing(cutoff_hz: float | Array, elapsed_s: float) -> float | Array:
+def _smoothing(cutoff_hz: Array, elapsed_s: float) -> Array:
     """Weight of the new sample in a first-order low-pass of ``cutoff_hz`` after ``elapsed_s``."""
     return 1.0 / (1.0 + 1.0 / (2.0 * np.pi * cutoff_hz * elapsed_s))
+
+
+@dataclass(frozen=True)
+class Smoothing:
+    """How hard a body is smoothed: its points relative to the hips, and where it stands (x, y, depth)."""
+
+    points: OneEuro
+    place: OneEuro
+
+
+STAGE = Smoothing(
+    points=OneEuro(min_cutoff_hz=1.0, beta=14.0, lead_s=0.018, still_m_s=0.18),
+    # Depth is measured several times worse than the rest, and dancers change it more slowly.
+    place=OneEuro(min_cutoff_hz=(1.0, 1.0, 0.4), beta=8.0, lead_s=0.03, still_m_s=(0.12, 0.12, 0.27)),
+)
+"""What the stage is played with: quiet at rest, no lag worth the name in motion (``duet calibrate tracking``)."""
+SMOOTHINGS = {
+    "none": Smoothing(OneEuro(min_cutoff_hz=1e6, beta=0.0), OneEuro(min_cutoff_hz=1e6, beta=0.0)),
+    "light": Smoothing(
+        OneEuro(min_cutoff_hz=3.0, beta=10.0, lead_s=0.012), OneEuro(min_cutoff_hz=2.0, beta=6.0, lead_s=0.02)
+    ),
+    "stage": STAGE,
+    "calm": Smoothing(
+        OneEuro(min_cutoff_hz=0.6, beta=8.0, lead_s=0.02, still_m_s=0.25),
+        OneEuro(min_cutoff_hz=(0.6, 0.6, 0.25), beta=6.0, lead_s=0.03, still_m_s=(0.15, 0.15, 0.3)),
+    ),
+}
+"""By name, the lightest first: what each costs in lag and saves in jitter is for a table to show."""

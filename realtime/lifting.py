@@ -24,7 +24,7 @@ from duet.rotations import (
 )
 from duet.skeleton import BODY, FEET
 from realtime import pose_ik
-from realtime.filters import OneEuro, OneEuroState
+from realtime.filters import STAGE, OneEuroState, Smoothing
 from realtime.landmarks import HIPS, SHOULDERS, Landmarks, joint_visibility, upright
 from realtime.placement import Floor, Lens, Mark, StageMap, locate
 from realtime.proportions import Proportions
@@ -33,8 +33,6 @@ HOLD_S = 0.5
 """After so long without a measurement the leader is lost."""
 _COAST_S = 0.15
 _COAST_MAX_M_S = 2.0
-_POINT_FILTER = OneEuro(min_cutoff_hz=3.0, beta=10.0, lead_s=0.012)
-_ROOT_FILTER = OneEuro(min_cutoff_hz=2.0, beta=6.0, lead_s=0.02)
 # Faster than a dancer: whole body relative to the hips, one limb, the root, a turn.
 _BODY_MAX_M_S, _LIMB_MAX_M_S, _ROOT_MAX_M_S, _TURN_MAX_RAD_S = 6.0, 15.0, 6.0, 25.0
 _LEAP_M, _LEAP_RAD = 0.3, 1.2
@@ -97,8 +95,10 @@ class Lifter:
         stage: StageMap | None = None,
         height_m: float | None = None,
         resume: LeaderFrame | None = None,
+        smoothing: Smoothing = STAGE,
     ) -> None:
         """``resume``: the frame shown last by a tracker that went away; the body glides on from there."""
+        self._smoothing = smoothing
         self._lens = lens or Lens()
         self._stage = stage or StageMap()
         self._room_from_camera = self._lens.room_from_camera
@@ -166,8 +166,8 @@ class Lifter:
             wanted = seen.points.value + trust[:, None] * (wanted - seen.points.value)
             wanted = _within(wanted, seen.points.value, _LIMB_MAX_M_S * elapsed_s)
             place = _within(place, seen.place.value, _ROOT_MAX_M_S * elapsed_s)
-        point_state, smooth = _POINT_FILTER.step(seen.points if seen else None, wanted, time_s)
-        place_state, centre = _ROOT_FILTER.step(seen.place if seen else None, place, time_s)
+        point_state, smooth = self._smoothing.points.step(seen.points if seen else None, wanted, time_s)
+        place_state, centre = self._smoothing.place.step(seen.place if seen else None, place, time_s)
         self._seen = _Seen(time_s, point_state, place_state, heading)
         rotations, pelvis = pose_ik.solve(self._skeleton, smooth, trust, self._proportions.size)
         root = centre + pelvis

@@ -1,4 +1,4 @@
-"""The ``duet`` command: demo, play, devices, doctor."""
+"""The ``duet`` command: demo, play, calibrate, devices, doctor."""
 
 import argparse
 import signal
@@ -11,6 +11,7 @@ from types import FrameType
 
 from duet import __version__
 from duet.errors import DuetError, InputError
+from ui.calibrate import add_tracking
 from ui.options import LeaderOptions, Output
 
 _FOLLOWERS = Path(__file__).resolve().parents[1] / "followers"
@@ -87,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_play(commands)
     devices = commands.add_parser("devices", help="list cameras and sound devices", description=_devices.__doc__)
     devices.set_defaults(run=_devices)
+    calibrate = commands.add_parser("calibrate", help="measure what seeing and hearing cost here")
+    kinds = calibrate.add_subparsers(title="what to measure", metavar="WHAT", required=True)
+    add_tracking(kinds)
     doctor = commands.add_parser("doctor", help="check what works here", description=_doctor.__doc__)
     doctor.set_defaults(run=_doctor)
     return parser

@@ -1,0 +1,128 @@
+"""``duet calibrate``: what this machine's senses cost, measured; see each command's own help."""
+
+import argparse
+import math
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from duet.errors import InputError
+
+if TYPE_CHECKING:
+    from duet.frames import LeaderFrame
+    from realtime.steadiness import Jitter, Steadiness
+
+_RATES_FPS = (5.0, 30.0, 60.0, 120.0)
+_TRACKING = """\
+Noise of 8 mm (per axis, every landmark, every picture) goes through gates, filters and inverse kinematics as a
+camera's would. Printed are the jitter of somebody standing still (mm rms per axis, all joints; aim: 3) and the lag
+added to an arm that swings at 1.5 Hz (ms; aim: 33), at several picture rates, and what lighter and calmer smoothing
+would cost. With --camera a real one is measured, too: stand still, the whole body in the picture.
+
+examples:
+  duet calibrate tracking                       the filters by themselves, nothing attached
+  duet calibrate tracking --camera 0            and you, standing still, for ten seconds
+  duet calibrate tracking --camera still.mp4    a video of somebody who stands
+"""
+
+
+def add_tracking(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Describe ``calibrate tracking`` to the parser."""
+    tracking = kinds.add_parser(
+        "tracking",
+        help="jitter at rest and lag in motion",
+        description="Measure how steady and how late tracking is.",
+        epilog=_TRACKING,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    tracking.add_argument("--camera", metavar="N|VIDEO", help="also measure a camera (its number), a video or a URL")
+    tracking.add_argument("--seconds", type=float, default=10.0, metavar="N", help="stand still so long (default 10)")
+    tracking.add_argument("--noise", type=float, default=8.0, metavar="MM", help="of the landmarks (default 8)")
+    tracking.set_defaults(run=_tracking)
+
+
+def camera_source(text: str) -> str:
+    """``camera:N`` for a bare number; everything else as it is."""
+    return f"camera:{text}" if text.isdecimal() else text
+
+
+def _tracking(arguments: argparse.Namespace) -> int:
+    if not (math.isfinite(arguments.noise) and 0.0 <= arguments.noise <= 50.0):
+        raise InputError(f"--noise: expected 0 to 50 mm, got {arguments.noise:g}. The pose model's is near 8.")
+    if not 5.0 <= arguments.seconds <= 600.0:
+        raise InputError(f"--seconds: expected 5 to 600, got {arguments.seconds:g}.")
+    console = Console()
+    frames = _watch(console, camera_source(arguments.camera), arguments.seconds) if arguments.camera else []
+    good = _print_filters(console, 1e-3 * arguments.noise)
+    if frames:
+        from realtime.steadiness import rest_jitter
+
+        console.print(_sentence(rest_jitter(frames)))
+    return 0 if good else 1
+
+
+def _print_filters(console: Console, noise_m: float) -> bool:
+    """Both tables; whether the aims hold at 30 fps."""
+    from realtime.filters import SMOOTHINGS
+    from realtime.steadiness import JITTER_GOAL_MM, LAG_GOAL_MS, measure
+
+    rates = _table(f"smoothing of the stage, noise {1e3 * noise_m:g} mm", "fps")
+    trade = _table("what lighter and calmer smoothing would cost, 30 fps", "smoothing")
+    good = True
+    with console.status("swinging arms") as status:
+        for fps in _RATES_FPS:
+            status.update(f"swinging arms at {fps:g} fps")
+            found = measure(fps, noise_m)
+            rates.add_row(f"{fps:g}", *_cells(found))
+            if fps == 30.0:
+                good = found.is_good
+        for name, smoothing in SMOOTHINGS.items():
+            status.update(f"swinging arms, smoothing {name}")
+            trade.add_row(name, *_cells(measure(30.0, noise_m, smoothing)))
+    console.print(rates)
+    console.print(trade)
+    verdict = "[green]both aims hold" if good else "[yellow]the aims do not hold together"
+    console.print(f"{verdict} at 30 fps[/] (still {JITTER_GOAL_MM:g} mm, lag {LAG_GOAL_MS:g} ms)")
+    return good
+
+
+def _table(title: str, first: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for name in (first, "still mm", "worst joint mm", "arm lag ms", "arm size", "sway lag ms", "depth lag ms"):
+        table.add_column(name, justify="left" if name == "smoothing" else "right")
+    return table
+
+
+def _cells(found: "Steadiness") -> tuple[str, ...]:
+    return (
+        f"{found.rest.body_mm:.1f}",
+        f"{found.rest.worst_mm:.1f}",
+        f"{found.swing_lag_ms:.0f}",
+        f"{found.swing_gain:.2f}",
+        f"{found.sway_lag_ms:.0f}",
+        f"{found.depth_lag_ms:.0f}",
+    )
+
+
+def _sentence(jitter: "Jitter") -> str:
+    return (
+        f"camera: still {jitter.body_mm:.1f} mm rms, pose alone {jitter.pose_mm:.1f} mm, "
+        f"worst {jitter.worst_joint.replace('_', ' ')} {jitter.worst_mm:.1f} mm"
+    )
+
+
+def _watch(console: Console, source: str, seconds: float) -> "list[LeaderFrame]":
+    """Every frame that the real tracker gives within ``seconds``, once its person is settled."""
+    from realtime.tracker import Tracker
+
+    settle_s = 2.0
+    frames: list[LeaderFrame] = []
+    with console.status("opening the camera") as status, Tracker.start(source, 0.0) as tracker:
+        begin_s = time.monotonic() + settle_s
+        while (now_s := time.monotonic()) < begin_s + seconds:
+            status.update(f"stand still: {begin_s + seconds - now_s:.0f} s")
+            frames += [f for f in tracker.take_new(math.inf) if f.time_s >= begin_s]
+            time.sleep(0.1)
+    return frames
