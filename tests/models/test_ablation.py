@@ -1,6 +1,7 @@
 """The ablation table: what is hidden is hidden everywhere, rows are equal trainings, and a stopped table goes on."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +37,14 @@ BASE = shortened(
     steps=1,
 )  # fmt: skip
 QUIET = Progress(Console(quiet=True))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unplotted() -> Iterator[None]:
+    """Drawing its curves is most of the work of so small a run; that they are drawn is held in test_training."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("models.training.trainer.plot_history", lambda history, picture: None)
+        yield
 
 
 @pytest.fixture(scope="module")

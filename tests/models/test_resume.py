@@ -43,6 +43,14 @@ SCHEDULE = Schedule(
 )  # fmt: skip
 
 
+@pytest.fixture(scope="module", autouse=True)
+def unplotted() -> Iterator[None]:
+    """Drawing its curves is most of the work of so small a run; that they are drawn is held in test_training."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("models.training.trainer.plot_history", lambda history, picture: None)
+        yield
+
+
 @pytest.fixture(scope="module")
 def corpus() -> Corpus:
     couple = choreograph_tempo(3.0, 180.0, 2)
