@@ -1,50 +1,153 @@
 """``duet-lab evaluate``: numbers of an exported follower beside its baselines."""
 
 import argparse
+import json
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from export.commands.command_line import Commands, add_data, data_of, new_command
+from duet.errors import InputError
+from export.commands.command_line import Commands, add_data, count, data_of, new_command
 
 if TYPE_CHECKING:
+    from models.evaluation.evaluate import Evaluation, Options
     from models.evaluation.report import Report
 
 MORE = """\
-Needs the exported folder and the recorded couples, not the run. Replaces the numbers in FOLLOWER/MODEL_CARD.md.
+Needs the exported folder and the recorded couples, not the run. Dances every take as on stage, once per seed, beside
+holding still, mirroring the leader and replaying what a partner once did (retrieval), and replaces the numbers in
+FOLLOWER/MODEL_CARD.md when the validation takes were danced. The page of --html needs nothing else and prints well.
 
   duet-lab evaluate followers/salsa-s --data DATA
+  duet-lab evaluate followers/salsa-s --takes 12 --seeds 1 --baselines retrieval --html salsa.html
 """
 
 
 def add(commands: Commands) -> None:
     """Describe it to the parser."""
     command = new_command(
-        commands,
-        "evaluate",
-        "Dance the validation takes live-causally and write the numbers into the card.",
-        run,
-        more=MORE,
+        commands, "evaluate", "Dance takes live-causally beside baselines and measure everything.", run, more=MORE
     )
     command.add_argument("follower", type=Path, metavar="FOLLOWER", help="an exported folder")
     add_data(command)
+    command.add_argument("--takes", help="numbers of the recorded takes, such as 12,13 (default: the validation takes)")
+    command.add_argument(
+        "--baselines", default="hold,mirror,retrieval", help="some of hold, mirror, retrieval; '' for none"
+    )
+    command.add_argument("--seeds", type=count, default=3, help="goes at each take (default 3)")
+    command.add_argument("--no-warm", action="store_true", help="leave out the dances that begin from 48 real frames")
+    command.add_argument("--json", type=Path, metavar="F", help="write all numbers there")
+    command.add_argument("--html", type=Path, metavar="F", help="write a page with tables and pictures there")
+    command.add_argument(
+        "--stress", type=Path, metavar="F", help="numbers of duet-lab stress --json F, to be shown in the page"
+    )
+    command.add_argument(
+        "--film", type=Path, metavar="DIR", help="write the couples there, as npz, and say how to film"
+    )
+    command.set_defaults(stopped="Nothing was written.")
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
     """Do it."""
-    measure(options.follower, data_of(options), console)
+    from models.data.pairs import VALIDATION_TAKES
+    from models.evaluation.evaluate import Options
+
+    takes = VALIDATION_TAKES if options.takes is None else _names(options.takes)
+    asked = Options(takes, _names(options.baselines), options.seeds, warm=not options.no_warm)
+    _check(options)
+    more = _stress_tables(options.stress) if options.stress else {}
+    found = _dance(options.follower, data_of(options), asked, console)
+    if set(takes) == set(VALIDATION_TAKES):
+        _into_card(options.follower, found.report)
+    _tell(found.report, console)
+    if options.json is not None:
+        from models.evaluation.report import write_whole
+
+        write_whole(options.json, found.report.to_json())
+    if options.html is not None:
+        from models.evaluation.html import page
+        from models.evaluation.report import write_whole
+
+        write_whole(options.html, page(found, more))
+        console.print(f"{options.html} shows it.", soft_wrap=True)
+    if options.film is not None:
+        _film(found, options.film, options.follower, console)
 
 
 def measure(folder: Path, data: Path, console: Console) -> "Report":
     """Dance the validation takes and put the numbers into the card of ``folder``."""
-    from duet.contract import load_contract
-    from export.card import put_results
-    from models.evaluation.report import evaluate
+    from models.evaluation.evaluate import Options
 
-    contract = load_contract(folder)
-    with console.status("dancing the validation takes"):
-        report = evaluate(folder, data, leak=contract.root_leak)
-    put_results(folder, report.markdown())
-    console.print(report.markdown(), highlight=False, soft_wrap=True)
+    report = _dance(folder, data, Options(), console).report
+    _into_card(folder, report)
+    _tell(report, console)
     return report
+
+
+def _dance(folder: Path, data: Path, asked: "Options", console: Console) -> "Evaluation":
+    from export.progress import bars
+    from models.evaluation.evaluate import evaluate, steps_to_watch
+
+    with bars(console) as progress:
+        task = progress.add_task("dancing", total=steps_to_watch(asked), note="listening")
+
+        def watch(what: str) -> None:
+            progress.update(task, advance=1, note=what)
+
+        return evaluate(folder, data, asked, watch)
+
+
+def _into_card(folder: Path, report: "Report") -> None:
+    from export.card import put_results
+
+    put_results(folder, report.markdown())
+
+
+def _tell(report: "Report", console: Console) -> None:
+    console.print(report.markdown(), highlight=False, soft_wrap=True)
+
+
+def _film(found: "Evaluation", folder: Path, follower: Path, console: Console) -> None:
+    from models.evaluation.evaluate import write_couples
+
+    for path in write_couples(found, folder):
+        film = shlex.join(
+            ["duet", "play", "--leader", str(path), "--follower", str(follower), "--headless"]
+            + ["--out", str(path.with_suffix(".mp4"))]
+        )
+        console.print(
+            f"{path} holds what was measured. A film of the same follower and leader:\n  {film}", soft_wrap=True
+        )
+
+
+def _stress_tables(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """Tables of what ``duet-lab stress`` wrote."""
+    try:
+        found = json.loads(path.read_text())
+        parts = {
+            "When something else had been the case": found["counterfactuals"]["verdicts"],
+            "Strange leads": [
+                {k: v for k, v in lead.items() if not isinstance(v, list | dict)} for lead in found["strange_leads"]
+            ],
+            "Half an hour": found["endurance"]["verdicts"],
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: expected what duet-lab stress --json wrote, got {error}. Write it again.") from error
+    return parts
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Find out before the dance, not after it."""
+    for name, path in (("--json", options.json), ("--html", options.html)):
+        if path is not None and path.is_dir():
+            raise InputError(f"{name}: expected a file to write, got the folder {path}. Name a file in it.")
+    if options.film is not None and options.film.exists() and not options.film.is_dir():
+        raise InputError(f"--film: expected a folder, got the file {options.film}. Name a folder.")
+    if options.stress is not None and not options.stress.is_file():
+        raise InputError(f"--stress: expected a file, got no {options.stress}. Run duet-lab stress --json first.")

@@ -50,15 +50,16 @@ class Hold:
 class Retrieval:
     """The follower's clip behind the most similar leader window of the training takes, chosen anew now and then.
 
-    The key is the leader's last ``key_tokens`` measured tokens; ``continuity`` weighs how well a clip goes on from
-    what the follower does now. Changes are cross-faded.
+    The key is the leader's last ``key_tokens`` tokens, the newest in part forecast; ``continuity`` weighs how well a
+    clip goes on from what the follower does now. Changes are cross-faded. The numbers are those that dance the
+    validation takes best: a baseline is to be beaten at its best.
     """
 
     config: FollowerConfig | FollowerContract
     sequences: list[Sequence]
-    key_tokens: int = 6
+    key_tokens: int = 3
     hold_tokens: int = 3
-    continuity: float = 0.5
+    continuity: float = 0.1
     fade_frames: int = 6
 
     def __post_init__(self) -> None:
@@ -84,14 +85,17 @@ class Retrieval:
         self._shown: Floats | None = None
         self._age = 0
 
+    def shown(self, frames: Floats) -> None:
+        """The dance goes on as ``frames`` (N, 145), whatever was planned: choose anew, and go on from there."""
+        self._playing, self._shown = None, np.repeat(frames[:1], self.fade_frames, axis=0)
+
     def tick(self, inputs: Inputs) -> Floats:
         """See ``models.rollout.Partner``; one take at a time."""
         grid, length = self._grid, self._grid.plan * self._grid.token
-        # The newest whole measured tokens are those before the one the delay reaches into.
-        measured = self._key(inputs["leader"][0, : grid.past - 1])[-self.key_tokens :].ravel()
+        newest = self._key(inputs["leader"][0, : grid.past])[-self.key_tokens :].ravel()
         fading = False
         if self._playing is None or self._age >= self.hold_tokens:
-            self._playing, self._age, fading = self._choose(measured), 0, True
+            self._playing, self._age, fading = self._choose(newest), 0, True
         index, token = self._playing
         first = (token + self._age) * grid.token
         clip = self.sequences[index].frames[first : first + length]
@@ -109,11 +113,9 @@ class Retrieval:
         rows = (leader.reshape(len(leader), -1, LEADER_SIZE) - self._mean) / self._spread
         return rows[..., : LEADER_CONFIDENCE.start].reshape(len(leader), -1)
 
-    def _choose(self, measured: Floats) -> tuple[int, int]:
-        cost = np.square(self._keys - measured).mean(axis=1)
+    def _choose(self, newest: Floats) -> tuple[int, int]:
+        cost = np.square(self._keys - newest).mean(axis=1)
         if self._shown is not None:
             gap = (self._starts - self._shown[0]) / self._frame_spread
             cost = cost + self.continuity * np.square(gap).mean(axis=1)
-        index, token = self._clips[int(np.argmin(cost))]
-        # The key ends one token before the plan begins: the clip goes on from there.
-        return index, token + 1
+        return self._clips[int(np.argmin(cost))]

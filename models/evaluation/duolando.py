@@ -57,16 +57,29 @@ class Duet:
                 )
 
 
-def duolando(made: Sequence[Duet], real: Sequence[Duet], mode: Mode) -> dict[str, float]:
-    """Numbers of the followers ``made`` by name; ``real`` are the couples they are held against, and normalised by.
+@dataclass(frozen=True)
+class Reference:
+    """The couples that others are held against, and normalised by."""
+
+    mode: Mode
+    features: dict[str, Floats]
+    """(N, D) by kind."""
+
+    @classmethod
+    def of(cls, real: Sequence[Duet], mode: Mode) -> "Reference":
+        """Of real couples."""
+        return cls(mode, _features(real, mode))
+
+
+def duolando(made: Sequence[Duet], reference: Reference) -> dict[str, float]:
+    """Numbers of the followers ``made`` by name, in the reference's mode.
 
     The covariances of fewer than about 100 couples are guesses: NaN for fewer than three.
     """
+    mode = reference.mode
     numbers: dict[str, float] = {}
-    for name, features in (("k", kinetic), ("g", geometric), ("cd", couple_distances)):
-        theirs = np.array([features(d, mode) for d in real])
-        ours = np.array([features(d, mode) for d in made])
-        theirs, ours = normalised(theirs, ours)
+    for name, features in _features(made, mode).items():
+        theirs, ours = normalised(reference.features[name], features)
         enough = min(len(theirs), len(ours)) > 2
         numbers[f"fid_{name}"] = frechet(ours, theirs, exact=mode == MODES[0]) if enough else float("nan")
         numbers[f"div_{name}"] = diversity(ours) if len(ours) > 1 else float("nan")
@@ -79,6 +92,11 @@ def duolando(made: Sequence[Duet], real: Sequence[Duet], mode: Mode) -> dict[str
     numbers["joint_contact_percent"] = 100.0 * _mean([joint_contact_share(d) for d in made])
     numbers["interpenetration_percent"] = _percent([overlapping(*_bodies(d), deeper_m=0.02) for d in made])
     return numbers
+
+
+def _features(duets: Sequence[Duet], mode: Mode) -> dict[str, Floats]:
+    kinds = {"k": kinetic, "g": geometric, "cd": couple_distances}
+    return {name: np.array([features(d, mode) for d in duets]) for name, features in kinds.items()}
 
 
 def with_hands(joints_m: Array) -> Floats:

@@ -1,58 +1,142 @@
 """The closed-loop report of a follower beside its baselines: markdown for the model card, JSON for machines."""
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+import math
+import os
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from duet.contract import FollowerContract
-from models.config import FollowerConfig
-from models.data.corpus import Multiplication, recorded_sequences
-from models.data.pairs import load_pairs
-from models.evaluation.baselines import Hold, Retrieval, mean_frame
-from models.evaluation.closed_loop import Example, example_of, joints_of, judge, judge_follower
-from models.evaluation.reaction import LATE_S, reactions
-from models.rollout import OnnxPartner, Partner, dance
+from models.evaluation.judge import Verdict
+from models.evaluation.reaction import LATE_S
+from models.evaluation.statistics import BLOCK_S, Estimate
 
 COLUMNS = {
     "root_ade_m": ("root error m", "{:.2f}"),
+    "root_fde_m": ("at the end m", "{:.2f}"),
     "distance_mae_m": ("distance error m", "{:.2f}"),
     "heading_deg": ("heading error deg", "{:.0f}"),
     "mpjpe_mm": ("MPJPE mm", "{:.0f}"),
     "mpjpe_turned_mm": ("MPJPE own frame mm", "{:.0f}"),
+    "mpjve_mm": ("MPJVE mm a frame", "{:.1f}"),
     "speed_ratio": ("speed / real", "{:.2f}"),
     "pose_speed_ratio": ("pose speed / real", "{:.2f}"),
     "jerk_ratio": ("jerk / real", "{:.2f}"),
     "turn_ratio": ("turning / real", "{:.2f}"),
     "skate": ("skate", "{:.2f}"),
     "overlap_percent": ("overlap %", "{:.1f}"),
+    "penetration_percent": ("over 2 cm deep %", "{:.1f}"),
+    "contact_percent": ("touching %", "{:.1f}"),
     "bone_error_mm": ("bone error mm", "{:.2f}"),
+    "teleport_percent": ("teleports %", "{:.2f}"),
+    "seam_root_ratio": ("seam, root", "{:.2f}"),
+    "seam_joint_ratio": ("seam, joints", "{:.2f}"),
+    "seam_jolt_ratio": ("seam, jolt", "{:.2f}"),
+    "churn_next_mm": ("churn next mm", "{:.0f}"),
+    "churn_plan_mm": ("churn plan mm", "{:.0f}"),
 }
-RETRIEVAL_LEAK = 0.3
-"""Clips cut from elsewhere need a firmer pull to their place than a follower that knows where it stands."""
+STEP_COLUMNS = {
+    "step_per_beat": ("steps a beat", "{:.2f}"),
+    "step_signed_ms": ("from the beat ms", "{:+.0f}"),
+    "step_absolute_ms": ("off the beat ms", "{:.0f}"),
+    "step_within_percent": ("within 60 ms %", "{:.0f}"),
+    "step_within_chance_percent": ("by chance %", "{:.0f}"),
+    "step_concentration": ("concentration", "{:.2f}"),
+    "step_concentration_chance": ("by chance", "{:.2f}"),
+    "leader_lag_ms": ("after the leader's ms", "{:+.0f}"),
+    "leader_percent": ("with the leader's %", "{:.0f}"),
+    "leader_chance_percent": ("by chance %", "{:.0f}"),
+}
+IN_A_CARD = (
+    "root_ade_m", "distance_mae_m", "heading_deg", "mpjpe_mm", "mpjpe_turned_mm", "speed_ratio", "pose_speed_ratio",
+    "jerk_ratio", "turn_ratio", "skate", "overlap_percent", "penetration_percent", "bone_error_mm", "teleport_percent",
+    "seam_root_ratio", "seam_joint_ratio", "churn_next_mm",
+)  # fmt: skip
+"""Of COLUMNS."""
+PAIRED = (
+    "root_ade_m", "distance_mae_m", "heading_deg", "mpjpe_mm", "mpjpe_turned_mm", "speed_ratio", "jerk_ratio", "skate",
+    "penetration_percent",
+)  # fmt: skip
+"""Numbers whose differences are told with intervals."""
+LITERATURE = {
+    "fid_k": "{:.1f}", "fid_g": "{:.1f}", "div_k": "{:.2f}", "div_g": "{:.2f}", "fid_cd": "{:.1f}", "div_cd": "{:.2f}",
+    "bed": "{:.3f}", "bas": "{:.3f}", "pfc": "{:.3g}", "slipping_percent": "{:.2f}",
+    "capsule_contact_percent": "{:.1f}", "interpenetration_percent": "{:.1f}",
+}  # fmt: skip
+
+
+Rows = dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
 class Report:
     """Rows of numbers by name of who danced."""
 
-    rows: dict[str, dict[str, float]]
+    rows: Rows
     conditions: str
-    """How it was measured, in a sentence."""
+    """How it was measured, in a few sentences."""
     reactions: dict[str, float] = field(default_factory=dict)
     """Numbers of ``models.evaluation.reaction``."""
+    intervals: dict[str, dict[str, Estimate]] = field(default_factory=dict)
+    """Of PAIRED numbers, by who danced."""
+    paired: dict[str, dict[str, dict[str, Estimate]]] = field(default_factory=dict)
+    """Differences: who danced, then minus whom, then which number."""
+    takes: dict[str, Rows] = field(default_factory=dict)
+    """Rows of each take by itself."""
+    literature: dict[str, Rows] = field(default_factory=dict)
+    """Rows of ``models.evaluation.duolando`` by mode."""
+    judged: dict[str, Verdict] = field(default_factory=dict)
+    """Whether windows can be told apart, by what was held against what."""
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """What was measured, where and with what."""
 
     def markdown(self) -> str:
-        """A table, one row per dancer."""
-        titles = [title for title, _ in COLUMNS.values()]
-        lines = ["| follower | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
-        for name, numbers in self.rows.items():
-            cells = [form.format(numbers[key]) for key, (_, form) in COLUMNS.items()]
-            lines.append(f"| {name} | " + " | ".join(cells) + " |")
-        return "\n".join([self.conditions, "", *lines, *self._reaction_lines()]) + "\n"
+        """Tables for a model card."""
+        parts = [
+            self.conditions,
+            *self._table("dancer", {key: COLUMNS[key] for key in IN_A_CARD}, self.rows),
+            *self._steps(),
+            *self._paired(),
+            *self._judged(),
+            *self._reaction(),
+        ]
+        return "\n".join(parts) + "\n"
 
-    def _reaction_lines(self) -> list[str]:
+    def _steps(self) -> list[str]:
+        if not any("step_per_beat" in row for row in self.rows.values()):
+            return []
+        return self._table("steps of", STEP_COLUMNS, self.rows)
+
+    def _paired(self) -> list[str]:
+        lines = []
+        for name, others in self.paired.items():
+            for other, numbers in others.items():
+                cells = [f"{COLUMNS[key][0]} {interval(value)}" for key, value in numbers.items()]
+                lines.append(f"* {name} minus {other}: " + "; ".join(cells) + ".")
+        if not lines:
+            return []
+        how = f"Differences with 95 % intervals (bootstrap over takes and blocks of {BLOCK_S:g} s, paired):"
+        return ["", how, "", *lines]
+
+    def _judged(self) -> list[str]:
+        found = [f"{name} {v.auc:.2f} ({v.low:.2f} to {v.high:.2f})" for name, v in self.judged.items()]
+        if not found:
+            return []
+        return [
+            "",
+            f"A judge of two seconds of motion tells apart (area under the curve, .5 is chance): {'; '.join(found)}.",
+        ]
+
+    def _table(self, title: str, columns: dict[str, tuple[str, str]], rows: Rows) -> list[str]:
+        titles = [heading for heading, _ in columns.values()]
+        lines = ["", f"| {title} | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
+        for name, numbers in rows.items():
+            lines.append(
+                f"| {name} | " + " | ".join(cell(form, numbers.get(k)) for k, (_, form) in columns.items()) + " |"
+            )
+        return lines
+
+    def _reaction(self) -> list[str]:
         r = self.reactions
         if not r:
             return []
@@ -65,67 +149,34 @@ class Report:
         ]
 
     def to_json(self) -> str:
-        """The same numbers, unrounded."""
-        return json.dumps(asdict(self), indent=1) + "\n"
+        """The same numbers, unrounded; what could not be measured is null."""
+        return json.dumps(_finite(asdict(self)), indent=1, allow_nan=False) + "\n"
 
 
-def evaluate(
-    follower: Partner | str | Path,
-    data_dir: str | Path,
-    *,
-    leak: float,
-    delay_frames: int = 3,
-    seeds: tuple[int, ...] = (0, 1, 2),
-    baselines: bool = True,
-) -> Report:
-    """Dance the validation takes live-causally; ``follower`` is a partner or an exported folder."""
-    partner = OnnxPartner(follower) if isinstance(follower, str | Path) else follower
-    examples = [example_of(pair) for pair in load_pairs(data_dir, "validation")]
-    rows = {"this follower": judge_follower(partner, examples, seeds=seeds, leak=leak, delay_frames=delay_frames)}
-    if baselines:
-        rows.update(_baseline_rows(partner.config, data_dir, examples, delay_frames))
-    rows["real follower"] = _mean(
-        [judge(e.pair.follower.joints_m, e.pair.follower.rotations, e.pair) for e in examples]
-    )
-    names = ", ".join(e.pair.name for e in examples)
-    how = (
-        f"Validation takes {names}, danced live-causally from entering the stage: music was put on the steps and "
-        f"heard by the live listener, the newest leader frame is {delay_frames} frames older than the plan, "
-        f"{len(seeds)} seeds. "
-        "These takes chose weights and settings; they are no test. Overlap counts bodies as slim capsules."
-    )
-    return Report(rows, how, reactions(partner, examples, leak=leak, delay_frames=delay_frames))
+def interval(estimate: Estimate) -> str:
+    """In words."""
+    return f"{estimate.value:+.3g} ({estimate.low:+.3g} to {estimate.high:+.3g})"
 
 
-def _baseline_rows(
-    config: FollowerConfig | FollowerContract, data_dir: str | Path, examples: list[Example], delay_frames: int
-) -> dict[str, dict[str, float]]:
-    pairs = load_pairs(data_dir, "train")
-    grid = FollowerConfig()
-    sequences = recorded_sequences(pairs, grid, np.random.default_rng(0), Multiplication(copies=1))
-    recorded = [s for s in sequences if s.style == 0]
-    hold, retrieval = Hold(config, mean_frame(recorded)), Retrieval(config, recorded)
-
-    def judged(partner: Partner, leak: float) -> dict[str, float]:
-        return judge_follower(partner, examples, leak=leak, seeds=(0,), delay_frames=delay_frames)
-
-    return {
-        "hold (mean pose at mean offset)": judged(hold, 1.0),
-        "mirror (leader's pose at mean offset)": _mean([_mirror(e, hold, delay_frames) for e in examples]),
-        "retrieval (real clips by leader window)": judged(retrieval, RETRIEVAL_LEAK),
-    }
+def cell(form: str, value: float | None) -> str:
+    """A number in its form; a dash where there is none."""
+    return "–" if value is None or not math.isfinite(value) else form.format(value)
 
 
-def _mirror(example: Example, hold: Hold, delay_frames: int) -> dict[str, float]:
-    """The leader's own pose, mirrored and late by the delay, where ``hold`` stands."""
-    stood = dance(hold, [example.take], leak=1.0, delay_frames=delay_frames)[0]
-    leader = example.pair.leader.mirrored()
-    frames = len(stood.root_m)
-    rotations = np.concatenate([leader.rotations[:1].repeat(delay_frames, 0), leader.rotations])[:frames].copy()
-    rotations[:, 0] = stood.rotations[:, 0]
-    danced = replace(stood, rotations=rotations)
-    return judge(joints_of(danced), rotations, example.pair.slice(0, frames))
+def write_whole(path: Path, text: str) -> None:
+    """Write ``text``, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
-def _mean(rows: list[dict[str, float]]) -> dict[str, float]:
-    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

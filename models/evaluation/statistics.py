@@ -50,6 +50,12 @@ class Track:
         above = np.asarray(values, dtype=np.float64)
         return cls(above, np.ones_like(above))
 
+    @property
+    def value(self) -> float:
+        """Over the whole take; NaN where nothing was measured."""
+        below = float(self.below.sum())
+        return float(self.above.sum()) / below if below else float("nan")
+
     def blocks(self, frames: int) -> Floats:
         """(N, 2) sums over blocks of so many frames; what is left is a block if it is half of one."""
         edges = np.arange(0, len(self.above), frames)
@@ -90,14 +96,13 @@ def difference(takes: list[Track], others: list[Track], fps: float, *, seed: int
 def _draws(takes: list[Floats], seed: int) -> Floats:
     """(1 + RESAMPLES, N) how often each of all N blocks counts: once each in row 0, as drawn in the others."""
     rng = np.random.default_rng(seed)
-    sizes = [len(take) for take in takes]
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    counts = np.zeros((1 + RESAMPLES, starts[-1]))
-    counts[0] = 1.0
-    for row in counts[1:]:
-        for take in rng.integers(len(takes), size=len(takes)):
-            np.add.at(row, starts[take] + rng.integers(sizes[take], size=sizes[take]), 1.0)
-    return counts
+    picked = rng.multinomial(len(takes), np.full(len(takes), 1.0 / len(takes)), size=RESAMPLES)
+    drawn = [
+        rng.multinomial(times * len(take), np.full(len(take), 1.0 / len(take)))
+        for times, take in zip(picked.T, takes, strict=True)
+    ]
+    counts = np.concatenate(drawn, axis=1).astype(np.float64)
+    return np.concatenate([np.ones_like(counts[:1]), counts])
 
 
 def _quotients(takes: list[Floats], draws: Floats) -> Floats:

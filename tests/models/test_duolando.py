@@ -7,6 +7,8 @@ from duet.errors import InputError
 from duet.skeleton import BODY
 from models.evaluation.duolando import (
     Duet,
+    Mode,
+    Reference,
     as_published,
     beat_alignment,
     beat_echo,
@@ -24,7 +26,8 @@ from models.evaluation.duolando import (
 )
 
 REST = BODY.rest_joints_m.astype(np.float64)
-COMPAT, SI = "duolando_compat", "si"
+COMPAT: Mode = "duolando_compat"
+SI: Mode = "si"
 
 
 def moving(velocity_m_s: tuple[float, float, float], frames: int = 40, fps: float = 30.0) -> np.ndarray:
@@ -199,17 +202,19 @@ def test_all_numbers_at_once_and_contact() -> None:
     rng = np.random.default_rng(2)
     real = [couple(swaying(30.0, 2.0, p), swaying(30.0, 2.0, p) + [0.0, 0.0, 1.0]) for p in (0.8, 1.0, 1.2, 1.6)]
     made = [couple(d.follower_m + rng.normal(0, 0.01, d.follower_m.shape), d.leader_m) for d in real]
-    for mode in (COMPAT, SI):
-        same, noisy = duolando(real, real, mode), duolando(made, real, mode)
+    modes: tuple[Mode, ...] = (COMPAT, SI)
+    for mode in modes:
+        reference = Reference.of(real, mode)
+        same, noisy = duolando(real, reference), duolando(made, reference)
         assert same["fid_cd"] == pytest.approx(0.0, abs=1e-2)
         assert noisy["fid_k"] > 10.0 > same["fid_k"]
         assert same["div_k"] == pytest.approx(same["div_k_real"])
         assert np.isnan(same["bas"]) and same["capsule_contact_percent"] == 0.0
     touching = [couple(d.follower_m, d.follower_m + [0.0, 0.0, 0.05]) for d in real]
-    numbers = duolando(touching, real, SI)
+    numbers = duolando(touching, Reference.of(real, SI))
     assert numbers["capsule_contact_percent"] == 100.0 and numbers["interpenetration_percent"] == 100.0
     assert numbers["joint_contact_percent"] == 0.0
-    assert np.isnan(duolando(real[:2], real, SI)["fid_k"])
+    assert np.isnan(duolando(real[:2], Reference.of(real, SI))["fid_k"])
 
 
 def test_a_duet_of_nothing_is_refused() -> None:

@@ -1,18 +1,30 @@
 """Metrics on motion whose numbers are known."""
 
+import json
+import re
+import xml.dom.minidom
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from duet.choreography import choreograph_tempo
+from duet.errors import InputError
 from duet.features import FOLLOWER_SIZE
+from duet.motion import read_motion
 from models.config import S
 from models.data.pairs import Pair
 from models.evaluation.baselines import Hold, Retrieval
 from models.evaluation.bodies import overlapping, segment_distance
 from models.evaluation.closed_loop import closed_loop_score, example_of, judge, judge_follower
+from models.evaluation.evaluate import Evaluation, Options, evaluate_on, steps_to_watch, write_couples
+from models.evaluation.html import page
+from models.evaluation.live import Watched, live_tracks
 from models.evaluation.metrics import Performance, measure, skate
 from models.evaluation.reaction import reactions
 from models.evaluation.report import Report
+from models.rollout import dance
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +144,124 @@ def test_reactions_tell_a_follower_from_a_clock() -> None:
 
 def test_a_report_says_every_number(pair: Pair) -> None:
     numbers = judge(pair.follower.joints_m, pair.follower.rotations, pair)
-    report = Report({"real": numbers}, "As recorded.")
+    report = Report({"real": numbers | {"churn_next_mm": float("nan")}}, "As recorded.")
     assert "| real | 0.00 |" in report.markdown()
-    assert '"root_ade_m"' in report.to_json()
+    read = json.loads(report.to_json())
+    assert read["rows"]["real"]["root_ade_m"] == 0.0 and read["rows"]["real"]["churn_next_mm"] is None
+
+
+def test_seams_teleports_and_final_error_by_hand(pair: Pair) -> None:
+    real = Performance.of(pair.follower.joints_m, pair.follower.rotations)
+    steps = np.where(np.arange(pair.frames) % 4 == 0, 0.03, 0.01)
+    made = replace(real, joints_m=real.joints_m + np.cumsum(steps)[:, None, None] * np.array([1.0, 0.0, 0.0]))
+    found = live_tracks(made, real, pair.leader.joints_m, 30.0, token_frames=4)
+    assert found["seam_root_ratio"].value == pytest.approx(3.0, rel=0.02)  # a seam more or less at the ends
+    assert found["teleport_percent"].value == 0.0
+    assert found["root_fde_m"].value == pytest.approx(np.cumsum(steps)[-30:].mean(), rel=1e-4)
+    later = live_tracks(
+        Performance(made.joints_m[30:], made.yaw_rad[30:]),
+        Performance(real.joints_m[30:], real.yaw_rad[30:]),
+        pair.leader.joints_m[30:],
+        30.0,
+        token_frames=4,
+        first_frame=30,
+    )
+    assert later["seam_root_ratio"].value == pytest.approx(3.0, rel=0.03)
+    jumped = real.joints_m.copy()
+    jumped[100:] += np.array([0.5, 0.0, 0.0])
+    there = live_tracks(replace(real, joints_m=jumped), real, pair.leader.joints_m, 30.0, token_frames=4)
+    assert there["teleport_percent"].value == pytest.approx(100.0 / (pair.frames - 1))
+
+
+def test_a_real_dancer_has_no_seams_and_penetration_is_deeper_than_contact(pair: Pair) -> None:
+    real = Performance.of(pair.follower.joints_m, pair.follower.rotations)
+    found = live_tracks(real, real, pair.follower.joints_m, 30.0, token_frames=4)
+    assert found["seam_jolt_ratio"].value == pytest.approx(1.0, abs=0.1)
+    assert found["penetration_percent"].value == 100.0
+    apart = live_tracks(real, real, pair.follower.joints_m + [0.0, 0.0, 1.5], 30.0, token_frames=4)
+    assert apart["contact_percent"].value == 0.0
+
+
+class Wavering(Shadow):
+    """Bends its back in every other plan: changes its mind at every tick."""
+
+    def tick(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        self.frame[0:6] = (0, 1, 0, -1, 0, 0) if self.frame[0] == 1 else (1, 0, 0, 0, 1, 0)
+        return super().tick(inputs)
+
+
+def test_plans_that_change_churn(pair: Pair) -> None:
+    for partner, changes in ((Shadow(), False), (Wavering(), True)):
+        watched = Watched(partner)
+        dance(watched, [example_of(pair).take], leak=1.0)
+        churn = watched.churn()
+        assert (churn["churn_next_mm"] > 50.0) == changes
+        assert churn["churn_plan_mm"] == pytest.approx(churn["churn_next_mm"])
+    assert np.isnan(Watched(Shadow()).churn()["churn_next_mm"])
+
+
+@pytest.fixture(scope="module")
+def evaluation() -> Evaluation:
+    def couple(seed: int) -> Pair:
+        danced = choreograph_tempo(10.0, 180.0, seed)
+        return Pair(f"dance-{seed}", danced.leader, danced.follower, np.arange(0.0, 10.0, 1.0 / 3.0))
+
+    told: list[str] = []
+    options = Options(takes=("12", "13"), seeds=1, leak=1.0, reactions=False)
+    found = evaluate_on(Shadow(), [example_of(couple(s)) for s in (5, 6)], [couple(7), couple(8)], options, told.append)
+    assert len(told) + 1 == steps_to_watch(options)  # the takes were there already
+    return found
+
+
+def test_everybody_is_measured_and_compared(evaluation: Evaluation) -> None:
+    report = evaluation.report
+    names = ["follower", "hold", "mirror", "retrieval", "follower, warm", "retrieval, warm", "real follower"]
+    assert list(report.rows) == names
+    real = report.rows["real follower"]
+    assert real["root_ade_m"] == 0.0 and real["step_concentration"] > 0.9 > real["step_concentration_chance"]
+    assert list(report.paired["follower"]) == ["hold", "mirror", "retrieval"]
+    assert list(report.paired["follower, warm"]) == ["retrieval, warm"]
+    gap = report.rows["follower"]["root_ade_m"] - report.rows["retrieval"]["root_ade_m"]
+    against = report.paired["follower"]["retrieval"]["root_ade_m"]
+    assert against.low <= against.value <= against.high and against.value == pytest.approx(gap, abs=0.01)
+    assert report.judged["real from follower"].auc > 0.9  # a T-pose
+    assert set(report.literature) == {"duolando_compat", "si"}
+    assert report.literature["si"]["real follower"]["fid_k"] < report.literature["si"]["follower"]["fid_k"]
+    assert set(report.takes) == {"dance-5", "dance-6"}
+    assert json.loads(report.to_json())["provenance"]["versions"]["numpy"]
+    assert "follower minus retrieval" in report.markdown()
+
+
+def test_warm_dancers_were_where_the_real_one_was(evaluation: Evaluation) -> None:
+    (warm,) = next(d for d in evaluation.dancers if d.name == "follower, warm").of(0)
+    real = evaluation.examples[0].pair.follower
+    assert warm.first_frame == 48
+    # One step after the last real frame.
+    assert np.linalg.norm(warm.danced.joints_m[0, 0] - real.joints_m[47, 0]) < 0.2
+
+
+def test_the_page_is_whole_and_draws_every_take(evaluation: Evaluation) -> None:
+    text = page(evaluation, {"Strange leads": [{"lead": "<walk>", "inside_s": 0.1}]})
+    whole = xml.dom.minidom.parseString  # SVG inside is well-formed XML
+    pictures = re.findall(r"<svg.*?</svg>", text, flags=re.S)
+    assert len(pictures) == 2 * 6 and all(whole(picture) for picture in pictures)
+    assert "&lt;walk&gt;" in text and "not comparable" in text and "nan" not in text
+    assert not re.search(r"(src|href)=", text)
+
+
+def test_couples_are_written_as_they_danced(evaluation: Evaluation, tmp_path: Path) -> None:
+    first, second = write_couples(evaluation, tmp_path / "films")
+    assert (first.name, second.name) == ("dance-5.npz", "dance-6.npz")
+    follower = next(d for d in evaluation.dancers if d.name == "follower").of(0)[0]
+    np.testing.assert_allclose(read_motion(first, dancer="follower").joints_m, follower.danced.joints_m, atol=1e-4)
+
+
+def test_what_cannot_be_evaluated_is_said() -> None:
+    with pytest.raises(InputError, match="12, 13"):
+        Options(takes=("99",))
+    with pytest.raises(InputError, match="retrieval"):
+        Options(baselines=("luck",))
+    with pytest.raises(InputError, match="Seeds"):
+        Options(seeds=0)
+    with pytest.raises(InputError, match="leak"):
+        evaluate_on(Shadow(), [], [], Options(), lambda _: None)
