@@ -6,7 +6,8 @@ root comes from projection. A frame that cannot be true, or none at all, is brid
 (the last pose drifts to rest), then ``lost``; when the person is back, the body glides to the new pose.
 """
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from duet.rotations import (
     six_d_from_matrix,
     wrap_angle,
 )
-from duet.skeleton import BODY, FEET
+from duet.skeleton import BODY, FEET, Skeleton
 from realtime import pose_ik
 from realtime.filters import STAGE, OneEuroState, Smoothing
 from realtime.landmarks import HIPS, SHOULDERS, Landmarks, joint_visibility, upright
@@ -41,9 +42,12 @@ _DOUBT_S = 0.3
 # A landmark less visible than the first keeps its place, above the second it is taken as seen.
 _UNSEEN, _SEEN, _LEAST_TRUST = 0.2, 0.5, 0.02
 _PRESENT = 0.3
-_GLIDE_S = (0.25, 1.0)
-_GLIDE_AHEAD_S = 0.2
-_GLIDE_M_S, _GLIDE_RAD_S = 3.0, 2.0 * np.pi
+_GLIDE_S = (0.25, 3.0)
+_GLIDE_M_S = 2.5
+"""No joint glides back faster than this, limbs included: 8 cm a frame at 30 fps, on top of its own motion."""
+_GLIDE_SAMPLES = 9
+_USUAL_S = (1.0 / 30.0, 0.2)
+_USUAL_COUNT = 5
 _MARK_FRAMES = 10
 
 
@@ -113,6 +117,8 @@ class Lifter:
         self._shown_s = 0.0
         self._published_s = -np.inf
         self._bridged = True
+        self._intervals_s: deque[float] = deque(maxlen=_USUAL_COUNT)
+        self._measured_s = -np.inf
         self._index = -1
         if resume is not None:
             rotations = matrix_from_6d(resume.rotations_6d.astype(np.float64))
@@ -177,6 +183,11 @@ class Lifter:
         return _Body(self._mark.on_stage(root, self._floor.height_m), rotations)
 
     @property
+    def _usual_s(self) -> float:
+        """Between two measurements, as a rule: one absence does not change it."""
+        return float(np.clip(np.median(self._intervals_s), *_USUAL_S)) if self._intervals_s else _USUAL_S[0]
+
+    @property
     def _sole_heights(self) -> Array:
         """(4,) how high the joints of ``FEET`` lie above the floor when the person stands."""
         return BODY.rest_joints_m[list(FEET), 1] * self._proportions.size
@@ -206,19 +217,21 @@ class Lifter:
     def _publish(self, measured: _Body, time_s: float, visibility: Array) -> LeaderFrame:
         """A tracked frame, gliding from what was shown when tracking had been interrupted."""
         if self._bridged and self._shown is not None:
-            # From the last frame on: were it from now, pictures that come rarely would never be arrived at.
-            start_s = max(self._published_s, time_s - _GLIDE_AHEAD_S)
-            self._glide = _glide(self._shown, measured, start_s)
+            # Already one usual picture on: were it from now, pictures that come rarely would never be arrived at;
+            # were it from the last frame on, a long absence would be made up for by a leap.
+            start_s = max(self._published_s, time_s - self._usual_s)
+            self._glide = _glide(self._skeleton, self._shown, measured, start_s)
         self._bridged = False
+        if np.isfinite(self._measured_s):
+            self._intervals_s.append(time_s - self._measured_s)
+        self._measured_s = time_s
         body = measured
         if self._glide is not None:
             left = 1.0 - (time_s - self._glide.start_s) / self._glide.length_s
             if left <= 0.0:
                 self._glide = None
             else:
-                share = left * left * (3.0 - 2.0 * left)
-                turns = matrix_from_rotvec(self._glide.rotvecs * share)
-                body = _Body(measured.root_m + share * self._glide.root_m, turns @ measured.rotations)
+                body = _gliding(measured, self._glide, left * left * (3.0 - 2.0 * left))
         return self._frame(body, time_s, visibility, LeaderStatus.TRACKED)
 
     def _frame(self, body: _Body, time_s: float, visibility: Array, status: LeaderStatus) -> LeaderFrame:
@@ -267,11 +280,20 @@ def _within(wanted: Array, before: Array, reach: float) -> Array:
     return before + way * np.minimum(1.0, reach / np.maximum(length, 1e-9))
 
 
-def _glide(shown: _Body, measured: _Body, start_s: float) -> _Glide:
+def _gliding(measured: _Body, glide: _Glide, share: float) -> _Body:
+    """The measured pose with a ``share`` of the way back to the one shown before."""
+    turns = matrix_from_rotvec(glide.rotvecs * share)
+    return _Body(measured.root_m + share * glide.root_m, turns @ measured.rotations)
+
+
+def _glide(skeleton: Skeleton, shown: _Body, measured: _Body, start_s: float) -> _Glide:
     """The way from the measured pose back to the one shown, and how long to take for it."""
-    way = shown.root_m - measured.root_m
     back = shown.rotations @ np.swapaxes(measured.rotations, -1, -2)
     rotvecs = rotvec_from_quaternion_wxyz(quaternion_wxyz_from_matrix(back))
-    turn = float(np.linalg.norm(rotvecs[0]))
-    length_s = max(float(np.linalg.norm(way)) / _GLIDE_M_S, turn / _GLIDE_RAD_S)
-    return _Glide(start_s, float(np.clip(length_s, *_GLIDE_S)), way, rotvecs)
+    glide = _Glide(start_s, 0.0, shown.root_m - measured.root_m, rotvecs)
+    # By the joint that is fastest on the way: a hand may have to turn far while the hips stay.
+    left = np.linspace(0.0, 1.0, _GLIDE_SAMPLES)
+    poses = [_gliding(measured, glide, float(share)) for share in left * left * (3.0 - 2.0 * left)]
+    joints, _ = forward(skeleton, np.array([p.root_m for p in poses]), np.array([p.rotations for p in poses]))
+    fastest_m = float(np.linalg.norm(np.diff(joints, axis=0), axis=-1).max()) * (len(left) - 1)
+    return replace(glide, length_s=float(np.clip(fastest_m / _GLIDE_M_S, *_GLIDE_S)))

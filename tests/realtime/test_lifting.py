@@ -274,6 +274,26 @@ def test_drop_out_is_held_then_lost_then_back_without_a_jump() -> None:
     assert not frames[75].visibility.any()
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_who_comes_back_elsewhere_and_otherwise_glides_there(told: bool) -> None:
+    """``told``: the absence is bridged ten times a second, as by a camera without pictures; else nothing comes."""
+    away = _dancer(150)
+    turned = _dancer(150, yaw_rad=0.3 + 2.0)
+    back = Person(turned.root_m + np.array([1.2, 0.0, -0.6]), turned.rotations.copy())
+    for side in ("left", "right"):
+        back.rotations[:, BODY.index(f"{side}_shoulder")] = matrix_from_rotvec(np.array([0.0, 0.0, 1.2]))
+    lifter = Lifter(lens=LENS, stage=StageMap(mark_m=(0.0, -DISTANCE_M)))
+    frames = _lift(Person(away.root_m[:40], away.rotations[:40]), lifter)
+    gone_s = 40 / FPS
+    if told:
+        frames += [lifter.step(None, gone_s + 0.1 * i) for i in range(10)]
+    return_s = gone_s + 1.0
+    frames += [lifter.step(back.landmarks(i), return_s + i / FPS) for i in range(110)]
+    steps = np.linalg.norm(np.diff([f.joints_m for f in frames], axis=0), axis=-1).max(axis=1)
+    assert steps[38:].max() < 0.14
+    assert np.linalg.norm(frames[-1].joints_m - back.joints_m[109], axis=-1).mean() < 0.08
+
+
 def test_body_turned_back_to_front_for_a_moment_is_not_believed() -> None:
     person = _dancer(60)
     lifter = Lifter(lens=LENS)
