@@ -1,0 +1,132 @@
+"""``duet bench beats``: the beat tracker on generated music whose beats are known, scored and tabled.
+
+The tracker hears each piece once, from its start, as on a stage. Where librosa is installed, its
+offline beat tracker, which knows the whole piece before it answers, is shown beside it.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import numpy as np
+
+from duet.beat_scores import Announced, BeatScore, announced, false_lock_share, score_beats
+from duet.beats import BeatTracker
+from duet.drumkit import crowd, voice
+from duet.groove import Groove
+from duet.instruments import RATE_HZ
+from duet.pieces import JUMP_S, SECONDS, SILENT_S, Piece, Trial, play
+
+DISTURBED_S = {Trial.SILENCE: SILENT_S[1], Trial.JUMP: JUMP_S}
+TRACKER, LIBROSA = "duet, live", "librosa, offline"
+Track = Callable[[Groove], Announced]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One piece and its score by one tracker."""
+
+    piece: Piece
+    tracker: str
+    score: BeatScore
+
+
+def track_live(groove: Groove) -> Announced:
+    """What Duet's tracker announces."""
+    return announced(BeatTracker(rate_hz=groove.rate_hz).push(groove.samples))
+
+
+def track_offline(groove: Groove) -> Announced:
+    """What librosa finds; it counts no bars and foretells nothing."""
+    import librosa
+
+    samples = groove.samples if groove.samples.ndim == 1 else groove.samples.mean(axis=1)
+    low = librosa.resample(samples, orig_sr=groove.rate_hz, target_sr=22_050, res_type="polyphase")
+    beats_s = np.asarray(librosa.beat.beat_track(y=low, sr=22_050, units="time")[1], dtype=np.float64)
+    return Announced(beats_s, np.zeros(0), np.zeros(0))
+
+
+def trackers() -> dict[str, Track]:
+    """Those that can run here, by name."""
+    return {TRACKER: track_live} | ({LIBROSA: track_offline} if find_spec("librosa") else {})
+
+
+def judge(pieces: Iterable[Piece], track: dict[str, Track], done: Callable[[], None] = lambda: None) -> list[Judged]:
+    """Every piece by every tracker; ``done`` is called after each piece."""
+    judged = []
+    for piece in pieces:
+        groove = play(piece)
+        ones = groove.beat_times_s[groove.downbeats]
+        for name, listen in track.items():
+            score = score_beats(listen(groove), groove.beat_times_s, ones, disturbed_s=DISTURBED_S.get(piece.trial))
+            judged.append(Judged(piece, name, score))
+        done()
+    return judged
+
+
+def no_music(seconds: float = SECONDS) -> dict[str, np.ndarray]:
+    """Sounds in which there is no beat, by name: (N,) samples."""
+    samples = round(seconds * RATE_HZ)
+    noise = np.random.default_rng(0).normal(size=samples)
+    sounds = {"silence": np.zeros(samples), "hiss": 1e-4 * noise, "loud noise": 0.1 * noise}
+    sounds |= {f"voice {k + 1}": 0.3 * voice(seconds, np.random.default_rng(k)) for k in range(4)}
+    return sounds | {"crowd": 0.1 * crowd(seconds, np.random.default_rng(0))}
+
+
+def false_locks(seconds: float = SECONDS) -> dict[str, float]:
+    """[0, 1] share of the time in which a beat was announced where there is none, by sound."""
+    return {name: false_lock_share(BeatTracker().push(sound)) for name, sound in no_music(seconds).items()}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Scores of several pieces together."""
+
+    pieces: int
+    f: float
+    amlt: float
+    downbeat_f: float
+    lock_median_s: float
+    locked_in_time: float
+    """Share of pieces that were locked within ``IN_TIME_S``."""
+    recovery_median_s: float
+    recovered_in_time: float
+    predicted_median_s: float
+    predicted_p90_s: float
+
+
+IN_TIME_S = 4.0
+
+
+def summarise(judged: list[Judged]) -> Summary:
+    """Means of the scores; medians of times. Not a number where nothing was to recover from."""
+    scores = [each.score for each in judged]
+    locks = np.array([score.lock_s for score in scores])
+    recoveries = np.array([score.recovery_s for score in scores if score.recovery_s is not None])
+    some = len(recoveries) > 0
+    return Summary(
+        pieces=len(scores),
+        f=float(np.mean([score.f for score in scores])),
+        amlt=float(np.mean([score.amlt for score in scores])),
+        downbeat_f=float(np.mean([score.downbeat_f for score in scores])),
+        lock_median_s=float(np.median(locks)),
+        locked_in_time=float(np.mean(locks < IN_TIME_S)),
+        recovery_median_s=float(np.median(recoveries)) if some else float("nan"),
+        recovered_in_time=float(np.mean(recoveries < IN_TIME_S)) if some else float("nan"),
+        predicted_median_s=float(np.median([score.predicted_median_s for score in scores])),
+        predicted_p90_s=float(np.median([score.predicted_p90_s for score in scores])),
+    )
+
+
+def tables(judged: list[Judged]) -> dict[str, dict[str, Summary]]:
+    """Summaries by tracker, then by style, by trial and of all."""
+    found: dict[str, dict[str, Summary]] = {}
+    for tracker in dict.fromkeys(each.tracker for each in judged):
+        own = [each for each in judged if each.tracker == tracker]
+        groups: dict[str, list[Judged]] = {}
+        for each in own:
+            groups.setdefault(each.piece.style, []).append(each)
+        for each in own:
+            groups.setdefault(f"({each.piece.trial})", []).append(each)
+        found[tracker] = {name: summarise(group) for name, group in groups.items()} | {"all": summarise(own)}
+    return found
