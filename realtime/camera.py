@@ -209,7 +209,7 @@ class Camera:
         return self._frames > before
 
     def _publish(self, time_s: float, arrival_s: float, picture: NDArray[np.uint8]) -> None:
-        frame = CameraFrame(self._frames, time_s, arrival_s, _fit(picture, self._max_side_px))
+        frame = CameraFrame(self._frames, time_s, arrival_s, fitted(picture, self._max_side_px))
         with self._changed:
             if self._slot is not None and self._slot.index > self._taken:
                 self._unread += 1
@@ -241,7 +241,7 @@ def open_camera(
     return camera
 
 
-def _fit(picture: NDArray[np.uint8], max_side_px: int) -> NDArray[np.uint8]:
+def fitted(picture: NDArray[np.uint8], max_side_px: int = MAX_SIDE_PX) -> NDArray[np.uint8]:
     """BGR (or grey) to RGB, the longer side at most ``max_side_px``."""
     height, width = picture.shape[:2]
     scale = max_side_px / max(height, width)

@@ -53,6 +53,8 @@ class VideoFile:
         self._clock = clock
         self._capture: cv2.VideoCapture | None = None
         self.rate_hz = 0.0
+        self.count = 0
+        """Frames that the file says it holds; 0 where it does not say."""
         self.late = 0
         """Frames passed over because their time was gone before they were decoded."""
 
@@ -69,6 +71,7 @@ class VideoFile:
             )
         rate_hz = capture.get(cv2.CAP_PROP_FPS)
         self.rate_hz = rate_hz if 1.0 <= rate_hz <= 1000.0 else _RATE_HZ
+        self.count = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
         self._capture = capture
 
     def pictures(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:

@@ -20,12 +20,12 @@ MAX_PULL_M = 0.12
 """A planted foot that the pose pulls further than this is let go: the model has moved on."""
 RELEASE_FRAMES = 5
 
-_LEGS = (
+LEGS = (
     tuple(BODY.index(n) for n in ("left_hip", "left_knee", "left_ankle", "left_foot")),
     tuple(BODY.index(n) for n in ("right_hip", "right_knee", "right_ankle", "right_foot")),
 )
-_ANKLE_REST_M = float(BODY.rest_joints_m[_LEGS[0][2], 1])
-_TOE_REST_M = float(BODY.rest_joints_m[_LEGS[0][3], 1])
+_ANKLE_REST_M = float(BODY.rest_joints_m[LEGS[0][2], 1])
+_TOE_REST_M = float(BODY.rest_joints_m[LEGS[0][3], 1])
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,11 @@ def lock_feet(
     """
     out = np.array(rotations, dtype=np.float64)
     joints, globals_ = forward(BODY, np.asarray(root_m, dtype=np.float64), out)
-    offsets = np.zeros((len(out), len(_LEGS), 3))
+    offsets = np.zeros((len(out), len(LEGS), 3))
     locks: list[FootLock] = []
     for t in range(len(out)):
         planted, anchors = [], []
-        for side, leg in enumerate(_LEGS):
+        for side, leg in enumerate(LEGS):
             contact = float(max(contacts[t, side], contacts[t, side + 2]))
             pinned, anchor, offsets[t, side] = _decide(joints[t, leg[2]], joints[t, leg[3], 1], contact, lock, side)
             planted.append(pinned)
@@ -62,10 +62,10 @@ def lock_feet(
             (planted[0], planted[1]), (anchors[0], anchors[1]), (tuple(offsets[t, 0]), tuple(offsets[t, 1]))
         )
         locks.append(lock)
-    for side, leg in enumerate(_LEGS):
+    for side, leg in enumerate(LEGS):
         moved = np.abs(offsets[:, side]).max(axis=-1) > 1e-4
         if moved.any():
-            _bend_legs(out, joints, globals_, leg, joints[:, leg[2]] + offsets[:, side], moved)
+            bend_leg(out, joints, globals_, leg, joints[:, leg[2]] + offsets[:, side], moved)
     return out.astype(np.float32), locks
 
 
@@ -98,11 +98,11 @@ def _decayed(offset: tuple[float, float, float]) -> NDArray[np.float64]:
     return np.array(offset) * (1.0 - 1.0 / RELEASE_FRAMES)
 
 
-def _bend_legs(
+def bend_leg(
     local: Array, joints: Array, globals_: Array, leg: tuple[int, ...], target: Array, where: NDArray[np.bool_]
 ) -> None:
-    """Turn hip, knee and ankle in the frames ``where`` (T,), in place, so that the ankle meets ``target`` (T, 3);
-    the foot keeps its tilt."""
+    """Turn one leg's hip, knee and ankle in the frames ``where`` (T,), in place, so that the ankle meets ``target``
+    (T, 3); the foot keeps its tilt."""
     hip, knee, ankle, _ = leg
     at, turns = joints[where], globals_[where]
     upper, lower = two_bone_ik(at[:, hip], at[:, knee], at[:, ankle], target[where], hinge_axis=turns[:, hip, :, 0])

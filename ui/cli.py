@@ -1,4 +1,4 @@
-"""The ``duet`` command: demo, play, calibrate, devices, doctor."""
+"""The ``duet`` command: demo, play, calibrate, record-take, devices, doctor."""
 
 import argparse
 import signal
@@ -11,6 +11,7 @@ from types import FrameType
 
 from duet import __version__
 from duet.errors import DuetError, InputError
+from ui import record_take
 from ui.calibrate import add_tracking
 from ui.options import LeaderOptions, Output
 
@@ -91,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     calibrate = commands.add_parser("calibrate", help="measure what seeing and hearing cost here")
     kinds = calibrate.add_subparsers(title="what to measure", metavar="WHAT", required=True)
     add_tracking(kinds)
+    record_take.add(commands)
     doctor = commands.add_parser("doctor", help="check what works here", description=_doctor.__doc__)
     doctor.set_defaults(run=_doctor)
     return parser

@@ -126,13 +126,13 @@ def _pose_model() -> str:
     path = find_pose_model()
     if path is None:
         raise ModelError("Pose model: expected it in the cache, got none. Fetch it: python -m realtime.pose_model.")
-    with _native_output_hidden():
+    with native_output_hidden():
         PoseModel(path).close()
     return f"{path.name}, loaded by MediaPipe"
 
 
 @contextlib.contextmanager
-def _native_output_hidden() -> Iterator[None]:
+def native_output_hidden() -> Iterator[None]:
     """What MediaPipe's own library writes to standard error would tear the report apart."""
     sys.stderr.flush()
     kept = os.dup(2)
