@@ -95,17 +95,17 @@ def _danced(
 
 @torch.no_grad()
 def tick_seconds(dancer: Dancer, repeats: int = 40) -> float:
-    """Least time of a whole unguided tick of one performance: what else runs on the machine only ever adds."""
+    """Median processor time of an unguided tick of one performance, which other work on the machine hardly changes."""
     partner = TorchPartner(dancer.follower, dancer.sampler)
     shapes = partner.follower.input_shapes()
     inputs = {name: torch.zeros(shape).normal_().numpy() for name, shape in shapes.items()}
     partner.reset(1)
     times = []
     for _ in range(repeats):
-        began = time.perf_counter()
+        began = time.process_time()
         partner.tick(inputs)
-        times.append(time.perf_counter() - began)
-    return min(times)
+        times.append(time.process_time() - began)
+    return float(np.median(times))
 
 
 def markdown(rows: dict[str, dict[str, float]]) -> str:

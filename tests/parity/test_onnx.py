@@ -139,6 +139,27 @@ def test_a_graph_asked_for_no_guidance_dances_the_conditional_plan_to_the_last_b
     assert (guided != conditional).any()
 
 
+def test_folded_guidance_is_one_pass_that_still_hears_its_scales(tmp_path: Path):
+    """A student's graphs: the follower's inputs and states, no second branch, and the same answer to every scale."""
+    config = replace(XS, sampler=SamplerConfig("ddim", 1))
+    student = random_follower(replace(config, denoiser=replace(XS.denoiser, folded_guidance=True)))
+    graphs = write_graphs(student, tmp_path)
+    parity = measure(student, tmp_path, graphs, seconds=6.0)
+    assert parity.holds, parity.sentence()
+    graph = next(graph for graph in graphs if graph.role == "denoise")
+    assert "guidance" in {spec.name for spec in graph.inputs}
+    shapes = [v.type.tensor_type.shape.dim for v in onnx.load(tmp_path / graph.file).graph.value_info]
+    tokens = [d[0].dim_value for d in shapes if len(d) == 3 and d[2].dim_value == XS.denoiser.width]
+    assert tokens and set(tokens) == {1}
+    runtime, inputs = OnnxTick(tmp_path, graphs), next(iter(seeded_inputs(student, 1)))
+    state = {name: value.numpy() for name, value in student.initial_state().items()}
+    frames = [
+        runtime.tick({**inputs, "guidance": np.full_like(inputs["guidance"], scale)}, state)[0]["frames"]
+        for scale in (0.0, 1.0)
+    ]
+    assert np.abs(frames[1] - frames[0]).max() > 1e-3
+
+
 def test_replaying_gives_equal_bits(small: Exported):
     runs = []
     for _ in range(2):
