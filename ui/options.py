@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from ui.camera_options import Look
+
 
 @dataclass(frozen=True)
 class LeaderOptions:
@@ -14,6 +16,7 @@ class LeaderOptions:
     bvh_scale: float = 1.0
     height_m: float | None = None
     mirror: bool = False
+    look: Look = Look()
 
 
 @dataclass(frozen=True)

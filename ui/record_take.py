@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from duet.errors import DeviceError, InputError
 from ui.calibrate import camera_source
+from ui.camera_options import add_look, look_of
 
 if TYPE_CHECKING:
     from duet.frames import LeaderFrame
@@ -47,6 +48,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     command.add_argument("--out", type=Path, required=True, metavar="FILE", help="take.npz or take.bvh")
     command.add_argument("--height", type=float, metavar="M", help="the performer's height (default: 1.66-like)")
     command.add_argument("--seconds", type=float, metavar="N", help="record so long (default: to the end)")
+    add_look(command)
     command.set_defaults(run=_run)
 
 
@@ -83,13 +85,14 @@ def _record(console: Console, arguments: argparse.Namespace) -> "tuple[list[Sigh
     from realtime.tracking import PoseModel
     from ui.doctor import native_output_hidden
 
-    model = ensure_pose_model(progress=console.print)
+    look = look_of(arguments)
+    model = ensure_pose_model(progress=console.print, kind=look.model)
     sightings: list[Sighting] = []
     lifter = Lifter(height_m=arguments.height)
     frames: list[LeaderFrame] = []
     interrupted = False
     with native_output_hidden():
-        pose = PoseModel(model)
+        pose = PoseModel(model, view=look.view, people=look.people)
     with pose, _bars(console) as bars:
         task = bars.add_task("recording", total=None, note="nobody seen yet")
         try:

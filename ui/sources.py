@@ -18,6 +18,7 @@ from realtime.audio import DeviceMusic, FileMusic, GrooveMusic, MusicEar, MusicT
 from realtime.health import Health
 from realtime.leader_camera import CameraLeader
 from realtime.leader_take import TakeLeader
+from realtime.pose_model import ensure_pose_model
 from ui.options import LeaderOptions
 
 LEADER_FPS = 30.0
@@ -117,7 +118,16 @@ def play_sources(leader: LeaderOptions, music: str | None, *, headless: bool) ->
             take = read_motion(leader.source, fps_override=leader.bvh_fps, scale=leader.bvh_scale)
             inputs = TakeLeader(take, LEADER_FPS)
             return Sources(inputs, ear, inputs.seconds, names)
-        camera = CameraLeader(leader.source, health, height_m=leader.height_m, mirror=leader.mirror)
+        look = leader.look
+        camera = CameraLeader(
+            leader.source,
+            health,
+            height_m=leader.height_m,
+            mirror=leader.mirror,
+            view=look.view,
+            people=look.people,
+            model=ensure_pose_model(kind=look.model),
+        )
         return Sources(camera, ear, None, names, music_repeats=True)
 
     return make

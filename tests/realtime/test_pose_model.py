@@ -41,6 +41,15 @@ def test_offline_without_a_model_says_what_to_do() -> None:
     assert any("out of reach" in line for line in said)
 
 
+@pytest.mark.parametrize("kind", ["lite", "heavy"])
+def test_models_that_only_the_official_place_has_are_asked_for_there(kind: str) -> None:
+    said: list[str] = []
+    with pytest.raises(ModelError, match=rf"Pose model {kind}: expected to fetch it.* use the full model"):
+        ensure_pose_model(progress=said.append, kind=kind)
+    assert any("out of reach" in line for line in said)
+    assert find_pose_model(kind=kind) is None
+
+
 def test_damaged_file_is_not_used(tmp_path: Path) -> None:
     path = tmp_path / "cache" / "pose_landmarker_full.task"
     path.parent.mkdir()

@@ -1,0 +1,41 @@
+"""The options of every command that looks through a camera."""
+
+import argparse
+from dataclasses import dataclass
+
+from duet.errors import InputError
+from realtime.view import TURNS_DEG, View, region_of
+
+MODELS = ("lite", "full", "heavy")
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a camera's pictures are looked at."""
+
+    view: View = View()
+    people: int = 1
+    """The most people told apart; one of them leads."""
+    model: str = "full"
+
+
+def add_look(parser: argparse.ArgumentParser) -> None:
+    """Describe them to a parser."""
+    group = parser.add_argument_group("camera and video")
+    group.add_argument("--region", metavar="X,Y,W,H", help="look at this part only, in shares: 0.25,0,0.5,1")
+    group.add_argument("--mirror-camera", action="store_true", help="the camera delivers a mirrored picture; undo it")
+    group.add_argument(
+        "--turn", type=int, default=0, choices=TURNS_DEG, help="turn its picture clockwise (portrait cameras)"
+    )
+    group.add_argument(
+        "--people", type=int, default=1, metavar="N", help="tell up to N in view apart; the nearest leads (default 1)"
+    )
+    group.add_argument("--pose-model", choices=MODELS, default="full", help="lite is faster, heavy slower and surer")
+
+
+def look_of(arguments: argparse.Namespace) -> Look:
+    """What was asked for, checked."""
+    if not 1 <= arguments.people <= 6:
+        raise InputError(f"--people: expected 1 to 6, got {arguments.people}. Each takes time in every picture.")
+    region = region_of(arguments.region) if arguments.region is not None else None
+    return Look(View(arguments.turn, arguments.mirror_camera, region), arguments.people, arguments.pose_model)
