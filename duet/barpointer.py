@@ -21,8 +21,10 @@ ONSET_MEAN, REST_MEAN = 7.0, 0.35  # mean activation of a frame with an onset an
 EVIDENCE_POWER = 0.6  # neighbouring onsets are not independent: count each for less
 TEMPO_STIFFNESS = 120.0  # Krebs' lambda: larger is steadier
 RHYTHM_CHANGE = 2e-3  # chance per cycle that another rhythm begins
-SURPRISE = 1e-7  # chance per frame that anything begins anywhere: a lost pointer finds back
+SURPRISE = 1e-5  # chance per frame that anything begins anywhere: a lost pointer finds back
+FORGET = 1.0 / 60.0  # share of the belief lost per silent frame: what begins after a pause may begin anywhere
 TEMPO_PRIOR_POWER = 0.1  # pull towards usual tempi, per beat
+COUNTS = ((2, 0), (2, 1), (3, 0), (3, 1), (3, 2), (4, 0), (4, 1), (4, 2), (4, 3))  # (metre, beat of the bar)
 PEAK_FRAME, RISE_FRAMES, FALL_FRAMES = 0.65, 0.6, 0.8  # shape of an onset in the activation, in frames
 
 
@@ -38,8 +40,10 @@ class Pointer:
     frames_per_beat: float
     share: float
     """[0, 1] belief in this beat phase and tempo."""
-    bar_share: float
-    """[0, 1] belief in this beat of the bar, of ``share``."""
+    bars: Array
+    """(COUNTS,) belief in each metre and beat of the bar, of ``share``."""
+    pushed: float
+    """[0, 1] belief in a rhythm whose harmony comes before the bar, of ``share``."""
     surprise: float
     """Log likelihood of the frame over that of onsets without rhythm."""
 
@@ -97,8 +101,8 @@ class BarPointer:
         self._next = np.where(beats == cycle - 1, here - beats, here + 1)
         self._ends, self._begins = beats == cycle - 1, beats == 0
         metre = np.array([rhythm.metre for rhythm, _ in self._columns])
-        self._metres = sorted({rhythm.metre for rhythm in rhythms})
-        self._bar_class = np.array([self._metres.index(m) for m in metre]) * max(self._metres) + beats % metre
+        self._pushes = np.array([rhythm.pushes for rhythm, _ in self._columns], dtype=np.float64)
+        self._bar_class = np.array([COUNTS.index(count) for count in zip(metre, beats % metre, strict=True)])
 
     @staticmethod
     def _classes(rhythm: Rhythm, beat: int, frames: int) -> NDArray[np.intp]:
@@ -122,7 +126,9 @@ class BarPointer:
         """One frame on: ``activation`` (BANDS,) in units of its running mean, or None where nothing was heard."""
         belief = self._move()
         surprise = 0.0
-        if activation is not None:
+        if activation is None:
+            belief += FORGET * (self._start - belief)
+        else:
             table, no_rhythm = _likelihoods(activation)
             belief *= table.take(self._class)
             surprise = float(np.log(belief.sum()) - EVIDENCE_POWER * np.log(no_rhythm))
@@ -158,12 +164,12 @@ class BarPointer:
         share = float(weight.sum())
         mean_turn = complex((weight * turn).sum())
         frames = np.repeat(self._frames[low : high + 1], (self._tempo_stops - self._tempo_starts)[low : high + 1])
-        bars = np.bincount(self._bar_class[self._column[near]], weight)
-        bar = int(bars.argmax())
-        metre = self._metres[bar // max(self._metres)]
+        columns = np.bincount(self._column[near], weight, len(self._columns))
+        bars = np.bincount(self._bar_class, columns, len(COUNTS))
+        metre, bar = COUNTS[int(bars.argmax())]
         ahead = float(np.angle(mean_turn * self._turn[best].conj())) / (2.0 * np.pi)
         # The mean may lie in the next beat or the one before.
-        position = (bar % max(self._metres) + float(self._phase[best]) + ahead) % metre
+        position = (bar + float(self._phase[best]) + ahead) % metre
         beat = int(position) % metre
         return Pointer(
             beat_phase=position % 1.0,
@@ -171,7 +177,8 @@ class BarPointer:
             metre=metre,
             frames_per_beat=float((weight * frames).sum() / share),
             share=share,
-            bar_share=float(bars[bar] / share),
+            bars=bars / share,
+            pushed=float(columns @ self._pushes) / share,
             surprise=surprise,
         )
 

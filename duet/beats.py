@@ -2,7 +2,7 @@
 
 ``OnsetBands`` hears how much begins in bass, mid and high; ``BarPointer`` believes where in the bar
 that is; a phase-locked loop makes of it one smooth phase that never stops, not even in silence, where
-the confidence is 0 and the music is carried on at the last tempo.
+the confidence is 0 and the music is carried on at the last tempo; ``BarCount`` says which beat is the "1".
 """
 
 import math
@@ -12,15 +12,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from duet.barcount import BarCount
 from duet.barpointer import Array, BarPointer, Pointer
 from duet.frames import MusicFrame
-from duet.music import N_FFT, RATE_HZ, Floats, MusicFeatures, Windows, hann, mel_filters, mono
+from duet.music import N_FFT, RATE_HZ, Floats, MusicFeatures, Windows, chroma_filters, hann, mel_filters, mono
 
 FPS = 60
 FEATURE_FPS = 30
 BAND_EDGES = (0, 2, 14, 40)  # of the 40 mel bands: up to about 250 Hz, up to about 1400 Hz, the rest
 SILENCE_RMS = 1e-3  # -60 dB of full scale
 BEAT_BEFORE_END_S = 0.012  # a beat lies so long before the end of the window in which its pointer phase is 0
+CHORDS_FROM_HZ = 250.0
 DEFAULT_BPM = 120.0  # before any music was heard
 
 
@@ -56,8 +58,18 @@ class BeatState:
         return [self.time_s + (1.0 - self.beat_phase + k) * beat_s for k in range(count)]
 
 
+@dataclass(frozen=True)
+class Heard:
+    """What one frame gives to the beat."""
+
+    onsets: Array
+    """(BANDS,) how much begins in each band, in units of its own running mean."""
+    chroma: Array
+    """(12,) log-compressed strength of each pitch class, without its mean: noise has none."""
+
+
 class OnsetBands:
-    """How much begins in each band at each frame, in units of its own running mean.
+    """How much begins in each band at each frame, in units of its own running mean, and which pitches sound.
 
     Spectral flux of a log-compressed mel spectrum against the loudest neighbour of the frame before
     (SuperFlux, Boeck and Widmer 2013), so that vibrato is not an onset.
@@ -71,16 +83,20 @@ class OnsetBands:
         self._window = hann(N_FFT)
         filters = mel_filters(rate_hz=rate_hz, n_mels=BAND_EDGES[-1], range_hz=(27.5, 16_000.0))
         self._mel = filters / filters.max(axis=1, keepdims=True)
+        # Basses anticipate the next chord and walk: the count goes by what sounds above them.
+        above = np.fft.rfftfreq(N_FFT, 1.0 / rate_hz) > CHORDS_FROM_HZ
+        self._chroma = chroma_filters(rate_hz=rate_hz) * above
         self._previous: Floats | None = None
         self._mean = np.zeros(len(BAND_EDGES) - 1)
         self._heard = 0.0
 
-    def push(self, samples: Floats) -> list[Array | None]:
-        """(BANDS,) for each frame that ``samples`` (N,) complete; None where it is silent."""
+    def push(self, samples: Floats) -> list[Heard | None]:
+        """What each frame gives that ``samples`` (N,) complete; None where it is silent."""
         return [self._hear(window) for window in self._windows.push(samples)]
 
-    def _hear(self, window: Floats) -> Array | None:
-        level = np.log10(1.0 + 10.0 * (self._mel @ np.abs(np.fft.rfft(window * self._window))))
+    def _hear(self, window: Floats) -> Heard | None:
+        spectrum = np.abs(np.fft.rfft(window * self._window))
+        level = np.log10(1.0 + 10.0 * (self._mel @ spectrum))
         previous, self._previous = self._previous, level
         if previous is None or float(np.mean(window**2)) < SILENCE_RMS**2:
             return None
@@ -90,7 +106,9 @@ class OnsetBands:
         share = 1.0 / (self.MEAN_S * FPS)
         self._heard += share * (1.0 - self._heard)
         self._mean += share * (flux - self._mean)
-        return np.minimum(flux / np.maximum(self._mean / self._heard, 1e-2), self.LARGEST)
+        chroma = (self._chroma @ np.log1p(spectrum)).astype(np.float64)
+        onsets = np.minimum(flux / np.maximum(self._mean / self._heard, 1e-2), self.LARGEST)
+        return Heard(onsets, chroma - chroma.mean())
 
 
 class PhaseLoop:
@@ -100,46 +118,56 @@ class PhaseLoop:
     FAR_BEATS, FAR_FRAMES = 0.15, 18  # an error this large for this long is a new lock, not a wobble
 
     def __init__(self) -> None:
-        self.beats = 0.0  # since the last downbeat
+        self.beats = 0.0  # since the loop began
         self.beats_per_frame = DEFAULT_BPM / 60.0 / FPS
-        self.metre = 4
         self.locked = False
         self._far = 0
-        self._other_bar = 0
 
-    def step(self, pointer: Pointer | None) -> None:
-        """One frame on, towards ``pointer`` where there is one to trust."""
-        self.beats = (self.beats + self.beats_per_frame) % self.metre
+    def step(self, pointer: Pointer | None) -> bool:
+        """One frame on, towards ``pointer`` where there is one to trust; True where this is a new lock."""
+        self.beats += self.beats_per_frame
         if pointer is None:
-            self._far = self._other_bar = 0
-            return
+            self._far = 0
+            return False
         error = (pointer.beat_phase - self.beats + 0.5) % 1.0 - 0.5
         off_tempo = abs(math.log(self.beats_per_frame * pointer.frames_per_beat)) > 0.1
         self._far = self._far + 1 if off_tempo or abs(error) > self.FAR_BEATS else 0
         if not self.locked or self._far > self.FAR_FRAMES:
-            self._lock(pointer)
-            return
+            self.locked, self._far = True, 0
+            self.beats += error
+            self.beats_per_frame = 1.0 / pointer.frames_per_beat
+            return True
         if abs(error) <= self.FAR_BEATS:
-            self.beats = (self.beats + self.FOLLOW * error) % self.metre
+            self.beats += self.FOLLOW * error
             self.beats_per_frame += self.LEARN * error
-        self._follow_bar(pointer)
+        return False
 
-    def _lock(self, pointer: Pointer) -> None:
-        self.locked = True
-        self.metre = pointer.metre
-        self.beats = pointer.beat + pointer.beat_phase
-        self.beats_per_frame = 1.0 / pointer.frames_per_beat
-        self._far = self._other_bar = 0
 
-    def _follow_bar(self, pointer: Pointer) -> None:
-        """Take over another count of the bar once it has been believed for a while."""
-        ahead = round(pointer.beat + pointer.beat_phase - self.beats)
-        other = pointer.metre != self.metre or ahead % self.metre != 0
-        self._other_bar = self._other_bar + 1 if other and pointer.bar_share > 0.6 else 0
-        if self._other_bar > self.FAR_FRAMES:
-            self.metre = pointer.metre
-            self.beats = (self.beats + ahead) % self.metre
-            self._other_bar = 0
+class BeatSounds:
+    """Gathers what is heard over each beat for the count of the bar."""
+
+    ON_BEAT = 0.2  # beats around a beat in which a bass onset belongs to it
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._chroma = np.zeros(12)
+        self._before = np.zeros(12)
+        self._accents: dict[int, float] = {}
+
+    def add(self, beats: float, heard: Heard) -> tuple[int, float, float] | None:
+        """(number, harmonic change in [0, 2], bass accent) of a beat that has just ended."""
+        ended = None
+        if math.floor(beats) != self._number:
+            length = float(np.linalg.norm(self._chroma) * np.linalg.norm(self._before))
+            change = 1.0 - float(self._chroma @ self._before) / length if length > 0.0 else 0.0
+            ended = (self._number, change, self._accents.pop(self._number, 0.0))
+            self._accents = {k: v for k, v in self._accents.items() if k > self._number}
+            self._before, self._chroma, self._number = self._chroma, np.zeros(12), math.floor(beats)
+        self._chroma = self._chroma + heard.chroma
+        nearest = round(beats)
+        if abs(beats - nearest) < self.ON_BEAT:
+            self._accents[nearest] = max(self._accents.get(nearest, 0.0), float(heard.onsets[0]))
+        return ended
 
 
 class BeatTracker:
@@ -149,7 +177,7 @@ class BeatTracker:
     """
 
     EVIDENCE_S = 2.0  # over which rhythm is weighed against no rhythm
-    EVIDENCE_MIDDLE, EVIDENCE_WIDTH = 0.0, 0.05  # evidence per frame at which the confidence is half, and how steeply
+    EVIDENCE_MIDDLE, EVIDENCE_WIDTH = 0.07, 0.02  # half confidence, how steeply; speech has up to 0.09
     TRUSTED_SHARE = 0.5
 
     def __init__(self, *, rate_hz: int = RATE_HZ) -> None:
@@ -157,29 +185,44 @@ class BeatTracker:
         self._onsets = OnsetBands(rate_hz)
         self._pointer = BarPointer(FPS)
         self._loop = PhaseLoop()
+        self._sounds = BeatSounds()
+        self._bar = BarCount()
         self._frame = 0
         self._evidence = 0.0
         self._confidence = 0.0
 
     def push(self, samples: ArrayLike) -> list[BeatState]:
         """The states that ``samples`` (N,) or (N, channels) complete, oldest first."""
-        return [self._step(activation) for activation in self._onsets.push(mono(samples))]
+        return [self._step(heard) for heard in self._onsets.push(mono(samples))]
 
-    def _step(self, activation: Array | None) -> BeatState:
-        pointer = self._pointer.step(activation)
-        heard = activation is not None
-        if heard:
+    def _step(self, heard: Heard | None) -> BeatState:
+        pointer = self._pointer.step(None if heard is None else heard.onsets)
+        if heard is not None:
             self._evidence += (pointer.surprise - self._evidence) / (self.EVIDENCE_S * FPS)
         else:
             self._evidence *= 1.0 - 1.0 / (self.EVIDENCE_S * FPS)
-        wanted = self._belief(pointer) if heard else 0.0
-        self._confidence += (wanted - self._confidence) * (0.05 if heard else 0.1)
+        wanted = 0.0 if heard is None else self._belief(pointer)
+        self._confidence += (wanted - self._confidence) * (0.1 if heard is None else 0.05)
         if self._confidence < 0.01:
             self._confidence = 0.0
-        self._loop.step(pointer if heard and pointer.share > self.TRUSTED_SHARE else None)
+        if heard is not None and pointer.share > self.TRUSTED_SHARE:
+            new_lock = self._loop.step(pointer)
+            self._count(pointer, heard, new_lock)
+        else:
+            self._loop.step(None)
         centre_s = (self._frame * (self._rate_hz // FPS) + N_FFT / 2) / self._rate_hz
         self._frame += 1
         return self._state_at(centre_s)
+
+    def _count(self, pointer: Pointer, heard: Heard, new_lock: bool) -> None:
+        """Count the bar by what the rhythm model believes and by what each beat sounds like."""
+        number = round(self._loop.beats - pointer.beat_phase)
+        if new_lock:
+            self._bar.restart(number, pointer.beat, pointer.metre)
+        self._bar.believe(number, pointer.bars, pointer.pushed)
+        ended = self._sounds.add(self._loop.beats, heard)
+        if ended is not None:
+            self._bar.hear(*ended)
 
     def _belief(self, pointer: Pointer) -> float:
         """[0, 1] confidence by the share of the belief and by how well rhythm explains what was heard."""
@@ -191,10 +234,10 @@ class BeatTracker:
         state = BeatState(
             time_s=pointer_s,
             beat_phase=loop.beats % 1.0,
-            bar_phase=loop.beats / loop.metre,
+            bar_phase=self._bar.beat(loop.beats) / self._bar.metre,
             tempo_bpm=60.0 * FPS * loop.beats_per_frame,
             confidence=self._confidence,
-            metre=loop.metre,
+            metre=self._bar.metre,
         )
         return state.at(centre_s)
 
