@@ -195,8 +195,8 @@ def distil(
     *,
     calls: int = 2,
     what: Distillation | None = None,
-    how: DenoiserTraining = LEARNING,
-    schedule: Schedule = SCHEDULE,
+    how: DenoiserTraining | None = None,
+    schedule: Schedule | None = None,
     seed: int = 0,
     multiply: Multiplication | None = None,
     progress: Progress | None = None,
@@ -212,8 +212,9 @@ def distil(
         raise InputError(f"{teacher_folder}: expected a follower that was trained, got a distilled one. Give its run.")
     config = student_config(teacher.config, calls)
     release = read_release(teacher_folder)
+    how = how or LEARNING
     how = replace(how, references=max(how.references, 0.5)) if release.bank else how
-    schedule = replace(schedule, sampler=config.sampler, leak=release.root_leak)
+    schedule = replace(schedule or SCHEDULE, sampler=config.sampler, leak=release.root_leak)
     settings = Settings(seed, config, multiply or Multiplication(), how=how, schedule=schedule)
     origin: dict[str, Any] = {"start": weights_digest(teacher_folder / WEIGHTS_FILE), "distillation": asdict(what)}
     with joined(torch.device(device)) as group:
