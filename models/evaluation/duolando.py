@@ -79,7 +79,12 @@ def duolando(made: Sequence[Duet], reference: Reference) -> dict[str, float]:
     mode = reference.mode
     numbers: dict[str, float] = {}
     for name, features in _features(made, mode).items():
-        theirs, ours = normalised(reference.features[name], features)
+        known = reference.features[name]
+        if mode != MODES[0]:
+            # What never varies among the real ones has no scale; published code divides by 1e-10.
+            varies = known.std(axis=0) > 1e-6
+            known, features = known[:, varies], features[:, varies]
+        theirs, ours = normalised(known, features)
         enough = min(len(theirs), len(ours)) > 2
         numbers[f"fid_{name}"] = frechet(ours, theirs, exact=mode == MODES[0]) if enough else float("nan")
         numbers[f"div_{name}"] = diversity(ours) if len(ours) > 1 else float("nan")

@@ -15,7 +15,7 @@ from duet.errors import InputError
 from duet.motion import Motion, write_couple
 from duet.skeleton import BODY
 from models.config import FollowerConfig
-from models.data.beats import step_beats
+from models.data.beats import BEATS_PER_BAR, step_beats
 from models.data.landings import landings
 from models.data.pairs import TRAIN_TAKES, VALIDATION_TAKES, Pair, load_cmu, load_pairs
 from models.data.take import Take
@@ -159,11 +159,13 @@ def beats_of(pair: Pair) -> np.ndarray:
 
 
 def pair_of(rollout: Rollout, examples: Sequence[Example]) -> Pair:
-    """The real couple beside a rollout, cut alike, with its beats."""
+    """The real couple beside a rollout, cut alike, with its beats from the first that begins a bar."""
     pair = examples[rollout.take].pair
     cut = pair.slice(rollout.first_frame, rollout.first_frame + len(rollout.danced.joints_m))
     beats = beats_of(cut)
-    return replace(cut, beats_s=beats[(beats >= 0.0) & (beats <= cut.frames / cut.leader.fps)])
+    before = int(np.searchsorted(beats, 0.0))
+    beats = beats[-(-before // BEATS_PER_BAR) * BEATS_PER_BAR :]
+    return replace(cut, beats_s=beats[beats <= cut.frames / cut.leader.fps])
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,8 @@ STEP_COLUMNS = {
     "step_absolute_ms": ("off the beat ms", "{:.0f}"),
     "step_within_percent": ("within 60 ms %", "{:.0f}"),
     "step_within_chance_percent": ("by chance %", "{:.0f}"),
+    "step_pattern_percent": ("in the bar's pattern %", "{:.0f}"),
+    "step_pattern_chance_percent": ("by chance %", "{:.0f}"),
     "step_concentration": ("concentration", "{:.2f}"),
     "step_concentration_chance": ("by chance", "{:.2f}"),
     "leader_lag_ms": ("after the leader's ms", "{:+.0f}"),
@@ -59,7 +61,7 @@ PAIRED = (
 )  # fmt: skip
 """Numbers whose differences are told with intervals."""
 LITERATURE = {
-    "fid_k": "{:.1f}", "fid_g": "{:.1f}", "div_k": "{:.2f}", "div_g": "{:.2f}", "fid_cd": "{:.1f}", "div_cd": "{:.2f}",
+    "fid_k": "{:.4g}", "fid_g": "{:.4g}", "div_k": "{:.3g}", "div_g": "{:.3g}", "fid_cd": "{:.4g}", "div_cd": "{:.2f}",
     "bed": "{:.3f}", "bas": "{:.3f}", "pfc": "{:.3g}", "slipping_percent": "{:.2f}",
     "capsule_contact_percent": "{:.1f}", "interpenetration_percent": "{:.1f}",
 }  # fmt: skip

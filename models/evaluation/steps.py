@@ -1,7 +1,8 @@
 """Are the steps on the beat? Landings of feet held against the beats of the music and against the leader's steps.
 
-A dancer is not a metronome: recorded salsa couples land within about 60 ms of two beats in three, and put the third
-step of a bar a quarter of a beat late. So every number stands beside what the real dancers reach and what chance gives.
+A dancer is not a metronome: recorded salsa couples scatter about their beats by some 60 ms and put the third step of a
+bar a quarter of a beat late or more, so that they fit the bar far better than the beat. Every number is to be read
+beside what the real dancers reach and what chance gives.
 """
 
 from dataclasses import dataclass
@@ -9,11 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.data.beats import BEATS_PER_BAR, STEPS_BEATS
 from models.data.landings import Landings
 
 Floats = NDArray[np.float64]
 
 ON_BEAT_S = 0.06
+PATTERN_BEATS = 0.25
 TOGETHER_S = 0.1
 """Two dancers within this step together."""
 _SHUFFLES = 200
@@ -33,6 +36,9 @@ class OnBeat:
     within_percent: float
     """Steps within ON_BEAT_S of a beat."""
     within_chance_percent: float
+    pattern_percent: float
+    """Steps within PATTERN_BEATS of where salsa's three steps of a bar land; the first beat begins a bar."""
+    pattern_chance_percent: float
     concentration: float
     """Length of the mean of unit vectors at the steps' beat phases: 1 for all at one phase, whichever it is."""
     concentration_chance: float
@@ -58,7 +64,7 @@ def on_beat(steps: Landings, beats_s: Floats) -> OnBeat:
     at = beat_phases(steps.times_s, beats_s)
     if not len(at):
         nan = float("nan")
-        return OnBeat(0, 0.0, nan, nan, nan, nan, nan, nan)
+        return OnBeat(0, 0.0, nan, nan, nan, nan, nan, nan, nan, nan)
     gaps_s = np.diff(beats_s)
     nearest = np.round(at)
     period_s = gaps_s[np.clip(np.floor(at).astype(int), 0, len(gaps_s) - 1)]
@@ -70,9 +76,17 @@ def on_beat(steps: Landings, beats_s: Floats) -> OnBeat:
         absolute_ms=1000.0 * float(np.median(np.abs(off_s))),
         within_percent=100.0 * float((np.abs(off_s) <= ON_BEAT_S).mean()),
         within_chance_percent=100.0 * min(1.0, 2.0 * ON_BEAT_S / float(np.median(gaps_s))),
+        pattern_percent=100.0 * float((_off_pattern(at) <= PATTERN_BEATS).mean()),
+        pattern_chance_percent=100.0 * 2.0 * PATTERN_BEATS * len(STEPS_BEATS) / BEATS_PER_BAR,
         concentration=concentration(at),
         concentration_chance=chance_concentration(len(at)),
     )
+
+
+def _off_pattern(at_beats: Floats) -> Floats:
+    """(N,) beats from the nearest of the three steps of a bar."""
+    half = BEATS_PER_BAR / 2.0
+    return np.abs((at_beats[:, None] - STEPS_BEATS + half) % BEATS_PER_BAR - half).min(axis=1)
 
 
 def concentration(phases: Floats) -> float:

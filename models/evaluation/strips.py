@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from duet.rotations import Array
 from duet.skeleton import BODY
 
-WIDTH, MARGIN = 1100, 44
+WIDTH, MARGIN = 1100, 66
 FIGURE_HEIGHT, CURVE_HEIGHT, ROW_HEIGHT = 120, 110, 20
 INK, FAINT = "#333", "#ccc"
-_FIGURES = 18
+_FIGURES = 13
 _METRES_TALL = 1.9
 
 
@@ -50,7 +50,7 @@ def couple_strip(title: str, leader_m: Array, partners: Sequence[tuple[str, Arra
         x = MARGIN + place * step
         for colour, joints in ((INK, leader), *((c, np.asarray(j[frame], dtype=np.float64)) for c, j in partners)):
             flat = (joints[:, [0, 2]] - middle) @ across
-            points = np.stack([x + scale * 0.55 * flat, 18 + FIGURE_HEIGHT - scale * joints[:, 1]], axis=1)
+            points = np.stack([x + scale * flat, 18 + FIGURE_HEIGHT - scale * joints[:, 1]], axis=1)
             parts.append(_figure(points, colour))
         parts.append(_text(x, FIGURE_HEIGHT + 32, f"{frame / fps:.0f} s", anchor="middle", size=9))
     return _svg(FIGURE_HEIGHT + 38, parts)

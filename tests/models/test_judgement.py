@@ -36,6 +36,14 @@ def test_steps_off_the_beat_are_told_from_steps_on_it() -> None:
     assert np.isnan(on_beat(steps_at([]), BEATS).signed_ms)
 
 
+def test_salsa_fits_the_bar_better_than_the_beat() -> None:
+    bars = np.arange(0.0, 10.0, 2.0)
+    salsa = on_beat(steps_at(np.sort(np.concatenate([bars, bars + 0.5, bars + 1.15]))), BEATS)
+    assert salsa.pattern_percent == 100.0 and salsa.pattern_chance_percent == pytest.approx(37.5)
+    rest = on_beat(steps_at(bars[:-1] + 1.7), BEATS)
+    assert rest.pattern_percent == 0.0
+
+
 def test_phases_of_uneven_beats() -> None:
     np.testing.assert_allclose(beat_phases(np.array([0.5, 1.5, 9.0]), np.array([0.0, 1.0, 3.0])), [0.5, 1.25])
     assert concentration(np.array([0.0, 0.5])) == pytest.approx(0.0)
