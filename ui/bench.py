@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from realtime.bench_beats import Summary
 
 _EPILOG = """\
+columns: F and AMLt of the beats (70 ms; any metrical level), median time to lock and to be back after a jump or a
+silence with the share within 4 s, F of the downbeats, and how far off the announced next beat is.
+
 examples:
   duet bench beats                       all 54 pieces, a few minutes
   duet bench beats --style waltz         one style
@@ -64,11 +67,12 @@ def _table(tracker: str, groups: "dict[str, Summary]", *, live: bool) -> "Table"
     """One row per group; what an offline tracker does not say is left out."""
     from rich.table import Table
 
-    table = Table(title=tracker)
-    table.add_column("music")
-    for heading in ("pieces", "F", "AMLt", "lock s", "in 4 s", "recovery s", "in 4 s"):
+    # Without lines, all columns fit into a terminal of 80.
+    table = Table(title=tracker, box=None, pad_edge=False)
+    table.add_column("music", no_wrap=True)
+    for heading in ("n", "F", "AMLt", "lock s", "in 4 s", "back s", "in 4 s"):
         table.add_column(heading, justify="right")
-    for heading in ("downbeat F", "next beat ms", "p90 ms") if live else ():
+    for heading in ("bar F", "next ms", "p90") if live else ():
         table.add_column(heading, justify="right")
     for name, row in groups.items():
         cells = [

@@ -1,4 +1,4 @@
-"""The ``duet`` command: demo, play, calibrate, record-take, devices, doctor."""
+"""The ``duet`` command: demo, play, calibrate, record-take, bench, devices, doctor."""
 
 import argparse
 import signal
@@ -12,6 +12,7 @@ from types import FrameType
 from duet import __version__
 from duet.errors import DuetError, InputError
 from ui import record_take
+from ui.bench import add_bench
 from ui.calibrate import add_tracking
 from ui.camera_options import add_look, look_of
 from ui.options import LeaderOptions, Output
@@ -94,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     kinds = calibrate.add_subparsers(title="what to measure", metavar="WHAT", required=True)
     add_tracking(kinds)
     record_take.add(commands)
+    add_bench(commands)
     doctor = commands.add_parser("doctor", help="check what works here", description=_doctor.__doc__)
     doctor.set_defaults(run=_doctor)
     return parser
