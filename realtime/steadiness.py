@@ -21,7 +21,7 @@ from realtime.synthetic import Filmed
 
 JITTER_GOAL_MM, LAG_GOAL_MS = 3.0, 33.0
 SWING_HZ, SWAY_HZ = 1.5, 1.0
-_SECONDS, _SETTLE_S = 12.0, 4.0
+_SECONDS, _SETTLE_S = 8.0, 4.0
 _SWING_RAD, _SWAY_M = 0.5, 0.15
 _WRIST = BODY.index("left_wrist")
 _WINDOW_S = 1.0

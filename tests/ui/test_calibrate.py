@@ -1,0 +1,46 @@
+"""``duet calibrate tracking``: what it prints, and what it says when it cannot."""
+
+import pytest
+
+from realtime import steadiness
+from realtime.filters import Smoothing
+from realtime.steadiness import Jitter, Steadiness
+from ui.calibrate import camera_source
+from ui.cli import main
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--noise", "-1"], "--noise: expected 0 to 50 mm, got -1"),
+        (["--seconds", "1"], "--seconds: expected 5 to 600, got 1"),
+        (["--camera", "nothing.mp4", "--turn", "90", "--region", "0,0,2,1"], "Region: expected"),
+        (["--camera", "nothing.mp4", "--people", "0"], "--people: expected 1 to 6, got 0"),
+    ],
+)
+def test_what_does_not_fit_is_a_sentence(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["calibrate", "tracking", *words]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("still_mm", "code"), [(2.4, 0), (5.4, 1)])
+def test_the_verdict_is_the_exit_code(
+    still_mm: float, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[float] = []
+
+    def measured(fps: float, noise_m: float, smoothing: Smoothing | None = None) -> Steadiness:
+        asked.append(fps)
+        return Steadiness(fps, 1e3 * noise_m, Jitter(still_mm, 1.0, 3.0, "head"), 7.0, 1.0, 8.0, 9.0)
+
+    monkeypatch.setattr(steadiness, "measure", measured)
+    assert main(["calibrate", "tracking"]) == code
+    printed = capsys.readouterr().out
+    assert {5.0, 30.0, 60.0, 120.0} == set(asked)
+    assert ("both aims hold" in printed) is (code == 0)
+    assert f"{still_mm}" in printed and "calm" in printed
+
+
+def test_a_bare_number_is_a_camera() -> None:
+    assert camera_source("1") == "camera:1"
+    assert camera_source("dance.mp4") == "dance.mp4"
