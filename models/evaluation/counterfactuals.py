@@ -124,8 +124,7 @@ def measure_counterfactuals(
         )
         numbers.append(stage.numbers(changed))
     changes = [_mean_change([row[name] for row in rows]) for name in rows[0]]
-    # A dance without a step has no distance from a beat.
-    mean = {name: float(np.nanmean([n[name] for n in numbers])) for name in numbers[0]}
+    mean = {name: _mean_known([n[name] for n in numbers]) for name in numbers[0]}
     return Counterfactuals(changes, _verdicts({c.name: c for c in changes}, mean))
 
 
@@ -231,6 +230,12 @@ def _pose_mm(a: Danced, b: Danced) -> float:
 
 def _apart(a_m: Array, b_m: Array) -> float:
     return float(np.linalg.norm(a_m - b_m, axis=-1).mean())
+
+
+def _mean_known(values: list[float]) -> float:
+    """Without NaN: a dance without a step has no distance from a beat. NaN when nothing is known."""
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def _mean_change(rows: list[Change]) -> Change:

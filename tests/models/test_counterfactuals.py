@@ -101,6 +101,8 @@ def test_who_neither_follows_nor_hears_is_found_out(cases: list[Case]) -> None:
     assert starting(found, "music half a beat late").met is False
     # A memory that changes nothing is none.
     assert starting(found, "no memory").met is False
+    # It never steps, so no step is on the beat.
+    assert starting(found, "steps: median from the beat").met is False
     assert len(told) == len(set(told)) == 24
 
 
