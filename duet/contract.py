@@ -6,7 +6,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from duet.errors import FollowerError
+from duet.errors import FollowerError, InputError
 from duet.features import FOLLOWER_SIZE, LAYOUT_VERSION, LEADER_SIZE, PLACE_SIZE
 from duet.music import MUSIC_LAYOUT
 from duet.skeleton import BODY
@@ -91,6 +91,18 @@ class FollowerContract:
     def plan_frames(self) -> int:
         """H: frames a plan lasts."""
         return self.plan_tokens * self.token_frames
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """Names of the style tokens, in order; none where the follower does not tell them."""
+        return tuple(name.strip() for name in self.notes.get("styles", "").split(",") if name.strip())
+
+    def style_named(self, name: str) -> tuple[float, ...]:
+        """The style token called ``name``; InputError says which there are."""
+        if name not in self.styles[: self.style_size]:
+            known = ", ".join(self.styles) or "none by name"
+            raise InputError(f"Style: expected one of this follower's ({known}), got {name!r}. Choose one of them.")
+        return tuple(float(i == self.styles.index(name)) for i in range(self.style_size))
 
     def to_json(self) -> str:
         """Stable JSON: sorted keys, so that equal contracts are equal bytes."""

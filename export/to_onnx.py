@@ -24,6 +24,7 @@ from duet.music import MUSIC_LAYOUT
 from duet.skeleton import BODY
 from export.card import CARD_FILE, model_card
 from export.verify import LEAST_SECONDS, Parity, measure
+from models.data.corpus import STYLES
 from models.follower import Follower, Role
 from models.release import Release
 from models.training.bank_stage import fitting_bank
@@ -207,6 +208,7 @@ def _contract(
             "normalisation": "inside the graphs: every input and output is in the units of duet.features",
             "plan": "continuous latents, never snapped to the codec's grid",
             "sampler": f"{config.sampler.kind}, {config.sampler.calls} calls a tick",
+            "styles": ", ".join(STYLES),
             **({"bank": origin} if origin else {}),
             **parity.notes(),
         },

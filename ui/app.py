@@ -181,7 +181,7 @@ def _assemble(
         sources.music,
         Playout(contract.timeline, _first_place(sources, placement)),
         clock,
-        Wishes(placement),
+        Wishes(placement, style=output.style_token(contract)),
         health,
         seed=output.seed,
         delay_frames=delay_frames,

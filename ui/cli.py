@@ -18,6 +18,7 @@ from ui.camera_options import add_look, look_of
 from ui.options import LeaderOptions, Output
 
 _FOLLOWERS = Path(__file__).resolve().parents[1] / "followers"
+DEMO_STYLE = "choreographed"
 DEFAULT_FOLLOWER = _FOLLOWERS / "salsa-s"
 
 _EPILOG = """\
@@ -143,6 +144,11 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--distance", type=float, metavar="M", help="how far away the partner dances (default: as trained)"
     )
+    parser.add_argument(
+        "--style",
+        metavar="NAME",
+        help="a style of the follower, such as choreographed (default: its own)",
+    )
     parser.add_argument("--seconds", type=float, metavar="N", help="stop after N seconds")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything drawn at random (default 0)")
     parser.add_argument("--headless", action="store_true", help="no window; give --out, --save-motion or --report, too")
@@ -162,6 +168,8 @@ def _demo(arguments: argparse.Namespace) -> int:
     output = _output_of(arguments)
     headless = output.headless or not has_display()
     seconds = output.seconds or (20.0 if headless else 120.0)
+    # The leader is choreographed: so dances a partner of that school best.
+    output = replace(output, usual_style=DEMO_STYLE)
     output = replace(output, headless=headless, seconds=seconds, film=output.film or Path("out/demo.mp4"))
     return perform(demo_sources(seconds, arguments.tempo, arguments.seed, headless=headless), output)
 
@@ -207,6 +215,7 @@ def _output_of(arguments: argparse.Namespace) -> Output:
         motion=arguments.save_motion,
         report=arguments.report,
         distance_m=arguments.distance,
+        style=arguments.style,
     )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from duet.contract import FollowerContract
 from ui.camera_options import Look
 
 
@@ -35,3 +36,13 @@ class Output:
     motion: Path | None = None
     report: Path | None = None
     distance_m: float | None = None
+    style: str | None = None
+    """Name of a style token; None for the follower's own."""
+    usual_style: str | None = None
+    """What stands for None where the follower knows it."""
+
+    def style_token(self, contract: FollowerContract) -> tuple[float, ...]:
+        """The style token to dance in, () for the follower's own; InputError for a name it does not know."""
+        if self.style is not None:
+            return contract.style_named(self.style)
+        return contract.style_named(self.usual_style) if self.usual_style in contract.styles else ()
