@@ -14,7 +14,7 @@ from duet.contract import (
     load_contract,
     sha256_of,
 )
-from duet.errors import FollowerError
+from duet.errors import FollowerError, InputError
 from duet.features import FOLLOWER_SIZE, LAYOUT_VERSION, LEADER_SIZE
 from duet.music import MUSIC_LAYOUT
 from duet.skeleton import BODY
@@ -183,3 +183,13 @@ def test_without_a_bank_none_is_looked_for(tmp_path: Path) -> None:
 def test_the_checksum_is_sha256(tmp_path: Path) -> None:
     (tmp_path / "abc").write_bytes(b"abc")
     assert sha256_of(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_styles_are_chosen_by_name(tmp_path: Path) -> None:
+    named = replace(contract(tmp_path), notes={"styles": "recorded, choreographed"})
+    assert named.styles == ("recorded", "choreographed")
+    assert named.style_named("choreographed") == (0.0, 1.0)
+    with pytest.raises(InputError, match=r"expected one of this follower's \(recorded, choreographed\), got 'tango'"):
+        named.style_named("tango")
+    with pytest.raises(InputError, match="none by name"):
+        contract(tmp_path).style_named("recorded")
