@@ -6,8 +6,11 @@ plain containers are made of is known; any other name is refused, and nothing of
 
 import io
 import pickle
+import re
+import struct
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +22,26 @@ def _latin1(text: str, encoding: str = "latin1") -> bytes:
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"the codec {encoding!r}")
     return text.encode("latin1")
+
+
+_PLAIN = re.compile(r"[<>|=]?(?:[biufc]\d{1,2}|[SU]\d{1,9}|O8?|\?)")
+
+
+def _plain_dtype(name: object, *_: object) -> np.dtype:
+    """A dtype of numbers, texts or objects, of its own: a state that is set on it reaches no other array."""
+    if not isinstance(name, str) or not _PLAIN.fullmatch(name):
+        raise pickle.UnpicklingError(f"the dtype {name!r}")
+    return np.dtype(name, copy=True)
+
+
+def _plain_state(dtype: np.dtype, state: object) -> tuple:
+    """The state to set on ``dtype``: of a file's only the byte order; sizes and flags, which numpy trusts, its own."""
+    own = dtype.__reduce__()[2]
+    if not isinstance(state, tuple) or len(state) != 8 or state[0] != 3 or state[2:5] != (None, None, None):
+        raise pickle.UnpicklingError("a dtype with fields, shape or metadata")
+    if state[1] not in (("|",) if own[1] == "|" else ("<", ">", "=")):
+        raise pickle.UnpicklingError(f"the byte order {state[1]!r} of {dtype}")
+    return (*own[:1], state[1], *own[2:])
 
 
 def _known() -> dict[tuple[str, str], object]:
@@ -35,17 +58,28 @@ def _known() -> dict[tuple[str, str], object]:
         known[f"{module}.multiarray", "scalar"] = number[0]
         known[f"{module}.numeric", "_frombuffer"] = buffer[0]
     known["numpy", "ndarray"] = np.ndarray
-    known["numpy", "dtype"] = np.dtype
+    known["numpy", "dtype"] = _plain_dtype
     known["collections", "OrderedDict"] = OrderedDict
     known["_codecs", "encode"] = _latin1
-    for name, kind in vars(np.dtypes).items():
-        if isinstance(kind, type) and issubclass(kind, np.dtype):
-            known["numpy.dtypes", name] = kind
     return known
 
 
-class _DataOnly(pickle.Unpickler):
-    """Knows arrays, numbers, texts and containers."""
+def _set_state(unpickler: Any) -> None:
+    """Set a state: of arrays and dtypes only, whose content it is."""
+    owner, state = unpickler.stack[-2:]
+    if isinstance(owner, np.dtype):
+        unpickler.stack[-1] = _plain_state(owner, state)
+    elif not isinstance(owner, np.ndarray):
+        raise pickle.UnpicklingError(f"a state for {type(owner).__name__}")
+    pickle._Unpickler.dispatch[pickle.BUILD[0]](unpickler)
+
+
+class _DataOnly(pickle._Unpickler):
+    """Knows arrays, numbers, texts and containers.
+
+    The unpickler in Python, since the one in C shows nobody the states it sets: numpy takes the flags of a dtype from
+    a file as they are, and an object array of bytes is a way to any place in memory.
+    """
 
     KNOWN = _known()
 
@@ -55,6 +89,8 @@ class _DataOnly(pickle.Unpickler):
             return self.KNOWN[module, name]
         except KeyError:
             raise pickle.UnpicklingError(f"{module}.{name}") from None
+
+    dispatch = {**pickle._Unpickler.dispatch, pickle.BUILD[0]: _set_state}
 
 
 def read_pickle(path: Path) -> object:
@@ -82,6 +118,13 @@ def read_npy(path: Path) -> object:
     return held
 
 
+_BROKEN = (
+    ValueError, TypeError, EOFError, AttributeError, IndexError, KeyError, MemoryError, OverflowError, RuntimeError,
+    AssertionError, struct.error,
+)  # fmt: skip
+"""What a pickle cut short or made up can raise."""
+
+
 def _load(path: Path, data: bytes) -> object:
     try:
         return _DataOnly(io.BytesIO(data), encoding="latin1").load()
@@ -90,7 +133,7 @@ def _load(path: Path, data: bytes) -> object:
             f"{path}: expected arrays, numbers and texts only, got a pickle that asks for {_first(error)}. "
             "Nothing of it was run; fetch the file from its authors again."
         ) from error
-    except (ValueError, TypeError, EOFError, AttributeError, IndexError, KeyError, MemoryError, OverflowError) as error:
+    except _BROKEN as error:
         raise InputError(f"{path}: expected a pickle, got a broken one ({_first(error)}). Fetch it again.") from error
 
 
