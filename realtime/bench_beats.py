@@ -1,12 +1,10 @@
 """``duet bench beats``: the beat tracker on generated music whose beats are known, scored and tabled.
 
-The tracker hears each piece once, from its start, as on a stage. Where librosa is installed, its
-offline beat tracker, which knows the whole piece before it answers, is shown beside it.
+The tracker hears each piece once, from its start, as on a stage.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 import numpy as np
 
@@ -18,7 +16,7 @@ from duet.instruments import RATE_HZ
 from duet.pieces import JUMP_S, SECONDS, SILENT_S, Piece, Trial, play
 
 DISTURBED_S = {Trial.SILENCE: SILENT_S[1], Trial.JUMP: JUMP_S}
-TRACKER, LIBROSA = "duet, live", "librosa, offline"
+TRACKER = "duet, live"
 Track = Callable[[Groove], Announced]
 
 
@@ -34,21 +32,6 @@ class Judged:
 def track_live(groove: Groove) -> Announced:
     """What Duet's tracker announces."""
     return announced(BeatTracker(rate_hz=groove.rate_hz).push(groove.samples))
-
-
-def track_offline(groove: Groove) -> Announced:
-    """What librosa finds; it counts no bars and foretells nothing."""
-    import librosa
-
-    samples = groove.samples if groove.samples.ndim == 1 else groove.samples.mean(axis=1)
-    low = librosa.resample(samples, orig_sr=groove.rate_hz, target_sr=22_050, res_type="polyphase")
-    beats_s = np.asarray(librosa.beat.beat_track(y=low, sr=22_050, units="time")[1], dtype=np.float64)
-    return Announced(beats_s, np.zeros(0), np.zeros(0))
-
-
-def trackers() -> dict[str, Track]:
-    """Those that can run here, by name."""
-    return {TRACKER: track_live} | ({LIBROSA: track_offline} if find_spec("librosa") else {})
 
 
 def judge(pieces: Iterable[Piece], track: dict[str, Track], done: Callable[[], None] = lambda: None) -> list[Judged]:

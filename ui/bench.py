@@ -43,7 +43,7 @@ def _beats(arguments: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from duet.pieces import piece_set
-    from realtime.bench_beats import TRACKER, false_locks, judge, tables, trackers
+    from realtime.bench_beats import TRACKER, false_locks, judge, tables, track_live
 
     if arguments.seed < 0:
         raise InputError(f"--seed: expected 0 or more, got {arguments.seed}.")
@@ -55,7 +55,7 @@ def _beats(arguments: argparse.Namespace) -> int:
     console = Console()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("listening", total=len(pieces))
-        judged = judge(pieces, trackers(), lambda: progress.advance(task))
+        judged = judge(pieces, {TRACKER: track_live}, lambda: progress.advance(task))
         locks = false_locks()
     for tracker, groups in tables(judged).items():
         console.print(_table(tracker, groups, live=tracker == TRACKER))

@@ -4,8 +4,11 @@ import librosa
 import numpy as np
 import pytest
 
-from duet.groove import render_groove
+from duet.beat_scores import Announced
+from duet.groove import Groove, render_groove
 from duet.music import FEATURES, N_FFT, RATE_HZ, MusicFeatures, chroma_filters, mel_filters
+from duet.pieces import Trial, piece_set, play
+from realtime.bench_beats import judge, track_live
 
 
 def test_filter_banks_are_librosas():
@@ -35,3 +38,18 @@ def test_every_feature_is_librosas(fps):
     np.testing.assert_allclose(frames[:, FEATURES.mfcc], mfcc, atol=0.05)  # 1e-2, of values up to 600
     np.testing.assert_allclose(frames[1:, FEATURES.mfcc_delta], np.diff(mfcc, axis=0), atol=0.05)  # 1e-2
     np.testing.assert_allclose(frames[:, FEATURES.chroma], chroma, atol=1e-4)  # 2e-6
+
+
+def test_the_live_tracker_is_about_as_near_to_the_beat_as_librosa_that_knows_the_whole_piece() -> None:
+    piece = next(p for p in piece_set(0) if p.style == "salsa" and p.trial is Trial.STEADY)
+    groove = play(piece)
+
+    def track_offline(groove: Groove) -> Announced:
+        samples = groove.samples if groove.samples.ndim == 1 else groove.samples.mean(axis=1)
+        low = librosa.resample(samples, orig_sr=groove.rate_hz, target_sr=22_050, res_type="polyphase")
+        beats_s = np.asarray(librosa.beat.beat_track(y=low, sr=22_050, units="time")[1], dtype=np.float64)
+        return Announced(beats_s, downbeats_s=np.zeros(0), next_s=beats_s)
+
+    live, offline = judge([piece], {"live": track_live, "librosa": track_offline})
+    assert groove.beat_times_s.size > 20
+    assert live.score.f > offline.score.f - 0.1
