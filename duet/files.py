@@ -11,10 +11,11 @@ def written_whole(path: Path) -> Iterator[Path]:
     """Gives a path beside ``path`` to write to; without an error inside, that file takes the place of ``path``.
 
     Whoever is killed meanwhile, or meets a full disk, leaves the former ``path`` as it was. The bytes are on the disk
-    before the name is: a loss of power leaves the former file or the new one.
+    before the name is: a loss of power leaves the former file or the new one. The part is named after the process, so
+    that two which write the same do not write into each other's file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part
         with part.open("rb+") as file:

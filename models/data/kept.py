@@ -12,6 +12,8 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
+from duet.files import written_whole
+
 _CHUNK = 1 << 20
 
 
@@ -46,17 +48,12 @@ def key_of(*parts: object) -> str:
 
 def keep(path: Path, arrays: Mapping[str, NDArray]) -> None:
     """Write ``arrays`` as ``.npz``, whole or not at all: a full disk or a stop leaves what was there before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # One name per process: two that compute the same do not write into each other's file.
-    part = path.with_suffix(f".{os.getpid()}.part.npz")
     try:
-        np.savez_compressed(part, allow_pickle=False, **arrays)
-        part.replace(path)
+        with written_whole(path) as part, part.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
     except OSError as error:
         # numpy and zipfile raise "no space left" without saying where.
         raise OSError(error.errno, error.strerror or str(error), str(path.parent)) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def fetch(path: Path) -> dict[str, NDArray] | None:
@@ -70,8 +67,8 @@ def fetch(path: Path) -> dict[str, NDArray] | None:
 
 def sweep(folder: Path) -> None:
     """Remove what was being written in ``folder`` and below when a process was killed."""
-    for part in folder.rglob("*.part.npz"):
-        pid = part.name.split(".")[-3]
+    for part in folder.rglob(".*.part"):
+        pid = part.name.split(".")[-2]
         if not pid.isdigit() or not _alive(int(pid)):
             part.unlink(missing_ok=True)
 

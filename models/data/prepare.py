@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from duet import asf, bvh, kinematics, motion, rotations, skeleton
+from duet import asf, bvh, features, kinematics, motion, rotations, skeleton
 from duet.cache import cache_directory
 from duet.errors import InputError
 from duet.motion import Motion
 from duet.music import RATE_HZ
 from duet.skeleton import BODY
-from models.data import beats, checks, kept, pairs, positions, recording, smpl, sound, unpickle
+from models.data import beats, checks, kept, landings, pairs, positions, recording, smpl, sound, unpickle
 from models.data import music as heard
 from models.data.beats import step_beats
 from models.data.checks import FPS, SHORTEST_S, landings_per_s, music_covers, settle
@@ -148,7 +148,8 @@ def ready(one: Recording, folder: Path) -> Prepared:
 
 
 def _key(one: Recording) -> str:
-    models = [] if one.dataset not in ("dd100", "interdance") else [smpl.model_file("neutral")]
+    genders = ("neutral", "male", "female") if one.dataset in ("dd100", "interdance") else ()
+    models = dict.fromkeys(smpl.model_file(gender) for gender in genders)
     contents = [(path.name, kept.content_digest(path)) for path in (*one.files, *(m for m in models if m))]
     reader = sys.modules[SOURCES[one.dataset].read.__module__]
     return kept.key_of(_version(), kept.source_version(reader), one.name, one.split, contents)
@@ -157,8 +158,8 @@ def _key(one: Recording) -> str:
 @once
 def _version() -> str:
     """Of all code between a file and a prepared take."""
-    own = (beats, checks, heard, pairs, positions, recording, smpl, sound, unpickle, sys.modules[__name__])
-    return kept.source_version(asf, bvh, kinematics, motion, rotations, skeleton, *own) + heard.version()
+    own = (beats, checks, heard, landings, pairs, positions, recording, smpl, sound, unpickle, sys.modules[__name__])
+    return kept.source_version(asf, bvh, features, kinematics, motion, rotations, skeleton, *own) + heard.version()
 
 
 def _make(one: Recording) -> Prepared:

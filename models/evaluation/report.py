@@ -2,11 +2,11 @@
 
 import json
 import math
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from duet.files import written_whole
 from models.evaluation.judge import Verdict
 from models.evaluation.reaction import LATE_S
 from models.evaluation.statistics import BLOCK_S, Estimate
@@ -167,13 +167,8 @@ def cell(form: str, value: float | None) -> str:
 
 def write_whole(path: Path, text: str) -> None:
     """Write ``text``, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
+    with written_whole(path) as part:
         part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _finite(value: Any) -> Any:

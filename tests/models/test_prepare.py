@@ -3,6 +3,7 @@
 import errno
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -74,11 +75,11 @@ def test_a_stopped_prepare_goes_on_where_it_was(data: Path, tmp_path: Path, monk
     next(going)
     going.close()
     folder = cache / preparing.FOLDER
-    (folder / "dd100" / "half.999999999.part.npz").write_bytes(b"killed while writing")
+    (folder / "dd100" / ".half.npz.999999999.part").write_bytes(b"killed while writing")
     made = count_made(monkeypatch)
     ready(data, cache)
     assert made == ["dd100-Salsa_5_0", "finedance-001"]
-    assert not list(folder.rglob("*.part.npz"))
+    assert not list(folder.rglob("*.part"))
 
 
 def test_a_changed_source_is_done_again_and_the_old_one_let_go(
@@ -115,8 +116,8 @@ def test_a_full_disk_leaves_nothing_half_written(data: Path, tmp_path: Path, mon
     next(prepare(recordings(data), cache, with_music=False))
     before = sorted(cache.rglob("*.npz"))
 
-    def full(file: Path, **_: object) -> None:
-        Path(file).write_bytes(b"half of it")
+    def full(file: BinaryIO, **_: object) -> None:
+        file.write(b"half of it")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(kept.np, "savez_compressed", full)
@@ -124,6 +125,25 @@ def test_a_full_disk_leaves_nothing_half_written(data: Path, tmp_path: Path, mon
         ready(data, cache)
     assert caught.value.filename is not None
     assert sorted(cache.rglob("*.npz")) == before
+    assert not list(cache.rglob("*.part"))
+
+
+def test_a_take_follows_from_what_finds_its_landings(monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[str] = []
+    monkeypatch.setattr(kept, "source_version", lambda *modules: hashed.extend(m.__name__ for m in modules) or "")
+    monkeypatch.setattr(music, "version", lambda: "")
+    preparing._version.__wrapped__()
+    assert {"models.data.landings", "duet.features"} <= set(hashed)
+
+
+def test_a_take_follows_from_every_body_model(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = next(one for one in recordings(data) if one.dataset == "dd100")
+    monkeypatch.setenv("DUET_SMPLX", str(tmp_path))
+    keys = set()
+    for gender in ("NEUTRAL", "MALE", "FEMALE"):
+        (tmp_path / f"SMPLX_{gender}.npz").write_text(gender)
+        keys.add(preparing._key(one))
+    assert len(keys) == 3
 
 
 def test_refused_takes_do_not_stop_the_others(data: Path, tmp_path: Path) -> None:
