@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from duet.errors import InputError
-from export.commands.command_line import Commands, add_data, count, data_of, new_command, weights_folder
+from export.commands.command_line import (
+    Commands,
+    above_none,
+    add_data,
+    check_file,
+    data_of,
+    new_command,
+    weights_folder,
+)
 
 if TYPE_CHECKING:
     from models.evaluation.calls import Dancer
@@ -33,7 +41,7 @@ def add(commands: Commands) -> None:
         "--student", type=Path, action="append", default=[], metavar="RUN", help="a distilled run; may be repeated"
     )
     command.add_argument("--only", metavar="KIND:N,...", help="some of the samplers, such as ddim:2,dpm:8")
-    command.add_argument("--seeds", type=count, default=2, help="dances of each take (default 2)")
+    command.add_argument("--seeds", type=above_none, default=2, help="dances of each take (default 2)")
     command.add_argument("--json", type=Path, metavar="F", help="write the numbers there")
     command.set_defaults(stopped="No numbers were written.")
     add_data(command)
@@ -42,6 +50,7 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace, console: Console) -> None:
     """Do it."""
     data, folder = data_of(options), weights_folder(options.run_folder)
+    check_file("--json", options.json)
     from duet.bank_file import load_bank
     from duet.files import written_whole
     from export.progress import bars
@@ -64,7 +73,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     with bars(console) as shown:
         task = shown.add_task("samplers", total=len(dancers), note="")
         rows = measure_calls(
-            dancers, examples, leak=release.root_leak, bank=bank, seeds=tuple(range(max(1, options.seeds))),
+            dancers, examples, leak=release.root_leak, bank=bank, seeds=tuple(range(options.seeds)),
             done=lambda name, _: shown.update(task, advance=1, note=name),
         )  # fmt: skip
     console.print(markdown(rows), highlight=False, soft_wrap=True)

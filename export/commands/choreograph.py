@@ -9,6 +9,7 @@ from duet.errors import InputError
 from export.commands.command_line import Commands, above_zero, count, new_command
 
 ROLES = ("couple", "leader", "follower")
+LONGEST_S = 3600.0
 
 MORE = """\
 A leader and a good partner, made of figures drawn at random: the same seed, the same dance. Steps land on the beat;
@@ -46,6 +47,8 @@ def run(options: argparse.Namespace, console: Console) -> None:
 
     if options.role not in ROLES:
         raise InputError(f"--role: expected one of {', '.join(ROLES)}, got {options.role!r}. Choose one of them.")
+    if options.seconds > LONGEST_S:
+        raise InputError(f"--seconds: expected at most {LONGEST_S:g}, got {options.seconds:g}. Make several takes.")
     allowed = (".npz",) if options.role == "couple" else (".npz", ".bvh")
     if options.out.suffix.lower() not in allowed:
         raise InputError(

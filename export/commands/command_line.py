@@ -11,6 +11,9 @@ from duet.errors import InputError
 BEST_FOLDER = "best"
 """In a run's folder: the weights that danced best so far."""
 
+_COUNTS = 1 << 63
+_DIGITS = len(str(_COUNTS))
+
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -45,11 +48,34 @@ def above_zero(text: str) -> float:
     return number
 
 
-def count(text: str) -> int:
-    """A whole number of the command line that is not negative."""
-    if not text.isdecimal():
-        raise InputError(f"Count: expected a whole number of at least 0, got {text!r}. Give one, such as 2.")
+def count(text: str, least: int = 0) -> int:
+    """A whole number of the command line that is not negative, and that every generator takes as its seed."""
+    if not text.isdecimal() or len(text) <= _DIGITS and int(text) < least:
+        raise InputError(f"Count: expected a whole number of at least {least}, got {text!r}. Give one, such as 2.")
+    if len(text) > _DIGITS or int(text) >= _COUNTS:
+        raise InputError(
+            f"Count: expected a whole number below 2^63, got one of {len(text)} digits. Give a smaller one."
+        )
     return int(text)
+
+
+def above_none(text: str) -> int:
+    """A whole number of the command line, at least 1."""
+    return count(text, least=1)
+
+
+def check_file(option: str, path: Path | None) -> None:
+    """Make the folder of a file that will be written; InputError before the work, not after it, where none can be."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise InputError(f"{option}: expected a file to write, got the folder {path}. Name a file in it.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{option}: expected a folder for {path}, got: {error.strerror}. Name another.") from error
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{option}: expected a folder to write to, got {path.parent}. Allow it, or name another.")
 
 
 def data_of(options: argparse.Namespace) -> Path:

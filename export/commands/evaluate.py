@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from duet.errors import InputError
-from export.commands.command_line import Commands, add_data, count, data_of, new_command
+from export.commands.command_line import Commands, add_data, check_file, count, data_of, new_command
 
 if TYPE_CHECKING:
     from models.evaluation.evaluate import Evaluation, Options
@@ -144,9 +144,8 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _check(options: argparse.Namespace) -> None:
     """Find out before the dance, not after it."""
-    for name, path in (("--json", options.json), ("--html", options.html)):
-        if path is not None and path.is_dir():
-            raise InputError(f"{name}: expected a file to write, got the folder {path}. Name a file in it.")
+    check_file("--json", options.json)
+    check_file("--html", options.html)
     if options.film is not None and options.film.exists() and not options.film.is_dir():
         raise InputError(f"--film: expected a folder, got the file {options.film}. Name a folder.")
     if options.stress is not None and not options.stress.is_file():

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from export.commands.command_line import Commands, above_zero, add_data, count, data_of, new_command
+from export.commands.command_line import (
+    Commands,
+    above_none,
+    above_zero,
+    add_data,
+    check_file,
+    count,
+    data_of,
+    new_command,
+)
 
 if TYPE_CHECKING:
     from models.forecaster import Forecaster
@@ -32,7 +41,7 @@ def add(commands: Commands) -> None:
     add_data(command)
     command.add_argument("--out", type=Path, metavar="FILE", help="where its weights go (default: nowhere)")
     command.add_argument("--weights", type=Path, metavar="FILE", help="a forecaster to measure instead of training one")
-    command.add_argument("--steps", type=count, metavar="N", help="training steps (default 1200)")
+    command.add_argument("--steps", type=above_none, metavar="N", help="training steps (default 1200)")
     command.add_argument("--minutes", type=above_zero, help="stop training after so long (default 10)")
     command.add_argument("--seed", type=count, default=0, help="equal seeds and data give equal weights (default 0)")
     command.add_argument("--threads", type=count, default=0, help="processor threads (default: all)")
@@ -40,6 +49,7 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> None:
     """Do it."""
+    check_file("--out", options.out)
     from dataclasses import replace
 
     import torch

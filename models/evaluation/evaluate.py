@@ -70,6 +70,8 @@ class Options:
             raise InputError(
                 f"Takes: expected some of {', '.join(known)}, got {', '.join(self.takes) or 'none'}. Choose of them."
             )
+        if len(set(self.takes)) < len(self.takes):
+            raise InputError(f"Takes: expected each once, got {', '.join(self.takes)}. Name none twice.")
         if self.seeds < 1:
             raise InputError(f"Seeds: expected at least 1, got {self.seeds}. Give more.")
 

@@ -37,6 +37,9 @@ def test_one_dancer_of_another_kind(tmp_path: Path):
         (["--seconds", "4", "--role", "crowd", "--out", "a.npz"], "--role: expected one of couple, leader, follower"),
         (["--seconds", "4", "--kind", "tango", "--out", "a.npz"], "Kind: expected one of salsa, walk"),
         (["--seconds", "-1", "--out", "a.npz"], "expected a number above 0, got '-1'"),
+        (["--seconds", "3601", "--out", "a.npz"], "--seconds: expected at most 3600, got 3601"),
+        (["--seconds", "4", "--seed", str(2**63), "--out", "a.npz"], "expected a whole number below 2^63"),
+        (["--seconds", "4", "--seed", "9" * 5000, "--out", "a.npz"], "below 2^63, got one of 5000 digits"),
         (["--seconds", "4", "--tempo", "900", "--out", "a.npz"], "expected beats 0.2 to 1.2 s apart"),
     ],
 )

@@ -64,6 +64,15 @@ def test_results_replace_those_before(exported: Path, tmp_path: Path):
         (["train", "--data", "nowhere", "--out", "run", "--device", "tpu"], "--device: expected auto, cpu or cuda"),
         (["verify", "nowhere", "--follower", "trial", "--seconds", "nan"], "expected a number above 0, got 'nan'"),
         (["evaluate", "nowhere"], "--data: expected the folder with the recorded couples, got none"),
+        (["forecast", "--data", "nowhere", "--steps", "0"], "expected a whole number of at least 1, got '0'"),
+        (["forecast", "--data", "nowhere", "--out", "."], "--out: expected a file to write, got the folder ."),
+        (["calls", "nowhere", "--data", "nowhere", "--seeds", "0"], "expected a whole number of at least 1, got '0'"),
+        (
+            ["calls", "nowhere", "--data", "nowhere", "--json", "."],
+            "--json: expected a file to write, got the folder .",
+        ),
+        (["evaluate", "nowhere", "--data", "nowhere", "--html", "."], "--html: expected a file to write, got the"),
+        (["evaluate", "nowhere", "--data", "nowhere", "--takes", "12,12"], "Takes: expected each once, got 12, 12"),
         (["export", "nowhere", "--out", "trial"], "expected release.json in it, got none"),
         (["verify", "nowhere", "--follower", "trial"], "expected follower.json in it, got none"),
         (["evaluate", "nowhere", "--data", "nowhere"], "expected a follower folder, got no such folder"),
@@ -144,6 +153,12 @@ def test_a_path_that_cannot_be_written_is_told(run: Path, tmp_path: Path, capsys
     assert "taken: expected a path that can be read and written" in error
     train = ["train", "--data", "nowhere", "--out", str(tmp_path / "taken")]
     assert "expected a folder for the run, got a file" in one_sentence(train, capsys)
+
+
+def test_what_cannot_be_written_is_told_before_the_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "taken").write_text("a file")
+    forecast = ["forecast", "--data", "nowhere", "--out", str(tmp_path / "taken" / "f.safetensors")]
+    assert "--out: expected a folder for" in one_sentence(forecast, capsys)
 
 
 @pytest.mark.parametrize("command", ["prepare", "train", "ablate", "export", "verify", "evaluate"])

@@ -259,6 +259,8 @@ def test_couples_are_written_as_they_danced(evaluation: Evaluation, tmp_path: Pa
 def test_what_cannot_be_evaluated_is_said() -> None:
     with pytest.raises(InputError, match="12, 13"):
         Options(takes=("99",))
+    with pytest.raises(InputError, match="expected each once, got 12, 13, 12"):
+        Options(takes=("12", "13", "12"))
     with pytest.raises(InputError, match="retrieval"):
         Options(baselines=("luck",))
     with pytest.raises(InputError, match="Seeds"):
