@@ -1,4 +1,4 @@
-"""``duet-lab prepare``: reads and measures every take, pairs it with music, and keeps what a training learns from."""
+"""``duet-lab prepare``: reads and measures every take, pairs it with music, and keeps it."""
 
 import argparse
 from pathlib import Path
@@ -19,9 +19,12 @@ DATA, or a folder in it, holds one or more of these data sets; each is found by 
   cmu         60_NN.bvh and 61_NN.bvh (leader and follower of take NN), or 60.asf, 60_NN.amc, 61.asf, 61_NN.amc
   dd100       motion/{smplx,rotmat,pos3d}/{all,train,test}/GENRE_CHOREO_TAKE_{00,01}.npy, music/mp3/...
   interdance  NAME_0.pkl and NAME_1.pkl
-  aist        motions/*.pkl and splits/crossmodal_{train,val,test}.txt        solo: for codec and forecaster
+  aist        motions/*.pkl and splits/crossmodal_{train,val,test}.txt        solo
   motorica    kth*.bvh with their .wav                                        solo
   finedance   motion/NNN.npy                                                  solo
+
+Training takes the CMU couples in DATA/cmu_salsa/*.bvh today. The others are measured and kept, and Python loads them
+(models.data.prepare: load_couples, load_solos).
 
 Every take is measured (up, unit, rate, floor, sides, steps, music) and kept in the cache folder: a prepare that was
 stopped goes on where it was, and only what has changed is done again. A take that cannot be used is named with what
@@ -39,7 +42,7 @@ _WIDE = 110
 def add(commands: Commands) -> None:
     """Describe it to the parser."""
     command = new_command(
-        commands, "prepare", "Read and measure every take, and keep what a training learns from.", run, more=MORE
+        commands, "prepare", "Read and measure every take, pair it with music, and keep it.", run, more=MORE
     )
     add_data(command)
     command.add_argument("--dataset", default="auto", help="only this data set (default: all that are found)")
@@ -82,7 +85,22 @@ def run(options: argparse.Namespace, console: Console) -> None:
             f"{len(refused)} of {len(found)} takes: expected all to be usable, got those named above. "
             "Mend them, or move them out of the folder."
         )
-    console.print("Next: duet-lab train --out runs/salsa")
+    console.print(_next(done), highlight=False, soft_wrap=True)
+
+
+def _next(done: "list[Prepared]") -> str:
+    """What can be done with what was prepared."""
+    of_training = [one.recording.leader.match("cmu_salsa/*.bvh") for one in done]
+    others = sorted({one.recording.dataset for one, taken in zip(done, of_training, strict=True) if not taken})
+    lines = []
+    if others:
+        lines.append(
+            f"{', '.join(others)}: measured and kept, to be loaded in Python (models.data.prepare). "
+            "Training takes the CMU couples in DATA/cmu_salsa/*.bvh only."
+        )
+    if any(of_training):
+        lines.append("Next: duet-lab train --out runs/salsa")
+    return "\n".join(lines)
 
 
 def _table(done: "list[Prepared]", *, measured: bool) -> Table:

@@ -1,5 +1,6 @@
 """``duet-lab prepare`` on a folder of its own."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from duet.choreography import choreograph_tempo
 from duet.rotations import six_d_from_matrix
 from export.cli import main
+from models.data.sources import SOURCES
 
 
 @pytest.fixture
@@ -35,6 +37,9 @@ def test_takes_are_listed_and_kept(data: Path, tmp_path: Path, capsys: pytest.Ca
     assert "FineDance (ICCV 2023): non-commercial" in said
     assert "Up is y, as stated: the median direction" in said
     assert f"1 takes, 6 s, kept in {tmp_path / 'c'}" in said
+    assert "finedance: measured and kept, to be loaded in Python (models.data.prepare)." in said
+    assert "Training takes the CMU couples in DATA/cmu_salsa/*.bvh only." in said
+    assert "Next: duet-lab train" not in said
     assert len(list((tmp_path / "c").rglob("*.npz"))) == 1
 
 
@@ -57,3 +62,20 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(
     error = capsys.readouterr().err
     assert "Traceback" not in error
     assert "make room for it" in error
+
+
+@pytest.mark.parametrize(("folder", "trains"), [("cmu_salsa", True), ("elsewhere", False)])
+def test_training_is_next_only_for_takes_that_it_reads(
+    folder: str, trains: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = tmp_path / "data" / folder
+    at.mkdir(parents=True)
+    (at / "60_01.bvh").touch()
+    (at / "61_01.bvh").touch()
+    danced = choreograph_tempo(6.0, 180.0, 3)
+    dancers = {"leader": danced.leader, "follower": danced.follower}
+    monkeypatch.setitem(SOURCES, "cmu", replace(SOURCES["cmu"], read=lambda _: (dancers, [])))
+    assert main(["prepare", "--data", str(tmp_path / "data"), "--cache", str(tmp_path / "c")]) == 0
+    said = capsys.readouterr().out
+    assert ("Next: duet-lab train" in said) is trains
+    assert ("Training takes the CMU couples in DATA/cmu_salsa/*.bvh only." in said) is not trains
