@@ -28,6 +28,8 @@ Floats = NDArray[np.float32]
 CHOREOGRAPHED = "choreographed in code"
 """Origin of a bank that may ship with a follower."""
 BEATS_PER_BAR = 4
+SPLICED_OF = " <- "
+"""In a name, between a spliced dance and the takes it is made of, which `` + `` joins."""
 _VARIED = re.compile(r"-(mirrored|swapped|bent|x[0-9.]+)(?=-|$)")
 
 
@@ -139,6 +141,13 @@ def make_bank(
 def source_of(name: str) -> str:
     """Whose dance a couple's is: its name without what was done to it (mirrored, roles, path, tempo)."""
     return _VARIED.sub("", name)
+
+
+def sources_of(name: str) -> tuple[str, ...]:
+    """Whose dances a couple's is made of: those of its takes where it was spliced, else its own alone."""
+    source = source_of(name)
+    _, spliced, takes = source.partition(SPLICED_OF)
+    return tuple(takes.split(" + ")) if spliced else (source,)
 
 
 def couples_in_code(

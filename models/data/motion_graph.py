@@ -22,6 +22,7 @@ from duet.rotations import (
     wrap_angle,
     yaw_matrix,
 )
+from models.data.bank import SPLICED_OF, source_of
 from models.data.beats import BEATS_PER_BAR, step_beats
 from models.data.footing import replanted, stride
 from models.data.pairs import Pair
@@ -163,7 +164,8 @@ class CoupleGraph:
             danced += length
             costs.append(cut.cost_m)
             pieces.append((cut.target, cut.target))
-        pair = _joined(self, pieces, name + self.kind)
+        takes = dict.fromkeys(source_of(self.pairs[self.take_of(start)].name) for start, _ in pieces)
+        pair = _joined(self, pieces, f"{name}{SPLICED_OF}{' + '.join(takes)}{self.kind}")
         seams_s = np.cumsum([stop - start for start, stop in pieces[:-1]]) / self.fps
         return Splice(pair.slice(0, frames), seams_s[seams_s < seconds].tolist(), costs)
 
@@ -196,8 +198,9 @@ def splice_couples(
     """``count`` new dances of ``seconds`` each, spliced from ``pairs`` where both dancers' states agree.
 
     All pairs must be of one kind: none or all mirrored, none or all swapped, as one style token says. They are
-    danced at ``tempo_bpm``, by default the median of theirs; ``beats_s`` of the results begins on a downbeat. The same
-    arguments give the same dances. Raises InputError for a length or a count that cannot be, and as ``CoupleGraph``.
+    danced at ``tempo_bpm``, by default the median of theirs; ``beats_s`` of the results begins on a downbeat, and
+    their names tell the takes they are made of. The same arguments give the same dances. Raises InputError for a
+    length or a count that cannot be, and as ``CoupleGraph``.
 
         spliced = splice_couples(load_pairs(data, "train"), seconds=40.0, seed=0, count=20)
         mirrored = splice_couples([p.mirrored() for p in load_pairs(data, "train")], 40.0, seed=1, count=20)

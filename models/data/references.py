@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from duet.retrieval import KEY_TOKENS, Bank, Held, Question
 from models.config import FollowerConfig
-from models.data.bank import source_of
+from models.data.bank import sources_of
 from models.data.sequences import Sequence
 
 OWN_NOISE = 0.3
@@ -35,6 +35,11 @@ def question_of(sequence: Sequence, config: FollowerConfig, rng: np.random.Gener
     )
 
 
+def barred_of(bank: Bank, name: str) -> NDArray[np.bool_]:
+    """(R,) the rows that the couple ``name`` must not be shown: what any take of its dance holds, however varied."""
+    return np.logical_or.reduce([bank.of_source(source) for source in sources_of(name)])
+
+
 def reference_rows(
     bank: Bank,
     sequences: Many[Sequence],
@@ -49,8 +54,7 @@ def reference_rows(
     """
     rng, found = np.random.default_rng(seed), []
     for index, sequence in enumerate(sequences):
-        barred = bank.of_source(source_of(sequence.name))
-        found.append(_rows(bank, bank.key(question_of(sequence, config, rng)), barred))
+        found.append(_rows(bank, bank.key(question_of(sequence, config, rng)), barred_of(bank, sequence.name)))
         progress(index + 1, len(sequences))
     return found
 

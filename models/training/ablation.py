@@ -14,7 +14,7 @@ import torch
 
 from duet.files import written_whole
 from models.codec import Codec
-from models.data.bank import source_of
+from models.data.bank import SPLICED_OF, source_of, sources_of
 from models.data.corpus import Corpus, Multiplication
 from models.training.bank_stage import BANK_FILE, bank_of_run
 from models.training.codec_stage import CODEC_CHECKPOINT, train_codec
@@ -100,14 +100,17 @@ def data_curve(shares: tuple[float, ...] = (0.25, 0.5)) -> list[Variant]:
 
 
 def part_of(corpus: Corpus, share: float) -> Corpus:
-    """The corpus with only a share of the recorded takes, the first ones; couples danced in code stay."""
+    """The corpus with only a share of the recorded takes, the first ones, and what is spliced from them alone.
+
+    Couples danced in code stay."""
     if share >= 1.0:
         return corpus
     coded = ("choreographed", "everyday")
-    names = [source_of(s.name) for s in corpus.train]
-    recorded = [name for name in dict.fromkeys(names) if not name.startswith(coded)]
+    names = [sources_of(s.name) for s in corpus.train]
+    unspliced = dict.fromkeys(source_of(s.name) for s in corpus.train if SPLICED_OF not in s.name)
+    recorded = [name for name in unspliced if not name.startswith(coded)]
     kept = set(recorded[: max(1, round(share * len(recorded)))])
-    chosen = [s for s, name in zip(corpus.train, names, strict=True) if name in kept or name.startswith(coded)]
+    chosen = [s for s, of in zip(corpus.train, names, strict=True) if kept.issuperset(of) or of[0].startswith(coded)]
     return replace(corpus, train=chosen)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from duet.features import LEADER_CONFIDENCE, Standing
 from duet.retrieval import Bank
 from models.config import STREAMS, SamplerConfig
-from models.data.bank import source_of
+from models.data.references import barred_of
 from models.data.sequences import Sequence, tail_tokens
 from models.denoiser import Conditions, Drop
 from models.diffusion import add_noise, alpha_bar, draw_levels, latent_loss, loss_weights
@@ -58,7 +58,7 @@ class DenoiserTraining:
     decode_weight: float = 1.0
     level_weights: tuple[float, ...] = (2.0, 1.0)
     token_weights: tuple[float, ...] = (2.0, 1.6, 1.3, 1.1, 1.0, 0.8, 0.7, 0.6)
-    """The first planned token is the one that is danced."""
+    """The first planned token is the one that is danced; tokens of longer plans weigh as the last one here."""
     least_weight: float = 0.4
     """Of the noisiest levels: a sampler of few calls starts, and nearly ends, there."""
     own_share: float = 0.5
@@ -102,12 +102,19 @@ def plan_loss(
     made = made.float()
 
     weights = loss_weights(t, schedule).clamp(min=how.least_weight)
-    importance = weights.new_tensor(how.token_weights)[: config.plan]
-    latent = latent_loss(made, target, weights * importance / importance.mean(), how.level_weights)
+    weighed = weights * token_importance(how, weights, config.plan)
+    latent = latent_loss(made, target, weighed, how.level_weights)
     with exact(made.device):
         parts = _decoded_loss(follower, batch, past, made[:rows], weights[:rows, 0], how)
     loss = latent + how.decode_weight * torch.stack(list(parts.values())).sum()
     return loss, {"latent": float(latent.detach()), **{k: float(v.detach()) for k, v in parts.items()}}
+
+
+def token_importance(how: DenoiserTraining, like: Tensor, plan: int) -> Tensor:
+    """(F,) how much each of ``plan`` tokens weighs, 1 on average, of the kind and on the device of ``like``."""
+    given = how.token_weights
+    weights = like.new_tensor([given[min(token, len(given) - 1)] for token in range(plan)])
+    return weights / weights.mean()
 
 
 def told(
@@ -239,7 +246,7 @@ def own_dances(
         entrance = None if rng.uniform() < 0.25 else near
         takes.append(sequence.take.slice(first, (begin + ticks) * f, entrance))
     delays = rng.integers(2, 6, (ticks, count))
-    barred = None if bank is None else [bank.of_source(source_of(sequences[i].name)) for i in chosen]
+    barred = None if bank is None else [barred_of(bank, sequences[i].name) for i in chosen]
     danced = dance(
         TorchPartner(follower, sampler, bank, barred), takes, leak=leak, delay_frames=list(delays),
         seeds=[int(s) for s in rng.integers(0, 2**31, count)], keep_tail=tail_tokens(config),

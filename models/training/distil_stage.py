@@ -30,7 +30,7 @@ from models.release import read_release
 from models.samplers import ladder, sample, start
 from models.training.bank_stage import bank_of_run
 from models.training.checkpoint import CHECKPOINT_FILE
-from models.training.denoiser_stage import DenoiserTraining, told
+from models.training.denoiser_stage import DenoiserTraining, token_importance, told
 from models.training.distributed import Group, joined
 from models.training.losses import frame_losses
 from models.training.precision import exact
@@ -127,8 +127,7 @@ def distil_loss(
     student: Follower, past: Tensor, said: list[Tensor], target: Tensor, how: DenoiserTraining
 ) -> tuple[Tensor, dict[str, float]]:
     """How far all rungs are from the teacher's end in latents, and the last one in decoded frames, too."""
-    importance = target.new_tensor(how.token_weights)[: target.shape[1]]
-    weights = (importance / importance.mean()).expand(len(target), -1)
+    weights = token_importance(how, target, target.shape[1]).expand(len(target), -1)
     terms = {f"call{n + 1}": latent_loss(x0, target, weights, how.level_weights) for n, x0 in enumerate(said)}
     codec, n, f = student.codec, how.decode_tokens, student.config.token_frames
     with exact(target.device):

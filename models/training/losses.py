@@ -83,9 +83,9 @@ def standing_losses(
     """How far from the real follower one stands that walks by ``made`` from where it stood.
 
     ``made``, ``real`` (B, T, 145) are the plan's frames, ``before`` (B, 145) the real frame before them, ``place``
-    (B, 8) where the follower really stood then. The walk is ``duet.features.integrate_root`` in the leader's frame,
-    written as the error against the real follower's walk: so velocities learn to take an error of place back, and
-    not only to copy. Standing in the leader's way costs extra.
+    (B, 8) where the follower really stood then. The walk is in the leader's frame, written as the error against the
+    real follower's: the straight leak of ``duet.features.integrate_root``, without its going round the leader. So
+    velocities learn to take an error of place back, and not only to copy. Standing in the leader's way costs extra.
     """
     wanted, stood = real[..., FOLLOWER_ROOT], before[..., FOLLOWER_ROOT]
     said = made[..., FOLLOWER_ROOT]

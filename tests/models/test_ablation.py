@@ -98,8 +98,9 @@ def test_every_row_is_another_training() -> None:
 
 def test_a_part_of_the_recorded_takes(corpus: Corpus) -> None:
     names = ["cmu-01", "cmu-01-mirrored-x0.95", "cmu-02", "cmu-03", "cmu-04-swapped", "choreographed-0", "everyday-7"]
+    names += ["spliced-1-0 <- cmu-01 + cmu-03", "spliced-1-1 <- cmu-01-mirrored"]
     many = replace(corpus, train=[replace(corpus.train[0], name=name) for name in names])
-    assert [s.name for s in part_of(many, 0.25).train] == [*names[:2], *names[5:]]
+    assert [s.name for s in part_of(many, 0.25).train] == [*names[:2], *names[5:7], names[8]]
     assert part_of(many, 1.0) is many
 
 

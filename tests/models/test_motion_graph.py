@@ -7,6 +7,7 @@ import pytest
 
 from duet.choreography import choreograph_tempo, draw_style
 from duet.errors import InputError
+from models.data.bank import source_of, sources_of
 from models.data.motion_graph import COST_LIMIT_M, CoupleGraph, Splice, splice_couples
 from models.data.pairs import Pair
 from models.evaluation.metrics import bone_error_mm, skate
@@ -80,7 +81,8 @@ def test_the_beats_go_on_across_seams_and_begin_with_a_bar(pairs, splice):
 
 def test_the_same_seed_splices_alike(pairs):
     first, again = (splice_couples(pairs, 8.0, seed=5, count=2) for _ in range(2))
-    assert [p.name for p in first] == ["spliced-5-0", "spliced-5-1"]
+    assert [p.name.split(" <- ")[0] for p in first] == ["spliced-5-0", "spliced-5-1"]
+    assert all(set(sources_of(p.name)) <= {source_of(take.name) for take in pairs} for p in first)
     assert np.array_equal(first[1].follower.rotations, again[1].follower.rotations)
     assert np.abs(first[0].follower.joints_m - first[1].follower.joints_m).max() > 0.1
 
@@ -97,7 +99,7 @@ def test_sides_and_roles_are_never_mixed(pairs):
     with pytest.raises(InputError, match="takes of one kind"):
         splice_couples([*pairs, pairs[0].mirrored()], 8.0, seed=0, count=1)
     (mirrored,) = splice_couples([p.mirrored() for p in pairs], 8.0, seed=0, count=1)
-    assert mirrored.name == "spliced-0-0-mirrored"
+    assert mirrored.name.startswith("spliced-0-0 <- ") and mirrored.name.endswith("-mirrored")
 
 
 def test_what_cannot_be_is_refused(pairs):

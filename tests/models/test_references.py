@@ -14,7 +14,7 @@ from models.config import XS, SamplerConfig
 from models.data.bank import couples_in_code, source_of
 from models.data.music import condition_from_beats
 from models.data.pairs import Pair
-from models.data.references import OWN_NOISE, question_of, reference_rows
+from models.data.references import OWN_NOISE, barred_of, question_of, reference_rows
 from models.data.sequences import CLEAN, Sequence, build_sequence
 from models.evaluation.recalled import Recalled
 from models.follower import Follower, grown, random_follower
@@ -84,6 +84,15 @@ def test_training_asks_as_a_tick_does_and_never_hears_of_the_couple(sequence: Se
         assert held.row == row
     assert len(rows) == sequence.tokens and not barred[rows].any() and bank.begins[rows].all()
     assert OWN_NOISE > 0
+
+
+def test_a_spliced_dance_never_hears_of_its_takes(follower: Follower, sequence: Sequence, pair: Pair) -> None:
+    others = [replace(p, name=f"cmu-0{n}") for n, p in enumerate(couples_in_code(2, 9.0, 1, 30.0), 6)]
+    known = bank_of_pairs([pair, pair.mirrored(), *others], follower.codec, REFERRED, "a test")
+    spliced = replace(sequence, name="spliced-7-0 <- cmu-05 + cmu-06-mirrored")
+    rows = reference_rows(known, [spliced], REFERRED)[0]
+    assert {known.sources[known.couple[row]] for row in rows} == {"cmu-07"}
+    assert (barred_of(known, spliced.name) == known.of_source("cmu-05") + known.of_source("cmu-06")).all()
 
 
 def test_without_another_couple_there_is_no_reference(follower: Follower, sequence: Sequence, pair: Pair) -> None:

@@ -14,18 +14,18 @@ from duet.errors import InputError
 from duet.features import Placement, Standing, integrate_root
 from duet.skeleton import FEET
 from models.codec import Codec
-from models.config import CodecConfig, DenoiserConfig, MemoryConfig, S, SamplerConfig
+from models.config import PRESETS, XS, CodecConfig, DenoiserConfig, MemoryConfig, S, SamplerConfig
 from models.data.corpus import Corpus
 from models.data.music import condition_from_beats
 from models.data.pairs import Pair
 from models.data.sequences import CLEAN, Sequence, build_sequence
 from models.evaluation.closed_loop import example_of
-from models.follower import Follower, load_follower
+from models.follower import Follower, load_follower, random_follower
 from models.kinematics_torch import body_joints
 from models.training.averaging import AveragedWeights
 from models.training.checkpoint import load_checkpoint
 from models.training.codec_stage import CodecTraining, measure_codec, train_codec
-from models.training.denoiser_stage import DenoiserTraining, own_dances, plan_loss
+from models.training.denoiser_stage import DenoiserTraining, own_dances, plan_loss, token_importance
 from models.training.losses import (
     STANDING_WEIGHT,
     _foot_speeds,
@@ -179,6 +179,24 @@ def test_the_loss_teaches(follower: Follower, sequence: Sequence) -> None:
     assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
     gradients = [p.grad for n, p in follower.memory.named_parameters() if "norm" not in n]
     assert any(g is not None and g.abs().max() > 0 for g in gradients)
+
+
+@pytest.mark.parametrize("plan", sorted({preset.plan for preset in PRESETS.values()}))
+def test_every_presets_plan_has_a_loss(plan: int) -> None:
+    config = replace(XS, plan=plan)
+    couple = choreograph_tempo(6.0, 180.0, 2)
+    pair = Pair("cmu-01", couple.leader, couple.follower, np.arange(0.0, 6.0, 1.0 / 3.0))
+    rng = np.random.default_rng(0)
+    conditions = condition_from_beats(pair.beats_s, pair.frames, 30.0, rng)  # type: ignore[arg-type]
+    sequence = build_sequence(pair, conditions, config, style=0, wish=Placement(), corruption=CLEAN, rng=rng)
+    made = random_follower(config)
+    set_normalisation(made, [sequence])
+    item = make_item(sequence, torch.zeros(sequence.tokens, config.latent_width), config)
+    batch = draw_batch([item], config, rng, stretches=1, length=20, windows=2)
+    loss, _ = plan_loss(made, batch, DenoiserTraining(stretches=1, windows=2), rng)
+    assert torch.isfinite(loss)
+    weights = token_importance(DenoiserTraining(token_weights=(2.0, 1.0)), loss, plan)
+    assert weights.mean() == pytest.approx(1.0) and (weights[1:] == weights[0] / 2).all() and len(weights) == plan
 
 
 def test_own_dances_keep_the_real_targets(follower: Follower, sequence: Sequence) -> None:
