@@ -35,7 +35,15 @@ from models.training.distributed import Group, joined
 from models.training.losses import frame_losses
 from models.training.precision import exact
 from models.training.progress import Progress
-from models.training.settings import SETTINGS_FILE, Schedule, Settings, check_settings, weights_digest, write_settings
+from models.training.settings import (
+    SETTINGS_FILE,
+    Schedule,
+    Settings,
+    check_settings,
+    fingerprint,
+    weights_digest,
+    write_settings,
+)
 from models.training.trainer import BEST_FOLDER, Trainer
 from models.training.windows import Batch
 
@@ -215,7 +223,12 @@ def distil(
     how = replace(how, references=max(how.references, 0.5)) if release.bank else how
     schedule = replace(schedule or SCHEDULE, sampler=config.sampler, leak=release.root_leak)
     settings = Settings(seed, config, multiply or Multiplication(), how=how, schedule=schedule)
-    origin: dict[str, Any] = {"start": weights_digest(teacher_folder / WEIGHTS_FILE), "distillation": asdict(what)}
+    origin: dict[str, Any] = {
+        "data": fingerprint(corpus),
+        "start": weights_digest(teacher_folder / WEIGHTS_FILE),
+        "bank": weights_digest(teacher_folder / release.bank) if release.bank else None,
+        "distillation": asdict(what),
+    }
     with joined(torch.device(device)) as group:
         if group.leads and (folder / CHECKPOINT_FILE).is_file() and (folder / SETTINGS_FILE).is_file():
             check_settings(folder, settings, origin)

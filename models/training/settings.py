@@ -134,8 +134,10 @@ def check_settings(folder: Path, settings: Settings, origin: dict[str, Any] | No
                 f"got {json.dumps(value)}. Give the former value, or another --out (with --from {folder} it begins "
                 "with these weights)."
             )
-    for name in ("data", "codec", "start", "bank") if origin else ():
-        value = (origin or {}).get(name)
+    # As JSON gives it back; settings of other runs are for the record, their weights are compared by digest.
+    given = json.loads(json.dumps(origin or {}))
+    for name in (name for name in (came | given if given else ()) if not name.endswith("_settings")):
+        value = given.get(name)
         if came.get(name, value) != value:
             raise InputError(
                 f"{folder / SETTINGS_FILE}: expected the {name} this run was begun with ({came[name]}), got another "

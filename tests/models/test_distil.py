@@ -132,10 +132,12 @@ def test_a_run_leaves_a_student_that_loads_and_goes_on(teacher: Follower, corpus
     save_follower(teacher, tmp_path / "teacher")
     release.write(tmp_path / "teacher")
 
-    def run(out: str, *, calls: int = 2, seconds: float = 1e9) -> Follower:
+    def run(
+        out: str, *, calls: int = 2, seconds: float = 1e9, what: Distillation = WHAT, data: Corpus = corpus
+    ) -> Follower:
         schedule = replace(settings().schedule, seconds=seconds, judge_every=2)
         best = distil(
-            tmp_path / out, tmp_path / "teacher", corpus, calls=calls, what=WHAT, how=HOW, schedule=schedule,
+            tmp_path / out, tmp_path / "teacher", data, calls=calls, what=what, how=HOW, schedule=schedule,
             progress=Progress(Console(quiet=True)),
         )  # fmt: skip
         return load_follower(best)
@@ -149,6 +151,10 @@ def test_a_run_leaves_a_student_that_loads_and_goes_on(teacher: Follower, corpus
     assert all(torch.equal(value, ended[1][name]) for name, value in ended[0].items())
     with pytest.raises(InputError, match=r"expected follower\.sampler\.calls = 2"):
         run("whole", calls=1)
+    with pytest.raises(InputError, match="expected the distillation this run was begun with"):
+        run("whole", what=replace(WHAT, strongest=WHAT.strongest + 1.0))
+    with pytest.raises(InputError, match="expected the data this run was begun with"):
+        run("whole", data=replace(corpus, train=corpus.train * 2))
     save_follower(random_follower(XS, 3), tmp_path / "teacher")
     with pytest.raises(InputError, match="expected the start this run was begun with"):
         run("whole")
