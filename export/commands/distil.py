@@ -57,7 +57,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     from models.data.corpus import build_corpus
     from models.follower import load_follower
     from models.training.distil_stage import SCHEDULE, Distillation, distil
-    from models.training.distributed import choose_device
+    from models.training.distributed import choose_device, printing
 
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -66,6 +66,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     if options.minutes:
         schedule = replace(schedule, seconds=60.0 * options.minutes)
     config = load_follower(teacher).config
+    console = console if printing() else Console(quiet=True)
     with console.status("reading couples"):
         corpus = build_corpus(data, config, how=multiply, seed=options.seed)
     progress = TrainingBars(console, 0)
@@ -77,7 +78,8 @@ def run(options: argparse.Namespace, console: Console) -> None:
         )  # fmt: skip
     finally:
         progress.stop()
-    _release(options, teacher, best)
+    if printing():
+        _release(options, teacher, best)
     console.print(f"The best student lies in {best}. Next: duet-lab calls {options.run_folder} --student {options.out}")
 
 

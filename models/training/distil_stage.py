@@ -235,7 +235,12 @@ def distil(
         elif group.leads:
             write_settings(folder, settings, origin)
         group.wait()
-        bank = bank_of_run(folder, teacher_folder / release.bank, teacher.codec, config) if release.bank else None
+        bank = None
+        if release.bank:
+            if group.leads:
+                bank_of_run(folder, teacher_folder / release.bank, teacher.codec, config)
+            group.wait()
+            bank = bank_of_run(folder, teacher_folder / release.bank, teacher.codec, config)
         distiller = Distiller(folder, teacher, corpus, settings, what, group, bank)
         if (folder / CHECKPOINT_FILE).is_file():
             distiller.resume()

@@ -61,6 +61,13 @@ def test_a_student_has_a_release_and_stands_in_the_table(teacher: Path, tiny: Ex
     assert "| trial-fast ddim x1 |" in capsys.readouterr().out
 
 
+def test_only_the_first_process_prints_and_releases(teacher: Path, tiny: Example, tmp_path: Path, capsys, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    out = tmp_path / "fast"
+    assert main(["distil", str(teacher), "--out", str(out), "--data", ".", "--steps", "1", "--teacher-calls", "2"]) == 0
+    assert not (out / "best" / "release.json").exists() and capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
