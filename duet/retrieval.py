@@ -161,7 +161,10 @@ class Bank:
     def costs(self, keys: Floats) -> Floats:
         """Squared distance (B, R) of keys (B, K) to all rows; infinite where no reference may begin."""
         squares = np.einsum("bk,bk->b", keys, keys)[:, None]
-        return np.maximum(squares + self._lengths - 2.0 * (keys @ self.keys.T), 0.0)
+        # One question is a live tick's: a threaded product would wait for a core that is drawing.
+        alone = len(keys) == 1
+        products = np.einsum("rk,k->r", self.keys, keys[0])[None] if alone else keys @ self.keys.T
+        return np.maximum(squares + self._lengths - 2.0 * products, 0.0)
 
     def of_source(self, name: str) -> NDArray[np.bool_]:
         """(R,) the rows of couples that dance what ``name`` does."""
