@@ -29,7 +29,9 @@ VAGUE_NAMES = {"utils", "util", "helpers", "common", "misc", "manager", "core", 
 
 
 def files_of(package: str) -> list[Path]:
-    return sorted((ROOT / package).rglob("*.py"))
+    found = sorted((ROOT / package).rglob("*.py"))
+    assert found, f"no {package} here"
+    return found
 
 
 def imports_of(path: Path) -> Iterator[tuple[int, str]]:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from duet.midi_clock import MidiClock
+from duet.tempo_override import TEMPO_RANGE_BPM
 
 START, STOP, CONTINUE, TICK = b"\xfa", b"\xfc", b"\xfb", b"\xf8"
 
@@ -81,5 +82,16 @@ def test_a_jump_of_tempo_is_followed_within_a_beat_and_a_half():
 
 def test_any_bytes_are_survived():
     rng, clock = np.random.default_rng(0), MidiClock()
-    for k in range(400):
-        clock.push(rng.bytes(50), k * 0.01)
+    claimed = 0
+    for k in range(800):
+        garbled = rng.bytes(20) if k % 40 == 39 else b""
+        pulse = clock.push(TICK * int(rng.integers(0, 3)) + garbled, k * 0.0125)
+        if pulse is not None:
+            claimed += 1
+            assert TEMPO_RANGE_BPM[0] <= pulse.tempo_bpm <= TEMPO_RANGE_BPM[1]
+            assert np.isfinite([pulse.time_s, pulse.beats]).all()
+    assert 0 < claimed < 800, "now a pulse by chance, now none"
+    clock.push(b"\xf7" + START, 10.0)
+    pulse, _ = play(clock, 128.0, 48, from_s=10.0)
+    assert pulse.tempo_bpm == pytest.approx(128.0), "what was garbled before does not matter after a start"
+    assert pulse.beats_at(10.0) == pytest.approx(0.0, abs=1e-6)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from duet.osc_tempo import OscTempo, messages
+from duet.tempo_override import TEMPO_RANGE_BPM
 
 
 def text(value: str) -> bytes:
@@ -72,5 +73,21 @@ def test_bundles_without_end_are_given_up():
 def test_any_bytes_are_survived():
     rng, sender = np.random.default_rng(0), OscTempo()
     for k in range(500):
-        sender.receive(rng.bytes(int(rng.integers(0, 60))), float(k))
-        sender.receive(b"#bundle\0" + rng.bytes(40), float(k))
+        assert sender.receive(rng.bytes(int(rng.integers(0, 60))), float(k)) is None
+        assert sender.receive(b"#bundle\0" + rng.bytes(40), float(k)) is None
+
+
+def test_any_arguments_leave_a_tempo_that_can_be_danced_to():
+    rng, sender = np.random.default_rng(0), OscTempo()
+    tempi = set()
+    for k in range(1000):
+        address, tag = (("/tempo", "f"), ("/beat", "f"), ("/tempo", "d"), ("/beat", "d"))[k % 4]
+        head = osc(address, tag, 0.0)
+        sender.receive(head[: -struct.calcsize(tag)] + rng.bytes(struct.calcsize(tag)), float(k))
+        sender.receive(osc("/tempo", "f", float(rng.uniform(-100.0, 1000.0))), float(k))
+        pulse = sender.receive(osc("/beat", "i", k), float(k))
+        if pulse is not None:
+            tempi.add(pulse.tempo_bpm)
+            assert TEMPO_RANGE_BPM[0] <= pulse.tempo_bpm <= TEMPO_RANGE_BPM[1]
+            assert pulse.beats == k and pulse.time_s == k
+    assert len(tempi) > 100

@@ -31,7 +31,9 @@ def test_the_live_half_can_load_it(exported: Path, release: Release):
 
 
 def test_graphs_are_of_the_stated_opset_and_carry_their_contract(exported: Path):
-    for graph in load_contract(exported).graphs:
+    graphs = load_contract(exported).graphs
+    assert len({graph.role for graph in graphs}) == len(graphs) >= 2
+    for graph in graphs:
         model = onnx.load(exported / graph.file)
         assert [entry.version for entry in model.opset_import if entry.domain == ""] == [OPSET]
         session = ort.InferenceSession(str(exported / graph.file), providers=["CPUExecutionProvider"])
@@ -42,7 +44,9 @@ def test_graphs_are_of_the_stated_opset_and_carry_their_contract(exported: Path)
 
 def test_nothing_in_it_tells_where_it_was_made(exported: Path):
     here = str(Path(__file__).resolve().parents[2]).encode()
-    for path in exported.iterdir():
+    paths = list(exported.iterdir())
+    assert {"contract.json", CARD_FILE} < {path.name for path in paths}
+    for path in paths:
         content = path.read_bytes()
         assert here not in content and b"site-packages" not in content, path.name
 

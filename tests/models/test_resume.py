@@ -147,8 +147,11 @@ def test_other_settings_are_named(straight: Path, corpus: Corpus, changes: dict[
         run(straight, corpus, **changes)
 
 
-def test_a_longer_time_is_no_other_setting(straight: Path, corpus: Corpus) -> None:
-    run(straight, corpus, schedule=replace(SCHEDULE, seconds=60.0))
+def test_a_longer_time_is_no_other_setting(straight: Path, corpus: Corpus, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, corpus, Killed(4))
+    run(tmp_path, corpus, schedule=replace(SCHEDULE, seconds=60.0))
+    assert_equal_files(tmp_path / CHECKPOINT_FILE, straight / CHECKPOINT_FILE)
 
 
 def test_other_data_is_told(straight: Path, corpus: Corpus) -> None:
@@ -164,6 +167,9 @@ def test_a_setting_that_was_not_known_counts_as_its_default(straight: Path, corp
     del values["how"]["own_share"]
     (tmp_path / SETTINGS_FILE).write_text(json.dumps(values))
     run(tmp_path, corpus)
+    assert_equal_files(tmp_path / CHECKPOINT_FILE, straight / CHECKPOINT_FILE)
+    with pytest.raises(InputError, match="expected how.own_share = 0.5"):
+        run(tmp_path, corpus, how=replace(QUICK, own_share=0.25))
 
 
 def test_it_stops_when_nothing_gets_better(corpus: Corpus, tmp_path: Path, straight: Path) -> None:
