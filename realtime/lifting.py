@@ -106,6 +106,7 @@ class Lifter:
         self._lens = lens or Lens()
         self._stage = stage or StageMap()
         self._room_from_camera = self._lens.room_from_camera
+        self._stage_from_room = self._stage.stage_from_room
         self._proportions = Proportions.of_body(height_m)
         self._skeleton = self._proportions.skeleton()
         self._floor = Floor.unknown()
@@ -180,7 +181,8 @@ class Lifter:
         joints, _ = forward(self._skeleton, root, rotations)
         self._floor = self._floor.observe(float(np.min(joints[list(FEET), 1] - self._sole_heights)))
         self._mark = self._mark.observe(root)
-        return _Body(self._mark.on_stage(root, self._floor.height_m), rotations)
+        rotations[0] = self._stage_from_room @ rotations[0]
+        return _Body(self._stage_from_room @ self._mark.on_stage(root, self._floor.height_m), rotations)
 
     @property
     def _usual_s(self) -> float:
@@ -208,7 +210,7 @@ class Lifter:
         age_s = HOLD_S if self._seen is None else time_s - self._seen.time_s
         if self._seen is None or age_s > HOLD_S:
             return self._frame(self._shown, time_s, np.zeros(len(BODY)), LeaderStatus.LOST)
-        drift = self._seen.place.velocity * np.array([1.0, 0.0, 1.0])
+        drift = self._stage_from_room @ (self._seen.place.velocity * np.array([1.0, 0.0, 1.0]))
         drift *= min(1.0, _COAST_MAX_M_S / max(float(np.linalg.norm(drift)), 1e-6))
         elapsed_s = time_s - self._shown_s
         body = _Body(self._shown.root_m + drift * np.exp(-age_s / _COAST_S) * elapsed_s, self._shown.rotations)

@@ -6,12 +6,12 @@ audience, which is where a dancer faces who faces the camera.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from duet.rotations import Array
+from duet.rotations import Array, yaw_matrix
 from realtime.landmarks import Landmarks
 
 _FLOOR_SAMPLES = 300
@@ -87,12 +87,20 @@ class StageMap:
     """From the room to the stage.
 
     ``mark_m`` is the place (x, z) in the room that becomes the middle of the stage; None: where the
-    performer stands in the first third of a second. ``mirror`` shows the performer as a mirror does:
-    a step to the performer's left is a step to the audience's left, and left and right limbs swap.
+    performer stands in the first third of a second. ``facing_rad`` is where somebody faces in the room
+    who faces the audience on the stage: 0 is toward the camera, positive to the performer's left.
+    ``mirror`` shows the performer as a mirror does: a step to the performer's left is a step to the
+    audience's left, and left and right limbs swap.
     """
 
     mark_m: tuple[float, float] | None = None
     mirror: bool = False
+    facing_rad: float = 0.0
+
+    @property
+    def stage_from_room(self) -> Array:
+        """(3, 3) from the room's axes, mirrored where they are, to the stage's."""
+        return yaw_matrix(self.facing_rad if self.mirror else -self.facing_rad)
 
 
 class Mark(NamedTuple):
@@ -124,7 +132,7 @@ class Mark(NamedTuple):
         """``stage`` with this mark, if it does not move any more."""
         if stage.mark_m is not None or self.seen < self.wanted:
             return stage
-        return StageMap((-self.x_m if stage.mirror else self.x_m, self.z_m), stage.mirror)
+        return replace(stage, mark_m=(-self.x_m if stage.mirror else self.x_m, self.z_m))
 
     def on_stage(self, root_m: Array, floor_m: float) -> Array:
         """A place (3,) in the room as seen from the middle of the stage."""

@@ -5,14 +5,9 @@ the music or the picture stutter. The newest frames lie in shared memory, so tha
 waits.
 """
 
-import multiprocessing
-import os
-import signal
-import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from multiprocessing.connection import Connection
@@ -23,11 +18,11 @@ from typing import Self
 
 import numpy as np
 
-from duet import errors
 from duet.clock import MonotonicClock
 from duet.errors import DeviceError, DuetError, StaleFrame
 from duet.frames import LeaderFrame, LeaderStatus
 from duet.skeleton import BODY
+from realtime import child
 from realtime.camera import CameraState
 from realtime.camera_source import CAMERA_LATENCY_S
 from realtime.health import Health, StageStats
@@ -43,25 +38,9 @@ _SILENT_S = 5.0
 """A process whose heart has not beaten for so long hangs and is ended."""
 _BACK_OFF_S = (0.5, 8.0)
 _STOP_S = 4.0
-_LAST_WORDS_S = 1.0
-"""For a process to end after it closed its pipe."""
-_ROUTINE = ("I0000", "W0000", "INFO:", "WARNING:")
 _COUNTERS = ("camera_frames", "camera_dropped", "held_frames", "lost_frames")
 _HEALTH_COUNTERS = _COUNTERS[:2]
 """What goes on to Health; held frames are counted there by who takes the frames."""
-
-
-@contextmanager
-def _sigint_blocked() -> Iterator[None]:
-    """A process started meanwhile never sees Ctrl-C, not even before its own first line: it leaves that to us."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class TrackerState(StrEnum):
@@ -99,8 +78,7 @@ class Tracker:
         self._clock = MonotonicClock(task.epoch_s)
         self._health = health
         self._channels = Channels.create()
-        handle, self._log = tempfile.mkstemp(prefix="duet-tracker-", suffix=".log")
-        os.close(handle)
+        self._log = child.new_log("duet-tracker")
         self._state = TrackerState.STARTING
         self._problem = ""
         self._restarts = 0
@@ -233,16 +211,7 @@ class Tracker:
         self.stop()
 
     def _spawn(self) -> tuple[BaseProcess, Connection]:
-        # Spawned, not forked: a fork would copy threads' locks and the OpenGL context in unknown states.
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(
-            target=run, args=(self._task, self._channels.names, theirs, self._log), name="duet-tracker", daemon=True
-        )
-        with _sigint_blocked():
-            process.start()
-        theirs.close()
-        return process, ours
+        return child.spawn("duet-tracker", run, self._task, self._channels.names, self._log)
 
     def _await_ready(self) -> None:
         """Wait for the first picture; raise the process's own error."""
@@ -259,13 +228,12 @@ class Tracker:
                 return False
             message = self._control.recv()
         except (EOFError, OSError) as error:  # its end of the pipe is closed
-            self._process.join(_LAST_WORDS_S)
             expected = "to start" if self._state is TrackerState.STARTING else "the tracking process to go on"
             raise DeviceError(f"Tracker: expected {expected}, got {self._last_words()}. Run `duet doctor`.") from error
         if message[0] == "ready":
             self._state = TrackerState.RUNNING
             return True
-        raise getattr(errors, message[1], DuetError)(message[2])
+        raise child.raised(message)
 
     def _watch(self) -> None:
         try:
@@ -318,7 +286,7 @@ class Tracker:
         mark_m = self._task.stage.mark_m or self._beat.mark_m
         self._task = replace(
             self._task,
-            stage=StageMap(mark_m, self._task.stage.mirror),
+            stage=replace(self._task.stage, mark_m=mark_m),
             resume=newest[0] if newest else None,
         )
         self._restarts += 1
@@ -344,23 +312,10 @@ class Tracker:
         self._beat, self._beat_s = beat, record.stamp_s
 
     def _end_process(self) -> None:
-        """Ask it to stop, then insist."""
-        self._control.close()
-        self._process.join(_STOP_S if self._state is not TrackerState.RESTARTING else 0.2)
-        for insist in (self._process.terminate, self._process.kill):
-            if self._process.is_alive():
-                insist()
-                self._process.join(1.0)
+        child.end(self._process, self._control, _STOP_S if self._state is not TrackerState.RESTARTING else 0.2)
 
     def _last_words(self) -> str:
-        """How the process ended and the last line it printed, MediaPipe's routine warnings aside."""
-        code = self._process.exitcode
-        if code is None:
-            return "a process that does not answer"
-        ended = f"signal {-code}" if code < 0 else f"exit code {code}"
-        lines = Path(self._log).read_text(errors="replace").strip().splitlines()
-        telling = [line for line in lines if not line.startswith(_ROUTINE)]
-        return f"{ended}: {telling[-1][:200]}" if telling else ended
+        return child.last_words(self._process, self._log)
 
     def _nobody(self) -> LeaderFrame:
         """Before anybody was seen: the rest pose, lost."""

@@ -398,3 +398,29 @@ def test_step_is_quick() -> None:
         lifter.step(seen[i], i / FPS)
         times.append(time.thread_time() - start)
     assert np.median(times) < 0.012  # 2 to 3 ms where nothing else runs
+
+
+def test_who_faces_the_audience_may_stand_sideways_to_the_camera() -> None:
+    person = _dancer(60, yaw_rad=0.4)
+    for mirror in (False, True):
+        plain = _lift(person, Lifter(lens=LENS, stage=StageMap((0.0, -DISTANCE_M), mirror)))
+        turned = _lift(person, Lifter(lens=LENS, stage=StageMap((0.0, -DISTANCE_M), mirror, facing_rad=0.4)))
+        turn = yaw_matrix(0.4 if mirror else -0.4)
+        for before, after in zip(plain, turned, strict=True):
+            np.testing.assert_allclose(after.joints_m, before.joints_m @ turn.T, atol=1e-4)
+            np.testing.assert_allclose(
+                matrix_from_6d(after.rotations_6d)[0], turn @ matrix_from_6d(before.rotations_6d)[0], atol=1e-4
+            )
+        headings = [float(heading_yaw(BODY, frame.joints_m)) for frame in turned]
+        assert abs(np.median(headings)) < 0.1, "who faces where the stage faces has a heading near 0"
+
+
+def test_a_leader_held_goes_on_along_the_stage_and_not_along_the_camera() -> None:
+    person = _dancer(60)
+    walked = Person(person.root_m + np.arange(60)[:, None] / FPS * np.array([0.8, 0.0, 0.0]), person.rotations)
+    lifter = Lifter(lens=LENS, stage=StageMap((0.0, -DISTANCE_M), facing_rad=0.5 * math.pi))
+    frames = _lift(walked, lifter)
+    held = lifter.step(None, frames[-1].time_s + 1.0 / FPS)
+    way = held.root_m - frames[-1].root_m
+    assert held.status is LeaderStatus.HELD
+    assert way[2] > 0.01 and abs(way[0]) < 0.3 * way[2]

@@ -1,0 +1,174 @@
+"""Listens for MIDI clock on a port, in a thread of its own.
+
+A port is a raw MIDI device of the system (Linux: ``/dev/snd/midiC1D0``, read without any library), or part of the name
+of one that python-rtmidi knows, where that is installed (macOS, Windows, virtual ports).
+"""
+
+import os
+import queue
+import select
+import stat
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from duet.clock import Clock
+from duet.errors import DeviceError
+from duet.midi_clock import MidiClock
+from duet.tempo_override import TempoOverride
+
+POLL_S = 0.1
+RETRY_S = 1.0
+_MOST_BYTES = 1024
+_RAW_DEVICES = "/dev/snd"
+
+
+class _Input(Protocol):
+    """Where MIDI bytes come from."""
+
+    def read(self, clock: Clock, wait_s: float) -> tuple[bytes, float]:
+        """Bytes and when they came, nothing and now after ``wait_s``; OSError when the device is gone."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+class MidiPort:
+    """Sets ``override``'s pulse by the MIDI clock that arrives on ``name``. A device that goes away is waited for."""
+
+    def __init__(self, override: TempoOverride, name: str, *, metre: int = 4) -> None:
+        self._override, self._name, self._metre = override, name, metre
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, clock: Clock) -> None:
+        """Open the port; DeviceError where there is none of this name."""
+        source = _open(self._name)
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, args=(source, clock), name="midi", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the port; the beat is heard again. Safe to call again."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(timeout=5.0)
+        self._thread = None
+        self._override.pulse = None
+
+    def _run(self, source: _Input, clock: Clock) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._listen(source, clock)
+            except OSError:  # unplugged
+                source.close()
+                self._override.pulse = None
+                again = self._wait_for_device()
+                if again is None:
+                    return
+                source = again
+        source.close()
+
+    def _listen(self, source: _Input, clock: Clock) -> None:
+        """Set the pulse until stopped, or until the master goes silent: then the beat is heard again."""
+        ticks = MidiClock(self._metre)
+        ruling = False
+        while not self._stopping.is_set():
+            data, time_s = source.read(clock, POLL_S)
+            pulse = ticks.push(data, time_s)
+            if pulse is not None or ruling:
+                self._override.pulse = pulse
+            ruling = pulse is not None
+
+    def _wait_for_device(self) -> _Input | None:
+        """The device once it is back; None when stopped meanwhile."""
+        while not self._stopping.wait(RETRY_S):
+            try:
+                return _open(self._name)
+            except DeviceError:
+                continue
+        return None
+
+
+def _open(name: str) -> _Input:
+    return _RawInput(name) if os.sep in name else _NamedInput(name)
+
+
+class _RawInput:
+    """A character device, or a pipe, that bytes are read from."""
+
+    def __init__(self, name: str) -> None:
+        try:
+            mode = os.stat(name).st_mode
+            if not (stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)):
+                raise OSError(f"{name} is no device")
+            # A pipe without a writer would be at its end at once; with ourselves as one it never is.
+            way = os.O_RDWR if stat.S_ISFIFO(mode) else os.O_RDONLY
+            self._handle = os.open(name, way | os.O_NONBLOCK)
+        except OSError as error:
+            there = ", ".join(sorted(str(p) for p in Path(_RAW_DEVICES).glob("midi*"))) or "none"
+            raise DeviceError(
+                f"MIDI: expected a MIDI device, got {error}. Connect it, or name another (there: {there})."
+            ) from error
+
+    def read(self, clock: Clock, wait_s: float) -> tuple[bytes, float]:
+        ready, _, _ = select.select([self._handle], [], [], wait_s)
+        now_s = clock.now()
+        if not ready:
+            return b"", now_s
+        data = os.read(self._handle, _MOST_BYTES)
+        if not data:
+            raise OSError("the device is gone")
+        return data, now_s
+
+    def close(self) -> None:
+        os.close(self._handle)
+
+
+class _NamedInput:
+    """A port of python-rtmidi."""
+
+    def __init__(self, name: str) -> None:
+        self._arrived: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        try:
+            import rtmidi  # pyright: ignore[reportMissingImports]
+        except ImportError as error:
+            raise DeviceError(
+                f"MIDI: expected python-rtmidi for a port by name, got none. Install it (pip install python-rtmidi), "
+                f"or name a raw device such as {_RAW_DEVICES}/midiC1D0."
+            ) from error
+        try:
+            self._midi: Any = rtmidi.MidiIn()
+            ports = list(self._midi.get_ports())
+        except Exception as error:  # of classes that exist only once the import succeeds
+            raise DeviceError(f"MIDI: expected the system's MIDI, got: {error}. Name a raw device.") from error
+        self._midi.ignore_types(sysex=True, timing=False, active_sense=True)
+        self._midi.set_callback(self._on_message)
+        self._midi.open_port(matching_port(name, ports))
+
+    def _on_message(self, event: tuple[list[int], float], _: object = None) -> None:
+        self._arrived.put(bytes(event[0]))
+
+    def read(self, clock: Clock, wait_s: float) -> tuple[bytes, float]:
+        try:
+            data = self._arrived.get(timeout=wait_s)
+        except queue.Empty:
+            data = b""
+        return data, clock.now()
+
+    def close(self) -> None:
+        self._midi.close_port()
+
+
+def matching_port(name: str, ports: Sequence[str]) -> int:
+    """Index of the port of this name, else of the first whose name contains it; DeviceError names what is there."""
+    wanted = name.strip().lower()
+    exact = [i for i, port in enumerate(ports) if port.lower() == wanted]
+    found = exact or [i for i, port in enumerate(ports) if wanted in port.lower()]
+    if not found:
+        there = ", ".join(repr(port) for port in ports) or "none"
+        raise DeviceError(f"MIDI {name!r}: expected a port of this name, got {there}. Connect it, or name another.")
+    return found[0]
