@@ -5,8 +5,6 @@ its parent says so or breaks, so that it never outlives the application, and lea
 """
 
 import contextlib
-import os
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -23,6 +21,7 @@ from duet.clock import MonotonicClock
 from duet.errors import DeviceError, DuetError, ModelError
 from duet.frames import LeaderFrame, LeaderStatus
 from duet.skeleton import BODY
+from realtime import child
 from realtime.camera import Camera, CameraFrame, CameraState, open_camera
 from realtime.camera_source import CAMERA_LATENCY_S
 from realtime.landmarks import Landmarks
@@ -283,8 +282,7 @@ def run(task: TrackingTask, names: tuple[str, str, str], control: Connection, lo
 
     Whatever libraries print goes to the file ``log``, for the parent to quote from after a crash.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _redirect_output(log)
+    child.begin(log)
     channels = Channels.attach(names)
     try:
         with _opened(task) as (pose, camera):
@@ -294,7 +292,7 @@ def run(task: TrackingTask, names: tuple[str, str, str], control: Connection, lo
                 work.step()
     except DuetError as error:
         with contextlib.suppress(BrokenPipeError):
-            control.send(("failed", type(error).__name__, str(error)))
+            control.send(child.failed(error))
     finally:
         channels.close()
 
@@ -308,11 +306,3 @@ def _opened(task: TrackingTask) -> Iterator[tuple[PoseModel, Camera]]:
         open_camera(task.source, clock=clock, latency_s=task.latency_s, patience_s=task.patience_s) as camera,
     ):
         yield pose, camera
-
-
-def _redirect_output(log: str) -> None:
-    """Standard output and error, also those of the C++ libraries, into a file."""
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(file, 1)
-    os.dup2(file, 2)
-    os.close(file)

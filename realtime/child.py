@@ -1,0 +1,99 @@
+"""A process of its own for what may hang or crash: how it is started, heard, quoted and ended.
+
+The two sides share a pipe, on which the child says ``("ready", ...)``, ``("failed", kind, sentence)`` and whatever
+else its owner understands, and a log file that takes what the child's libraries print. The child ends when
+its pipe closes, so that it never outlives the application.
+"""
+
+import os
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from duet import errors
+from duet.errors import DuetError
+
+_LAST_WORDS_S = 1.0
+"""For a process to end after it closed its pipe."""
+_ROUTINE = ("I0000", "W0000", "INFO:", "WARNING:", "ALSA lib")
+
+
+def new_log(name: str) -> str:
+    """An empty file for what the libraries of a process print; its owner removes it."""
+    handle, path = tempfile.mkstemp(prefix=f"{name}-", suffix=".log")
+    os.close(handle)
+    return path
+
+
+def spawn(
+    name: str, target: Callable[[Any, Any, Connection, str], None], task: object, names: tuple[str, ...], log: str
+) -> tuple[BaseProcess, Connection]:
+    """Start ``target(task, names of shared memory, control, log)``; the process and our end of the pipe."""
+    # Spawned, not forked: a fork would copy threads' locks and the OpenGL context in unknown states.
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=target, args=(task, names, theirs, log), name=name, daemon=True)
+    with _sigint_blocked():
+        process.start()
+    theirs.close()
+    return process, ours
+
+
+@contextmanager
+def _sigint_blocked() -> Iterator[None]:
+    """A process started meanwhile never sees Ctrl-C, not even before its own first line: it leaves that to us."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def begin(log: str) -> None:
+    """The child's first line: Ctrl-C is the parent's, and all output, of native libraries, too, goes to ``log``."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.close(file)
+
+
+def failed(error: DuetError) -> tuple[str, str, str]:
+    """What a child says of an error that ends it."""
+    return "failed", type(error).__name__, str(error)
+
+
+def raised(message: tuple[Any, ...]) -> DuetError:
+    """The error that ``failed`` told of."""
+    return getattr(errors, message[1], DuetError)(message[2])
+
+
+def end(process: BaseProcess, control: Connection, patience_s: float) -> None:
+    """Ask it to stop, then insist."""
+    control.close()
+    process.join(patience_s)
+    for insist in (process.terminate, process.kill):
+        if process.is_alive():
+            insist()
+            process.join(1.0)
+
+
+def last_words(process: BaseProcess, log: str) -> str:
+    """How a process ended and the last line it printed, routine warnings of libraries aside."""
+    process.join(_LAST_WORDS_S)
+    code = process.exitcode
+    if code is None:
+        return "a process that does not answer"
+    ended = f"signal {-code}" if code < 0 else f"exit code {code}"
+    lines = Path(log).read_text(errors="replace").strip().splitlines()
+    telling = [line for line in lines if not line.startswith(_ROUTINE)]
+    return f"{ended}: {telling[-1][:200]}" if telling else ended
