@@ -178,7 +178,7 @@ _GIVE_WAY = 0.35
 """How much of a lack of room is made good per frame: quick enough for a walk, too slow for a jump."""
 GO_ROUND_M = 0.6
 """A way to the other side of the leader keeps this far from them, or as far as its ends do."""
-_HURRY_M_S = 3.0
+HURRY_M_S = 3.0
 """Nobody is moved to their place faster than they could run there."""
 
 
@@ -202,7 +202,7 @@ def integrate_root(
         target = leader_root_m[t] + _turn(np.array([row[0], 0.0, row[1]]), float(leader_heading_rad[t]))
         pulled = root + _pull(root, target, leader_root_m[t], leak)
         moved = pulled + _room(pulled, leader_root_m[t], yaw) - root
-        root += moved * min(1.0, _HURRY_M_S / fps / max(float(np.hypot(moved[0], moved[2])), 1e-9))
+        root += moved * min(1.0, HURRY_M_S / fps / max(float(np.hypot(moved[0], moved[2])), 1e-9))
         root[1] = row[8]
         walk.append(Standing(root.copy(), yaw))
     return walk

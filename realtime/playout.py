@@ -4,12 +4,13 @@ Threading: ``merge`` and ``standing`` belong to the conductor's thread; ``pose_a
 any thread. The timeline is an immutable value replaced by one assignment, so readers need no lock.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from duet.features import Standing, pelvis_yaw
+from duet.features import HURRY_M_S, Standing, pelvis_yaw
 from duet.frames import FollowerPose, PoseSource
 from duet.poses import RELAXED_PELVIS_HEIGHT_M, relaxed_quaternions_wxyz
 from duet.rotations import Array, matrix_from_quaternion_wxyz, quaternion_wxyz_from_matrix, slerp_wxyz, yaw_matrix
@@ -19,7 +20,7 @@ from realtime.feet import FootLock, lock_feet
 FADE_FRAMES = 3
 """Frames over which a new plan replaces the old one."""
 RETURN_FRAMES = 15
-"""Frames over which the dance comes back from a held pose."""
+"""Frames over which the dance comes back from a held pose, or more: no body glides faster than HURRY_M_S."""
 EASE_S = 1.0
 """Seconds from the end of a plan to rest."""
 _KEEP_FRAMES = 64
@@ -69,7 +70,7 @@ class Playout:
         self._line = self._resting_line(start)
         self._entry: Standing | None = None
         self._held = self._sample(-1)
-        self._back_at = -RETURN_FRAMES
+        self._back_at, self._return_frames = -RETURN_FRAMES, RETURN_FRAMES
 
     def enter(self, start: Standing) -> None:
         """The leader has just come: the dance begins from ``start``, and the resting body glides there."""
@@ -95,8 +96,7 @@ class Playout:
             return self._entry
         line = self._line
         i = int(np.clip(frame - line.first_frame, 0, len(line.root_m) - 1))
-        pelvis = matrix_from_quaternion_wxyz(line.quaternions[i, 0].astype(np.float64))
-        return Standing(line.root_m[i].astype(np.float64), float(pelvis_yaw(pelvis)))
+        return Standing(line.root_m[i].astype(np.float64), _yaw(line.quaternions[i, 0]))
 
     def merge(self, plan: Plan, shown_frame: int) -> None:
         """Take over a new plan after ``shown_frame``, the newest frame that may be on screen already.
@@ -109,17 +109,9 @@ class Playout:
         count = len(plan.root_m) - skip
         if count <= 0:
             return
-        old = [self._sample(join + i) for i in range(FADE_FRAMES)]
-        if old[0].source is PoseSource.HOLD:
-            self._held, self._back_at = old[0], join
-        root, quaternions = plan.root_m[skip:].copy(), quaternion_wxyz_from_matrix(plan.rotations[skip:])
-        weight = np.minimum((np.arange(count) + 1) / (FADE_FRAMES + 1), 1.0).astype(np.float32)
-        for i in range(min(FADE_FRAMES, count)):
-            root[i], quaternions[i] = _between(old[i], root[i], quaternions[i], weight[i])
-        returning = min(max(self._back_at + RETURN_FRAMES - join, 0), count)
-        for i in range(returning):
-            x = np.float32((join + i + 1 - self._back_at) / (RETURN_FRAMES + 1))
-            root[i], quaternions[i] = _between(self._held, root[i], quaternions[i], x * x * (3 - 2 * x))
+        root, quaternions, returning = self._handed_over(
+            join, plan.root_m[skip:].copy(), quaternion_wxyz_from_matrix(plan.rotations[skip:])
+        )
         self._entry = None
         line = self._line
         first = max(join - _KEEP_FRAMES, line.first_frame)
@@ -144,6 +136,31 @@ class Playout:
             np.concatenate([line.leader_time_s[kept], np.full(len(gap) + count, plan.leader_time_s)]),
             (*line.locks[kept], *(FootLock() for _ in gap), *locks),
         )
+
+    def _handed_over(self, join: int, root: Array, quaternions: Array) -> tuple[Array, Array, int]:
+        """Root (N, 3) and quaternions (N, 22, 4) of a plan from frame ``join`` on, in place, as they are shown.
+
+        They come back from a held pose, and over from the plan before. Also returns how many are still on the way back.
+
+        The plan that ends a hold may begin elsewhere than the body stands (see ``enter``), and the body glides there.
+        Those after it begin where the body is shown: they have a pose to come back to, and no way any more.
+        """
+        old = [self._sample(join + i) for i in range(FADE_FRAMES)]
+        glides = old[0].source is PoseSource.HOLD
+        if glides:
+            self._held, self._back_at = old[0], join
+            away = float(np.hypot(*(root[0] - old[0].root_m)[[0, 2]]))
+            # Eased in and out, a way is at its fastest half as fast again as on average.
+            self._return_frames = max(RETURN_FRAMES, math.ceil(1.5 * away / HURRY_M_S * self._timeline.fps))
+        returning = min(max(self._back_at + self._return_frames - join, 0), len(root))
+        for i in range(returning):
+            held = self._held if glides else _moved(self._held, root[i], _yaw(quaternions[i, 0]))
+            x = np.float32((join + i + 1 - self._back_at) / (self._return_frames + 1))
+            root[i], quaternions[i] = _between(held, root[i], quaternions[i], x * x * (3 - 2 * x))
+        for i in range(min(FADE_FRAMES, len(root))):
+            weight = np.float32((i + 1) / (FADE_FRAMES + 1))
+            root[i], quaternions[i] = _between(old[i], root[i], quaternions[i], weight)
+        return root, quaternions, returning
 
     def pose_at(self, time_s: float) -> FollowerPose:
         """The pose to show at ``time_s``: interpolated, or eased toward rest where no plan reaches."""
@@ -188,6 +205,19 @@ class Playout:
             line.contacts[-1],
             PoseSource.HOLD,
         )
+
+
+def _yaw(pelvis_wxyz: Array) -> float:
+    return float(pelvis_yaw(matrix_from_quaternion_wxyz(np.asarray(pelvis_wxyz, dtype=np.float64))))
+
+
+def _moved(pose: FollowerPose, root_m: Array, yaw_rad: float) -> FollowerPose:
+    """The pose at another place on the floor, heading another way."""
+    quaternions = pose.quaternions_wxyz.copy()
+    pelvis = matrix_from_quaternion_wxyz(quaternions[0].astype(np.float64))
+    quaternions[0] = quaternion_wxyz_from_matrix(yaw_matrix(yaw_rad - float(pelvis_yaw(pelvis))) @ pelvis)
+    there = np.array([root_m[0], pose.root_m[1], root_m[2]], dtype=np.float32)
+    return replace(pose, root_m=there, quaternions_wxyz=quaternions)
 
 
 def _between(start: FollowerPose, root_m: Array, quaternions: Array, weight: np.float32) -> tuple[Array, Array]:

@@ -159,3 +159,24 @@ def test_entering_begins_from_the_new_place_and_glides_there() -> None:
     assert x[0] == pytest.approx(1.0) and x[-1] == pytest.approx(1.8)
     assert np.diff(x).min() >= -1e-6 and np.diff(x).max() < 0.1
     assert playout.standing(29).root_m[0] == pytest.approx(1.8)
+
+
+def test_the_way_to_the_dance_is_never_set_back() -> None:
+    """Each plan begins where the body is shown: the next must not draw it back to where it waited."""
+    playout, speed_m = Playout(TIMELINE, START), 0.08
+    playout.enter(Standing(np.array([2.6, 0.8664, 2.0]), 0.7))
+    for first in range(8, 60, 4):
+        step = plan(first, count=16)
+        begins = playout.standing(first - 1).root_m[0]
+        step.root_m[:, 0] = np.minimum(begins + speed_m * np.arange(1, 17), max(2.6, begins))
+        playout.merge(step, shown_frame=first - 2)
+    x = np.array([playout.pose_at(f / 30).root_m[0] for f in range(6, 60)])
+    assert x[0] == pytest.approx(1.0) and x[-1] == pytest.approx(2.6, abs=0.01)
+    assert np.diff(x).min() >= -1e-6 and np.diff(x).max() < 0.14
+
+
+def test_nobody_glides_faster_than_they_could_run() -> None:
+    playout = Playout(TIMELINE, START)
+    playout.merge(plan(8, count=120, x_m=6.0), shown_frame=6)
+    x = np.array([playout.pose_at(f / 30).root_m[0] for f in range(6, 120)])
+    assert x[-1] == pytest.approx(6.0) and np.diff(x).max() * 30 < 3.01
