@@ -20,7 +20,7 @@ from duet.forecast import leader_window, music_window
 from duet.groove import Groove, render_groove
 from duet.motion import Motion
 from duet.music import extrapolate, music_condition
-from duet.rotations import matrix_from_6d
+from duet.rotations import matrix_from_6d, wrap_angle
 from models.data.take import Take
 from models.rollout import Danced, Grid, OnnxPartner, dance
 from realtime.audio import GrooveMusic, InlineEar
@@ -123,7 +123,7 @@ def heard(groove: Groove, frames: int) -> np.ndarray:
 @pytest.fixture(scope="module")
 def both() -> Performance:
     groove = render_groove(SECONDS + 1, 180.0, seed=3)
-    leader = choreograph(groove.beat_times_s, 4, fps=FPS, seconds=SECONDS).leader
+    leader = choreograph(groove.beat_times_s, 5, fps=FPS, seconds=SECONDS).leader
     live, shown = on_stage(leader, groove)
     contract = live.contract
     wish = Placement(contract.distance_m)
@@ -182,7 +182,20 @@ def test_asked_alike_the_two_runners_answer_alike(both: Performance) -> None:
         np.testing.assert_array_equal(partner.tick(asked), answer)
 
 
-def test_the_follower_goes_the_same_way() -> None:
+def test_the_follower_goes_the_same_way(both: Performance) -> None:
+    """The root only: on stage plans fade into each other over three frames, so the two part a little, and stay near."""
+    frames = min(len(both.danced.root_m), len(both.shown["follower_root_m"]))
+    apart = (both.shown["follower_root_m"][:frames] - both.danced.root_m[:frames])[SETTLED:, [0, 2]]
+    distance_m = np.linalg.norm(apart, axis=1)
+    assert distance_m.mean() < 0.06 and distance_m.max() < 0.15
+    # It is no small dance that is compared.
+    assert np.ptp(both.danced.root_m[SETTLED:frames, [0, 2]], axis=0).max() > 0.3
+    yaw = pelvis_yaw(matrix_from_6d(both.shown["follower_rotations_6d"][:frames, 0]))
+    turned = np.abs(wrap_angle(yaw - both.danced.yaw_rad[:frames]))[SETTLED:]
+    assert np.degrees(turned).mean() < 15.0
+
+
+def test_it_parts_less_than_noise_alone_parts_two_dances() -> None:
     """On stage plans fade into each other, feet are held and music is a frame older, and a dance is a chaotic thing:
     so the two part. They stay nearer to each other than two dances of one rollout that differ in their noise alone.
     """
