@@ -15,6 +15,7 @@ from typing import Any, Self
 from duet.errors import InputError
 from duet.files import written_whole
 from duet.settings import settings_directory
+from realtime.camera_source import CAMERA_LATENCY_S
 from realtime.stage_shift import Shift
 
 FILE_NAME = "calibration.json"
@@ -137,6 +138,26 @@ def save_calibration(calibration: Calibration, path: Path | None = None) -> Path
     except OSError as error:
         raise InputError(f"{path}: expected to write it, got {error}. Set DUET_SETTINGS to another folder.") from error
     return path
+
+
+def camera_notes(calibration: Calibration, identity: str | None) -> tuple[str, ...]:
+    """A short line each of what was measured of a camera and what is assumed; a video has no delay and no mark."""
+    known = calibration.camera(identity)
+    steady = known.steady or calibration.steady
+    trembles = "still: not measured"
+    if steady is not None:
+        trembles = f"still {steady.still_mm:.1f} mm ({steady.source}), lag {steady.lag_ms:+.0f} ms"
+    if identity is None:
+        return (trembles,)
+    return (
+        trembles,
+        f"camera {_told(known.latency, CAMERA_LATENCY_S)}",
+        "mark: calibrated" if known.mark_m is not None else "mark: first place seen",
+    )
+
+
+def _told(delay: Delay | None, assumed_s: float) -> str:
+    return f"{1e3 * assumed_s:.0f} ms, assumed" if delay is None else f"{1e3 * delay.seconds:.0f} ms, measured"
 
 
 def today() -> str:

@@ -11,8 +11,10 @@ from duet.frames import LeaderFrame
 from duet.kinematics import forward
 from duet.rotations import matrix_from_6d
 from duet.skeleton import BODY
+from realtime.camera_source import CAMERA_LATENCY_S
 from realtime.health import Health
-from realtime.placement import StageMap
+from realtime.placement import Lens, StageMap
+from realtime.preview import Sight
 from realtime.tracker import Tracker
 from realtime.view import View
 
@@ -32,19 +34,25 @@ class CameraLeader:
         health: Health,
         *,
         height_m: float | None = None,
-        mirror: bool = False,
+        stage: StageMap | None = None,
+        lens: Lens | None = None,
+        latency_s: float = CAMERA_LATENCY_S,
         view: View | None = None,
         people: int = 1,
         model: Path | None = None,
+        preview: bool = False,
     ) -> None:
         self._tracker = Tracker.start(
             source,
             0.0,
             height_m=height_m,
-            stage=StageMap(mirror=mirror),
+            stage=stage,
+            lens=lens,
+            latency_s=latency_s,
             view=view,
             people=people,
             model=model,
+            preview=preview,
             health=health,
         )
         self._epoch_s = 0.0
@@ -62,6 +70,11 @@ class CameraLeader:
         """The leader to draw: the newest there is."""
         frame = self._tracker.latest()
         return self._ours(frame) if frame.index >= 0 else None
+
+    def sight(self) -> Sight | None:
+        """What the camera saw last, on the session clock; None without ``preview``."""
+        sight = self._tracker.sight()
+        return None if sight is None else replace(sight, time_s=sight.time_s - self._epoch_s)
 
     def stop(self) -> None:
         """Let go of the camera."""

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from duet.clock import MonotonicClock
+from duet.errors import InputError
 from duet.frames import LeaderFrame
 from duet.rotations import Array, matrix_from_6d, six_d_from_matrix, yaw_matrix
 
@@ -15,6 +16,7 @@ EASE_M_S = 0.5
 EASE_RAD_S = 0.8
 """A body on stage is moved no faster than this: the follower answers a leap as if the leader had leapt."""
 _LEAST_S = 0.1
+FURTHEST_M = 10.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,19 @@ class Shift:
         """A ``share`` (0..1) of the way to another."""
         x, z, turn = goal.x_m - self.x_m, goal.z_m - self.z_m, goal.turn_rad - self.turn_rad
         return Shift(self.x_m + share * x, self.z_m + share * z, self.turn_rad + share * turn)
+
+
+def shift_of(text: str) -> Shift:
+    """``x,z`` in metres, or ``x,z,turn`` with the turn in degrees, positive to the leader's left."""
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (2, 3) or not all(math.isfinite(n) for n in numbers):
+        raise InputError(f"Offset: expected X,Z or X,Z,DEGREES such as 0.3,-0.5,15, got {text!r}.")
+    if max(abs(n) for n in numbers[:2]) > FURTHEST_M or abs(sum(numbers[2:])) > 180.0:
+        raise InputError(f"Offset: expected at most {FURTHEST_M:g} m and 180 degrees, got {text!r}.")
+    return Shift(numbers[0], numbers[1], math.radians(sum(numbers[2:])))
 
 
 @dataclass(frozen=True)

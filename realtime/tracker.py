@@ -29,6 +29,7 @@ from realtime.health import Health, StageStats
 from realtime.lifting import HOLD_S
 from realtime.placement import Lens, StageMap
 from realtime.pose_model import ensure_pose_model
+from realtime.preview import Sight
 from realtime.tracking import HISTORY_FRAMES, STAGES, Channels, Heartbeat, TrackingTask, frame_of_record, run
 from realtime.view import View
 
@@ -77,7 +78,7 @@ class Tracker:
         self._task = task
         self._clock = MonotonicClock(task.epoch_s)
         self._health = health
-        self._channels = Channels.create()
+        self._channels = Channels.create(preview=task.preview)
         self._log = child.new_log("duet-tracker")
         self._state = TrackerState.STARTING
         self._problem = ""
@@ -106,12 +107,14 @@ class Tracker:
         model: Path | None = None,
         view: View | None = None,
         people: int = 1,
+        preview: bool = False,
         health: Health | None = None,
     ) -> "Tracker":
         """Start tracking ``source`` (see ``open_camera``) and return once the first picture is there.
 
         ``clock_epoch_s`` is the ``epoch_s`` of the session's MonotonicClock. Stage times and counters
-        go to ``health``. Of up to ``people`` in view one leads (see ``Chooser``).
+        go to ``health``. Of up to ``people`` in view one leads (see ``Chooser``). Only with ``preview`` is there a
+        ``sight``.
         Raises what ``open_camera`` and ``ensure_pose_model`` raise.
         """
         task = TrackingTask(
@@ -125,6 +128,7 @@ class Tracker:
             patience_s=patience_s,
             view=view or View(),
             people=people,
+            preview=preview,
         )
         tracker = cls(task, health or Health())
         try:
@@ -175,6 +179,12 @@ class Tracker:
         if frames:
             self._taken = frames[-1].index
         return frames
+
+    def sight(self) -> Sight | None:
+        """What the camera saw last; None before the first picture and without ``preview``."""
+        cell = self._channels.preview
+        record = None if cell is None or self._state is TrackerState.STOPPED else cell.latest()
+        return None if record is None else Sight.of_record(record)
 
     def stats(self) -> TrackerStats:
         """Counters and stage times so far."""

@@ -28,6 +28,7 @@ from realtime.landmarks import Landmarks
 from realtime.lifting import Lifter
 from realtime.people import Chooser
 from realtime.placement import Lens, StageMap
+from realtime.preview import PreviewWriter, preview_cell
 from realtime.rings import HistoryCell, LatestCell, Record, SpscRing
 from realtime.view import View
 
@@ -61,6 +62,8 @@ class TrackingTask:
     view: View = View()
     people: int = 1
     """The most people told apart; one of them leads."""
+    preview: bool = False
+    """Whether to show what the camera sees."""
 
 
 class Heartbeat(NamedTuple):
@@ -98,30 +101,44 @@ class Channels:
     heartbeat: LatestCell
     times: SpscRing
     """One record per picture: milliseconds of each of ``STAGES``."""
+    preview: LatestCell | None = None
+    """What the camera sees, where somebody wants to see it."""
 
     @classmethod
-    def create(cls) -> "Channels":
+    def create(cls, *, preview: bool = False) -> "Channels":
         """New memory, owned by the caller."""
         return cls(
             HistoryCell.create(width=FRAME_WIDTH, capacity=HISTORY_FRAMES),
             LatestCell.create(width=HEARTBEAT_WIDTH),
             SpscRing.create(width=len(STAGES), capacity=_TIMES_KEPT),
+            preview_cell() if preview else None,
         )
 
     @classmethod
-    def attach(cls, names: tuple[str, str, str]) -> "Channels":
+    def attach(cls, names: tuple[str, ...]) -> "Channels":
         """The memory the application created."""
-        return cls(HistoryCell.attach(names[0]), LatestCell.attach(names[1]), SpscRing.attach(names[2]))
+        frames, heartbeat, times, *preview = names
+        return cls(
+            HistoryCell.attach(frames),
+            LatestCell.attach(heartbeat),
+            SpscRing.attach(times),
+            LatestCell.attach(preview[0]) if preview else None,
+        )
 
     @property
-    def names(self) -> tuple[str, str, str]:
+    def names(self) -> tuple[str, ...]:
         """What ``attach`` takes."""
-        return self.frames.name, self.heartbeat.name, self.times.name
+        return tuple(cell.name for cell in self._cells)
 
     def close(self) -> None:
         """Let go of it; the owner also removes it."""
-        for cell in (self.frames, self.heartbeat, self.times):
+        for cell in self._cells:
             cell.close()
+
+    @property
+    def _cells(self) -> "tuple[HistoryCell | SpscRing, ...]":
+        cells = self.frames, self.heartbeat, self.times
+        return cells if self.preview is None else (*cells, self.preview)
 
 
 def values_of_frame(frame: LeaderFrame) -> NDArray[np.float32]:
@@ -238,6 +255,8 @@ class _Work:
         self._lifter = Lifter(lens=task.lens, stage=task.stage, height_m=task.height_m, resume=task.resume)
         self._last_s = -np.inf if task.resume is None else task.resume.time_s
         self._counts = dict.fromkeys(LeaderStatus, 0)
+        self._view = task.view
+        self._preview = None if channels.preview is None else PreviewWriter(channels.preview)
 
     def step(self) -> None:
         """Wait for the next picture, or bridge its absence, and publish the leader."""
@@ -259,6 +278,8 @@ class _Work:
         self._publish(frame)
         times_ms = (taken_s - picture.arrival_s) * 1e3, (tracked - start) * 1e3, (lifted - tracked) * 1e3
         self._channels.times.push(picture.time_s, np.array(times_ms, dtype=np.float32))
+        if self._preview is not None:  # last: nobody waits for it
+            self._preview.show(self._view.upright(picture.image), landmarks, frame.status, picture.time_s)
 
     def _publish(self, frame: LeaderFrame) -> None:
         self._counts[frame.status] += 1
@@ -277,7 +298,7 @@ class _Work:
         self._channels.heartbeat.write(time.monotonic(), beat.values())
 
 
-def run(task: TrackingTask, names: tuple[str, str, str], control: Connection, log: str) -> None:
+def run(task: TrackingTask, names: tuple[str, ...], control: Connection, log: str) -> None:
     """The process. Says ``("ready",)`` or ``("failed", kind, sentence)`` through ``control``, then tracks.
 
     Whatever libraries print goes to the file ``log``, for the parent to quote from after a crash.

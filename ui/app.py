@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,11 +33,13 @@ from realtime.runner_ort import OrtRunner
 from realtime.tick import FollowerState, time_ticks
 from ui.avatar import BodyPose
 from ui.canvas import Canvas, FilmCanvas
-from ui.hud import HudValues
+from ui.controls import Controls
 from ui.options import Output
+from ui.panel import Panel
 from ui.report import make_report, this_machine, write_report
 from ui.scene import SceneState
 from ui.sources import Sources, SourcesMaker
+from ui.tempo_inputs import TempoInput, open_tempo_input
 
 _WARM_UP_TICKS = 20
 
@@ -60,7 +62,13 @@ class _Show:
     canvas: Canvas
     health: Health
     seconds: float | None
+    panel: Panel
     lag_ms: list[float]
+
+    @property
+    def controls(self) -> Controls:
+        """What the performer sets."""
+        return self.panel.controls
 
 
 def perform(make_sources: SourcesMaker, output: Output) -> int:
@@ -76,13 +84,18 @@ def perform(make_sources: SourcesMaker, output: Output) -> int:
             sources = make_sources(health)
             stack.callback(sources.leader.stop)
             stack.callback(sources.music.stop)
+            giver, tempo = open_tempo_input(output.tempo, sources.music.override) or ("", None)
+            if tempo is not None:
+                stack.callback(tempo.stop)
         seconds = _shorter(output.seconds, sources.seconds)
         _check_film(output, sources, seconds, console)
         canvas = stack.enter_context(_open_canvas(output, sources, seconds))
         log = MotionLog(runner.contract.fps) if output.motion else None
-        show = _assemble(runner, sources, canvas, output, health, seconds, log, delay_frames)
+        placement = Placement(output.distance_m or sources.distance_m or runner.contract.distance_m)
+        panel = Panel(runner.contract, _controls(sources, output, placement), giver, sources.notes, sources.sight)
+        show = _assemble(runner, sources, canvas, output, health, seconds, log, delay_frames, panel)
         stack.callback(show.conductor.engine.close)
-        interrupted = _run(show, console)
+        interrupted = _run(show, console, tempo)
         elapsed = show.clock.now() if seconds is None else min(show.clock.now(), seconds)
         opengl = canvas.renderer
     _keep(show, output, log, elapsed, opengl)
@@ -170,10 +183,11 @@ def _assemble(
     seconds: float | None,
     log: MotionLog | None,
     delay_frames: int,
+    panel: Panel,
 ) -> _Show:
     contract = runner.contract
     clock = MonotonicClock()
-    placement = Placement(output.distance_m or contract.distance_m)
+    placement = panel.controls.placement
     conductor = Conductor(
         contract,
         ThreadedEngine(runner, FollowerState.initial(contract)),
@@ -187,7 +201,19 @@ def _assemble(
         delay_frames=delay_frames,
         log=log,
     )
-    return _Show(contract, clock, conductor, sources, canvas, health, seconds, [])
+    return _Show(contract, clock, conductor, sources, canvas, health, seconds, panel, [])
+
+
+def _controls(sources: Sources, output: Output, placement: Placement) -> Controls:
+    return Controls(
+        sources.leader,
+        sources.music.override,
+        placement,
+        metre=output.tempo.metre,
+        show_preview=sources.sight is not None,
+        has_preview=sources.sight is not None,
+        keep=sources.keep,
+    )
 
 
 def _first_place(sources: Sources, placement: Placement) -> Standing:
@@ -200,7 +226,7 @@ def _first_place(sources: Sources, placement: Placement) -> Standing:
     return partner_standing(here, placement, RELAXED_PELVIS_HEIGHT_M)
 
 
-def _run(show: _Show, console: Console) -> bool:
+def _run(show: _Show, console: Console, tempo: TempoInput | None) -> bool:
     """Conduct on a thread, draw on this one; True when interrupted by the user."""
     stopping = threading.Event()
     failure: list[BaseException] = []
@@ -216,6 +242,8 @@ def _run(show: _Show, console: Console) -> bool:
     interrupted = False
     try:
         show.sources.begin(show.clock, show.health)
+        if tempo is not None:
+            tempo.start(show.clock)
         source = show.sources.music.source
         if isinstance(source, RecordedMusic) and source.unheard_because:
             console.print(f"The music plays unheard. {source.unheard_because}")
@@ -240,7 +268,8 @@ def _draw_until(show: _Show, stopping: threading.Event, console: Console) -> Non
     index = 0
     with console.status("Dancing: Ctrl-C to stop") as status:
         while not stopping.is_set() and not show.canvas.is_closed:
-            show.clock.sleep_until(index * frame_s)
+            show.canvas.wait_until(show.clock, index * frame_s)
+            _press_keys(show)
             now = show.clock.now()
             if show.seconds is not None and now >= show.seconds:
                 return
@@ -251,27 +280,25 @@ def _draw_until(show: _Show, stopping: threading.Event, console: Console) -> Non
             index = max(index, int(now / frame_s)) + 1
 
 
+def _press_keys(show: _Show) -> None:
+    """Do what the keys ask for, each as of the moment it went down."""
+    for key, monotonic_s in show.canvas.take_keys():
+        show.controls.press(key, monotonic_s - show.clock.epoch_s)
+    if show.conductor.wishes.placement != show.controls.placement:
+        show.conductor.wishes = replace(show.conductor.wishes, placement=show.controls.placement)
+
+
 def _draw(show: _Show, time_s: float) -> None:
     start = time.perf_counter()
     pose = show.conductor.playout.pose_at(time_s)
     leader = show.sources.leader.shown(time_s)
     lag_s = show.conductor.playout.leader_age_s(time_s)
     glance = show.conductor.glance
-    music = glance.music
-    beats = 0.0 if music is None else (time_s - music.time_s) * music.tempo_bpm / 60.0
-    hud = HudValues(
-        tempo_bpm=music.tempo_bpm if music else None,
-        beat_phase=(music.beat_phase + beats) % 1.0 if music else 0.0,
-        beat_in_bar=int((music.bar_phase * music.metre + beats) % music.metre) + 1 if music else None,
-        lag_ms=lag_s * 1e3 if glance.ticks else None,
-        tick_ms=glance.tick_ms if glance.ticks else None,
-        budget_ms=1e3 * show.contract.token_frames / show.contract.fps,
-        late_ticks=glance.late_ticks,
-        leader=leader.status if leader else None,
-        source=pose.source,
-        message="" if leader else "waiting for a leader",
-    )
-    state = SceneState(time_s, BodyPose.of_follower(pose), BodyPose.of_leader(leader) if leader else None, hud)
+    inset = show.panel.inset(show.clock.now(), leader, show.canvas.size)
+    picture, sight = inset or (None, None)
+    hud = show.panel.values(time_s, glance, leader, pose, lag_s, sight)
+    dancer = BodyPose.of_leader(leader) if leader else None
+    state = SceneState(time_s, BodyPose.of_follower(pose), dancer, hud, picture)
     show.canvas.draw(state, show.health)
     show.health.record("draw", (time.perf_counter() - start) * 1e3)
     show.health.count("drawn_frames")
@@ -282,6 +309,7 @@ def _draw(show: _Show, time_s: float) -> None:
 def _status_line(show: _Show, time_s: float) -> str:
     glance = show.conductor.glance
     music = f"{glance.music.tempo_bpm:.0f} bpm" if glance.music and glance.music.confidence > 0.3 else "no beat"
+    music += f" ({show.panel.giver})" if show.panel.giver else ""
     leader = glance.leader.status.value if glance.leader else "nobody yet"
     total = f" of {show.seconds:.0f}" if show.seconds else ""
     return f"Dancing {time_s:.0f}{total} s · leader {leader} · {music} · tick {glance.tick_ms:.0f} ms · Ctrl-C to stop"

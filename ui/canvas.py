@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from duet.clock import MonotonicClock
 from realtime.health import Health
 from ui.film import FilmWriter
 from ui.scene import Scene, SceneState, create_headless_context
@@ -21,6 +22,11 @@ class Canvas(Protocol):
         ...
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the pictures in pixels."""
+        ...
+
+    @property
     def is_closed(self) -> bool:
         """Whether the audience has gone: the window was closed."""
         ...
@@ -28,6 +34,14 @@ class Canvas(Protocol):
     @property
     def renderer(self) -> str:
         """Name of the OpenGL renderer."""
+        ...
+
+    def wait_until(self, clock: MonotonicClock, time_s: float) -> None:
+        """Return once the session clock says ``time_s``, noticing meanwhile what somebody does."""
+        ...
+
+    def take_keys(self) -> list[tuple[str, float]]:
+        """Keys that went down since the last call, and when (``time.monotonic``)."""
         ...
 
     def draw(self, state: SceneState, health: Health) -> None:
@@ -50,12 +64,21 @@ class FilmCanvas:
         self, size: tuple[int, int], fps: float, film: Path | None, sound: tuple[NDArray[np.float32], int] | None
     ) -> None:
         self.fps = fps
+        self.size = size
         self.is_closed = False
         self._context = create_headless_context()
         self.renderer = str(self._context.info["GL_RENDERER"])
         self._scene = Scene(self._context, size)
         self._film = FilmWriter(film, size, fps, audio=sound) if film is not None else None
         self._pictures = 0
+
+    def wait_until(self, clock: MonotonicClock, time_s: float) -> None:
+        """Return once the session clock says ``time_s``."""
+        clock.sleep_until(time_s)
+
+    def take_keys(self) -> list[tuple[str, float]]:
+        """None: nobody has keys here."""
+        return []
 
     def draw(self, state: SceneState, health: Health) -> None:
         """Draw, and add the picture to the film at ``state.time_s``."""

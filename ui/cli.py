@@ -11,11 +11,13 @@ from types import FrameType
 
 from duet import __version__
 from duet.errors import DuetError, InputError
+from realtime.stage_shift import shift_of
 from ui import record_take
 from ui.bench import add_bench
 from ui.calibrate import add_tracking
 from ui.camera_options import add_look, look_of
 from ui.options import LeaderOptions, Output
+from ui.tempo_inputs import add_tempo, tempo_of
 
 _FOLLOWERS = Path(__file__).resolve().parents[1] / "followers"
 DEMO_STYLE = "choreographed"
@@ -134,7 +136,15 @@ def _add_play(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     play.add_argument("--bvh-scale", type=float, default=1.0, metavar="S", help="turns a take's unit into metres")
     play.add_argument("--height", type=float, metavar="M", help="the performer's height; better depth from a camera")
     play.add_argument("--mirror", action="store_true", help="dance as your mirror image")
+    play.add_argument(
+        "--offset",
+        metavar="X,Z[,DEG]",
+        help="move the leader on the stage: metres to the audience's right and toward it, and a turn "
+        "(in the window: arrows, comma and full stop; brackets for the partner's distance, Enter keeps it)",
+    )
+    play.add_argument("--preview", action="store_true", help="show what the camera sees, with the skeleton (key: P)")
     add_look(play)
+    add_tempo(play)
     _add_output(play)
     play.set_defaults(run=_play)
 
@@ -184,9 +194,16 @@ def _play(arguments: argparse.Namespace) -> int:
     if arguments.height is not None and not 0.8 <= arguments.height <= 2.5:
         raise InputError(f"--height: expected 0.8 to 2.5 metres, got {arguments.height:g}.")
     leader = LeaderOptions(
-        arguments.leader, arguments.bvh_fps, arguments.bvh_scale, arguments.height, arguments.mirror, look_of(arguments)
+        arguments.leader,
+        arguments.bvh_fps,
+        arguments.bvh_scale,
+        arguments.height,
+        arguments.mirror,
+        look_of(arguments),
+        None if arguments.offset is None else shift_of(arguments.offset),
+        arguments.preview,
     )
-    output = _output_of(arguments)
+    output = replace(_output_of(arguments), tempo=tempo_of(arguments))
     return perform(play_sources(leader, arguments.music, headless=output.headless), output)
 
 

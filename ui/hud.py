@@ -22,7 +22,8 @@ _INSTANCE_FLOATS = 14
 _MOST_INSTANCES = 512
 _DESIGN_HEIGHT_PX = 360
 """The panel is laid out for a picture this high and scaled from there."""
-_CHARACTERS = "".join(chr(c) for c in range(32, 127)) + "·–"
+_ROW_PX = 15
+_CHARACTERS = "".join(chr(c) for c in range(32, 127)) + "·–°"
 
 _INK: Colour = (0.93, 0.93, 0.95, 1.0)
 _FAINT: Colour = (0.66, 0.68, 0.74, 1.0)
@@ -35,6 +36,17 @@ _BEAT: Colour = (0.98, 0.56, 0.32, 1.0)
 
 _LAMPS = {LeaderStatus.TRACKED: _GOOD, LeaderStatus.HELD: _WARN, LeaderStatus.LOST: _BAD}
 _SOURCES = {PoseSource.MODEL: _GOOD, PoseSource.BLEND: _WARN, PoseSource.HOLD: _BAD}
+
+
+@dataclass(frozen=True)
+class SightValues:
+    """The line under the camera's picture."""
+
+    box: tuple[int, int, int, int]
+    """(left, top, width, height) of the picture in pixels."""
+    status: LeaderStatus
+    fps: float
+    age_ms: float
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,11 @@ class HudValues:
     late_ticks: int = 0
     leader: LeaderStatus | None = None
     source: PoseSource | None = None
+    beat_giver: str = ""
+    """Who gives the beat when it is not heard: ``tapped``, ``MIDI``, ``OSC``."""
+    rows: tuple[str, ...] = ()
+    """What was calibrated, one line each, below the rest."""
+    sight: SightValues | None = None
     message: str = ""
     """One line along the bottom, such as what the stage waits for."""
 
@@ -106,14 +123,14 @@ class Hud:
 
     def _layout(self, v: HudValues) -> list[NDArray[np.float32]]:
         """(n, 14) instances: box, source in the atlas, colour, kind and parameter; design pixels scaled."""
-        parts = [self._box(8, 8, 178, 76, _PANEL, 7)]
+        parts = [self._box(8, 8, 178, 76 + _ROW_PX * len(v.rows), _PANEL, 7)]
         pulse = max(0.0, 1.0 - 3.0 * v.beat_phase) if v.tempo_bpm else 0.0
         red, green, blue = (c + (1.0 - c) * 0.55 * pulse for c in _BEAT[:3])
         ring = red, green, blue, 1.0 if v.tempo_bpm else 0.35
         parts.append(self._ring(16, 15, 30 + 3 * pulse, ring, v.beat_phase))
         parts.append(self._text("-" if v.beat_in_bar is None else str(v.beat_in_bar), 27.5, 20, _INK, centre=True))
         parts.append(self._text("-" if v.tempo_bpm is None else f"{v.tempo_bpm:.0f}", 58, 13, _INK, large=True))
-        parts.append(self._text("bpm", 58, 32, _FAINT))
+        parts.append(self._text(v.beat_giver or "bpm", 58, 32, _WARN if v.beat_giver else _FAINT))
         parts.append(self._text(f"lag {_whole(v.lag_ms)} ms", 100, 16, _INK))
         parts.append(self._text(f"late {v.late_ticks}", 100, 31, _WARN if v.late_ticks else _FAINT))
         parts += self._tick_bar(v)
@@ -123,6 +140,10 @@ class Hud:
         if v.source is not None:
             parts.append(self._box(101, 68.5, 8, 8, _SOURCES[v.source], 2))
             parts.append(self._text(str(v.source), 114, 65, _INK))
+        for number, row in enumerate(v.rows):
+            parts.append(self._text(row, 17, 81 + _ROW_PX * number, _FAINT))
+        if v.sight is not None:
+            parts += self._sight(v.sight)
         if v.message:
             width = self._small.width(v.message) / self._scale
             left = (self._size[0] / self._scale - width) / 2
@@ -130,14 +151,28 @@ class Hud:
             parts.append(self._text(v.message, left, _DESIGN_HEIGHT_PX - 27, _INK))
         return parts
 
+    def _sight(self, v: SightValues) -> list[NDArray[np.float32]]:
+        """A lamp and a line over the foot of the camera's picture; two lines on a narrow one."""
+        left, top, width, height = (n / self._scale for n in v.box)
+        age = f"{v.age_ms:.0f} ms" if v.age_ms < 1e3 else f"{1e-3 * v.age_ms:.1f} s old"
+        lines = [f"{v.status} · {v.fps:.0f} fps · {age}"]
+        if 19 + self._small.width(lines[0]) / self._scale > width:
+            lines = [str(v.status), f"{v.fps:.0f} fps · {age}"]
+        foot = top + height - 2 - _ROW_PX * len(lines)
+        parts = [
+            self._box(left, foot, width, 2 + _ROW_PX * len(lines), _PANEL, 0),
+            self._box(left + 6, foot + 4.5, 8, 8, _LAMPS[v.status], 4),
+        ]
+        return parts + [self._text(t, left + 19, foot + 1 + _ROW_PX * n, _INK) for n, t in enumerate(lines)]
+
     def _tick_bar(self, v: HudValues) -> list[NDArray[np.float32]]:
         """The tick's time as a share of its budget."""
         text = f"tick {_whole(v.tick_ms)} / {_whole(v.budget_ms)} ms"
-        parts = [self._text(text, 17, 47, _FAINT), self._box(100, 52, 76, 5, _TRACK, 2.5)]
+        parts = [self._text(text, 17, 47, _FAINT), self._box(110, 52, 66, 5, _TRACK, 2.5)]
         if v.tick_ms is not None and v.budget_ms:
             share = min(v.tick_ms / v.budget_ms, 1.0)
             colour = _GOOD if share < 0.6 else _WARN if share < 1.0 else _BAD
-            parts.append(self._box(100, 52, max(76 * share, 5), 5, colour, 2.5))
+            parts.append(self._box(110, 52, max(66 * share, 5), 5, colour, 2.5))
         return parts
 
     def _box(self, x: float, y: float, w: float, h: float, colour: Colour, radius: float) -> NDArray[np.float32]:

@@ -4,7 +4,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from duet.contract import FollowerContract
+from realtime.stage_shift import Shift
 from ui.camera_options import Look
+
+
+@dataclass(frozen=True)
+class TempoOptions:
+    """Who gives the beat, when it is not heard."""
+
+    midi_clock: str | None = None
+    """Name of a MIDI port."""
+    osc: tuple[str, int] | None = None
+    """Address and port to listen on."""
+    metre: int = 4
+    """Beats in a bar of a beat that is given."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +31,10 @@ class LeaderOptions:
     height_m: float | None = None
     mirror: bool = False
     look: Look = Look()
+    shift: Shift | None = None
+    """Where on the stage the leader is moved to; None: where they were kept."""
+    preview: bool = False
+    """Whether to show what the camera sees."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +57,7 @@ class Output:
     """Name of a style token; None for the follower's own."""
     usual_style: str | None = None
     """What stands for None where the follower knows it."""
+    tempo: TempoOptions = TempoOptions()
 
     def style_token(self, contract: FollowerContract) -> tuple[float, ...]:
         """The style token to dance in, () for the follower's own; InputError for a name it does not know."""

@@ -19,6 +19,7 @@ from duet.errors import PictureError
 from ui.avatar import Avatar, BodyPose, shipped_avatar
 from ui.framing import Framing
 from ui.hud import Hud, HudValues
+from ui.inset import Inset
 from ui.shaders import build_program
 
 _TOWARDS_LIGHT = np.array([0.42, 0.80, 0.43]) / np.linalg.norm([0.42, 0.80, 0.43])
@@ -35,6 +36,8 @@ class SceneState:
     follower: BodyPose
     leader: BodyPose | None = None
     hud: HudValues | None = None
+    inset: NDArray[np.uint8] | None = None
+    """(H, W, 3) a small picture for the corner: what the camera sees."""
 
 
 def limit_software_threads(threads: int = 1) -> None:
@@ -117,6 +120,7 @@ class Scene:
         self._shadow_map.repeat_x = self._shadow_map.repeat_y = False
         self._shadow_target = context.framebuffer(depth_attachment=self._shadow_map)
         self._hud = Hud(context, size)
+        self._inset = Inset(context)
         self._size = size
         self._targets = self._make_targets(size)
 
@@ -182,6 +186,8 @@ class Scene:
         if self._samples:
             self.context.copy_framebuffer(self._targets[1], target)
             self._targets[1].use()
+        if state.inset is not None:
+            self._inset.draw(state.inset, self._targets[1])
         if state.hud is not None:
             self._hud.draw(state.hud)
 

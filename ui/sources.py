@@ -1,9 +1,8 @@
 """Where leader and music come from: takes, cameras, videos, sound files, sound devices, the demo's own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,51 +10,45 @@ from numpy.typing import NDArray
 from duet.choreography import compose
 from duet.clock import MonotonicClock
 from duet.errors import InputError
-from duet.frames import LeaderFrame
+from duet.features import Placement
 from duet.groove import render_groove
 from duet.motion import read_motion
 from realtime.audio import DeviceMusic, FileMusic, GrooveMusic, MusicEar, MusicThread, RecordedMusic, Silence
+from realtime.calibration import camera_notes, load_calibration, save_calibration
+from realtime.camera_source import CAMERA_LATENCY_S
 from realtime.health import Health
+from realtime.identity import camera_identity, camera_name
 from realtime.leader_camera import CameraLeader
 from realtime.leader_take import TakeLeader
+from realtime.placement import Lens, StageMap
 from realtime.pose_model import ensure_pose_model
+from realtime.preview import Sight
+from realtime.stage_shift import Shift, ShiftedLeader
 from ui.options import LeaderOptions
 
 LEADER_FPS = 30.0
 _TAKES = (".bvh", ".npz")
 
 
-class LeaderInput(Protocol):
-    """A leader that the conductor takes frames from and the drawing thread looks at."""
-
-    def start(self, clock: MonotonicClock, begin_s: float) -> None:
-        """Frames are stamped by ``clock`` from now on; a recorded leader begins at ``begin_s``, with the music."""
-        ...
-
-    def take_new(self, until_s: float) -> Sequence[LeaderFrame]:
-        """Frames stamped up to ``until_s`` that were not taken yet, oldest first."""
-        ...
-
-    def shown(self, time_s: float) -> LeaderFrame | None:
-        """The leader to draw at ``time_s``; None while nobody was seen."""
-        ...
-
-    def stop(self) -> None:
-        """Let go of devices and processes."""
-        ...
-
-
 @dataclass(frozen=True)
 class Sources:
     """A performance's inputs, opened and ready to start."""
 
-    leader: LeaderInput
+    leader: ShiftedLeader
     music: MusicEar
     seconds: float | None
     """How long they last; None for live ones."""
     names: dict[str, str]
     music_repeats: bool = False
     """Whether recorded music begins again when it is over, as it does for a live leader."""
+    sight: Callable[[], Sight | None] | None = None
+    """What the camera sees, where it is to be shown."""
+    notes: tuple[str, ...] = ()
+    """What was calibrated of the devices and what is assumed, one line each."""
+    distance_m: float | None = None
+    """How far away the partner dances, where that was kept for this camera."""
+    keep: Callable[[Shift, Placement], str] | None = None
+    """Keeps the leader's place and the partner's distance for this camera; tells what it did."""
 
     def begin(self, clock: MonotonicClock, health: Health) -> None:
         """Start both, the leader with the music: opening a sound device takes time."""
@@ -92,7 +85,7 @@ def demo_sources(seconds: float, tempo_bpm: float, seed: int, *, headless: bool)
         couple = compose("salsa", seconds, tempo_bpm, seed, fps=LEADER_FPS)
         music = MusicThread(GrooveMusic(groove, output=_speakers(headless)))
         names = {"leader": "built-in salsa", "music": f"built-in groove, {tempo_bpm:g} bpm"}
-        return Sources(TakeLeader(couple.leader, LEADER_FPS), music, seconds, names)
+        return Sources(ShiftedLeader(TakeLeader(couple.leader, LEADER_FPS)), music, seconds, names)
 
     return make
 
@@ -117,20 +110,52 @@ def play_sources(leader: LeaderOptions, music: str | None, *, headless: bool) ->
         if is_take:
             take = read_motion(leader.source, fps_override=leader.bvh_fps, scale=leader.bvh_scale)
             inputs = TakeLeader(take, LEADER_FPS)
-            return Sources(inputs, ear, inputs.seconds, names)
-        look = leader.look
-        camera = CameraLeader(
-            leader.source,
-            health,
-            height_m=leader.height_m,
-            mirror=leader.mirror,
-            view=look.view,
-            people=look.people,
-            model=ensure_pose_model(kind=look.model),
-        )
-        return Sources(camera, ear, None, names, music_repeats=True)
+            return Sources(ShiftedLeader(inputs, leader.shift), ear, inputs.seconds, names)
+        return _before_camera(leader, ear, names, health)
 
     return make
+
+
+def _before_camera(leader: LeaderOptions, ear: MusicThread, names: dict[str, str], health: Health) -> Sources:
+    """A leader before a camera, seen as the camera was calibrated."""
+    look, calibration = leader.look, load_calibration()
+    identity = camera_identity(leader.source)
+    known = calibration.camera(identity)
+    latency = known.latency
+    camera = CameraLeader(
+        leader.source,
+        health,
+        height_m=leader.height_m or calibration.height_m,
+        stage=StageMap(known.mark_m, leader.mirror, known.facing_rad),
+        lens=Lens() if known.fov_rad is None else Lens(known.fov_rad),
+        latency_s=CAMERA_LATENCY_S if latency is None else latency.seconds,
+        view=look.view,
+        people=look.people,
+        model=ensure_pose_model(kind=look.model),
+        preview=leader.preview,
+    )
+
+    def keep(shift: Shift, placement: Placement) -> str:
+        if identity is None:
+            return "a video is no camera: nothing is kept for it"
+        path = save_calibration(
+            load_calibration().with_camera(
+                identity, name=camera_name(leader.source), shift=shift, distance_m=placement.distance_m
+            )
+        )
+        return f"kept for this camera in {path.name}"
+
+    return Sources(
+        ShiftedLeader(camera, known.shift if leader.shift is None else leader.shift),
+        ear,
+        None,
+        names,
+        music_repeats=True,
+        sight=camera.sight if leader.preview else None,
+        notes=camera_notes(calibration, identity),
+        distance_m=known.distance_m,
+        keep=keep,
+    )
 
 
 def _music(source: str | None, *, headless: bool, repeat: bool) -> DeviceMusic | FileMusic | Silence:

@@ -1,9 +1,10 @@
 """The window: glfw, its keys, and the picture in it. Import this only where there is a display.
 
-Esc or Q ends, F toggles full screen, H the panel, Space freezes the follower.
+Esc or Q ends, F toggles full screen, H the panel, Space freezes the follower; the other keys are ``ui.controls``'.
 """
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
@@ -12,6 +13,7 @@ import moderngl
 import numpy as np
 
 from duet.errors import PictureError
+from ui.controls import REPEATING
 from ui.scene import Scene, limit_software_threads
 from ui.shaders import build_program
 
@@ -25,6 +27,16 @@ class WindowInput:
     quit: bool = False
     frozen: bool = False
     show_hud: bool = True
+    keys: list[tuple[str, float]] = field(default_factory=list)
+    """Other keys by name, and when each went down (``time.monotonic``)."""
+
+
+_KEYS = {
+    glfw.KEY_LEFT: "left", glfw.KEY_RIGHT: "right", glfw.KEY_UP: "up", glfw.KEY_DOWN: "down",
+    glfw.KEY_COMMA: "comma", glfw.KEY_PERIOD: "period", glfw.KEY_LEFT_BRACKET: "left_bracket",
+    glfw.KEY_RIGHT_BRACKET: "right_bracket", glfw.KEY_HOME: "home", glfw.KEY_ENTER: "enter", glfw.KEY_C: "c",
+    glfw.KEY_T: "t", glfw.KEY_P: "p", glfw.KEY_BACKSPACE: "backspace",
+}  # fmt: skip
 
 
 class Window:
@@ -92,6 +104,12 @@ class Window:
         glfw.swap_buffers(self._window)
         glfw.poll_events()
 
+    def wait_until(self, monotonic_s: float) -> None:
+        """Wait, taking in keys as they are pressed: a tap is worth its milliseconds."""
+        glfw.poll_events()
+        while (left_s := monotonic_s - time.monotonic()) > 0.0:
+            glfw.wait_events_timeout(left_s)
+
     def close(self) -> None:
         """Closes the window."""
         glfw.terminate()
@@ -105,6 +123,9 @@ class Window:
         self.close()
 
     def _on_key(self, window: Any, key: int, scancode: int, action: int, mods: int) -> None:
+        name = _KEYS.get(key)
+        if name is not None and (action == glfw.PRESS or (action == glfw.REPEAT and name in REPEATING)):
+            self.input.keys.append((name, time.monotonic()))
         if action != glfw.PRESS:
             return
         if key in (glfw.KEY_ESCAPE, glfw.KEY_Q):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from duet.clock import MonotonicClock
 from realtime.health import Health
 from ui.avatar import BodyPose
 from ui.scene import Scene, SceneState
@@ -11,7 +12,7 @@ _SMOOTHING_SAMPLES = 4
 
 
 class WindowCanvas:
-    """Draws in a window: Esc or Q ends, F is full screen, H hides the panel, Space freezes the follower."""
+    """Draws in a window; keys that are not the window's own are handed out by ``take_keys``."""
 
     def __init__(self, size: tuple[int, int], fps: float) -> None:
         self.fps = fps
@@ -24,18 +25,31 @@ class WindowCanvas:
         self._is_open = True
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the pictures in pixels, as the window is now."""
+        return self._window.size
+
+    @property
     def is_closed(self) -> bool:
         """Whether the window was closed or quit by key."""
         return not (self._is_open and self._window.open)
+
+    def wait_until(self, clock: MonotonicClock, time_s: float) -> None:
+        """Return once the session clock says ``time_s``; keys are taken at the moment they are pressed."""
+        self._window.wait_until(clock.epoch_s + time_s)
+
+    def take_keys(self) -> list[tuple[str, float]]:
+        """Keys that went down since the last call, and when (``time.monotonic``)."""
+        keys, self._window.input.keys = self._window.input.keys, []
+        return keys
 
     def draw(self, state: SceneState, health: Health) -> None:
         """Draw and show one picture, as the keys ask for."""
         keys = self._window.input
         self._frozen = (self._frozen or state.follower) if keys.frozen else None
         self._window.fit(self._scene)
-        self._scene.draw(
-            replace(state, follower=self._frozen or state.follower, hud=state.hud if keys.show_hud else None)
-        )
+        hud = state.hud if keys.show_hud else None
+        self._scene.draw(replace(state, follower=self._frozen or state.follower, hud=hud))
         self._window.show(self._scene)
 
     def close(self) -> None:

@@ -12,8 +12,11 @@ from duet.errors import PictureError
 from duet.frames import LeaderStatus, PoseSource
 from duet.rotations import matrix_from_rotvec, quaternion_wxyz_from_matrix, yaw_matrix
 from duet.skeleton import BODY
+from realtime.preview import Sight
 from ui.avatar import BodyPose, shipped_avatar
-from ui.hud import HudValues
+from ui.hud import HudValues, SightValues
+from ui.inset import inset_box
+from ui.preview import with_skeleton
 from ui.scene import Scene, SceneState, create_headless_context
 
 SIZE = (320, 180)
@@ -160,17 +163,17 @@ def test_smooth_edges_and_other_sizes(context) -> None:
 
 
 def panel(scene: Scene, values: HudValues) -> np.ndarray:
-    return draw(scene, replace(COUPLE, hud=values))[:80, :190]
+    return draw(scene, replace(COUPLE, hud=values))[:100, :190]
 
 
 def test_panel_shows_what_it_is_told(scene: Scene) -> None:
     scene.resize((640, 360))
     base = panel(scene, HUD)
-    without = draw(scene, COUPLE)[:80, :190]
+    without = draw(scene, COUPLE)[:100, :190]
     assert np.abs(base - without).max() > 100
     changes = {
         "tempo_bpm": 95.0, "beat_phase": 0.7, "beat_in_bar": 1, "lag_ms": 500.0, "tick_ms": 150.0, "late_ticks": 7,
-        "leader": LeaderStatus.LOST, "source": PoseSource.HOLD,
+        "leader": LeaderStatus.LOST, "source": PoseSource.HOLD, "beat_giver": "tapped", "rows": ("still 2.4 mm",),
     }  # fmt: skip
     for name, value in changes.items():
         assert np.abs(panel(scene, replace(HUD, **{name: value})) - base).max() > 40, name
@@ -181,6 +184,31 @@ def test_panel_shows_what_it_is_told(scene: Scene) -> None:
     assert red_lamp.sum() > 20
     message = draw(scene, replace(COUPLE, hud=replace(HUD, message="Waiting for the leader · ü")))
     assert np.abs(message - draw(scene, replace(COUPLE, hud=HUD)))[325:355].max() > 60
+    scene.resize(SIZE)
+
+
+def test_what_the_camera_sees_is_in_the_corner_with_bones_and_a_lamp(scene: Scene) -> None:
+    scene.resize((640, 360))
+    points = np.full((33, 3), 0.5, np.float32)
+    points[:, 1] = np.linspace(0.1, 0.7, 33)
+    grey = np.full((192, 256, 3), 120, np.uint8)
+    sight = Sight(0.0, grey, points, LeaderStatus.TRACKED, 30.0)
+    boned = with_skeleton(sight)
+    assert boned.shape == grey.shape and (np.abs(boned.astype(int) - 120).max(-1) > 60).sum() > 100
+    guessed = with_skeleton(replace(sight, points=points * [1, 1, 0]))
+    assert np.abs(guessed.astype(int) - 120).sum() < 0.7 * np.abs(boned.astype(int) - 120).sum()
+    assert with_skeleton(replace(sight, points=None, status=LeaderStatus.LOST)).max() == 60
+    left, top, width, height = inset_box((256, 192), (640, 360))
+    assert left + width <= 640 and top + height <= 360 and width / height == pytest.approx(256 / 192, rel=0.02)
+    box = slice(top + 3, top + height - 30), slice(left + 3, left + width - 3)
+    upright = grey.copy()
+    upright[:96] = (200, 40, 40)
+    shown = draw(scene, replace(COUPLE, inset=upright))[box]
+    assert shown[10, 50, 0] > 180 and shown[-10, 50, 0] == 120, "the top row is at the top"
+    for status, lamp in ((LeaderStatus.TRACKED, 1), (LeaderStatus.LOST, 0)):
+        hud = replace(HUD, sight=SightValues((left, top, width, height), status, 29.7, 41.0))
+        foot = draw(scene, replace(COUPLE, inset=upright, hud=hud))[top + height - 17 : top + height, left : left + 16]
+        assert int(foot[..., lamp].max()) > 200
     scene.resize(SIZE)
 
 

@@ -11,6 +11,7 @@ from duet.errors import PictureError
 from ui import scene
 
 SCRIPT = """
+import time
 import glfw
 import numpy as np
 from duet.skeleton import BODY
@@ -32,6 +33,13 @@ with Window((320, 180), wait_for_display=False) as window:
     press = lambda key: window._on_key(None, key, 0, glfw.PRESS, 0)
     press(glfw.KEY_H), press(glfw.KEY_SPACE)
     assert window.input.frozen and not window.input.show_hud and window.open
+    before = time.monotonic()
+    press(glfw.KEY_T), press(glfw.KEY_LEFT), window._on_key(None, glfw.KEY_LEFT, 0, glfw.REPEAT, 0)
+    window._on_key(None, glfw.KEY_T, 0, glfw.REPEAT, 0)
+    assert [name for name, _ in window.input.keys] == ["t", "left", "left"]
+    assert all(before <= at <= time.monotonic() for _, at in window.input.keys)
+    window.wait_until(before + 0.1)
+    assert time.monotonic() >= before + 0.1
     press(glfw.KEY_F)
     window.show(scene)
     window.fit(scene)
