@@ -5,22 +5,55 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from duet.errors import InputError
+
+
+def part_beside(path: Path) -> Path:
+    """Where a process writes what will be ``path``: two that write the same do not write into each other's file."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Gives a path beside ``path`` to write to; without an error inside, that file takes the place of ``path``.
 
-    Whoever is killed meanwhile, or meets a full disk, leaves the former ``path`` as it was. The bytes are on the disk
-    before the name is: a loss of power leaves the former file or the new one. The part is named after the process, so
-    that two which write the same do not write into each other's file.
+    Whoever is killed meanwhile, or meets a full disk, leaves the former ``path`` as it was; the OSError of a full disk
+    names it. The bytes are on the disk before the name is: a loss of power leaves the former file or the new one.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = part_beside(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        if error.errno is None or error.filename not in (None, str(part)):
+            raise
+        # numpy and zipfile raise "no space left" without saying where, and nobody asked for the part.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def check_writable(path: Path, what: str = "") -> None:
+    """Make the folder of a file that will be written; InputError before the work, not after it, where none can be.
+
+    ``what`` names the file in the message, such as the option that asks for it; the path itself unless given.
+    """
+    head = what or str(path)
+    if path.is_dir():
+        raise InputError(f"{head}: expected a file to write, got the folder {path}. Name a file in it.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{head}: expected a folder to write to, got {path.parent}: {error.strerror}. Name another file."
+        ) from error
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(
+            f"{head}: expected a folder to write to, got {path.parent}, which is not writable. Allow it, or name "
+            "another file."
+        )

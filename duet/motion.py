@@ -1,7 +1,6 @@
 """A take: one dancer's recorded or choreographed motion; read from BVH and npz, written to both."""
 
 import math
-import os
 import zipfile
 import zlib
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from duet.bvh import read_bvh, write_bvh
 from duet.errors import MotionError
+from duet.files import written_whole
 from duet.kinematics import forward, local_from_global
 from duet.rotations import (
     Array,
@@ -246,16 +246,12 @@ def write_couple(path: str | Path, dancers: dict[str, Motion]) -> None:
         raise MotionError(f"{path}: expected a name in .bvh or .npz, got {suffix or 'no ending'!r}. Change the ending.")
     if suffix == ".bvh" and len(dancers) != 1:
         raise MotionError(f"{path}: expected one dancer for BVH, got {len(dancers)}. Write .npz, or one file each.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.part{suffix}")
-    try:
+    with written_whole(path) as part:
         if suffix == ".bvh":
-            write_bvh(temporary, first.fps, first.skeleton, first.root_m, first.rotations)
-        else:
-            np.savez_compressed(temporary, allow_pickle=False, **_npz_arrays(dancers))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+            write_bvh(part, first.fps, first.skeleton, first.root_m, first.rotations)
+            return
+        with part.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **_npz_arrays(dancers))
 
 
 def _npz_arrays(dancers: dict[str, Motion]) -> dict[str, NDArray]:

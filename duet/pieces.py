@@ -4,7 +4,6 @@ A piece is a style at a tempo with one thing that makes it hard: a ramp, a jump,
 Everything is drawn from its seed; rendered sound is kept in the user's cache.
 """
 
-import os
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from duet import drumkit, instruments, styles
 from duet.cache import cache_directory
+from duet.files import written_whole
 from duet.groove import KEYS, LOOPS, Groove, render_groove
 from duet.instruments import RATE_HZ, Floats
 from duet.mixdown import Mixer
@@ -91,11 +91,9 @@ def play(piece: Piece) -> Groove:
         with np.load(path) as kept:
             return Groove(kept["samples"].astype(np.float32) / 32767.0, RATE_HZ, kept["beats_s"], kept["downbeats"])
     groove = render(piece)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.stem}.{os.getpid()}.part.npz")
     whole = np.round(groove.samples * 32767.0).astype(np.int16)
-    np.savez(part, samples=whole, beats_s=groove.beat_times_s, downbeats=groove.downbeats)
-    os.replace(part, path)
+    with written_whole(path) as part, part.open("wb") as file:
+        np.savez(file, samples=whole, beats_s=groove.beat_times_s, downbeats=groove.downbeats)
     return groove
 
 

@@ -1,12 +1,12 @@
 """The performance as motion, kept only when asked: leader and follower on the 30 fps grid."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from duet.errors import InputError
+from duet.files import written_whole
 from duet.frames import FollowerPose
 from duet.kinematics import forward
 from duet.rotations import matrix_from_quaternion_wxyz, six_d_from_matrix
@@ -59,12 +59,8 @@ class MotionLog:
         """Write ``time_s (T,)``, ``leader_joints_m`` and ``follower_joints_m (T, 22, 3)``, ``source (T,)``
         and what is needed to read either dancer back as a take; whole or not at all."""
         path = Path(path)
-        temporary = path.with_name(f".{path.stem}.part.npz")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.savez_compressed(temporary, allow_pickle=False, **self.arrays())
-            os.replace(temporary, path)
+            with written_whole(path) as part, part.open("wb") as file:
+                np.savez_compressed(file, allow_pickle=False, **self.arrays())
         except OSError as error:
             raise InputError(f"{path}: expected to write the motion there, got: {error}. Name another file.") from error
-        finally:
-            temporary.unlink(missing_ok=True)

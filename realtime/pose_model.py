@@ -25,6 +25,7 @@ from typing import Any, TextIO
 
 from duet.cache import CACHE_VARIABLE, cache_directory
 from duet.errors import DuetError, ModelError
+from duet.files import written_whole
 
 MODEL_FILE = "pose_landmarker_full.task"
 MODEL_VARIABLE = "DUET_POSE_MODEL"
@@ -274,15 +275,8 @@ def _networks_of(wheel: Path) -> dict[str, bytes]:
 
 def _write_atomically(path: Path, data: bytes) -> None:
     """All of ``data`` or no file: a reader never sees half a model."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(name, path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with written_whole(path) as part:
+        part.write_bytes(data)
 
 
 def _sha256(data: bytes) -> str:

@@ -20,6 +20,7 @@ from duet.clock import MonotonicClock
 from duet.contract import FollowerContract
 from duet.errors import DuetError, InputError
 from duet.features import Placement, Standing, partner_standing
+from duet.files import check_writable
 from duet.kinematics import heading_yaw
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from duet.skeleton import BODY
@@ -119,19 +120,7 @@ def _check(output: Output) -> None:
         if path is not None and path.suffix.lower() != suffix:
             raise InputError(f"{path}: expected a name ending in {suffix}, got '{path.suffix}'. Rename it.")
     for path in asked:
-        _check_writable(path)
-
-
-def _check_writable(path: Path) -> None:
-    """Find out before the dance, not after it."""
-    if path.is_dir():
-        raise InputError(f"{path}: expected a file to write, got a folder. Name a file in it.")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{path}: expected a folder to write to, got: {error}. Name another file.") from error
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"{path}: expected a folder to write to, got one that is not writable. Name another file.")
+        check_writable(path)
 
 
 def _delay_frames(runner: OrtRunner) -> int:

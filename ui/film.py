@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from duet.errors import PictureError
+from duet.files import part_beside
 
 _TICKS_PER_S = 90_000
 _TIME_BASE = Fraction(1, _TICKS_PER_S)
@@ -66,7 +67,7 @@ class FilmWriter:
         if fps <= 0:
             raise PictureError(f"Film: expected pictures per second above 0, got {fps}. Change the film's rate.")
         self.path = Path(path)
-        self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        self._partial = part_beside(self.path)
         self._size, self._fps = size, fps
         self._last_ticks = -1
         self._ended = False

@@ -11,6 +11,7 @@ import numpy as np
 from duet import __version__
 from duet.contract import FollowerContract
 from duet.errors import InputError
+from duet.files import written_whole
 from realtime.health import Health
 
 
@@ -87,12 +88,8 @@ def make_report(
 
 def write_report(path: Path, report: dict[str, object]) -> None:
     """Write the report as JSON, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(report, indent=1) + "\n")
-        os.replace(temporary, path)
+        with written_whole(path) as part:
+            part.write_text(json.dumps(report, indent=1) + "\n")
     except OSError as error:
         raise InputError(f"{path}: expected to write the report there, got: {error}. Name another file.") from error
-    finally:
-        temporary.unlink(missing_ok=True)

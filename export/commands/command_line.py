@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from duet.errors import InputError
+from duet.files import check_writable
 
 BEST_FOLDER = "best"
 """In a run's folder: the weights that danced best so far."""
@@ -65,17 +66,9 @@ def above_none(text: str) -> int:
 
 
 def check_file(option: str, path: Path | None) -> None:
-    """Make the folder of a file that will be written; InputError before the work, not after it, where none can be."""
-    if path is None:
-        return
-    if path.is_dir():
-        raise InputError(f"{option}: expected a file to write, got the folder {path}. Name a file in it.")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{option}: expected a folder for {path}, got: {error.strerror}. Name another.") from error
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"{option}: expected a folder to write to, got {path.parent}. Allow it, or name another.")
+    """Find out, before the work, whether the file of an option can be written, where one was asked for."""
+    if path is not None:
+        check_writable(path, option)
 
 
 def data_of(options: argparse.Namespace) -> Path:

@@ -10,7 +10,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from duet.errors import InputError
-from export.commands.command_line import Commands, above_zero, add_data, new_command
+from export.commands.command_line import Commands, above_zero, add_data, check_file, new_command
 
 if TYPE_CHECKING:
     from models.evaluation.counterfactuals import Change
@@ -64,13 +64,11 @@ def run(options: argparse.Namespace, console: Console) -> int:
 
 def _check(options: argparse.Namespace) -> None:
     """Find out before the dance, not after it."""
-    if options.json is not None and options.json.is_dir():
-        raise InputError(f"--json: expected a file to write, got the folder {options.json}. Name a file in it.")
+    check_file("--json", options.json)
     if options.out is not None and options.out.exists() and not options.out.is_dir():
         raise InputError(f"--out: expected a folder, got the file {options.out}. Name a folder.")
-    for folder in (options.json and options.json.parent, options.out):
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
 
 
 class _Bars:

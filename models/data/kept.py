@@ -48,12 +48,8 @@ def key_of(*parts: object) -> str:
 
 def keep(path: Path, arrays: Mapping[str, NDArray]) -> None:
     """Write ``arrays`` as ``.npz``, whole or not at all: a full disk or a stop leaves what was there before."""
-    try:
-        with written_whole(path) as part, part.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-    except OSError as error:
-        # numpy and zipfile raise "no space left" without saying where.
-        raise OSError(error.errno, error.strerror or str(error), str(path.parent)) from error
+    with written_whole(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def fetch(path: Path) -> dict[str, NDArray] | None:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from duet.features import Placement
 from models.data.pairs import load_pairs
 from models.evaluation.counterfactuals import Counterfactuals, Forgetful, cases_of, measure_counterfactuals
 from models.evaluation.endurance import Endurance, measure_endurance
+from models.evaluation.report import write_whole
 from models.evaluation.strange import AWAY_S, INSIDE_S, Behaviour, measure_strange
 from models.evaluation.strange_leads import LEADS
 from models.evaluation.verdicts import Verdict
@@ -77,13 +77,7 @@ class Stress:
 
     def write(self, path: Path) -> None:
         """The JSON, whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        try:
-            part.write_text(self.to_json(), encoding="utf-8")
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        write_whole(path, self.to_json())
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
 """Files written whole."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from duet.files import written_whole
+from duet.errors import InputError
+from duet.files import check_writable, written_whole
 
 
 def test_two_processes_do_not_write_into_each_others_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,3 +30,24 @@ def test_an_error_leaves_the_former_file(tmp_path: Path) -> None:
         raise ValueError("half")
     assert path.read_text() == "former"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "kept.npz"
+    path.write_text("former")
+    with pytest.raises(OSError, match="No space left") as caught, written_whole(path) as part:
+        part.write_text("half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # as numpy says it, who knows no name
+    assert caught.value.filename == str(path)
+    assert path.read_text() == "former"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_cannot_be_written_is_said_before(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new" / "file.json")
+    assert (tmp_path / "new").is_dir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="--json: expected a file to write, got the folder"):
+        check_writable(tmp_path, "--json")
+    with pytest.raises(InputError, match=r"a.json: expected a folder to write to, got .*file: "):
+        check_writable(tmp_path / "file" / "a.json")
