@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from duet.choreography import accompany_tempo, choreograph_tempo
 from duet.errors import InputError
 from duet.features import (
     FOLLOWER_ROOT,
@@ -21,6 +20,7 @@ from duet.features import (
 from duet.music import CONDITION_SIZE
 from duet.retrieval import KEY_TOKENS, PLACE, Bank, Holding, Question
 from models.config import FollowerConfig
+from models.data.in_code import couple_in_code
 from models.data.pairs import Pair
 
 Floats = NDArray[np.float32]
@@ -158,10 +158,8 @@ def couples_in_code(
         rng = np.random.default_rng([seed, index])
         everyday = index % 4 == 3
         tempo_bpm = float(rng.uniform(85.0, 205.0) if everyday or index % 4 == 2 else rng.uniform(150.0, 205.0))
-        compose = accompany_tempo if everyday else choreograph_tempo
-        couple = compose(seconds, tempo_bpm, int(rng.integers(2**31)), fps=fps)
-        beats_s = np.arange(0.0, seconds, 60.0 / tempo_bpm)
-        pair = Pair(f"remembered-{seed}.{index}", couple.leader, couple.follower, beats_s)
+        name, own_seed = f"remembered-{seed}.{index}", int(rng.integers(2**31))
+        pair = couple_in_code(name, seconds, tempo_bpm, own_seed, salsa=not everyday, fps=fps)
         yield pair.mirrored() if index % 8 in (1, 2, 4, 7) else pair
         progress(index + 1, count)
 

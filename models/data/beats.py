@@ -8,6 +8,8 @@ tracking by dynamic programming", for beats). The first two steps of a bar lie o
 takes; it makes training data and never runs live.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,6 +38,11 @@ def step_beats(pair: Pair) -> Floats:
     """Beat times (N,) in seconds, the first of every four the first step after the rest of the basic step."""
     steps = [landings(dancer.joints_m, dancer.fps) for dancer in (pair.leader, pair.follower)]
     return beats_of_steps(steps[0], steps[1], pair.frames / pair.leader.fps)
+
+
+def with_beats(pair: Pair) -> Pair:
+    """The couple with its beats: those that are known, or else those of its steps."""
+    return pair if pair.beats_s is not None else replace(pair, beats_s=step_beats(pair))
 
 
 def beats_of_steps(leader: Landings, follower: Landings, seconds: float) -> Floats:

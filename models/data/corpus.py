@@ -1,14 +1,14 @@
 """All sequences of a training run: the recorded couples, multiplied honestly, and choreographed ones."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from duet.choreography import accompany_tempo, choreograph_tempo
 from duet.features import Placement
 from models.config import FollowerConfig
-from models.data.beats import step_beats
+from models.data.beats import step_beats, with_beats
+from models.data.in_code import couple_in_code
 from models.data.motion_graph import splice_couples
 from models.data.music import condition_from_beats, heard_condition
 from models.data.pairs import Pair, load_pairs
@@ -72,7 +72,7 @@ def recorded_sequences(
     """Sequences of recorded couples: each take and its mirror image ``how.copies`` times, and with roles swapped."""
     sequences = []
     for pair in pairs:
-        known = replace(pair, beats_s=step_beats(pair))
+        known = with_beats(pair)
         for style, couple, copies in (
             (0, known, how.copies),
             (1, known.mirrored(), how.copies),
@@ -90,7 +90,7 @@ def spliced_sequences(
     pairs: list[Pair], config: FollowerConfig, rng: np.random.Generator, how: Multiplication
 ) -> list[Sequence]:
     """Sequences of dances spliced from recorded ones, plain and mirrored."""
-    known = [replace(pair, beats_s=step_beats(pair)) for pair in pairs]
+    known = [with_beats(pair) for pair in pairs]
     sequences = []
     for style, couples in ((0, known), (1, [pair.mirrored() for pair in known])):
         for pair in splice_couples(couples, how.spliced_s, int(rng.integers(2**31)), how.spliced):
@@ -132,10 +132,8 @@ def _in_code(index: int, fps: float, rng: np.random.Generator, how: Multiplicati
     salsa = index < how.choreographed
     seconds = how.choreographed_s if salsa else how.everyday_s
     tempo_bpm = float(rng.uniform(*(how.salsa_bpm if salsa and index % 3 else how.any_bpm)))
-    compose = choreograph_tempo if salsa else accompany_tempo
-    couple = compose(seconds, tempo_bpm, int(rng.integers(2**31)), fps=fps)
-    beats = np.arange(0.0, seconds, 60.0 / tempo_bpm)
-    return Pair(f"{'choreographed' if salsa else 'everyday'}-{index}", couple.leader, couple.follower, beats)
+    name = f"{'choreographed' if salsa else 'everyday'}-{index}"
+    return couple_in_code(name, seconds, tempo_bpm, int(rng.integers(2**31)), salsa=salsa, fps=fps)
 
 
 def validation_sequences(data_dir: str | Path, config: FollowerConfig, seed: int = 0) -> list[Sequence]:

@@ -23,7 +23,7 @@ from duet.rotations import (
     yaw_matrix,
 )
 from models.data.bank import SPLICED_OF, source_of
-from models.data.beats import BEATS_PER_BAR, step_beats
+from models.data.beats import BEATS_PER_BAR, with_beats
 from models.data.footing import replanted, stride
 from models.data.pairs import Pair
 
@@ -227,7 +227,7 @@ def _kind(pairs: list[Pair]) -> str:
 
 def _at_one_tempo(pairs: list[Pair], tempo_bpm: float | None) -> list[Pair]:
     """Pairs with beats, resampled to one tempo; those too far from it are left out."""
-    known = [p if p.beats_s is not None else replace(p, beats_s=step_beats(p)) for p in pairs]
+    known = [with_beats(pair) for pair in pairs]
     periods = [float(np.median(np.diff(_beats(p)))) for p in known]
     common = 60.0 / tempo_bpm if tempo_bpm is not None else float(np.median(periods))
     near = [(p, period / common) for p, period in zip(known, periods, strict=True)]

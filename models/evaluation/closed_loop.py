@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from duet.features import Placement
 from duet.kinematics import forward
 from duet.skeleton import BODY
-from models.data.beats import step_beats
+from models.data.beats import with_beats
 from models.data.music import LEAD_IN_S, heard_condition
 from models.data.pairs import Pair
 from models.data.take import Take
@@ -29,8 +29,9 @@ class Example:
 
 def example_of(pair: Pair, seed: int = 0) -> Example:
     """A couple with the built-in groove on its steps, heard as live."""
-    beats = step_beats(pair) if pair.beats_s is None else pair.beats_s
-    conditions = heard_condition(beats, pair.frames, pair.leader.fps, seed=seed, lead_in_s=LEAD_IN_S)
+    beats_s = with_beats(pair).beats_s
+    assert beats_s is not None
+    conditions = heard_condition(beats_s, pair.frames, pair.leader.fps, seed=seed, lead_in_s=LEAD_IN_S)
     return Example(pair, Take(pair.name, pair.leader.joints_m, conditions, pair.leader.fps, wish=Placement()))
 
 

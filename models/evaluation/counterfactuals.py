@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from duet.choreography import choreograph_tempo
 from duet.errors import InputError
 from duet.features import pelvis_yaw
 from duet.rotations import Array, yaw_matrix
-from models.data.beats import step_beats
+from models.data.beats import with_beats
+from models.data.in_code import couple_in_code
 from models.data.landings import landings
 from models.data.music import heard_condition
 from models.data.pairs import Pair
@@ -72,14 +72,12 @@ def cases_of(pairs: list[Pair], choreographed: int = 2, seed: int = 0) -> list[C
     """The beginnings of recorded couples, and as many couples danced in code as asked for."""
     for k in range(choreographed):
         tempo_bpm = (180.0, 195.0, 165.0)[k % 3]
-        couple = choreograph_tempo(CASE_S, tempo_bpm, seed + k)
-        beats = np.arange(0.0, CASE_S, 60.0 / tempo_bpm)
-        pairs = [*pairs, Pair(f"choreographed-{seed + k}", couple.leader, couple.follower, beats)]
+        pairs = [*pairs, couple_in_code(f"choreographed-{seed + k}", CASE_S, tempo_bpm, seed + k)]
     cases = []
     for pair in pairs:
-        pair = pair.slice(0, round(CASE_S * pair.leader.fps))
-        beats = step_beats(pair) if pair.beats_s is None else pair.beats_s
-        cases.append(Case(example_of(pair).take, beats))
+        pair = with_beats(pair.slice(0, round(CASE_S * pair.leader.fps)))
+        assert pair.beats_s is not None
+        cases.append(Case(example_of(pair).take, pair.beats_s))
     return cases
 
 

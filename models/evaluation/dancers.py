@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from duet.contract import FollowerContract
 from duet.features import Placement, Standing, follower_features, pelvis_yaw
 from models.config import FollowerConfig
-from models.data.beats import step_beats
+from models.data.beats import with_beats
 from models.data.music import condition_from_beats
 from models.data.pairs import Pair
 from models.data.sequences import CLEAN, Sequence, build_sequence
@@ -194,7 +194,8 @@ def recorded_bank(pairs: list[Pair], config: FollowerConfig, seed: int = 0) -> l
     rng = np.random.default_rng(seed)
     sequences = []
     for pair in pairs:
-        beats = step_beats(pair) if pair.beats_s is None else pair.beats_s
-        heard = condition_from_beats(beats, pair.frames, pair.leader.fps, rng)
+        pair = with_beats(pair)
+        assert pair.beats_s is not None
+        heard = condition_from_beats(pair.beats_s, pair.frames, pair.leader.fps, rng)
         sequences.append(build_sequence(pair, heard, config, style=0, wish=Placement(), corruption=CLEAN, rng=rng))
     return sequences

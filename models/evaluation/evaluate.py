@@ -15,7 +15,7 @@ from duet.errors import InputError
 from duet.motion import Motion, write_couple
 from duet.skeleton import BODY
 from models.config import FollowerConfig
-from models.data.beats import BEATS_PER_BAR, step_beats
+from models.data.beats import BEATS_PER_BAR, with_beats
 from models.data.landings import landings
 from models.data.pairs import TRAIN_TAKES, VALIDATION_TAKES, Pair, load_cmu, load_pairs
 from models.data.take import Take
@@ -142,8 +142,7 @@ def _couples(data_dir: Path, options: Options) -> tuple[list[Pair], list[Pair]]:
     folder = data_dir / "cmu_salsa"
     known = tuple(take for take in TRAIN_TAKES if take not in options.takes)
     wanted, others = load_cmu(folder, options.takes), load_cmu(folder, known)
-    with_beats = [replace(p, beats_s=step_beats(p)) if p.beats_s is None else p for p in (*wanted, *others)]
-    return with_beats[: len(wanted)], with_beats[len(wanted) :]
+    return [with_beats(pair) for pair in wanted], [with_beats(pair) for pair in others]
 
 
 def _leak(partner: Partner, options: Options) -> float:

@@ -3,7 +3,6 @@
 import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from duet.retrieval import Bank
 from models.codec import Codec
 from models.config import FollowerConfig
 from models.data.bank import CHOREOGRAPHED, couples_in_code, make_bank, remember
-from models.data.beats import step_beats
+from models.data.beats import with_beats
 from models.data.pairs import Pair, load_pairs
 
 BANK_FILE = "bank.npz"
@@ -71,7 +70,7 @@ def recorded_bank(data: Path, codec: Codec, config: FollowerConfig, *, report: R
 
 def _with_mirrors(pairs: list[Pair], report: Report) -> Iterator[Pair]:
     for done, pair in enumerate(pairs):
-        known = replace(pair, beats_s=step_beats(pair))
+        known = with_beats(pair)
         yield known
         yield known.mirrored()
         report(done + 1, len(pairs))

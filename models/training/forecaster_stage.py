@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from duet.choreography import accompany_tempo, choreograph_tempo
 from duet.features import leader_features, leader_headings
 from duet.forecast import VELOCITY_FRAMES
 from duet.motion import Motion
-from models.data.beats import step_beats
+from models.data.beats import with_beats
+from models.data.in_code import couple_in_code
 from models.data.music import condition_from_beats
 from models.data.pairs import TRAIN_TAKES, Pair, load_cmu, load_pairs
 from models.data.sequences import Corruption, corrupt_leader, other_body
@@ -113,7 +113,7 @@ def recorded_leads(pairs: Iterable[Pair], how: ForecasterTraining, rng: np.rando
     """Both dancers of every couple and their mirror images, at other tempi, on other limbs, half of them corrupted."""
     leads = []
     for pair in pairs:
-        known = replace(pair, beats_s=step_beats(pair))
+        known = with_beats(pair)
         for couple in (known, known.mirrored()):
             for copy in range(how.copies):
                 varied = couple if copy == 0 else couple.at_tempo(float(rng.uniform(0.88, 1.12)))
@@ -129,12 +129,11 @@ def leads_in_code(count: int, *, salsa: bool, seed: int, corrupt: bool) -> list[
     rng = np.random.default_rng(seed)
     leads = []
     for index in range(count):
-        seconds, tempo_bpm = 30.0, float(rng.uniform(*((150.0, 205.0) if salsa else (85.0, 205.0))))
-        compose = choreograph_tempo if salsa else accompany_tempo
-        couple = compose(seconds, tempo_bpm, int(rng.integers(2**31)))
-        beats_s = np.arange(0.0, seconds, 60.0 / tempo_bpm)
+        tempo_bpm = float(rng.uniform(*((150.0, 205.0) if salsa else (85.0, 205.0))))
         name = f"{'salsa' if salsa else 'everyday'}-{index}"
-        music = condition_from_beats(beats_s, couple.leader.frames, couple.leader.fps, rng)
+        couple = couple_in_code(name, 30.0, tempo_bpm, int(rng.integers(2**31)), salsa=salsa)
+        assert couple.beats_s is not None
+        music = condition_from_beats(couple.beats_s, couple.frames, couple.leader.fps, rng)
         leads.append(lead_of(name, couple.leader, music, rng, Corruption() if corrupt and index % 2 else None))
     return leads
 

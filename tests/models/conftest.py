@@ -1,6 +1,7 @@
-"""Writes a couple in the formats of the data sets, as their authors' programs would."""
+"""A small corpus to train on, and a couple in the formats of the data sets, as their authors' programs write it."""
 
 import pickle
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,8 +11,15 @@ import pytest
 
 from duet.choreography import choreograph_tempo
 from duet.choreography.couple import Couple
+from duet.features import Placement
 from duet.motion import Motion, write_motion
 from duet.rotations import Array, rotvec_from_matrix, six_d_from_matrix
+from models.config import XS
+from models.data.corpus import Corpus
+from models.data.in_code import couple_in_code
+from models.data.music import condition_from_beats
+from models.data.sequences import CLEAN, build_sequence
+from models.evaluation.closed_loop import Example
 
 Z_UP_FROM_Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 SHIFT = np.array([0.003, -0.351, 0.012])
@@ -142,3 +150,22 @@ def files() -> SimpleNamespace:
         axis_angles=axis_angles,
         shift=SHIFT,
     )
+
+
+@pytest.fixture(scope="module")
+def unplotted() -> Iterator[None]:
+    """Drawing its curves is most of the work of so small a run; that they are drawn is held in test_training."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("models.training.trainer.plot_history", lambda history, picture: None)
+        yield
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Corpus:
+    """Three seconds of one couple in code: to train on, and to be judged on."""
+    pair = couple_in_code("cmu-01", 3.0, 180.0, 2)
+    assert pair.beats_s is not None
+    rng = np.random.default_rng(0)
+    conditions = condition_from_beats(pair.beats_s, pair.frames, 30.0, rng)
+    sequence = build_sequence(pair, conditions, XS, style=0, wish=Placement(), corruption=CLEAN, rng=rng)
+    return Corpus([sequence], [sequence], [Example(pair, sequence.take)])

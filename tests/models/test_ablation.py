@@ -1,24 +1,16 @@
 """The ablation table: what is hidden is hidden everywhere, rows are equal trainings, and a stopped table goes on."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from rich.console import Console
 
-from duet.choreography import choreograph_tempo
 from duet.errors import InputError
-from duet.features import Placement
 from models.config import XS, SamplerConfig
 from models.data.corpus import Corpus
-from models.data.music import condition_from_beats
-from models.data.pairs import Pair
-from models.data.sequences import CLEAN, build_sequence
-from models.evaluation.closed_loop import Example
 from models.follower import Follower, random_follower
 from models.training.ablation import Study, Variant, data_curve, fit_codec, part_of, shortened, variants
 from models.training.averaging import AveragedWeights
@@ -27,6 +19,8 @@ from models.training.denoiser_stage import DenoiserTraining
 from models.training.hidden import Hidden, hide
 from models.training.progress import Progress
 from models.training.settings import Schedule, Settings
+
+pytestmark = pytest.mark.usefixtures("unplotted")
 
 BASE = shortened(
     Settings(
@@ -37,24 +31,6 @@ BASE = shortened(
     steps=1,
 )  # fmt: skip
 QUIET = Progress(Console(quiet=True))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def unplotted() -> Iterator[None]:
-    """Drawing its curves is most of the work of so small a run; that they are drawn is held in test_training."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("models.training.trainer.plot_history", lambda history, picture: None)
-        yield
-
-
-@pytest.fixture(scope="module")
-def corpus() -> Corpus:
-    couple = choreograph_tempo(3.0, 180.0, 2)
-    pair = Pair("cmu-01", couple.leader, couple.follower, np.arange(0.0, 3.0, 1.0 / 3.0))
-    rng = np.random.default_rng(0)
-    conditions = condition_from_beats(pair.beats_s, pair.frames, 30.0, rng)  # type: ignore[arg-type]
-    sequence = build_sequence(pair, conditions, XS, style=0, wish=Placement(), corruption=CLEAN, rng=rng)
-    return Corpus([sequence], [sequence], [Example(pair, sequence.take)])
 
 
 def tick(follower: Follower, inputs: dict[str, torch.Tensor], *, memory: float = 0.0) -> torch.Tensor:

@@ -16,15 +16,9 @@ import torch
 from rich.console import Console
 from safetensors.torch import load_file
 
-from duet.choreography import choreograph_tempo
 from duet.errors import InputError
-from duet.features import Placement
 from models.config import XS, SamplerConfig
 from models.data.corpus import Corpus
-from models.data.music import condition_from_beats
-from models.data.pairs import Pair
-from models.data.sequences import CLEAN, build_sequence
-from models.evaluation.closed_loop import Example
 from models.follower import WEIGHTS_FILE, Follower, load_follower
 from models.training.averaging import AveragedWeights
 from models.training.checkpoint import CHECKPOINT_FILE, load_checkpoint
@@ -35,30 +29,14 @@ from models.training.run import CODEC_FILE, HISTORY_FILE, take_weights, train
 from models.training.settings import SETTINGS_FILE, Schedule
 from models.weights import load_weights, save_weights
 
+pytestmark = pytest.mark.usefixtures("unplotted")
+
 QUICK = DenoiserTraining(stretches=2, stretch_tokens=10, windows=2, warmup_steps=1)
 CODEC = CodecTraining(batch=2, window_frames=32)
 SCHEDULE = Schedule(
     codec_steps=2, steps=6, judge_every=3, own_from=2, own_every=2, own_count=2, own_ticks=6, own_keep=4,
     sampler=SamplerConfig(calls=1),
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def unplotted() -> Iterator[None]:
-    """Drawing its curves is most of the work of so small a run; that they are drawn is held in test_training."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("models.training.trainer.plot_history", lambda history, picture: None)
-        yield
-
-
-@pytest.fixture(scope="module")
-def corpus() -> Corpus:
-    couple = choreograph_tempo(3.0, 180.0, 2)
-    pair = Pair("dance", couple.leader, couple.follower, np.arange(0.0, 3.0, 1.0 / 3.0))
-    rng = np.random.default_rng(0)
-    conditions = condition_from_beats(pair.beats_s, pair.frames, 30.0, rng)  # type: ignore[arg-type]
-    sequence = build_sequence(pair, conditions, XS, style=0, wish=Placement(), corruption=CLEAN, rng=rng)
-    return Corpus([sequence], [sequence], [Example(pair, sequence.take)])
 
 
 class Killed(Progress):
