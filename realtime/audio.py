@@ -24,7 +24,8 @@ from realtime.health import Health
 from realtime.music_input import DeviceMusic
 from realtime.music_player import FileMusic, GrooveMusic, RecordedMusic
 from realtime.music_source import MusicSource, MusicStatus, Silence
-from realtime.portaudio import AudioDevice, list_audio_devices
+from realtime.portaudio import AudioDevice
+from realtime.sound_port import list_audio_devices
 
 __all__ = [
     "AudioDevice", "DeviceMusic", "FileMusic", "GrooveMusic", "InlineEar", "MusicEar", "MusicSource", "MusicStatus",

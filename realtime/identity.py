@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 _CAMERAS = Path("/sys/class/video4linux")
+_CARDS = Path("/sys/class/sound")
 _ALSA_NUMBER = re.compile(r"\s*\(hw:\d+(,\d+)?\)")
 
 
@@ -20,12 +21,7 @@ def camera_identity(source: str, cameras: Path = _CAMERAS) -> str | None:
     if platform.system() != "Linux" and cameras is _CAMERAS:
         return source
     node = cameras / f"video{number}"
-    device = (node / "device").resolve()
-    for folder in (device, *device.parents):
-        if (folder / "idVendor").is_file():
-            maker, model = _text(folder / "idVendor"), _text(folder / "idProduct")
-            return f"usb:{maker}:{model}:{_text(folder / 'serial') or 'socket ' + folder.name}"
-    return _text(node / "name") or source
+    return _usb_identity(node) or _text(node / "name") or source
 
 
 def camera_name(source: str, cameras: Path = _CAMERAS) -> str:
@@ -37,6 +33,22 @@ def camera_name(source: str, cameras: Path = _CAMERAS) -> str:
 def sound_identity(name: str) -> str:
     """A sound device's name without the number that its card has until the next plugging."""
     return _ALSA_NUMBER.sub("", name).strip()
+
+
+def sound_hardware(name: str, cards: Path = _CARDS) -> str:
+    """The USB device behind a sound device's name as PortAudio tells it on Linux; empty where that is not known."""
+    number = re.search(r"\(hw:(\d+)", name)
+    return _usb_identity(cards / f"card{number[1]}") if number else ""
+
+
+def _usb_identity(node: Path) -> str:
+    """Maker, model and serial number (or socket) of the USB device that a node of /sys/class is part of, or ''."""
+    device = (node / "device").resolve()
+    for folder in (device, *device.parents):
+        if (folder / "idVendor").is_file():
+            maker, model = _text(folder / "idVendor"), _text(folder / "idProduct")
+            return f"usb:{maker}:{model}:{_text(folder / 'serial') or 'socket ' + folder.name}"
+    return ""
 
 
 def _text(file: Path) -> str:

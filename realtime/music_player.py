@@ -1,106 +1,129 @@
-"""Music that is known beforehand: files and the built-in groove, played or followed unheard.
+"""Music that Duet plays itself: files and the built-in groove, through a device or followed unheard.
 
 It knows its future, the ear does not: a sample is handed out only once it has sounded, by the sample
 count of the device that plays it, or by the session clock where none does.
 
-Threading: PortAudio calls ``_Playback.callback`` from its own thread, which copies, counts and stamps,
-nothing else. One thread reads. A ``DeviceWatch`` opens and closes the device; every opening has a
-``_Playback`` of its own, replaced whole.
+Threading: the thread of ``SoundPort`` feeds the device; one thread reads. ``_Feed`` is one opening's, replaced whole.
 """
 
-from collections.abc import Callable
+import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from duet.clock import AudioClock, Clock
+from duet.clock import Clock
 from duet.errors import DeviceError, InputError
 from duet.groove import Groove
 from duet.music import RATE_HZ
 from realtime.music_source import Block, Floats, MusicStatus
-from realtime.portaudio import (
-    BLOCK_S,
-    LATENCY_S,
-    AudioDevice,
-    DeviceWatch,
-    cannot_use,
-    close_stream,
-    find_audio_device,
-    portaudio,
-)
-from realtime.sound_file import load_sound, stereo
+from realtime.portaudio import PORTAUDIO, AudioDevice, SoundSystem
+from realtime.rings import SpscRing
+from realtime.sound_file import StreamResampler, load_sound, stereo
+from realtime.sound_host import BLOCK_S, FRAMES, LATENCY_S
+from realtime.sound_port import Opening, SoundPort
+
+AHEAD_RECORDS = 30
+"""How much the device is given beforehand: 0.3 s in which nobody needs to be in time."""
 
 
-class _Playback:
-    """One opening of a device: which sample of the music it takes next, and when each sounds."""
+class _Feed:
+    """One opening of a device: which sample of the music it is given next, and when each sounds."""
 
-    def __init__(self, take: Callable[[int, int], Floats], first: int, clock: Clock) -> None:
-        self._take = take
-        self._clock = clock
-        self._sample_clock = AudioClock(clock, rate_hz=RATE_HZ)
-        self.first = self.next = first
-        self.called_s = clock.now()
-        self.xruns = 0
+    def __init__(self, opening: Opening, first: int, offset_s: float) -> None:
+        self.opening = opening
+        self.first = self._next = first
+        self._offset_s = offset_s
+        self._zero_s: float | None = None
+        self._ready = np.zeros((0, 2), np.float32)  # at the device's rate
+        other_rate = opening.rate_hz != RATE_HZ
+        make = [StreamResampler(from_hz=RATE_HZ, to_hz=opening.rate_hz) for _ in range(2)] if other_rate else []
+        self._resamplers = make
+        self._delay_s = make[0].delay_s if make else 0.0
 
-    def callback(self, out: Floats, frames: int, when: Any, flags: Any) -> None:
-        """PortAudio wants (frames, 2) from us."""
-        now_s = self._clock.now()
-        out[:] = self._take(self.next, frames)
-        ahead_s = min(max(when.outputBufferDacTime - when.currentTime, 0.0), 1.0)
-        self._sample_clock.tick(frames, now_s + ahead_s + frames / RATE_HZ)
-        self.called_s = now_s
-        self.xruns += bool(flags.output_underflow)
-        self.next += frames  # last: a reader asks for times only once there are some
+    def give(self, music: "PlayedMusic") -> None:
+        """Fill what the device holds beforehand, and learn when it sounds."""
+        ring = self.opening.channels.sound
+        assert isinstance(ring, SpscRing)
+        while len(ring) < AHEAD_RECORDS and ring.push(0.0, self._record(music)):
+            pass
+        zero_s = self.opening.zero_s
+        self._zero_s = None if zero_s is None else zero_s + self._offset_s
+
+    def _record(self, music: "PlayedMusic") -> Floats:
+        """(FRAMES * 2,) the next sound at the device's rate."""
+        while len(self._ready) < FRAMES:
+            sound = np.clip(music.piece(self._next, FRAMES), -1.0, 1.0)
+            self._next += FRAMES
+            if self._resamplers:
+                sides = [r.push(np.ascontiguousarray(sound[:, i])) for i, r in enumerate(self._resamplers)]
+                sound = np.stack(sides, axis=1)
+            self._ready = np.concatenate((self._ready, sound))
+        record, self._ready = self._ready[:FRAMES], self._ready[FRAMES:]
+        return record.reshape(-1)
 
     @property
     def running(self) -> bool:
-        return self.next > self.first
+        """Whether the device has begun to play what it was given."""
+        return self._zero_s is not None
 
     def time_of(self, sample: int) -> float:
         """Session time at which ``sample`` of the music sounds."""
-        return self._sample_clock.time_of_sample(sample - self.first)
+        return (self._zero_s or 0.0) + self._delay_s + (sample - self.first) / RATE_HZ
 
 
-class RecordedMusic:
-    """Samples that are known beforehand, played through a device, or unheard against the session clock.
+class PlayedMusic:
+    """Stereo music on a time line of its own, played through a device, or unheard against the session clock.
 
     ``output``: None plays unheard (headless, replay); ``default`` plays where there is a device and
     unheard where there is none (``unheard_because`` tells why); any other name must be there. ``device``
     tells which it became. While a device is ``LOST`` the music goes on against the session clock, and is
-    heard again when it is back.
+    heard again when that very device is back.
     """
 
-    def __init__(self, samples: ArrayLike, *, output: str | None = None, loop: bool = False) -> None:
-        array = np.asarray(samples, dtype=np.float32)
-        if array.ndim not in (1, 2) or array.size == 0 or not np.isfinite(array).all():
-            raise InputError(
-                f"Music: expected finite samples (N,) or (N, channels), got shape {array.shape}. Pass some sound."
-            )
-        self._samples = stereo(array)
-        self._mono = self._samples.mean(axis=1)
+    level_is_known = True
+    soundtrack: tuple[Floats, int] | None = None
+
+    def __init__(self, *, output: str | None, system: SoundSystem = PORTAUDIO) -> None:
         self._output = output
-        self._loop = loop
+        self._system = system
         self._read = 0
-        self._past_xruns = 0  # of the openings before this one
         self._clock: Clock | None = None
         self._start_s = 0.0  # session time of the first sample while no device says better
-        self._playback: _Playback | None = None
-        self._stream: Any = None
-        self._watch: DeviceWatch | None = None
-        self.device: AudioDevice | None = None
+        self._offset_s = 0.0  # session time less the machine's monotonic time
+        self._feed: _Feed | None = None
+        self._port: SoundPort | None = None
         self.unheard_because = ""
         """Why the music that was to be played is not, in one sentence; empty when it is, or was not to be."""
+
+    def piece(self, first: int, count: int) -> Floats:
+        """(count, 2) of the music from sample ``first``; silence where there is none."""
+        raise NotImplementedError
+
+    @property
+    def frames(self) -> int | None:
+        """How long it is, in samples; None while no end is known."""
+        raise NotImplementedError
 
     @property
     def status(self) -> MusicStatus:
         if self._clock is None:
             return MusicStatus.STOPPED
-        if self._watch is not None and self._watch.lost:
+        if self._port is not None and self._port.lost:
             return MusicStatus.LOST
-        ended = not self._loop and self._sample_at(self._clock.now()) >= len(self._mono)
+        frames = self.frames
+        ended = frames is not None and self._sample_at(self._clock.now()) >= frames
         return MusicStatus.ENDED if ended else MusicStatus.PLAYING
+
+    @property
+    def device(self) -> AudioDevice | None:
+        """The one that plays, or did before it went away; None where the music is unheard."""
+        return self._port.device if self._port is not None else None
+
+    @property
+    def problem(self) -> str:
+        """Why the device is away; empty while it is not."""
+        return self._port.problem if self._port is not None and self._port.lost else ""
 
     @property
     def position_s(self) -> float:
@@ -108,12 +131,7 @@ class RecordedMusic:
 
     @property
     def xruns(self) -> int:
-        playback = self._playback
-        return self._past_xruns + (playback.xruns if playback is not None else 0)
-
-    @property
-    def soundtrack(self) -> tuple[Floats, int]:
-        return self._samples, RATE_HZ
+        return self._port.xruns if self._port is not None else 0
 
     @property
     def started_s(self) -> float:
@@ -123,28 +141,18 @@ class RecordedMusic:
     def start(self, clock: Clock) -> None:
         self.stop()
         self._read = 0
+        self._feed = None
         self._start_s = clock.now()
+        self._offset_s = clock.now() - time.monotonic()
         self.unheard_because = ""
-        if self._output is not None:
-            try:
-                self._open(self._output, clock, refresh=False)
-            except DeviceError as error:
-                if self._output != "default":
-                    raise
-                self.unheard_because = str(error)
-            self._start_s = clock.now()
         self._clock = clock
-        if self._stream is not None:
-            self._watch = DeviceWatch(
-                silent_s=self._silent_s, close=self._close, open_again=lambda: self._open_again(clock)
-            )
-            self._watch.start()
+        if self._output is not None:
+            self._play(self._output, clock)
 
     def stop(self) -> None:
-        watch, self._watch = self._watch, None
-        if watch is not None:
-            watch.stop()
-        self._close()
+        port, self._port = self._port, None
+        if port is not None:
+            port.stop()
         self._clock = None
 
     def read(self, until_s: float) -> Block | None:
@@ -152,65 +160,77 @@ class RecordedMusic:
         if self._clock is None or stop <= first:
             return None
         self._read = stop
-        return Block(self._take(self._mono, first, stop - first), self._time_of(first))
+        return Block(self.piece(first, stop - first).mean(axis=1), self._time_of(first))
 
-    def _take(self, source: Floats, first: int, count: int) -> Floats:
-        """(count, ...) of ``source`` from ``first``, repeated or followed by silence."""
-        if self._loop:
-            return source[np.arange(first, first + count) % len(source)]
-        piece = source[first : first + count]
-        missing = count - len(piece)
-        return np.pad(piece, [(0, missing)] + [(0, 0)] * (source.ndim - 1)) if missing else piece
+    def _play(self, output: str, clock: Clock) -> None:
+        port = SoundPort(output, "output", self._system, feed=self._give)
+        try:
+            opening = port.start()
+        except DeviceError as error:
+            self._start_s = clock.now()
+            if output != "default":
+                self._clock = None
+                raise
+            self.unheard_because = str(error)
+            return
+        self._start_s = clock.now()
+        if self._feed is None:
+            self._feed = _Feed(opening, 0, self._offset_s)
+        self._port = port
 
-    def _to_play(self, first: int, count: int) -> Floats:
-        """(count, 2) for the device."""
-        return np.clip(self._take(self._samples, first, count), -1.0, 1.0)
+    def _give(self, opening: Opening) -> None:
+        """Called again and again by the port's thread while the device is there."""
+        feed, clock = self._feed, self._clock
+        if clock is None:
+            return
+        if feed is None:
+            feed = _Feed(opening, 0, self._offset_s)
+        elif feed.opening is not opening:
+            # The device was away: the music is where it would have been.
+            feed = _Feed(opening, self._sample_at(clock.now() + LATENCY_S + 2 * BLOCK_S), self._offset_s)
+        feed.give(self)
+        self._feed = feed
 
     def _sample_at(self, time_s: float) -> int:
         """The sample that sounds at ``time_s``; a device that has not begun yet holds the music back."""
-        playback = self._playback
-        if playback is not None and not playback.running:
-            return playback.first
+        feed = self._feed
+        if feed is not None and not feed.running:
+            return feed.first
         return max(0, int((time_s - self._time_of(0)) * RATE_HZ + 1e-6))
 
     def _time_of(self, sample: int) -> float:
-        playback = self._playback
-        if playback is not None and playback.running:
-            return playback.time_of(sample)
+        feed = self._feed
+        if feed is not None and feed.running:
+            return feed.time_of(sample)
         return self._start_s + sample / RATE_HZ
 
-    def _open(self, name: str, clock: Clock, *, refresh: bool, first: int = 0) -> None:
-        """Play from sample ``first`` on."""
-        device = find_audio_device(name, "output", refresh=refresh)
-        sounddevice = portaudio()
-        playback = _Playback(self._to_play, first, clock)
-        try:
-            self._stream = sounddevice.OutputStream(
-                device=device.index, samplerate=RATE_HZ, channels=2, dtype="float32",
-                blocksize=round(BLOCK_S * RATE_HZ), latency=LATENCY_S, callback=playback.callback,
-            )  # fmt: skip
-            self._stream.start()
-        except (sounddevice.PortAudioError, OSError, ValueError) as error:
-            self._close()
-            raise cannot_use(name, "output", error) from error
-        self._playback, self.device = playback, device
 
-    def _open_again(self, clock: Clock) -> None:
-        self._open(self._output or "default", clock, refresh=True, first=self._sample_at(clock.now()))
+class RecordedMusic(PlayedMusic):
+    """Samples that are known beforehand, once or over and over."""
 
-    def _close(self) -> None:
-        """Let go of the device; the music goes on from where it was by the session clock."""
-        stream, self._stream = self._stream, None
-        close_stream(stream)
-        playback = self._playback
-        if playback is not None:
-            self._start_s = self._time_of(0)
-            self._past_xruns += playback.xruns
-            self._playback = None
+    def __init__(
+        self, samples: ArrayLike, *, output: str | None = None, loop: bool = False, system: SoundSystem = PORTAUDIO
+    ) -> None:
+        array = np.asarray(samples, dtype=np.float32)
+        if array.ndim not in (1, 2) or array.size == 0 or not np.isfinite(array).all():
+            raise InputError(
+                f"Music: expected finite samples (N,) or (N, channels), got shape {array.shape}. Pass some sound."
+            )
+        super().__init__(output=output, system=system)
+        self._samples = stereo(array)
+        self._loop = loop
+        self.soundtrack = self._samples, RATE_HZ
 
-    def _silent_s(self) -> float:
-        clock, playback = self._clock, self._playback
-        return 0.0 if clock is None or playback is None else clock.now() - playback.called_s
+    @property
+    def frames(self) -> int | None:
+        return None if self._loop else len(self._samples)
+
+    def piece(self, first: int, count: int) -> Floats:
+        if self._loop:
+            return self._samples[np.arange(first, first + count) % len(self._samples)]
+        there = self._samples[first : first + count]
+        missing = count - len(there)
+        return np.pad(there, [(0, missing), (0, 0)]) if missing else there
 
 
 class FileMusic(RecordedMusic):
@@ -224,6 +244,6 @@ class FileMusic(RecordedMusic):
 class GrooveMusic(RecordedMusic):
     """The built-in music, whose beats are known."""
 
-    def __init__(self, groove: Groove, *, output: str | None = None) -> None:
-        super().__init__(groove.samples, output=output)
+    def __init__(self, groove: Groove, *, output: str | None = None, system: SoundSystem = PORTAUDIO) -> None:
+        super().__init__(groove.samples, output=output, system=system)
         self.groove = groove

@@ -1,7 +1,8 @@
-"""Sound devices: found, played, heard, lost and back. A stand-in takes PortAudio's place."""
+"""Sound devices: found, played, heard, lost and back. Virtual sound cards take PortAudio's place."""
 
 import sys
 import time
+from multiprocessing import Pipe
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,56 +11,69 @@ import pytest
 from duet.clock import ManualClock
 from duet.errors import DeviceError
 from duet.music import RATE_HZ
-from realtime import portaudio
-from realtime.audio import DeviceMusic, GrooveMusic, MusicStatus
-from realtime.music_input import _Recording
+from realtime import music_input, music_player, portaudio
+from realtime.audio import DeviceMusic, GrooveMusic, MusicStatus, RecordedMusic
+from realtime.music_input import Hearing
+from realtime.rings import HistoryCell
+from realtime.sound_host import Host, Microphone, SoundChannels, SoundTask, Speaker
+from realtime.sound_port import Opening
+from realtime.virtual_sound import VirtualDevice, VirtualError
+
+CALM = SimpleNamespace(input_overflow=False, output_underflow=False)
+WHEN = SimpleNamespace(currentTime=100.0, inputBufferAdcTime=99.98, outputBufferDacTime=100.05)
 
 
 def joined(blocks):
     return np.concatenate([b.samples for b in blocks])
 
 
-def wait_for(condition, seconds=10.0):
-    deadline_s = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline_s, "it did not come about"
-        time.sleep(0.005)
-
-
 def test_without_portaudio_the_next_step_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     with pytest.raises(DeviceError, match="expected the PortAudio library.*apt install libportaudio2"):
-        portaudio.list_audio_devices()
-    with pytest.raises(DeviceError, match="PortAudio"):
-        DeviceMusic("default").start(ManualClock())
+        portaudio.look()
 
 
-WHEN = SimpleNamespace(currentTime=100.0, inputBufferAdcTime=99.98, outputBufferDacTime=100.05)
-CALM = SimpleNamespace(input_overflow=False, output_underflow=False)
+def test_devices_are_found_by_part_of_their_name(sound):
+    def name(asked, way):
+        return portaudio.find_audio_device(asked, way, sound)[0].name
 
-
-def test_devices_are_found_by_part_of_their_name(fake):
-    assert portaudio.find_audio_device("micro", "input").name == "USB Microphone"
-    assert portaudio.find_audio_device("default", "output").name == "Loud Speaker"
-    with pytest.raises(DeviceError, match=r"Sound input 'banjo': expected .*, got 'USB Microphone'\. .*duet devices"):
-        DeviceMusic("banjo").start(ManualClock())
-    fake.devices = []
+    assert name("micro", "input") == "USB Microphone (hw:1,0)"
+    assert name("default", "output") == "Loud Speaker (hw:0,0)"
+    with pytest.raises(DeviceError, match=r"Sound input 'banjo': expected .*, got 'USB Microphone .*duet devices"):
+        name("banjo", "input")
+    sound.plug([])
+    portaudio.look(sound, refresh=True)
     with pytest.raises(DeviceError, match="got none"):
-        DeviceMusic("default").start(ManualClock())
+        name("default", "input")
 
 
-def test_played_music_is_heard_by_the_devices_sample_count(fake, groove):
-    clock = ManualClock()
-    source = GrooveMusic(groove, output="default")
-    source.start(clock)
-    assert source.device is not None and source.device.name == "Loud Speaker" and not source.unheard_because
-    out, played, heard = np.zeros((480, 2), np.float32), [], []
+def test_the_list_is_of_the_last_start_and_a_pin_finds_the_device_anywhere(sound):
+    twin = VirtualDevice("USB Microphone", "twin", inputs=1)
+    _, pin = portaudio.find_audio_device("usb", "input", sound)
+    microphone = sound.plugged()[1]
+    sound.plug([twin, microphone, sound.plugged()[0]])
+    assert len(portaudio.look(sound)) == 2
+    device, _ = portaudio.find_audio_device("usb", "input", sound, pin=pin, refresh=True)
+    assert (device.index, device.known.hardware, device.known.name) == (1, "M", "virtual: USB Microphone")
+    sound.plug([twin])
+    with pytest.raises(DeviceError, match="got 'USB Microphone"):
+        beside = portaudio.Known(device.known.name, "twin")
+        pin = portaudio.Pin(pin.device, (beside,))
+        portaudio.find_audio_device("usb", "input", sound, pin=pin, refresh=True)
+
+
+def test_played_music_is_heard_by_the_devices_sample_count(sound, by_hand, groove):
+    source = GrooveMusic(groove, output="default", system=sound)
+    source.start(by_hand)
+    assert source.device is not None and source.device.name.startswith("Loud Speaker") and not source.unheard_because
+    port, played, heard = source._port, [], []
     for _ in range(200):
-        fake.streams[-1].callback(out, 480, WHEN, CALM)
-        played.append(out.copy())
-        block = source.read(clock.now())
+        out = np.zeros((480, 2), np.float32)
+        port.call(out, CALM)
+        played.append(out)
+        block = source.read(by_hand.now())
         heard += [] if block is None else [block]
-        clock.advance(0.01)
+        by_hand.advance(0.01)
     np.testing.assert_array_equal(np.concatenate(played), groove.samples[: 200 * 480])
     # What was given to the device 50 ms before it sounds is heard when it sounds, not before.
     assert source.started_s == pytest.approx(0.05, abs=1e-6)
@@ -70,60 +84,78 @@ def test_played_music_is_heard_by_the_devices_sample_count(fake, groove):
     assert source.status is MusicStatus.STOPPED
 
 
-def test_a_lost_output_is_shown_and_the_music_goes_on(fake, groove, monkeypatch):
-    monkeypatch.setattr(portaudio, "RETRY_S", 0.02)
-    monkeypatch.setattr(portaudio, "GONE_S", 0.2)
-    clock = ManualClock()
-    source = GrooveMusic(groove, output="Loud")
-    source.start(clock)
+def test_a_lost_output_is_shown_and_the_music_goes_on(sound, by_hand, groove):
+    source = GrooveMusic(groove, output="Loud", system=sound)
+    source.start(by_hand)
     try:
-        out = np.zeros((480, 2), np.float32)
+        port, out = source._port, np.zeros((480, 2), np.float32)
         for _ in range(50):
-            fake.streams[-1].callback(out, 480, WHEN, SimpleNamespace(output_underflow=True))
-            clock.advance(0.01)
+            port.call(out, SimpleNamespace(output_underflow=True))
+            by_hand.advance(0.01)
         assert source.status is MusicStatus.PLAYING and source.xruns == 50
-        there, fake.devices = fake.devices, []
-        clock.advance(1.0)
-        wait_for(lambda: source.status is MusicStatus.LOST)
+        by_hand.advance(1.0)
+        port.unplug()
+        assert source.status is MusicStatus.LOST and source.problem == "it went away"
         assert source.position_s == pytest.approx(1.45, abs=0.01)
-        block = source.read(clock.now())
+        block = source.read(by_hand.now())
         assert block is not None and len(block.samples) == pytest.approx(1.45 * RATE_HZ, abs=480)
-        fake.devices = there
-        wait_for(lambda: source.status is MusicStatus.PLAYING)
-        fake.streams[-1].callback(out, 480, WHEN, CALM)
-        at = round(1.45 * RATE_HZ)
+        port.start()
+        assert source.status is MusicStatus.PLAYING
+        port.call(out, CALM)
+        # Of the music as it would be by now the device plays on: from when its first block sounds.
+        at = round(1.5 * RATE_HZ)
         played = groove.samples[at - 480 : at + 960]
         assert min(np.abs(played[k : k + 480] - out).max() for k in range(960)) < 1e-6
-        assert source.xruns == 50
+        assert source.position_s == pytest.approx(1.45, abs=0.02)
     finally:
         source.stop()
 
 
-def test_without_an_output_music_goes_unheard(monkeypatch, groove):
-    monkeypatch.setitem(sys.modules, "sounddevice", None)
-    clock = ManualClock()
-    source = GrooveMusic(groove, output="default")
-    source.start(clock)
-    clock.advance(1.0)
+@pytest.mark.parametrize("rate", [44_100, 96_000])
+def test_music_is_played_at_the_rate_of_the_device(sound, by_hand, monkeypatch, rate):
+    tone = 0.5 * np.sin(2.0 * np.pi * 440.0 * np.arange(2 * RATE_HZ) / RATE_HZ)
+    monkeypatch.setattr(music_player.SoundPort, "rate_hz", rate)
+    source = RecordedMusic(tone, output="default", system=sound)
+    source.start(by_hand)
+    played = []
+    for _ in range(100):
+        out = np.zeros((rate // 100, 2), np.float32)
+        source._port.call(out, CALM)
+        played.append(out)
+        by_hand.advance(0.01)
+    heard = np.concatenate(played)[:, 1]
+    # The music's own time line: sample m sounds where the device was given it, 50 ms later.
+    at_s = np.arange(len(heard)) / rate
+    expected = 0.5 * np.sin(2.0 * np.pi * 440.0 * (at_s - (source.started_s - 0.05)))
+    assert np.abs(heard - expected)[rate // 10 :].max() < 0.01
+    source.stop()
+
+
+def test_without_an_output_music_goes_unheard(sound, by_hand, groove):
+    sound.plug([])
+    portaudio.look(sound, refresh=True)
+    source = GrooveMusic(groove, output="default", system=sound)
+    source.start(by_hand)
+    by_hand.advance(1.0)
     assert source.device is None and source.position_s == pytest.approx(1.0)
-    assert source.unheard_because.startswith("Sound: expected the PortAudio library")
-    with pytest.raises(DeviceError, match="PortAudio"):
-        GrooveMusic(groove, output="Loud").start(clock)
+    assert source.unheard_because.startswith("Sound output 'default': expected a device")
+    other = GrooveMusic(groove, output="Loud", system=sound)
+    with pytest.raises(DeviceError, match="Loud"):
+        other.start(by_hand)
+    assert other.status is MusicStatus.STOPPED
 
 
 @pytest.mark.parametrize("rate", [48_000, 44_100])
-def test_a_recording_is_stamped_at_the_converter(fake, rate):
-    fake.only_rate = rate
-    clock = ManualClock()
-    source = DeviceMusic("usb")
-    source.start(clock)
+def test_a_recording_is_stamped_at_the_converter(sound, by_hand, monkeypatch, rate):
+    monkeypatch.setattr(music_input.SoundPort, "rate_hz", rate)
+    source = DeviceMusic("usb", sound)
+    source.start(by_hand)
     try:
-        assert fake.streams[-1].settings["samplerate"] == rate
         blocks, size = [], rate // 100
         for k in range(100):
-            clock.advance(0.01)
-            fake.streams[-1].callback(np.full((size, 1), 0.25 if k >= 50 else 0.0, np.float32), size, WHEN, CALM)
-            block = source.read(clock.now())
+            by_hand.advance(0.01)
+            source._port.call(np.full((size, 1), 0.25 if k >= 50 else 0.0, np.float32), CALM)
+            block = source.read(by_hand.now())
             blocks += [] if block is None else [block]
         samples = joined(blocks)
         assert abs(len(samples) - RATE_HZ) < 100
@@ -136,53 +168,132 @@ def test_a_recording_is_stamped_at_the_converter(fake, rate):
         source.stop()
 
 
-def test_a_slow_reader_skips_ahead_and_is_counted(fake):
+def test_a_slow_reader_skips_ahead_and_is_counted():
     clock = ManualClock()
-    recording = _Recording(clock, RATE_HZ)
-    for k in range(1000):
-        clock.advance(0.01)
-        recording.callback(np.full((480, 1), k, np.float32), 480, WHEN, CALM)
-    block = recording.read()
+    with HistoryCell.create(width=481, capacity=400) as cell:
+        microphone, hearing = Microphone(cell, RATE_HZ, clock), Hearing(cell, RATE_HZ)
+        for k in range(1000):
+            clock.advance(0.01)
+            microphone.callback(np.full((480, 1), k, np.float32), 480, WHEN, CALM)
+        block = hearing.read()
     assert block is not None and len(block.samples) == 2 * RATE_HZ
-    assert block.samples[-1] == 999.0 and recording.skipped == 8 * RATE_HZ
+    assert block.samples[-1] == 999.0 and hearing.skipped * 480 == 8 * RATE_HZ
     assert block.time_s == pytest.approx(clock.now() - 2.0 - 0.01, abs=0.02)
 
 
-def test_a_lost_device_gives_silence_and_is_opened_again(fake, monkeypatch):
-    monkeypatch.setattr(portaudio, "RETRY_S", 0.02)
-    monkeypatch.setattr(portaudio, "GONE_S", 0.2)
-    clock = ManualClock()
-    source = DeviceMusic("usb")
-    source.start(clock)
+def test_a_lost_device_gives_silence_and_is_heard_again(sound, by_hand):
+    source = DeviceMusic("usb", sound)
+    source.start(by_hand)
     try:
-        block = np.ones((480, 1), np.float32)
-        fake.streams[-1].callback(block, 480, WHEN, CALM)
-        assert source.read(clock.now()) is not None
-        there, fake.devices = fake.devices, []
-        clock.advance(1.0)
-        wait_for(lambda: source.status is MusicStatus.LOST)
-        silence = source.read(clock.now())
+        port, block = source._port, np.ones((480, 1), np.float32)
+        port.call(block, CALM)
+        assert source.read(by_hand.now()) is not None
+        by_hand.advance(1.0)
+        port.unplug()
+        assert source.status is MusicStatus.LOST and source.problem
+        silence = source.read(by_hand.now())
         assert silence is not None and not silence.samples.any()
-        assert len(fake.streams) == 1
-        fake.devices = there
-        wait_for(lambda: len(fake.streams) > 1 and source.status is MusicStatus.PLAYING)
-        fake.streams[-1].callback(block, 480, WHEN, CALM)
-        heard = source.read(clock.now())
-        assert heard is not None and heard.samples.any()
+        port.start()
+        assert source.status is MusicStatus.PLAYING and not source.problem
+        port.call(block, CALM)
+        heard = source.read(by_hand.now())
+        assert heard is not None and heard.samples.all()
     finally:
         source.stop()
     assert source.status is MusicStatus.STOPPED
 
 
-def test_a_default_output_that_does_not_open_says_why(fake, groove, monkeypatch):
-    def in_use(self):
-        raise fake.PortAudioError("Device unavailable")
+# What the sound process makes of a device
 
-    monkeypatch.setattr(fake.Stream, "start", in_use)
-    source = GrooveMusic(groove, output="default")
-    source.start(ManualClock())
-    assert source.status is MusicStatus.PLAYING and source.device is None
-    assert "expected it to open, got: Device unavailable" in source.unheard_because
+
+@pytest.fixture
+def opened(sound):
+    """Opens a virtual device as the sound process does, for a while; what the process's two ends are."""
+    made, streams = [], []
+
+    def open_it(device, way="input"):
+        sound.plug([device])
+        portaudio.look(sound, refresh=True)
+        ours, theirs = Pipe()
+        channels = SoundChannels.create(way)
+        made.append(channels)
+        stream, end, told = Host(SoundTask(way, "default", sound), channels, theirs)._open()
+        streams.append(stream)
+        return stream, end, Opening(told.device, told.rate_hz, channels), told
+
+    yield open_it
+    for stream in streams:
+        stream.abort()
+    for channels in made:
+        channels.close()
+
+
+STRANGE = [
+    VirtualDevice("mono", "1", inputs=1, strict=True, tone_hz=700.0),
+    VirtualDevice("cd rate", "2", inputs=2, rate_hz=44_100, strict=True, tone_hz=700.0),
+    VirtualDevice("eight", "3", inputs=8, strict=True, tone_hz=700.0, tone_channel=5),
+    VirtualDevice("mixer", "4", inputs=32, tone_hz=700.0, tone_channel=1),
+    VirtualDevice("fast", "5", inputs=2, rate_hz=96_000, strict=True, tone_hz=700.0),
+]
+
+
+@pytest.mark.parametrize("device", STRANGE, ids=lambda d: d.name)
+def test_mono_many_channels_and_other_rates_are_heard(opened, device):
+    _, _, opening, told = opened(device)
+    assert told.channels == {"mixer": 2}.get(device.name, device.inputs)
+    hearing, blocks = Hearing(opening.channels.sound, told.rate_hz), []
+    end_s = time.monotonic() + 10.0
+    while sum(len(b.samples) for b in blocks) < RATE_HZ // 4 and time.monotonic() < end_s:
+        time.sleep(0.02)
+        block = hearing.read()
+        blocks += [] if block is None else [block]
+    samples = joined(blocks)[2000:]
+    assert np.abs(np.fft.rfft(samples)).argmax() * RATE_HZ / len(samples) == pytest.approx(700.0, abs=15.0)
+    # On one channel of a pair it is half as loud, alone it is as it is; the other six make no difference.
+    assert np.abs(samples).max() == pytest.approx(0.3 if device.name == "mono" else 0.15, rel=0.1)
+
+
+@pytest.mark.parametrize(("channels", "level"), [(1, 0.3), (2, 0.4), (8, 0.4)])
+def test_stereo_is_played_on_any_number_of_channels(opened, channels, level):
+    _, end, opening, told = opened(VirtualDevice("out", "1", outputs=channels, rate_hz=44_100, strict=True), "output")
+    assert (told.channels, told.rate_hz) == (channels, 44_100)
+    assert isinstance(end, Speaker)
+    opening.channels.sound.push(0.0, np.tile(np.array([0.4, 0.2], np.float32), 480))
+    speaker = Speaker(opening.channels.sound, 44_100, ManualClock())
+    out = np.ones((441, channels), np.float32)
+    speaker.callback(out, 441, WHEN, CALM)
+    np.testing.assert_allclose(out[:, 0], level, atol=1e-6)
+    np.testing.assert_array_equal(out[:, 2:], 0.0)
+    speaker.callback(out, 441, WHEN, CALM)
+    np.testing.assert_allclose(out[:39, 0], level, atol=1e-6)
+    assert not out[39:].any() and speaker.xruns == 1
+
+
+def test_a_device_that_does_not_open_says_why(opened):
+    with pytest.raises(DeviceError, match=r"'out \(hw:0,0\)': expected it to open, got: Device unavailable"):
+        opened(VirtualDevice("out", "1", outputs=2, opening="error"), "output")
+
+
+def test_a_device_replaced_while_it_opens_is_not_taken_for_it(opened, sound, monkeypatch):
+    library = sound.load()
+    make = library.InputStream
+
+    def replaced(**settings):
+        sound.plug([VirtualDevice("USB", "other", inputs=1)])
+        return make(**settings)
+
+    monkeypatch.setattr(library, "InputStream", replaced)
+    with pytest.raises(DeviceError, match="another device in its place by now"):
+        opened(VirtualDevice("USB", "mine", inputs=1))
+
+
+def test_times_that_make_no_sense_are_no_times():
+    clock = ManualClock(7.0)
+    with HistoryCell.create(width=481, capacity=4) as cell:
+        nonsense = SimpleNamespace(currentTime=1e6, inputBufferAdcTime=0.0)
+        Microphone(cell, RATE_HZ, clock).callback(np.zeros((480, 2), np.float32), 480, nonsense, CALM)
+        record = cell.latest()
+    assert record is not None and record.stamp_s == pytest.approx(7.0)
 
 
 # A sound system that fails
@@ -195,44 +306,24 @@ def test_a_library_that_does_not_start_is_a_sentence(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
     with pytest.raises(DeviceError, match="sound system, got: Error initializing PortAudio"):
-        portaudio.list_audio_devices()
+        portaudio.look()
 
 
 @pytest.mark.parametrize("call", ["_initialize", "query_devices"])
-def test_a_failing_sound_system_is_a_sentence(fake, monkeypatch, call):
+def test_a_failing_sound_system_is_a_sentence(sound, monkeypatch, call):
     def fail():
-        raise fake.PortAudioError("Unanticipated host error")
+        raise VirtualError("Unanticipated host error")
 
-    monkeypatch.setattr(fake, call, fail)
+    monkeypatch.setattr(sound.load(), call, fail)
     with pytest.raises(DeviceError, match="sound system, got: Unanticipated host error"):
-        portaudio.list_audio_devices(refresh=True)
+        portaudio.look(sound, refresh=True)
 
 
-def test_a_sound_system_that_failed_once_is_started_again(fake, monkeypatch):
+def test_a_sound_system_that_failed_once_is_started_again(sound, monkeypatch):
     """PortAudio refuses to end what it could not start; the next look starts it all the same."""
 
     def not_started():
-        raise fake.PortAudioError("PortAudio not initialized")
+        raise VirtualError("PortAudio not initialized")
 
-    monkeypatch.setattr(fake, "_terminate", not_started)
-    assert len(portaudio.list_audio_devices(refresh=True)) == 2
-
-
-@pytest.mark.parametrize("error", [DeviceError("away"), RuntimeError("out of order")])
-def test_the_watch_outlives_every_error_of_opening(monkeypatch, error):
-    monkeypatch.setattr(portaudio, "RETRY_S", 0.01)
-    monkeypatch.setattr(portaudio, "GONE_S", 0.02)
-    silent_s, errors = [1.0], [error, error]
-
-    def open_again():
-        if errors:
-            raise errors.pop()
-        silent_s[0] = 0.0
-
-    watch = portaudio.DeviceWatch(silent_s=lambda: silent_s[0], close=lambda: None, open_again=open_again)
-    watch.start()
-    try:
-        wait_for(lambda: silent_s[0] == 0.0 and not watch.lost)
-        assert watch.problem == str(error)
-    finally:
-        watch.stop()
+    monkeypatch.setattr(sound.load(), "_terminate", not_started)
+    assert len(portaudio.look(sound, refresh=True)) == 2
