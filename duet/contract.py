@@ -8,6 +8,7 @@ from typing import Any
 
 from duet.errors import FollowerError, InputError
 from duet.features import FOLLOWER_SIZE, LAYOUT_VERSION, LEADER_SIZE, PLACE_SIZE
+from duet.forecast import FORESEEN_FROM_FRAMES, FORESEEN_SIZE
 from duet.music import MUSIC_LAYOUT
 from duet.skeleton import BODY
 from duet.timeline import Timeline
@@ -75,6 +76,8 @@ class FollowerContract:
     bank: str = ""
     """File of the retrieval bank in the folder, "" for none."""
     bank_sha256: str = ""
+    forecast: GraphSpec | None = None
+    """The graph that foresees the leader (``duet.forecast.Forecaster``); without one the damped forecast plays."""
     notes: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -156,6 +159,7 @@ def _contract(raw: dict[str, Any]) -> FollowerContract:
     for key in ("inputs", "outputs", "states"):
         raw[key] = tuple(_tensor(v) for v in raw[key])
     raw["graphs"] = tuple(_graph(g) for g in raw["graphs"])
+    raw["forecast"] = _graph(raw["forecast"]) if raw.get("forecast") else None
     raw["joint_names"] = tuple(raw["joint_names"])
     raw["style"] = tuple(float(v) for v in raw["style"])
     return FollowerContract(**raw)
@@ -177,7 +181,7 @@ def load_contract(folder: str | Path) -> FollowerContract:
         raise FollowerError(f"{folder}: expected {CONTRACT_FILE} in it, got none. Is this a follower? Export it again.")
     contract = contract_from_json(path.read_text(encoding="utf-8", errors="replace"), str(path))
     _check_fits(contract, str(path))
-    files = [(g.file, g.sha256) for g in contract.graphs]
+    files = [(g.file, g.sha256) for g in (*contract.graphs, contract.forecast) if g is not None]
     if contract.bank:
         files.append((contract.bank, contract.bank_sha256))
     for name, expected in files:
@@ -236,6 +240,15 @@ def _check_shapes(contract: FollowerContract, where: str) -> None:
         raise FollowerError(
             f"{where}: expected a style of {contract.style_size} numbers, got {len(contract.style)}. Export it again."
         )
+    if contract.forecast is not None:
+        expected |= {"leader_seen": (1, FORESEEN_FROM_FRAMES, LEADER_SIZE)}
+        shapes |= {t.name: t.shape for t in contract.forecast.inputs}
+        made = {t.name: t.shape for t in contract.forecast.outputs}.get("foreseen", ())
+        if len(made) != 3 or made[0] != 1 or made[1] < 1 or made[2] != FORESEEN_SIZE:
+            raise FollowerError(
+                f"{where}: expected tensor 'foreseen' of shape (1, frames, {FORESEEN_SIZE}), got {made or None}. "
+                "Export it again."
+            )
     for name, shape in expected.items():
         if shapes.get(name) != shape:
             raise FollowerError(

@@ -1,11 +1,13 @@
 """The leader ahead of the newest measurement, and the window of leader features a tick sees.
 
 A follower that answers in time plans for frames the leader has not danced yet. Here they are
-extrapolated: pose, path and heading each run on with the velocity they have and come to rest. The
-same functions cut the windows of the training data and those of the stage.
+extrapolated: pose, path and heading each run on with the velocity they have and come to rest, and a
+follower that learned to foresee leaders adds what that misses. The same functions cut the windows of
+the training data and those of the stage.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +24,37 @@ HEADING_TIME_CONSTANT_S = 0.50
 """How fast each motion comes to rest: the best of a sweep on the training couples at 4 to 16 frames ahead."""
 BEATS_PER_BAR = 4
 
+FORESEEN_FROM_FRAMES = 32
+"""Measured frames that a learned forecast is made from. It starts afresh at every tick: nothing is carried, so
+nothing can go wrong for longer than a second."""
+FORESEEN_POSE = slice(0, 66)
+"""What is added to the joints (22, 3) relative to the pelvis, in the heading frame of the frame ahead, metres."""
+FORESEEN_PATH = slice(66, 69)
+"""What is added to the pelvis' way, in the heading frame of the newest measured frame, metres."""
+FORESEEN_TURN = 69
+"""What is added to the heading, radians."""
+FORESEEN_SIZE = 70
+
+
+class Forecaster(Protocol):
+    """What learned how a leader goes on."""
+
+    def __call__(self, leader: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the damped forecast misses, (h, FORESEEN_SIZE) for frames 1 to h after the newest.
+
+        ``leader`` (FORESEEN_FROM_FRAMES, 72) are the features of the newest measured frames.
+        """
+        ...
+
 
 def forecast_leader(
-    joints_m: Array, heading_rad: Array, frames_ahead: int, fps: float
+    joints_m: Array, heading_rad: Array, frames_ahead: int, fps: float, foreseen: Array | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Joints (..., H, 22, 3) and smoothed headings (..., H) of the ``frames_ahead`` frames after the last.
 
     ``joints_m`` (..., T, 22, 3) and ``heading_rad`` (..., T) are the newest measured frames, oldest first; only
-    the last ``VELOCITY_FRAMES + 1`` count. With a single frame the leader stands still.
+    the last ``VELOCITY_FRAMES + 1`` count. With a single frame the leader stands still. ``foreseen`` (h, 70), as a
+    ``Forecaster`` gives it, is added; past its last frame it stays as it is there.
     """
     joints = np.asarray(joints_m, dtype=np.float64)[..., -VELOCITY_FRAMES - 1 :, :, :]
     heading = np.asarray(heading_rad, dtype=np.float64)[..., -VELOCITY_FRAMES - 1 :]
@@ -50,6 +75,12 @@ def forecast_leader(
     moved = pose[..., -1:, :, :] + _travel(later_s, POSE_TIME_CONSTANT_S)[:, None, None] * (
         (pose[..., -1:, :, :] - pose[..., :1, :, :]) * per_s
     )
+    if foreseen is not None and frames_ahead:
+        added = np.asarray(foreseen, dtype=np.float64)[np.minimum(np.arange(frames_ahead), len(foreseen) - 1)]
+        from_heading = np.swapaxes(into_heading[..., -1, 0, :, :], -1, -2)
+        path = path + added[:, FORESEEN_PATH] @ np.swapaxes(from_heading, -1, -2)
+        turned = turned + added[:, FORESEEN_TURN]
+        moved = moved + added[:, FORESEEN_POSE].reshape(frames_ahead, -1, 3)
     world = (yaw_matrix(turned)[..., None, :, :] @ moved[..., None])[..., 0]
     return world + path[..., None, :], turned
 
@@ -85,12 +116,14 @@ def leader_window(
     past_tokens: int,
     plan_tokens: int,
     token_frames: int,
+    forecaster: Forecaster | None = None,
 ) -> LeaderWindow:
     """The window of a tick whose plan begins ``delay_frames`` frames after the newest measured frame.
 
     ``joints_m`` (T, 22, 3), ``heading_rad`` (T,), ``confidence`` (T,): measured frames on the frame grid, oldest
     first; older ones than the window holds are ignored, missing ones are a leader standing still. A leader who was
-    not measured for longer than the window reaches back stands where the forecast came to rest.
+    not measured for longer than the window reaches back stands where the forecast came to rest. ``forecaster`` adds
+    what it foresees.
     """
     if delay_frames < 1:
         raise InputError(
@@ -101,12 +134,17 @@ def leader_window(
     # One measured frame more than the window holds gives the first one its velocity.
     wanted = past - delay_frames + 2
     joints, heading, sure = (np.asarray(a, dtype=np.float64)[-wanted:] for a in (joints_m, heading_rad, confidence))
-    ahead_joints, ahead_heading = forecast_leader(joints, heading, delay_frames - 1 + plan, fps)
+    measured = (joints, heading)
     if (missing := wanted - len(joints)) > 0:
         joints, heading, sure = (
             np.concatenate([np.repeat(a[:1], missing, axis=0), a]) for a in (joints, heading, sure)
         )
     before = (joints[0], float(heading[0]))
+    foreseen = None
+    if forecaster is not None:
+        seen = leader_features(joints[1:], heading[1:], fps, confidence=sure[1:], before=before)
+        foreseen = forecaster(_newest(seen, FORESEEN_FROM_FRAMES))
+    ahead_joints, ahead_heading = forecast_leader(*measured, delay_frames - 1 + plan, fps, foreseen)
     joints = np.concatenate([joints[1:], ahead_joints])
     heading = np.concatenate([heading[1:], ahead_heading])
     sure = np.concatenate([sure[1:], np.repeat(sure[-1:], len(ahead_heading))])
@@ -118,6 +156,12 @@ def leader_window(
         plan_root_m=joints[past:, 0],
         plan_heading_rad=heading[past:],
     )
+
+
+def _newest(rows: Array, count: int) -> NDArray[np.float32]:
+    """The last ``count`` rows; where there are fewer, the first one was there before."""
+    rows = np.asarray(rows, dtype=np.float32)[-count:]
+    return np.concatenate([np.repeat(rows[:1], count - len(rows), axis=0), rows])
 
 
 def leader_flags(delay_frames: int, past_tokens: int, plan_tokens: int, token_frames: int) -> NDArray[np.float32]:

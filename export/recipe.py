@@ -67,6 +67,9 @@ def _commands(values: dict[str, Any], out: str, name: str) -> list[str]:
             words += [option, f"{out}-1"]
             known = origin.get(f"{source}_settings")
             before = _commands(known, f"{out}-1", "") if known else []
+    if _waves(values) and not _waves(origin.get("start_settings") or {}):
+        before = [*before, "duet-lab forecast --data DATA --out FORECASTER"]
+        words += ["--forecaster", "FORECASTER"]
     words += ["--bank", "BANK"] if origin.get("bank") else []
     config = PRESETS[preset]
     usual = flat(plain(Settings(follower=config)))
@@ -76,6 +79,11 @@ def _commands(values: dict[str, Any], out: str, name: str) -> list[str]:
         if settable(key) and key not in FREE and usual.get(key) != value:
             words += ["--set", f"{key}={_written(value)}"]
     return [*before, shlex.join(words)]
+
+
+def _waves(values: dict[str, Any]) -> int:
+    """Of the forecaster in a run's settings; 0 for none."""
+    return values.get("follower", {}).get("forecaster", {}).get("waves", 0)
 
 
 def _written(value: Any) -> str:

@@ -26,8 +26,8 @@ FIXED = frozenset(
     )
 )  # fmt: skip
 """What the features, the clock or another setting say: not to be set by itself."""
-_FOLLOWING = "follower.sampler."
-"""As schedule.sampler, with which the follower is judged."""
+_FOLLOWING = ("follower.sampler.", "follower.forecaster.")
+"""As schedule.sampler, with which the follower is judged; as the forecaster that is given."""
 _MODULES = (
     "models.codec",
     "models.config",

@@ -26,6 +26,7 @@ from export.card import CARD_FILE, model_card
 from export.verify import LEAST_SECONDS, Parity, measure
 from models.data.corpus import STYLES
 from models.follower import Follower, Role
+from models.forecaster import ForecastRole
 from models.release import Release
 from models.training.bank_stage import fitting_bank
 
@@ -33,6 +34,7 @@ OPSET = 20
 FORMAT = "duet-follower-graph/1"
 
 Progress = Callable[[str], None]
+Graph = Role | ForecastRole
 
 
 def export_follower(
@@ -54,12 +56,13 @@ def export_follower(
     out.mkdir(parents=True, exist_ok=True)
     (out / CONTRACT_FILE).unlink(missing_ok=True)
     graphs = write_graphs(follower, out, progress)
+    forecast = write_forecast(follower, out, progress)
     if bank is not None:
         shutil.copyfile(bank, out / bank.name)
     progress(f"verify {seconds:.0f} s")
-    parity = measure(follower, out, graphs, seconds=seconds)
+    parity = measure(follower, out, graphs, seconds=seconds, forecast=forecast)
     parity.require(out, "Train again, or look for the part that does not export faithfully.")
-    contract = _contract(follower, release, graphs, parity, out / bank.name if bank else None, origin)
+    contract = _contract(follower, release, graphs, parity, out / bank.name if bank else None, origin, forecast)
     (out / CARD_FILE).write_text(model_card(follower, release, contract, parity))
     (out / CONTRACT_FILE).write_text(contract.to_json())
     return contract, parity
@@ -81,13 +84,29 @@ def write_graphs(follower: Follower, out: Path, progress: Progress = lambda _: N
     graphs = []
     for role, tensors in example_roles(follower):
         progress(f"export {role.name}")
-        model = export_role(role, tensors)
-        onnx.helper.set_model_props(model, _properties(follower, role, weights))
-        path = out / f"{role.name}.onnx"
-        path.write_bytes(model.SerializeToString(deterministic=True))
-        inputs, outputs = _specs(tensors, role.inputs), _specs(tensors, role.outputs)
-        graphs.append(GraphSpec(role.name, path.name, sha256_of(path), inputs, outputs))
+        graphs.append(_write(role, tensors, _properties(follower, role, weights), out))
     return tuple(graphs)
+
+
+def write_forecast(follower: Follower, out: Path, progress: Progress = lambda _: None) -> GraphSpec | None:
+    """The graph that foresees leaders into the folder ``out``, where the follower learned with one."""
+    if follower.forecaster is None:
+        return None
+    role = ForecastRole(follower.forecaster).eval()
+    progress(f"export {role.name}")
+    tensors = role.examples()
+    with torch.no_grad():
+        tensors["foreseen"] = role(tensors["leader_seen"])
+    return _write(role, tensors, _properties(follower, role, weights_sha256(follower)), out)
+
+
+def _write(role: Graph, tensors: dict[str, Tensor], properties: dict[str, str], out: Path) -> GraphSpec:
+    model = export_role(role, tensors)
+    onnx.helper.set_model_props(model, properties)
+    path = out / f"{role.name}.onnx"
+    path.write_bytes(model.SerializeToString(deterministic=True))
+    inputs, outputs = _specs(tensors, role.inputs), _specs(tensors, role.outputs)
+    return GraphSpec(role.name, path.name, sha256_of(path), inputs, outputs)
 
 
 def example_roles(follower: Follower) -> Iterator[tuple[Role, dict[str, Tensor]]]:
@@ -102,7 +121,7 @@ def example_roles(follower: Follower) -> Iterator[tuple[Role, dict[str, Tensor]]
         yield role, tensors
 
 
-def export_role(role: Role, tensors: dict[str, Tensor]) -> onnx.ModelProto:
+def export_role(role: Graph, tensors: dict[str, Tensor]) -> onnx.ModelProto:
     """One checked graph, stripped of everything that speaks of the machine it was made on."""
     with _quiet():
         program = torch.onnx.export(
@@ -151,7 +170,7 @@ def weights_sha256(follower: Follower) -> str:
     return digest.hexdigest()
 
 
-def _properties(follower: Follower, role: Role, weights: str) -> dict[str, str]:
+def _properties(follower: Follower, role: Graph, weights: str) -> dict[str, str]:
     config = follower.config
     return {
         "format": FORMAT,
@@ -175,6 +194,7 @@ def _contract(
     parity: Parity,
     bank: Path | None,
     origin: str,
+    forecast: GraphSpec | None,
 ) -> FollowerContract:
     config = follower.config
     frames = next(spec for graph in graphs for spec in graph.outputs if spec.name == "frames")
@@ -204,6 +224,7 @@ def _contract(
         licence=release.licence,
         bank=bank.name if bank else "",
         bank_sha256=sha256_of(bank) if bank else "",
+        forecast=forecast,
         notes={
             "normalisation": "inside the graphs: every input and output is in the units of duet.features",
             "plan": "continuous latents, never snapped to the codec's grid",

@@ -24,12 +24,13 @@ from numpy.typing import NDArray
 
 from duet.contract import GraphSpec, load_contract
 from duet.errors import FollowerError, InputError
-from duet.features import FOLLOWER_ROOT, ROOT_HEIGHT, follower_rotations
+from duet.features import FOLLOWER_ROOT, LEADER_SIZE, ROOT_HEIGHT, follower_rotations
+from duet.forecast import FORESEEN_FROM_FRAMES
 from duet.kinematics import forward
 from duet.skeleton import BODY
 from models.blocks import Normaliser
 from models.follower import Follower
-from models.onnx_tick import OnnxTick, Tensors
+from models.onnx_tick import OnnxForecaster, OnnxTick, Tensors
 
 TOLERANCE = 1e-4
 """Greatest difference of any output or state, as a share of its own scale, over the whole run."""
@@ -154,8 +155,12 @@ def measure(
     *,
     seconds: float = LEAST_SECONDS,
     seed: int = 0,
+    forecast: GraphSpec | None = None,
 ) -> Parity:
-    """Run ``follower`` and its exported ``graphs`` in ``folder`` side by side for ``seconds`` of performance."""
+    """Run ``follower`` and its exported ``graphs`` in ``folder`` side by side for ``seconds`` of performance.
+
+    ``forecast`` is the graph that foresees leaders; it is asked in every tick, too.
+    """
     config = follower.config
     if not (math.isfinite(seconds) and seconds > 0):
         raise InputError(
@@ -163,9 +168,12 @@ def measure(
         )
     ticks = max(1, round(seconds * config.fps / config.token_frames))
     runtime = OnnxTick(folder, graphs)
+    foresight = follower.foresight
+    foresee = (foresight, OnnxForecaster(folder, forecast)) if forecast and foresight else None
     torch_state = follower.initial_state()
     ort_state = {name: value.numpy() for name, value in torch_state.items()}
-    differences, worst_mm = dict.fromkeys(("frames", *torch_state), 0.0), 0.0
+    compared = ("frames", *torch_state, *(("foreseen",) if foresee else ()))
+    differences, worst_mm = dict.fromkeys(compared, 0.0), 0.0
     scales = dict(differences)
     for inputs in seeded_inputs(follower, ticks, seed):
         with torch.no_grad():
@@ -173,6 +181,9 @@ def measure(
         got, ort_state = runtime.tick(inputs, ort_state)
         pairs = {"frames": (expected["frames"].numpy(), got["frames"])}
         pairs |= {name: (torch_state[name].numpy(), ort_state[name]) for name in torch_state}
+        if foresee is not None:
+            seen = inputs["leader"].reshape(-1, LEADER_SIZE)[-FORESEEN_FROM_FRAMES:]
+            pairs["foreseen"] = (foresee[0](seen), foresee[1](seen))
         for name, (one, other) in pairs.items():
             difference = float(np.abs(one - other).max())
             # Before any comparison: a NaN is neither greater nor smaller than what is allowed.
@@ -198,6 +209,7 @@ def joint_distance_mm(one: NDArray[np.float32], other: NDArray[np.float32]) -> f
 
 def verify_folder(follower: Follower, folder: Path, *, seconds: float = LEAST_SECONDS, seed: int = 0) -> Parity:
     """Hold the exported ``folder`` against the weights it came from; FollowerError when it is not their export."""
-    parity = measure(follower, folder, load_contract(folder).graphs, seconds=seconds, seed=seed)
+    contract = load_contract(folder)
+    parity = measure(follower, folder, contract.graphs, seconds=seconds, seed=seed, forecast=contract.forecast)
     parity.require(folder, "Is it the export of this run? Export it again.")
     return parity

@@ -119,6 +119,18 @@ class DenoiserConfig:
 
 
 @dataclass(frozen=True)
+class ForecasterConfig:
+    """Sizes of the leader forecaster (``models.forecaster``)."""
+
+    fps: float = 30.0
+    horizon: int = 37
+    """Frames ahead: a plan of 8 tokens and the greatest delay."""
+    waves: int = 6
+    """What is added to the damped forecast is a sum of so many; 0 for no forecaster."""
+    memory: MemoryConfig = MemoryConfig(width=128, layers=2, head=32, state=16)
+
+
+@dataclass(frozen=True)
 class SamplerConfig:
     """How a tick goes from noise (or from the last plan) to a plan. Unrolled into the exported graph.
 
@@ -163,6 +175,9 @@ class FollowerConfig:
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    forecaster: ForecasterConfig = field(
+        default=ForecasterConfig(waves=0), metadata={_LATER: "foresees the leader better than by running on"}
+    )
 
     @property
     def window(self) -> int:
@@ -189,7 +204,9 @@ def config_from_json(text: str) -> FollowerConfig:
 
 
 def _build(kind: type[Built], values: Any) -> Built:
-    """An instance of the frozen dataclass ``kind`` from plain JSON values."""
+    """An instance of the frozen dataclass ``kind`` from plain JSON values, or ``values`` where they are one."""
+    if isinstance(values, kind):
+        return values
     hints = typing.get_type_hints(kind)
     later = {f.name: f.default for f in dataclasses.fields(kind) if _LATER in f.metadata}  # type: ignore[arg-type]
     if isinstance(values, dict):

@@ -23,6 +23,7 @@ from models.blocks import Normaliser
 from models.codec import Codec
 from models.config import STREAMS, FollowerConfig, config_from_json
 from models.denoiser import Conditions, Denoiser, Drop
+from models.forecaster import Forecaster, Foresight
 from models.guidance import guide
 from models.mamba import MambaStack, MemoryState
 from models.samplers import carry_noise, ladder, sample, start
@@ -180,6 +181,12 @@ class Follower(nn.Module):
         self.codec = Codec(config.codec)
         self.memory = Memory(config)
         self.denoiser = Denoiser(config)
+        self.forecaster = Forecaster(config.forecaster) if config.forecaster.waves else None
+
+    @property
+    def foresight(self) -> Foresight | None:
+        """How it foresees leaders, where it learned to: what their windows are made with."""
+        return None if self.forecaster is None else Foresight(self.forecaster)
 
     def roles(self, *, guided: bool = True) -> tuple[Role, ...]:
         """The roles of a tick, in the order they run."""
@@ -250,15 +257,16 @@ def random_follower(config: FollowerConfig, seed: int = 0) -> Follower:
     follower = Follower(config).eval()
     rest = torch.cat([torch.tensor([1.0, 0, 0, 0, 1, 0]).repeat(22), torch.tensor([0, 0.8, 0, -1, 0, 0, 0, 0, 0.9])])
     with torch.no_grad():
-        for parameter in follower.denoiser.parameters():
-            if not parameter.any():
-                parameter.normal_(std=0.2)
+        for part in (follower.denoiser, follower.forecaster or nn.Module()):
+            for parameter in part.parameters():
+                if not parameter.any():
+                    parameter.normal_(std=0.2)
     follower.codec.frame_norm.set(rest, torch.full_like(rest, 0.3))
     return follower
 
 
 def grown(follower: Follower, config: FollowerConfig) -> Follower:
-    """The same weights under a configuration that adds options of the denoiser: it dances exactly as before.
+    """The same weights under a configuration that adds options of the denoiser, or a forecaster: it dances as before.
 
     What an option adds starts at no effect and learns from there. InputError when more than options differ.
     """
@@ -269,7 +277,7 @@ def grown(follower: Follower, config: FollowerConfig) -> Follower:
     except RuntimeError as error:
         missing, unknown = [], [str(error).splitlines()[-1].strip()]
     options = ("temporal", "folded", "conditions.experts", "conditions.music_context")
-    added = tuple(f"denoiser.{name}." for name in options)
+    added = ("forecaster.", *(f"denoiser.{name}." for name in options))
     foreign = [*unknown, *(name for name in missing if not name.startswith(added))]
     if foreign:
         raise InputError(

@@ -15,6 +15,7 @@ from duet.contract import FollowerContract
 from models.config import STREAMS, FollowerConfig
 
 if TYPE_CHECKING:
+    from duet.forecast import Forecaster
     from models.rollout import Inputs, Partner
 
 
@@ -54,6 +55,11 @@ class Guided:
     def config(self) -> FollowerConfig | FollowerContract:
         """Its fixed numbers."""
         return self.partner.config
+
+    @property
+    def foresight(self) -> "Forecaster | None":
+        """Of the partner."""
+        return self.partner.foresight
 
     def reset(self, batch: int) -> None:
         """Forget everything."""

@@ -22,12 +22,7 @@ class OnnxTick:
 
     def __init__(self, folder: str | Path, graphs: Sequence[GraphSpec]) -> None:
         """FollowerError when a graph cannot be run or its tensors are not those that its ``GraphSpec`` states."""
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # What is wrong with a graph is said once, by the error.
-        options.log_severity_level = 4
+        options = _one_thread()
         self._sessions = [(graph, _open(Path(folder) / graph.file, graph, options)) for graph in graphs]
         self.seconds: dict[str, list[float]] = {graph.role: [] for graph in graphs}
         """How long each role took, tick by tick."""
@@ -43,6 +38,30 @@ class OnnxTick:
             self.seconds[graph.role].append(time.perf_counter() - began)
             tensors.update(zip(names, (np.asarray(result) for result in results), strict=True))
         return {"frames": tensors["frames"]}, {name: tensors[f"new_{name}"] for name in state}
+
+
+class OnnxForecaster:
+    """The forecast graph of a follower folder (``duet.forecast.Forecaster``), one thread and no spinning."""
+
+    def __init__(self, folder: str | Path, graph: GraphSpec) -> None:
+        """FollowerError as ``OnnxTick``."""
+        self._session = _open(Path(folder) / graph.file, graph, _one_thread())
+        self._name = graph.inputs[0].name
+
+    def __call__(self, leader: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See ``duet.forecast.Forecaster``."""
+        (foreseen,) = self._session.run(None, {self._name: leader[None]})
+        return np.asarray(foreseen)[0]
+
+
+def _one_thread() -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # What is wrong with a graph is said once, by the error.
+    options.log_severity_level = 4
+    return options
 
 
 def _open(path: Path, graph: GraphSpec, options: ort.SessionOptions) -> ort.InferenceSession:

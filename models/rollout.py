@@ -28,13 +28,13 @@ from duet.features import (
     partner_standing,
     place_features,
 )
-from duet.forecast import LeaderWindow, leader_window, music_window
+from duet.forecast import Forecaster, LeaderWindow, leader_window, music_window
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from duet.retrieval import Bank, Held
 from models.config import FollowerConfig, SamplerConfig
 from models.data.take import Take
 from models.follower import Follower
-from models.onnx_tick import OnnxTick
+from models.onnx_tick import OnnxForecaster, OnnxTick
 
 Floats = NDArray[np.float32]
 Inputs = dict[str, Floats]
@@ -72,6 +72,11 @@ class Partner(Protocol):
         """Its fixed numbers."""
         ...
 
+    @property
+    def foresight(self) -> Forecaster | None:
+        """What its leader windows are made with, where it learned to foresee leaders."""
+        ...
+
     def reset(self, batch: int) -> None:
         """Forget everything; ``batch`` takes begin."""
         ...
@@ -100,7 +105,7 @@ class TorchPartner:
         # The same weights under another sampler: a shallow copy shares every module.
         self.follower = copy.copy(follower)
         self.follower.config = replace(follower.config, sampler=sampler or follower.config.sampler)
-        self.config = self.follower.config
+        self.config, self.foresight = self.follower.config, self.follower.foresight
         self.bank, self.barred = bank, barred
         self.reset(1)
 
@@ -140,6 +145,7 @@ class OnnxPartner:
         self.config = load_contract(folder)
         self._tick = OnnxTick(folder, self.config.graphs)
         self._bank = bank_of(Path(folder), self.config)
+        self.foresight = None if self.config.forecast is None else OnnxForecaster(folder, self.config.forecast)
         self.reset(1)
 
     def reset(self, batch: int) -> None:
@@ -166,6 +172,7 @@ class _Dancer:
     heading_rad: NDArray[np.float64]
     confidence: Floats
     standing: Standing
+    foresight: Forecaster | None
     walk: list[Standing] = field(default_factory=list)
     frames: list[Floats] = field(default_factory=list)
     places: list[Floats] = field(default_factory=list)
@@ -217,7 +224,7 @@ def dance(
     grid = Grid.of(partner.config)
     seeds = list(range(len(takes))) if seeds is None else seeds
     partner.reset(len(takes))
-    dancers = [_enter(take, grid) for take in takes]
+    dancers = [_enter(take, grid, partner.foresight) for take in takes]
     ticks = min(len(t.joints_m) for t in takes) // grid.token
     delays = [np.full(len(takes), delay_frames)] * ticks if isinstance(delay_frames, int) else list(delay_frames)
     for tick in range(ticks):
@@ -237,7 +244,7 @@ def dance_on(partner: Partner, take: Take, *, leak: float, delay_frames: int = 3
     """The same as ``dance`` of one take, token by token, and nothing of it is kept: for performances of any length."""
     grid = Grid.of(partner.config)
     partner.reset(1)
-    dancer = _enter(take, grid)
+    dancer = _enter(take, grid, partner.foresight)
     for tick in range(take.frames // grid.token):
         view = _view(dancer, tick, delay_frames, grid)
         frames = partner.tick(_inputs([dancer], [view], [seed], tick, grid))
@@ -247,12 +254,12 @@ def dance_on(partner: Partner, take: Take, *, leak: float, delay_frames: int = 3
             kept.clear()
 
 
-def _enter(take: Take, grid: Grid) -> _Dancer:
+def _enter(take: Take, grid: Grid, foresight: Forecaster | None) -> _Dancer:
     heading = leader_headings(take.joints_m, take.fps)
     sure = np.ones(len(heading), np.float32) if take.confidence is None else take.confidence
     leader = Standing(take.joints_m[0, 0], float(heading[0]))
     standing = take.entrance or partner_standing(leader, take.wish, RELAXED_PELVIS_HEIGHT_M)
-    return _Dancer(take, heading, sure, standing)
+    return _Dancer(take, heading, sure, standing, foresight)
 
 
 def _view(dancer: _Dancer, tick: int, delay: int, grid: Grid) -> tuple[LeaderWindow, Floats, Floats]:
@@ -261,6 +268,7 @@ def _view(dancer: _Dancer, tick: int, delay: int, grid: Grid) -> tuple[LeaderWin
     begin = max(0, stop - (grid.past + 1) * grid.token)
     seen = slice(begin, stop)
     take = dancer.take
+    music = music_window(take.conditions[seen], fps=grid.fps, delay_frames=delay, **grid.window)
     leader = leader_window(
         take.joints_m[seen],
         dancer.heading_rad[seen],
@@ -268,8 +276,8 @@ def _view(dancer: _Dancer, tick: int, delay: int, grid: Grid) -> tuple[LeaderWin
         fps=grid.fps,
         delay_frames=delay,
         **grid.window,
+        forecaster=dancer.foresight,
     )
-    music = music_window(take.conditions[seen], fps=grid.fps, delay_frames=delay, **grid.window)
     place = place_features(dancer.standing, leader.now, take.wish, float(dancer.confidence[stop - 1]))
     dancer.places.append(place)
     return leader, music, place

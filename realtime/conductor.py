@@ -23,7 +23,7 @@ from duet.features import (
     partner_standing,
     place_features,
 )
-from duet.forecast import LeaderWindow
+from duet.forecast import Forecaster, LeaderWindow
 from duet.frames import LeaderFrame, LeaderStatus, MusicFrame
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from duet.timeline import check_law
@@ -104,6 +104,8 @@ class Conductor:
     delay_frames: int = LEAST_DELAY_FRAMES
     """d of the law d <= s <= H - d: frames that pass, at p95, while a tick is computed."""
     log: MotionLog | None = None
+    forecaster: Forecaster | None = None
+    """Foresees the leader, where the follower learned to be shown what it foresees."""
     glance: Glance = field(default_factory=Glance)
 
     def __post_init__(self) -> None:
@@ -111,7 +113,7 @@ class Conductor:
         check_law(plan_frames=c.plan_frames, commit_frames=c.token_frames, delay_frames=self.delay_frames)
         keep = (c.window_tokens + 8) * c.token_frames
         self._timeline = c.timeline
-        self._leader_track = LeaderTrack(self._timeline, keep)
+        self._leader_track = LeaderTrack(self._timeline, keep, self.forecaster)
         self._music_track = MusicTrack(self._timeline, keep)
         self._asked: _Asked | None = None
         self._placed = False

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from duet.contract import FollowerContract
 from duet.features import leader_headings
-from duet.forecast import LeaderWindow, leader_window
+from duet.forecast import Forecaster, LeaderWindow, leader_window
 from duet.frames import LeaderFrame, LeaderStatus
 from duet.rotations import Array
 from duet.timeline import Timeline
@@ -18,8 +18,9 @@ from duet.timeline import Timeline
 class LeaderTrack:
     """Turns stamped leader frames into a gapless track on the grid of ``timeline``."""
 
-    def __init__(self, timeline: Timeline, keep_frames: int) -> None:
+    def __init__(self, timeline: Timeline, keep_frames: int, forecaster: Forecaster | None = None) -> None:
         self._timeline = timeline
+        self._forecaster = forecaster
         self._keep = keep_frames
         self._joints = np.zeros((0, 22, 3), dtype=np.float32)
         self._headings = np.zeros(0)
@@ -91,6 +92,7 @@ class LeaderTrack:
             past_tokens=contract.past_tokens,
             plan_tokens=contract.plan_tokens,
             token_frames=contract.token_frames,
+            forecaster=self._forecaster,
         )
 
     def _append(self, joints: Array, frame: LeaderFrame) -> None:

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 import numpy as np
 import onnxruntime as ort
+from numpy.typing import NDArray
 
 from duet.bank_file import bank_of
 from duet.contract import FollowerContract, GraphSpec, TensorSpec, load_contract
@@ -25,12 +26,11 @@ class OrtRunner:
     def __init__(self, folder: str | Path, *, threads: int = 1) -> None:
         self.contract: FollowerContract = load_contract(folder)
         self._bank = bank_of(Path(folder), self.contract)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
+        options = _options(threads)
         self._graphs = [(g, _open(Path(folder) / g.file, g, options)) for g in self.contract.graphs]
+        foresees = self.contract.forecast
+        self.forecaster = None if foresees is None else OrtForecaster(Path(folder) / foresees.file, foresees)
+        """Foresees the leader for the conductor, where the follower learned with it."""
 
     def initial_state(self) -> FollowerState:
         """The state a performance starts from."""
@@ -52,6 +52,28 @@ class OrtRunner:
         outputs = MappingProxyType({t.name: tensors[t.name] for t in contract.outputs})
         new = MappingProxyType({t.name: tensors[_NEW + t.name] for t in contract.states})
         return outputs, FollowerState(new, held)
+
+
+class OrtForecaster:
+    """The forecast graph of a follower folder (``duet.forecast.Forecaster``); runs on the caller's thread."""
+
+    def __init__(self, path: Path, graph: GraphSpec) -> None:
+        self._session = _open(path, graph, _options(1))
+        self._name = graph.inputs[0].name
+
+    def __call__(self, leader: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See ``duet.forecast.Forecaster``."""
+        (foreseen,) = self._session.run(None, {self._name: leader[None]})
+        return np.asarray(foreseen)[0]
+
+
+def _options(threads: int) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return options
 
 
 def _open(path: Path, graph: GraphSpec, options: ort.SessionOptions) -> ort.InferenceSession:

@@ -189,6 +189,7 @@ def _assemble(
         seed=output.seed,
         delay_frames=delay_frames,
         log=log,
+        forecaster=runner.forecaster,
     )
     return _Show(contract, clock, conductor, sources, canvas, health, seconds, panel, [])
 

@@ -65,10 +65,10 @@ def run(options: argparse.Namespace, console: Console) -> None:
     schedule = replace(SCHEDULE, steps=SCHEDULE.steps if options.steps is None else options.steps)
     if options.minutes:
         schedule = replace(schedule, seconds=60.0 * options.minutes)
-    config = load_follower(teacher).config
+    learned = load_follower(teacher)
     console = console if printing() else Console(quiet=True)
     with console.status("reading couples"):
-        corpus = build_corpus(data, config, how=multiply, seed=options.seed)
+        corpus = build_corpus(data, learned.config, how=multiply, seed=options.seed, forecaster=learned.foresight)
     progress = TrainingBars(console, 0)
     try:
         best = distil(

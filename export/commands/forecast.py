@@ -75,7 +75,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
 
 def _train(leads: "Leads", how: "ForecasterTraining", seed: int, console: Console) -> "Forecaster":
     from export.progress import bars
-    from models.forecaster import ForecasterConfig
+    from models.config import ForecasterConfig
     from models.training.forecaster_stage import train_forecaster
 
     with bars(console) as progress:

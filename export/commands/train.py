@@ -11,6 +11,7 @@ from export.commands.command_line import Commands, above_zero, add_data, count, 
 from export.settings_text import settable, settings_text
 
 if TYPE_CHECKING:
+    from models.forecaster import Forecaster
     from models.training.settings import Settings
 
 MORE = """\
@@ -26,7 +27,8 @@ settings, for --set NAME=VALUE or as tables in the file of --config (with the de
 
   duet-lab train --data DATA --out runs/trial --preset XS --codec-steps 50 --steps 50
   duet-lab train --data DATA --out runs/finer --from runs/salsa --set how.learning_rate=1e-4 --set how.own_share=0.7
-  duet-lab train --data DATA --out runs/salsa --minutes 90
+  duet-lab forecast --data DATA --out runs/forecaster.safetensors
+  duet-lab train --data DATA --out runs/salsa --forecaster runs/forecaster.safetensors --minutes 90
 """
 
 
@@ -54,6 +56,10 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--bank", type=Path, metavar="FILE", help="reference dances to learn from, with --set how.references=0.6"
     )
+    command.add_argument(
+        "--forecaster", type=Path, metavar="FILE",
+        help="what foresees leaders, from duet-lab forecast (default: that of --from, or none)",
+    )  # fmt: skip
     add_settings(command)
     add_machine(command)
 
@@ -80,12 +86,15 @@ def add_machine(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> None:
     """Do it."""
+    from dataclasses import replace
+
     import torch
 
     from export.progress import TrainingBars
     from export.recipe import describe_run
     from export.resume import check_resumable
     from models.data.corpus import build_corpus
+    from models.forecaster import Foresight
     from models.training.distributed import choose_device, printing
     from models.training.run import CODEC_FILE, train
 
@@ -103,16 +112,20 @@ def run(options: argparse.Namespace, console: Console) -> None:
             "Add --set how.references=0.6, or leave the bank out."
         )
     data = data_of(options)
+    forecaster = _forecaster(options.forecaster, start)
+    if forecaster is not None:
+        settings = replace(settings, follower=replace(settings.follower, forecaster=forecaster.config))
     check_resumable(options.out, settings)
     console = console if printing() else Console(quiet=True)
     with console.status("reading couples"):
-        corpus = build_corpus(data, settings.follower, how=settings.multiply, seed=settings.seed)
+        foresight = None if forecaster is None else Foresight(forecaster)
+        corpus = build_corpus(data, settings.follower, how=settings.multiply, seed=settings.seed, forecaster=foresight)
     progress = TrainingBars(console, 0 if codec or start else settings.schedule.codec_steps)
     try:
         best = train(
             options.out, corpus, settings.follower, schedule=settings.schedule, how=settings.how, seed=settings.seed,
             codec=codec, start=start, bank=options.bank, codec_training=settings.codec, multiply=settings.multiply,
-            device=device, progress=progress,
+            forecaster=forecaster, device=device, progress=progress,
         )  # fmt: skip
     finally:
         progress.stop()
@@ -121,6 +134,16 @@ def run(options: argparse.Namespace, console: Console) -> None:
     console.print(
         f"The best follower lies in {best}. Next: duet-lab export {options.out} --out followers/{options.name}"
     )
+
+
+def _forecaster(given: Path | None, start: Path | None) -> "Forecaster | None":
+    """The forecaster of the run: the one that is given, else that of the run it begins with."""
+    from models.follower import load_follower
+    from models.forecaster import load_forecaster
+
+    if given is not None:
+        return load_forecaster(given)
+    return None if start is None else load_follower(start).forecaster
 
 
 def settings_of(options: argparse.Namespace) -> "Settings":

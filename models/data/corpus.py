@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from duet.features import Placement
+from duet.forecast import Forecaster
 from models.config import FollowerConfig
 from models.data.beats import step_beats, with_beats
 from models.data.in_code import couple_in_code
@@ -67,7 +68,11 @@ def vary(pair: Pair, rng: np.random.Generator, how: Multiplication) -> tuple[Pai
 
 
 def recorded_sequences(
-    pairs: list[Pair], config: FollowerConfig, rng: np.random.Generator, how: Multiplication
+    pairs: list[Pair],
+    config: FollowerConfig,
+    rng: np.random.Generator,
+    how: Multiplication,
+    forecaster: Forecaster | None = None,
 ) -> list[Sequence]:
     """Sequences of recorded couples: each take and its mirror image ``how.copies`` times, and with roles swapped."""
     sequences = []
@@ -82,12 +87,16 @@ def recorded_sequences(
             for copy in range(copies):
                 varied, wish = (couple, Placement()) if copy == 0 else vary(couple, rng, how)
                 conditions = _music(varied, config, rng, heard=copy < how.heard)
-                sequences.append(_sequence(varied, conditions, config, rng, style, wish))
+                sequences.append(_sequence(varied, conditions, config, rng, style, wish, forecaster))
     return sequences
 
 
 def spliced_sequences(
-    pairs: list[Pair], config: FollowerConfig, rng: np.random.Generator, how: Multiplication
+    pairs: list[Pair],
+    config: FollowerConfig,
+    rng: np.random.Generator,
+    how: Multiplication,
+    forecaster: Forecaster | None = None,
 ) -> list[Sequence]:
     """Sequences of dances spliced from recorded ones, plain and mirrored."""
     known = [with_beats(pair) for pair in pairs]
@@ -95,14 +104,22 @@ def spliced_sequences(
     for style, couples in ((0, known), (1, [pair.mirrored() for pair in known])):
         for pair in splice_couples(couples, how.spliced_s, int(rng.integers(2**31)), how.spliced):
             conditions = _music(pair, config, rng, heard=False)
-            sequences.append(_sequence(pair, conditions, config, rng, style, Placement()))
+            sequences.append(_sequence(pair, conditions, config, rng, style, Placement(), forecaster))
     return sequences
 
 
 def _sequence(
-    pair: Pair, conditions: Floats, config: FollowerConfig, rng: np.random.Generator, style: int, wish: Placement
+    pair: Pair,
+    conditions: Floats,
+    config: FollowerConfig,
+    rng: np.random.Generator,
+    style: int,
+    wish: Placement,
+    forecaster: Forecaster | None,
 ) -> Sequence:
-    return build_sequence(pair, conditions, config, style=style, wish=wish, corruption=Corruption(), rng=rng)
+    return build_sequence(
+        pair, conditions, config, style=style, wish=wish, corruption=Corruption(), rng=rng, forecaster=forecaster
+    )
 
 
 def _music(pair: Pair, config: FollowerConfig, rng: np.random.Generator, *, heard: bool) -> Floats:
@@ -114,7 +131,9 @@ def _music(pair: Pair, config: FollowerConfig, rng: np.random.Generator, *, hear
     return condition_from_beats(pair.beats_s, pair.frames, config.fps, rng)
 
 
-def choreographed_sequences(config: FollowerConfig, rng: np.random.Generator, how: Multiplication) -> list[Sequence]:
+def choreographed_sequences(
+    config: FollowerConfig, rng: np.random.Generator, how: Multiplication, forecaster: Forecaster | None = None
+) -> list[Sequence]:
     """Sequences of couples that dance in code, each with its own seed, tempo and style."""
     sequences = []
     for index in range(how.choreographed + how.everyday):
@@ -123,7 +142,7 @@ def choreographed_sequences(config: FollowerConfig, rng: np.random.Generator, ho
         # The wish is what the couple does, so that asking for another distance is something it has learned.
         wish = Placement(distance_m=float(pair.distances_m().mean()))
         conditions = _music(pair, config, rng, heard=rng.uniform() < how.choreographed_heard)
-        sequences.append(_sequence(pair, conditions, config, rng, 2 + index % 2, wish))
+        sequences.append(_sequence(pair, conditions, config, rng, 2 + index % 2, wish, forecaster))
     return sequences
 
 
@@ -136,13 +155,19 @@ def _in_code(index: int, fps: float, rng: np.random.Generator, how: Multiplicati
     return couple_in_code(name, seconds, tempo_bpm, int(rng.integers(2**31)), salsa=salsa, fps=fps)
 
 
-def validation_sequences(data_dir: str | Path, config: FollowerConfig, seed: int = 0) -> list[Sequence]:
+def validation_sequences(
+    data_dir: str | Path, config: FollowerConfig, seed: int = 0, forecaster: Forecaster | None = None
+) -> list[Sequence]:
     """The validation takes as recorded, cleanly tracked."""
     rng = np.random.default_rng(seed)
     sequences = []
     for pair in load_pairs(data_dir, "validation"):
         conditions = condition_from_beats(step_beats(pair), pair.frames, config.fps, rng)
-        sequences.append(build_sequence(pair, conditions, config, style=0, wish=Placement(), corruption=CLEAN, rng=rng))
+        sequences.append(
+            build_sequence(
+                pair, conditions, config, style=0, wish=Placement(), corruption=CLEAN, rng=rng, forecaster=forecaster
+            )
+        )
     return sequences
 
 
@@ -157,15 +182,23 @@ class Corpus:
 
 
 def build_corpus(
-    data_dir: str | Path, config: FollowerConfig, *, how: Multiplication | None = None, seed: int = 0
+    data_dir: str | Path,
+    config: FollowerConfig,
+    *,
+    how: Multiplication | None = None,
+    seed: int = 0,
+    forecaster: Forecaster | None = None,
 ) -> Corpus:
-    """The corpus under ``data_dir``: same data, configuration and seed, same corpus."""
+    """The corpus under ``data_dir``: same data, configuration, seed and forecaster, same corpus.
+
+    ``forecaster``: what foresees leaders for the follower that learns from it, as it will on stage.
+    """
     rng = np.random.default_rng(seed)
     how = how or Multiplication()
     pairs = load_pairs(data_dir, "train")
-    train = recorded_sequences(pairs, config, rng, how)
+    train = recorded_sequences(pairs, config, rng, how, forecaster)
     if how.spliced:
-        train += spliced_sequences(pairs, config, rng, how)
-    train += choreographed_sequences(config, rng, how)
+        train += spliced_sequences(pairs, config, rng, how, forecaster)
+    train += choreographed_sequences(config, rng, how, forecaster)
     examples = [example_of(pair, seed) for pair in load_pairs(data_dir, "validation")]
-    return Corpus(train, validation_sequences(data_dir, config, seed), examples)
+    return Corpus(train, validation_sequences(data_dir, config, seed, forecaster), examples)

@@ -19,7 +19,7 @@ from duet.features import (
     pelvis_yaw,
     place_features,
 )
-from duet.forecast import leader_window, music_window
+from duet.forecast import Forecaster, leader_window, music_window
 from duet.motion import Motion
 from models.config import FollowerConfig
 from models.data.pairs import Pair
@@ -144,8 +144,12 @@ def build_sequence(
     wish: Placement,
     corruption: Corruption,
     rng: np.random.Generator,
+    forecaster: Forecaster | None = None,
 ) -> Sequence:
-    """A sequence of ``pair`` heard with ``conditions`` (T, 8); its length is cut to whole tokens."""
+    """A sequence of ``pair`` heard with ``conditions`` (T, 8); its length is cut to whole tokens.
+
+    ``forecaster``: what foresees leaders for the follower that learns from it.
+    """
     fps, per_token = config.fps, config.token_frames
     tokens = pair.frames // per_token
     pair = pair.slice(0, tokens * per_token)
@@ -163,12 +167,14 @@ def build_sequence(
         delay = int(rng.integers(DELAYS_FRAMES[0], DELAYS_FRAMES[1] + 1))
         newest = max(1, token * per_token - delay + 1)
         oldest = max(0, newest - (past + 1) * per_token)
+        music = music_window(conditions[oldest:newest], delay_frames=delay, **grid)
         view = leader_window(
-            seen[oldest:newest], heading[oldest:newest], confidence[oldest:newest], delay_frames=delay, **grid
-        )
+            seen[oldest:newest], heading[oldest:newest], confidence[oldest:newest], delay_frames=delay, **grid,
+            forecaster=forecaster,
+        )  # fmt: skip
         leader_tail.append(view.features[-tail:])
         flags_tail.append(view.flags[-tail:])
-        music_tail.append(music_window(conditions[oldest:newest], delay_frames=delay, **grid)[-tail:])
+        music_tail.append(music[-tail:])
         at = max(0, token * per_token - 1)
         stands = Standing(
             pair.follower.root_m[at] + corruption.place_m * rng.normal(size=3) * np.array([1.0, 0.0, 1.0]),

@@ -17,6 +17,7 @@ from duet.features import (
     ROOT_VELOCITY,
     ROOT_YAW_RATE,
 )
+from duet.forecast import Forecaster
 from models.config import FollowerConfig
 from models.data.sequences import Sequence
 from models.rollout import Floats, Grid, Inputs
@@ -36,6 +37,7 @@ class Hold:
 
     config: FollowerConfig | FollowerContract
     frame: NDArray[np.float32]
+    foresight: Forecaster | None = None
 
     def reset(self, batch: int) -> None:
         """Nothing to forget."""
@@ -61,6 +63,8 @@ class Retrieval:
     hold_tokens: int = 3
     continuity: float = 0.1
     fade_frames: int = 6
+    foresight: Forecaster | None = None
+    """What it sees of the leader is forecast with; that of the follower it is held against."""
 
     def __post_init__(self) -> None:
         grid = Grid.of(self.config)

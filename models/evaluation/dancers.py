@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from duet.contract import FollowerContract
 from duet.features import Placement, Standing, follower_features, pelvis_yaw
+from duet.forecast import Forecaster
 from models.config import FollowerConfig
 from models.data.beats import with_beats
 from models.data.music import condition_from_beats
@@ -73,6 +74,11 @@ class Warmed:
         """Of the partner."""
         return self._partner.config
 
+    @property
+    def foresight(self) -> Forecaster | None:
+        """Of the partner."""
+        return self._partner.foresight
+
     def reset(self, batch: int) -> None:
         """Begin again."""
         self._partner.reset(batch)
@@ -123,11 +129,13 @@ def dance_all(
             dancers.append(Dancer("mirror", [_mirror(hold, e, k, delay_frames) for k, e in enumerate(examples)]))
             watch("mirror")
         elif name == "retrieval":
-            dancers.append(go("retrieval", Retrieval(partner.config, bank), RETRIEVAL_LEAK, (0,)))
+            dancers.append(
+                go("retrieval", Retrieval(partner.config, bank, foresight=partner.foresight), RETRIEVAL_LEAK, (0,))
+            )
     if warm:
         dancers.append(go("follower, warm", partner, leak, seeds, warm=True))
         if "retrieval" in baselines:
-            warmed = Retrieval(partner.config, bank)
+            warmed = Retrieval(partner.config, bank, foresight=partner.foresight)
             dancers.append(go("retrieval, warm", warmed, RETRIEVAL_LEAK, (0,), warm=True))
     dancers.append(Dancer("real follower", [real_rollout(e, k, grid.token) for k, e in enumerate(examples)]))
     return dancers

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from duet.contract import FollowerContract
 from duet.features import follower_rotations
+from duet.forecast import Forecaster
 from duet.kinematics import forward
 from duet.rotations import Array
 from duet.skeleton import BODY
@@ -84,6 +85,11 @@ class Watched:
     def config(self) -> FollowerConfig | FollowerContract:
         """Of the partner."""
         return self._partner.config
+
+    @property
+    def foresight(self) -> Forecaster | None:
+        """Of the partner."""
+        return self._partner.foresight
 
     def reset(self, batch: int) -> None:
         """Forget everything."""

@@ -24,7 +24,7 @@ class Recalled:
     barred: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
-        self.config = self.follower.config
+        self.config, self.foresight = self.follower.config, self.follower.foresight
         self.reset(1)
 
     def reset(self, batch: int) -> None:

@@ -16,13 +16,14 @@ from torch import Tensor
 from duet.features import leader_features, leader_headings
 from duet.forecast import VELOCITY_FRAMES
 from duet.motion import Motion
+from models.config import ForecasterConfig
 from models.data.beats import with_beats
 from models.data.in_code import couple_in_code
 from models.data.music import condition_from_beats
 from models.data.pairs import TRAIN_TAKES, Pair, load_cmu, load_pairs
 from models.data.sequences import Corruption, corrupt_leader, other_body
 from models.evaluation.closed_loop import example_of
-from models.forecaster import Ahead, Forecaster, ForecasterConfig, Track, damped_ahead, true_ahead
+from models.forecaster import Ahead, Forecaster, Track, damped_ahead, true_ahead
 from models.training.averaging import AveragedWeights
 
 FRAMES_AHEAD = (4, 8, 16, 32)

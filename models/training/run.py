@@ -11,6 +11,7 @@ from duet.errors import InputError
 from models.config import FollowerConfig
 from models.data.corpus import Corpus, Multiplication
 from models.follower import WEIGHTS_FILE, Follower, grown, load_follower
+from models.forecaster import Forecaster
 from models.training.bank_stage import bank_of_run
 from models.training.checkpoint import CHECKPOINT_FILE
 from models.training.codec_stage import CODEC_CHECKPOINT, CodecTraining, train_codec
@@ -57,6 +58,8 @@ class Sources:
     """Folder with a follower's weights to begin the second stage with; its codec and normalisation come along."""
     bank: Path | None = None
     """Bank of reference dances, where the run learns from some, instead of one that is choreographed for it."""
+    forecaster: Forecaster | None = None
+    """Foresees leaders, as in the corpus; a ``start`` brings its own."""
 
 
 def begun(folder: Path) -> bool:
@@ -78,6 +81,7 @@ def train(
     multiply: Multiplication | None = None,
     start: Path | None = None,
     bank: Path | None = None,
+    forecaster: Forecaster | None = None,
     device: torch.device | str = "cpu",
     hide: tuple[Hidden, ...] = (),
 ) -> Path:
@@ -86,9 +90,9 @@ def train(
     A folder that holds a checkpoint is gone on with, exactly as if it had never stopped; InputError when its settings
     or its data were others. ``codec``: weights of a trained codec to take instead of training one. ``start``: folder
     of a follower whose weights, codec and normalisation the second stage begins with. ``bank``: reference dances to
-    take instead of making some, where ``how.references`` is above 0. ``multiply`` says how the corpus was made, for
-    the record. ``hide``: conditions it never sees; such a run is judged, and keeps no best weights. Under torchrun all
-    processes train together.
+    take instead of making some, where ``how.references`` is above 0. ``forecaster``: what the corpus was made with.
+    ``multiply`` says how the corpus was made, for the record. ``hide``: conditions it never sees; such a run is
+    judged, and keeps no best weights. Under torchrun all processes train together.
     """
     settings = Settings(
         seed, config, multiply or Multiplication(), codec_training or CodecTraining(), how or DenoiserTraining(),
@@ -96,7 +100,7 @@ def train(
     )  # fmt: skip
     with joined(torch.device(device)) as group:
         progress = progress or Progress()
-        prepared(folder, corpus, settings, Sources(codec, start, bank), progress, group).run(progress)
+        prepared(folder, corpus, settings, Sources(codec, start, bank, forecaster), progress, group).run(progress)
     return folder / BEST_FOLDER
 
 
@@ -120,6 +124,8 @@ def prepared(
         set_normalisation(follower, corpus.train)
     else:
         take_weights(follower, sources.start)
+    if sources.forecaster is not None and follower.forecaster is not None:
+        follower.forecaster.load_state_dict(sources.forecaster.state_dict())
     hide_conditions(follower, s.hide)
     bank = None
     if s.how.references > 0.0:

@@ -84,8 +84,9 @@ class Trainer:
         self.folder, self.corpus = folder, corpus
         self.follower = follower.to(self.group.device)
         self.schedule, self.how = schedule, how
-        for parameter in follower.codec.parameters():
-            parameter.requires_grad_(False)
+        for part in (follower.codec, follower.forecaster):
+            if part is not None:
+                part.requires_grad_(False)
         self.trained = [p for p in follower.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(
             self.trained, how.learning_rate, weight_decay=how.weight_decay, betas=(0.9, 0.98)

@@ -7,7 +7,7 @@ import pytest
 
 from duet.bank_file import save_bank
 from export.cli import main
-from models.config import XS
+from models.config import XS, ForecasterConfig, MemoryConfig
 from models.follower import random_follower, save_follower
 from models.release import Release
 from models.training.bank_stage import choreographed_bank
@@ -34,7 +34,8 @@ def release() -> Release:
 def run(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run's folder as training leaves it."""
     folder = tmp_path_factory.mktemp("run")
-    follower = random_follower(replace(XS, denoiser=replace(XS.denoiser, references=True)))
+    forecaster = ForecasterConfig(waves=3, memory=MemoryConfig(width=16, layers=1, head=8, state=4))
+    follower = random_follower(replace(XS, denoiser=replace(XS.denoiser, references=True), forecaster=forecaster))
     save_follower(follower, folder / "best")
     release.write(folder / "best")
     bank = choreographed_bank(follower.codec, follower.config, couples=2, seconds=8.0)

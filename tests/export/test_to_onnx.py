@@ -1,25 +1,33 @@
 """The exported folder: complete, loadable, stable in its bytes, silent about the machine it was made on."""
 
+import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
 
 from duet.contract import load_contract
 from duet.errors import FollowerError, InputError
+from duet.features import LEADER_SIZE
+from duet.forecast import FORESEEN_FROM_FRAMES
 from export.card import CARD_FILE
 from export.to_onnx import FORMAT, OPSET, export_follower, weights_sha256
 from export.verify import TOLERANCE, Parity
 from models.config import XS
-from models.follower import random_follower
+from models.follower import load_follower, random_follower
+from models.onnx_tick import OnnxForecaster
 from models.release import RELEASE_FILE, Release, read_release
+from realtime.runner_ort import OrtForecaster
 
 
 def test_the_live_half_can_load_it(exported: Path, release: Release):
     contract = load_contract(exported)
     assert [graph.role for graph in contract.graphs] == ["memory", "denoise", "decode"]
     assert contract.window_tokens == XS.window and contract.latent_size == XS.latent_width
+    assert contract.forecast is not None and contract.forecast.file == "forecast.onnx"
     assert contract.bank == "bank.npz" and contract.root_leak == release.root_leak
     assert contract.parity_max_abs < 1e-4
     assert float(contract.notes["parity_relative"]) <= TOLERANCE
@@ -51,9 +59,12 @@ def test_nothing_in_it_tells_where_it_was_made(exported: Path):
         assert here not in content and b"site-packages" not in content, path.name
 
 
-def test_equal_weights_give_equal_bytes(exported: Path, release: Release, tmp_path: Path):
-    contract, _ = export_follower(random_follower(XS), release, tmp_path, seconds=0.1)
-    before = {graph.file: graph.sha256 for graph in load_contract(exported).graphs}
+def test_equal_weights_give_equal_bytes(exported: Path, run: Path, release: Release, tmp_path: Path):
+    again = random_follower(load_follower(run / "best").config)
+    contract, _ = export_follower(again, release, tmp_path, seconds=0.1)
+    former = load_contract(exported)
+    before = {graph.file: graph.sha256 for graph in former.graphs}
+    assert contract.forecast == former.forecast
     assert {graph.file: graph.sha256 for graph in contract.graphs} == before
     assert weights_sha256(random_follower(XS, seed=0)) != weights_sha256(random_follower(XS, seed=1))
 
@@ -110,3 +121,33 @@ def test_a_broken_release_is_refused(tmp_path: Path, text: str):
     (tmp_path / RELEASE_FILE).write_text(text)
     with pytest.raises(InputError, match="expected the fields of a release"):
         read_release(tmp_path)
+
+
+def test_both_halves_foresee_leaders_alike(exported: Path, run: Path):
+    """Torch, the evaluation's ONNX Runtime and the stage's: equal to round-off."""
+    graph = load_contract(exported).forecast
+    assert graph is not None
+    seen = np.random.default_rng(0).standard_normal((FORESEEN_FROM_FRAMES, LEADER_SIZE)).astype(np.float32)
+    foresight = load_follower(run / "best").foresight
+    assert foresight is not None
+    expected = foresight(seen)
+    assert np.abs(expected).max() > 0.01
+    for foresee in (OnnxForecaster(exported, graph), OrtForecaster(exported / graph.file, graph)):
+        np.testing.assert_allclose(foresee(seen), expected, atol=1e-5)
+
+
+def test_a_forecast_of_another_shape_is_refused(exported: Path, tmp_path: Path):
+    folder = Path(shutil.copytree(exported, tmp_path / "other"))
+    text = json.loads((folder / "contract.json").read_text())
+    text["forecast"]["inputs"][0]["shape"] = [1, 31, 72]
+    (folder / "contract.json").write_text(json.dumps(text))
+    with pytest.raises(FollowerError, match="'leader_seen' of shape"):
+        load_contract(folder)
+
+
+def test_an_altered_forecast_is_refused(exported: Path, tmp_path: Path):
+    folder = Path(shutil.copytree(exported, tmp_path / "other"))
+    with (folder / "forecast.onnx").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(FollowerError, match="forecast.onnx: expected sha256"):
+        load_contract(folder)

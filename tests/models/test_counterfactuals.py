@@ -19,6 +19,7 @@ class Shadow:
     """Stands a metre before the leader and moves as they do; ``hears`` lifts it a hand's breadth on every beat."""
 
     config = S
+    foresight = None
 
     def __init__(self, *, hears: bool = False, noisy: float = 0.0) -> None:
         self.hears, self.noisy = hears, noisy

@@ -119,6 +119,7 @@ class Shadow:
     """Stands a metre before the leader and moves as the leader moves: follows perfectly, and stops when they stop."""
 
     config = S
+    foresight = None
 
     def __init__(self) -> None:
         self.frame = np.zeros(FOLLOWER_SIZE, np.float32)

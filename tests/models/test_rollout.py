@@ -75,6 +75,7 @@ def test_the_batched_tick_is_the_exported_tick(take: Take) -> None:
 
     class Exported:
         config = TINY
+        foresight = None
 
         def reset(self, batch: int) -> None:
             assert batch == 1

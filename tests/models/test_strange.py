@@ -25,6 +25,7 @@ class Shadow:
     """Stands a metre before the leader and moves as they do."""
 
     config = S
+    foresight = None
 
     def __init__(self, distance_m: float = 1.0) -> None:
         self.frame = np.zeros(FOLLOWER_SIZE, np.float32)

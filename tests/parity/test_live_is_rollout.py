@@ -104,6 +104,7 @@ def on_stage(leader: Motion, groove: Groove) -> tuple[Recording, dict[str, np.nd
         seed=SEED,
         delay_frames=LEADER_DELAY,
         log=log,
+        forecaster=runner.forecaster,
     )
     conductor.run(lambda: clock.now() >= SECONDS)
     return runner, log.arrays()
@@ -169,6 +170,7 @@ def test_place_is_measured_from_where_the_follower_is_shown(both: Performance) -
             np.ones(known.stop),
             delay_frames=LEADER_DELAY,
             **both.grid,
+            forecaster=both.live.forecaster,
         )
         standing = Standing(roots[before], float(yaws[before]))
         expected = place_features(standing, window.now, both.take.wish, 1.0)
