@@ -70,20 +70,12 @@ class CameraCalibration:
 
 
 @dataclass(frozen=True)
-class SoundCalibration:
-    """One sound device's."""
-
-    latency: Delay | None = None
-    """What it hears was that much earlier, or what it plays sounds that much later, than its driver says."""
-
-
-@dataclass(frozen=True)
 class Calibration:
     """Everything measured here; never changed, only replaced."""
 
     cameras: Mapping[str, CameraCalibration] = field(default_factory=dict)
-    inputs: Mapping[str, SoundCalibration] = field(default_factory=dict)
-    outputs: Mapping[str, SoundCalibration] = field(default_factory=dict)
+    outputs: Mapping[str, Delay] = field(default_factory=dict)
+    """Of devices that play: how much later music sounds than their drivers say."""
     height_m: float | None = None
     """The performer's, asked once."""
     steady: Steady | None = None
@@ -97,9 +89,19 @@ class Calibration:
         """With an entry changed."""
         return replace(self, cameras={**self.cameras, identity: replace(self.camera(identity), **changes)})
 
-    def with_sound(self, way: str, identity: str, latency: Delay) -> Self:
-        """With a sound device's delay; ``way`` is ``inputs`` or ``outputs``."""
-        return replace(self, **{way: {**getattr(self, way), identity: SoundCalibration(latency)}})
+    def with_output(self, identity: str, latency: Delay) -> Self:
+        """With the delay of a device that plays."""
+        return replace(self, outputs={**self.outputs, identity: latency})
+
+    def with_height(self, height_m: float) -> Self:
+        """With the performer's height."""
+        return replace(self, height_m=height_m)
+
+    def with_steady(self, identity: str | None, steady: Steady) -> Self:
+        """With what ``calibrate tracking`` found, of a camera or (None) of the smoothing by itself."""
+        if identity is None:
+            return replace(self, steady=steady)
+        return self.with_camera(identity, steady=steady)
 
 
 def calibration_file() -> Path:
@@ -116,8 +118,7 @@ def load_calibration(path: Path | None = None) -> Calibration:
             raise ValueError(f"version {kept['version']}")
         return Calibration(
             cameras={str(k): _camera(v) for k, v in kept["cameras"].items()},
-            inputs={str(k): SoundCalibration(_delay(v["latency"])) for k, v in kept["inputs"].items()},
-            outputs={str(k): SoundCalibration(_delay(v["latency"])) for k, v in kept["outputs"].items()},
+            outputs={str(k): delay for k, v in kept["outputs"].items() if (delay := _delay(v)) is not None},
             height_m=_number(kept["height_m"]),
             steady=_steady(kept["steady"]),
         )
@@ -154,6 +155,14 @@ def camera_notes(calibration: Calibration, identity: str | None) -> tuple[str, .
         f"camera {_told(known.latency, CAMERA_LATENCY_S)}",
         "mark: calibrated" if known.mark_m is not None else "mark: first place seen",
     )
+
+
+def output_note(calibration: Calibration, identity: str | None) -> str:
+    """The same of the device that plays; empty where none does."""
+    if identity is None:
+        return ""
+    delay = calibration.outputs.get(identity)
+    return "sound as its driver says" if delay is None else f"sound {1e3 * delay.seconds:+.0f} ms, measured"
 
 
 def _told(delay: Delay | None, assumed_s: float) -> str:

@@ -24,7 +24,6 @@ from duet.files import check_writable
 from duet.kinematics import heading_yaw
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from duet.skeleton import BODY
-from realtime.audio import RecordedMusic
 from realtime.conductor import LEAST_DELAY_FRAMES, Conductor, Wishes
 from realtime.engine import ThreadedEngine
 from realtime.health import Health
@@ -234,9 +233,9 @@ def _run(show: _Show, console: Console, tempo: TempoInput | None) -> bool:
         show.sources.begin(show.clock, show.health)
         if tempo is not None:
             tempo.start(show.clock)
-        source = show.sources.music.source
-        if isinstance(source, RecordedMusic) and source.unheard_because:
-            console.print(f"The music plays unheard. {source.unheard_because}")
+        music = show.sources.played
+        if music is not None and music.played.unheard_because:
+            console.print(f"The music plays unheard. {music.played.unheard_because}")
         thread.start()
         _draw_until(show, stopping, console)
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from duet.errors import InputError
-from ui.camera_options import add_look, look_of
+from ui.camera_options import add_look, camera_source, look_of
 
 if TYPE_CHECKING:
     from duet.frames import LeaderFrame
@@ -44,11 +44,6 @@ def add_tracking(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     tracking.add_argument("--noise", type=float, default=8.0, metavar="MM", help="of the landmarks (default 8)")
     add_look(tracking)
     tracking.set_defaults(run=_tracking)
-
-
-def camera_source(text: str) -> str:
-    """``camera:N`` for a bare number; everything else as it is."""
-    return f"camera:{text}" if text.isdecimal() else text
 
 
 def _tracking(arguments: argparse.Namespace) -> int:

@@ -39,3 +39,8 @@ def look_of(arguments: argparse.Namespace) -> Look:
         raise InputError(f"--people: expected 1 to 6, got {arguments.people}. Each takes time in every picture.")
     region = region_of(arguments.region) if arguments.region is not None else None
     return Look(View(arguments.turn, arguments.mirror_camera, region), arguments.people, arguments.pose_model)
+
+
+def camera_source(text: str) -> str:
+    """``camera:N`` for a bare number; everything else as it is."""
+    return f"camera:{text}" if text.isdecimal() else text

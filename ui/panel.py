@@ -24,8 +24,8 @@ class Panel:
     controls: Controls
     beat_giver: str
     """Of the port that may give the beat: ``MIDI``, ``OSC``, or nothing."""
-    rows: tuple[str, ...]
-    """What was calibrated."""
+    rows: Callable[[], tuple[str, ...]]
+    """What was calibrated, by now."""
     sight: Callable[[], Sight | None] | None
 
     def __post_init__(self) -> None:
@@ -54,7 +54,7 @@ class Panel:
             leader=leader.status if leader else None,
             source=pose.source,
             beat_giver=self.giver,
-            rows=self.rows,
+            rows=self.rows(),
             sight=shown,
             message=self.controls.message(time_s) or ("" if leader else "waiting for a leader"),
         )

@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from duet.errors import DeviceError, InputError
-from ui.calibrate import camera_source
-from ui.camera_options import add_look, look_of
+from ui.camera_options import add_look, camera_source, look_of
 
 if TYPE_CHECKING:
     from duet.frames import LeaderFrame

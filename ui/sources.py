@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from duet.choreography import compose
 from duet.clock import MonotonicClock
-from duet.errors import InputError
+from duet.errors import DuetError, InputError
 from duet.features import Placement
 from duet.groove import render_groove
 from duet.motion import read_motion
-from realtime.audio import DeviceMusic, FileMusic, GrooveMusic, MusicEar, MusicThread, RecordedMusic, Silence
-from realtime.calibration import camera_notes, load_calibration, save_calibration
+from realtime.audio import DeviceMusic, FileMusic, GrooveMusic, MusicEar, MusicThread, Silence
+from realtime.calibration import camera_notes, load_calibration, output_note, save_calibration
 from realtime.camera_source import CAMERA_LATENCY_S
+from realtime.delayed_music import DelayedMusic
 from realtime.health import Health
 from realtime.identity import camera_identity, camera_name
 from realtime.leader_camera import CameraLeader
@@ -43,22 +44,28 @@ class Sources:
     """Whether recorded music begins again when it is over, as it does for a live leader."""
     sight: Callable[[], Sight | None] | None = None
     """What the camera sees, where it is to be shown."""
-    notes: tuple[str, ...] = ()
-    """What was calibrated of the devices and what is assumed, one line each."""
+    notes: Callable[[], tuple[str, ...]] = tuple
+    """What was calibrated of the devices and what is assumed, one line each, by now."""
     distance_m: float | None = None
     """How far away the partner dances, where that was kept for this camera."""
     keep: Callable[[Shift, Placement], str] | None = None
     """Keeps the leader's place and the partner's distance for this camera; tells what it did."""
 
+    @property
+    def played(self) -> DelayedMusic | None:
+        """The music, where it is this application that plays it."""
+        source = self.music.source
+        return source if isinstance(source, DelayedMusic) else None
+
     def begin(self, clock: MonotonicClock, health: Health) -> None:
         """Start both, the leader with the music: opening a sound device takes time."""
         self.music.start(clock, health)
-        source = self.music.source
-        if isinstance(source, RecordedMusic) and source.device is None:
-            self.leader.start(clock, source.started_s)
+        played = self.played
+        if played is not None and played.identity is None:
+            self.leader.start(clock, played.started_s)
         else:
-            # A device has only just been opened and sounds from now on.
-            self.leader.start(clock, clock.now())
+            # A device has only just been opened and sounds from now on, as late as it does.
+            self.leader.start(clock, clock.now() + (played.delay_s if played is not None else 0.0))
 
     def soundtrack(self, seconds: float) -> tuple[NDArray[np.float32], int] | None:
         """What a film of ``seconds`` carries: ((N, 2), rate); None where the music is not known beforehand."""
@@ -83,7 +90,8 @@ def demo_sources(seconds: float, tempo_bpm: float, seed: int, *, headless: bool)
     def make(_: Health) -> Sources:
         groove = render_groove(seconds + 1.0, tempo_bpm, seed=seed)
         couple = compose("salsa", seconds, tempo_bpm, seed, fps=LEADER_FPS)
-        music = MusicThread(GrooveMusic(groove, output=_speakers(headless)))
+        groove_music = GrooveMusic(groove, output=_speakers(headless))
+        music = MusicThread(DelayedMusic(groove_music, load_calibration().outputs))
         names = {"leader": "built-in salsa", "music": f"built-in groove, {tempo_bpm:g} bpm"}
         return Sources(ShiftedLeader(TakeLeader(couple.leader, LEADER_FPS)), music, seconds, names)
 
@@ -135,15 +143,11 @@ def _before_camera(leader: LeaderOptions, ear: MusicThread, names: dict[str, str
         preview=leader.preview,
     )
 
-    def keep(shift: Shift, placement: Placement) -> str:
-        if identity is None:
-            return "a video is no camera: nothing is kept for it"
-        path = save_calibration(
-            load_calibration().with_camera(
-                identity, name=camera_name(leader.source), shift=shift, distance_m=placement.distance_m
-            )
-        )
-        return f"kept for this camera in {path.name}"
+    music = ear.source
+
+    def notes() -> tuple[str, ...]:
+        playing = output_note(calibration, music.identity) if isinstance(music, DelayedMusic) else ""
+        return tuple(note for note in (*camera_notes(calibration, identity), playing) if note)
 
     return Sources(
         ShiftedLeader(camera, known.shift if leader.shift is None else leader.shift),
@@ -152,18 +156,31 @@ def _before_camera(leader: LeaderOptions, ear: MusicThread, names: dict[str, str
         names,
         music_repeats=True,
         sight=camera.sight if leader.preview else None,
-        notes=camera_notes(calibration, identity),
+        notes=notes,
         distance_m=known.distance_m,
-        keep=keep,
+        keep=lambda shift, placement: _keep(leader.source, identity, shift, placement),
     )
 
 
-def _music(source: str | None, *, headless: bool, repeat: bool) -> DeviceMusic | FileMusic | Silence:
+def _keep(source: str, identity: str | None, shift: Shift, placement: Placement) -> str:
+    """Keep a camera's place and distance; the sentence that says so, or why not: a dance does not end by it."""
+    if identity is None:
+        return "a video is no camera: nothing is kept for it"
+    changes = {"name": camera_name(source), "shift": shift, "distance_m": placement.distance_m}
+    try:
+        path = save_calibration(load_calibration().with_camera(identity, **changes))
+    except DuetError as error:
+        return str(error)
+    return f"kept for this camera in {path.name}"
+
+
+def _music(source: str | None, *, headless: bool, repeat: bool) -> DeviceMusic | DelayedMusic | Silence:
     if source is None or source == "none":
         return Silence()
     if source.startswith("device:"):
         return DeviceMusic(source.removeprefix("device:"))
-    return FileMusic(source, output=_speakers(headless), loop=repeat)
+    played = FileMusic(source, output=_speakers(headless), loop=repeat)
+    return DelayedMusic(played, load_calibration().outputs)
 
 
 def _speakers(headless: bool) -> str | None:

@@ -16,8 +16,7 @@ FULL = (
         "usb:1:2:3", name="Webcam", mark_m=(0.1, -2.5), facing_rad=0.2, fov_rad=1.1, shift=Shift(0.1, 0.2, 0.3)
     )
     .with_camera("usb:1:2:3", distance_m=1.1, latency=Delay(0.07, 0.004, "8 claps"), steady=Steady(3, 7, "camera"))
-    .with_sound("inputs", "Mic", Delay(0.0, 0.001, "clicks"))
-    .with_sound("outputs", "Speaker", Delay(0.03, 0.001, "clicks"))
+    .with_output("Speaker", Delay(0.03, 0.001, "clicks"))
 )
 
 
@@ -47,7 +46,7 @@ def test_another_file_is_a_sentence(text: str, tmp_path: Path) -> None:
         kept["height_m"] = float("nan")
         text = json.dumps(kept)
     elif text == "FULL delay 5":
-        kept["inputs"]["Mic"]["latency"]["seconds"] = 5.0
+        kept["outputs"]["Speaker"]["seconds"] = 5.0
         text = json.dumps(kept)
     path.write_text(text)
     with pytest.raises(InputError, match="expected what `duet calibrate` wrote"):

@@ -5,7 +5,7 @@ import pytest
 from realtime import steadiness
 from realtime.filters import Smoothing
 from realtime.steadiness import Jitter, Steadiness
-from ui.calibrate import camera_source
+from ui.camera_options import camera_source
 from ui.cli import main
 
 
