@@ -29,6 +29,7 @@ from realtime.filters import STAGE, OneEuroState, Smoothing
 from realtime.landmarks import HIPS, SHOULDERS, Landmarks, joint_visibility, upright
 from realtime.placement import Floor, Lens, Mark, StageMap, locate
 from realtime.proportions import Proportions
+from realtime.sightlines import along_camera, on_sightlines
 
 HOLD_S = 0.5
 """After so long without a measurement the leader is lost."""
@@ -143,6 +144,7 @@ class Lifter:
             return self._bridge(time_s)
         if self._stage.mirror:
             landmarks = landmarks.mirrored()
+        landmarks = along_camera(landmarks, self._lens)
         points = upright(landmarks.world_m) @ self._room_from_camera.T
         metres = self._proportions.metres
         heading = _heading(points)
@@ -166,17 +168,20 @@ class Lifter:
         """The body on the stage that one picture shows."""
         seen = self._seen if fresh else None
         trust = np.clip((landmarks.visibility - _UNSEEN) / (_SEEN - _UNSEEN), _LEAST_TRUST, 1.0)
-        wanted = points * metres
-        place = self._room_from_camera @ locate(landmarks, self._lens, metres)
+        room = self._room_from_camera
+        place = room @ locate(landmarks, self._lens, metres)
+        elapsed_s = max(time_s - seen.time_s, 1e-3) if seen is not None else 0.0
         if seen is not None:
-            elapsed_s = max(time_s - seen.time_s, 1e-3)
+            place = _within(place, seen.place.value, _ROOT_MAX_M_S * elapsed_s)
+        place_state, centre = self._smoothing.place.step(seen.place if seen else None, place, time_s)
+        # From where the smoothed place is: the depth of one picture would stretch the body and shrink it.
+        wanted = on_sightlines(points @ room * metres, centre @ room, landmarks, self._lens) @ room.T
+        if seen is not None:
             wanted = seen.points.value + trust[:, None] * (wanted - seen.points.value)
             wanted = _within(wanted, seen.points.value, _LIMB_MAX_M_S * elapsed_s)
-            place = _within(place, seen.place.value, _ROOT_MAX_M_S * elapsed_s)
         point_state, smooth = self._smoothing.points.step(seen.points if seen else None, wanted, time_s)
-        place_state, centre = self._smoothing.place.step(seen.place if seen else None, place, time_s)
         self._seen = _Seen(time_s, point_state, place_state, heading)
-        rotations, pelvis = pose_ik.solve(self._skeleton, smooth, trust, self._proportions.size)
+        rotations, pelvis = pose_ik.solve(self._skeleton, smooth, trust, self._proportions.size, centre)
         root = centre + pelvis
         joints, _ = forward(self._skeleton, root, rotations)
         self._floor = self._floor.observe(float(np.min(joints[list(FEET), 1] - self._sole_heights)))

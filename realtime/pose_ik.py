@@ -29,6 +29,7 @@ from realtime.landmarks import (
     LEFT_EYE,
     NOSE,
     PINKIES,
+    REST_POINTS_M,
     RIGHT_EAR,
     RIGHT_EYE,
     SHOULDERS,
@@ -39,6 +40,7 @@ from realtime.landmarks import (
 
 _DLS_STEPS = 2
 _DAMPING = 0.004
+_DEPTH_TRUST = 0.3
 _WRIST_BEND_RAD = 1.2
 _NECK_SHARE = 0.4
 _FOREARM_SHARE = 0.5
@@ -72,15 +74,44 @@ def _stiffness() -> Array:
     return np.concatenate([np.repeat(stiffness, 3) * _DAMPING, np.full(3, 1e-6)])
 
 
+def _frame(primary: Array, secondary: Array) -> Array:
+    """Right-handed orthonormal columns (..., 3, 3): ``primary``, ``secondary`` made orthogonal to it, their cross."""
+    first = normalise(primary)
+    third = normalise(_cross(first, secondary))
+    return np.stack([first, _cross(third, first), third], axis=-1)
+
+
+def _rotvec(matrix: Array) -> Array:
+    return rotvec_from_quaternion_wxyz(quaternion_wxyz_from_matrix(matrix))
+
+
+def _cross(a: Array, b: Array) -> Array:
+    return a[..., [1, 2, 0]] * b[..., [2, 0, 1]] - a[..., [2, 0, 1]] * b[..., [1, 2, 0]]
+
+
+def _rest(end: tuple[int, int], start: tuple[int, int]) -> Array:
+    """(2, 3) from one pair of landmarks to another, at rest."""
+    return REST_POINTS_M[list(end)] - REST_POINTS_M[list(start)]
+
+
+_REST_THIGHS, _REST_SHINS = _rest(KNEES, HIPS), _rest(ANKLES, KNEES)
+_REST_UPPER_ARMS, _REST_FOREARMS = _rest(ELBOWS, SHOULDERS), _rest(WRISTS, ELBOWS)
+_REST_FEET = _frame(_rest(TOES, HEELS), np.array([1.0, 0.0, 0.0]))
+_REST_HANDS = _frame((_rest(INDEXES, WRISTS) + _rest(PINKIES, WRISTS)) / 2.0, _rest(INDEXES, PINKIES))
 _MOVES = _ancestors()[:, :, None, None]
 _STIFFNESS = np.diag(_stiffness())
 
 
-def solve(skeleton: Skeleton, points_m: Array, weights: Array, scale: float) -> tuple[Array, Array]:
+def solve(
+    skeleton: Skeleton, points_m: Array, weights: Array, scale: float, place_m: Array | None = None
+) -> tuple[Array, Array]:
     """Local rotations (22, 3, 3) and pelvis position (3,) of ``skeleton`` that fit ``points_m``.
 
     ``points_m`` (33, 3) are upright landmarks, ``weights`` (33,) how far each is trusted, ``scale``
-    the person's size relative to the canonical body (for the sites that are no joints).
+    the person's size relative to the canonical body (for the sites that are no joints), ``place_m``
+    (3,) where the points' origin is as seen from the camera: along the line of sight, points are
+    trusted less, and the fixed bones say how far away a joint must be that is seen where it is seen.
+    None: trusted alike in all directions.
     """
     points = np.asarray(points_m, dtype=np.float64)
     rotations = analytic(skeleton, points)
@@ -91,8 +122,9 @@ def solve(skeleton: Skeleton, points_m: Array, weights: Array, scale: float) -> 
     site_weights = np.sqrt(SITES.weights * weights[SITES.landmarks])
     offsets = SITES.offsets_m * scale
     positions = positions + pelvis
+    trust = site_weights[:, None, None] * _less_deep(targets, place_m)
     for _ in range(_DLS_STEPS):
-        turns, shift = _step(positions, globals_, targets, site_weights, offsets)
+        turns, shift = _step(positions, globals_, targets, trust, offsets)
         rotations = _turned(skeleton, rotations, globals_, turns)
         pelvis = pelvis + shift
         positions, globals_ = forward(skeleton, pelvis, rotations)
@@ -101,32 +133,30 @@ def solve(skeleton: Skeleton, points_m: Array, weights: Array, scale: float) -> 
 
 def analytic(skeleton: Skeleton, points: Array) -> Array:
     """Local rotations (22, 3, 3) from the directions between upright landmarks (33, 3)."""
-    offsets = skeleton.offsets_m.astype(np.float64)
     turned = np.broadcast_to(np.eye(3), (len(skeleton), 3, 3)).copy()
-    _torso(skeleton, points, turned)
+    _torso(points, turned)
     _head(points, turned)
     hips, knees, ankles, feet = _LEGS
     thigh, shin = points[list(KNEES)] - points[list(HIPS)], points[list(ANKLES)] - points[list(KNEES)]
     parents = turned[[0, 0]]
-    turned[hips], turned[knees] = _limb(parents, offsets[knees], offsets[ankles], thigh, shin, _KNEE_AXES, one_way=True)
+    turned[hips], turned[knees] = _limb(parents, _REST_THIGHS, _REST_SHINS, thigh, shin, _KNEE_AXES, one_way=True)
     turned[ankles] = turned[feet] = _feet(points, turned[knees])
     shoulders, elbows, wrists = _ARMS
     upper, lower = points[list(ELBOWS)] - points[list(SHOULDERS)], points[list(WRISTS)] - points[list(ELBOWS)]
     parents = turned[_COLLARS]
     turned[shoulders], turned[elbows] = _limb(
-        parents, offsets[elbows], offsets[wrists], upper, lower, _ELBOW_AXES, one_way=False
+        parents, _REST_UPPER_ARMS, _REST_FOREARMS, upper, lower, _ELBOW_AXES, one_way=False
     )
     turned[wrists] = _hands(points, turned[elbows])
     turned[elbows] = _with_forearm_twist(turned[elbows], turned[wrists])
     return local_from_global(skeleton, turned)
 
 
-def _torso(skeleton: Skeleton, points: Array, turned: Array) -> None:
+def _torso(points: Array, turned: Array) -> None:
     """Pelvis across the hips, chest across the shoulders, the spine in between in equal parts."""
-    rest = skeleton.rest_joints_m.astype(np.float64)
     hips, shoulders = points[list(HIPS)], points[list(SHOULDERS)]
     up = shoulders.mean(axis=0) - hips.mean(axis=0)
-    rest_up = rest[_ARMS[0]].mean(axis=0) - rest[_LEGS[0]].mean(axis=0)
+    rest_up = REST_POINTS_M[list(SHOULDERS)].mean(axis=0) - REST_POINTS_M[list(HIPS)].mean(axis=0)
     turned[0] = _frame(hips[0] - hips[1], up) @ _frame(np.array([1.0, 0.0, 0.0]), rest_up).T
     chest = _frame(up, shoulders[1] - shoulders[0]) @ _frame(rest_up, np.array([-1.0, 0.0, 0.0])).T
     third = matrix_from_rotvec(_rotvec(turned[0].T @ chest) / 3.0)
@@ -154,20 +184,15 @@ def _head(points: Array, turned: Array) -> None:
 
 def _feet(points: Array, knees: Array) -> Array:
     """Global rotations (2, 3, 3) of the feet: along heel to toe, sideways with the knee's axis."""
-    forward_ = points[list(TOES)] - points[list(HEELS)]
-    frame = _frame(forward_, knees[:, :, 0])
-    return np.stack([frame[..., 1], frame[..., 2], frame[..., 0]], axis=-1)
+    feet = _frame(points[list(TOES)] - points[list(HEELS)], knees[:, :, 0])
+    return feet @ np.swapaxes(_REST_FEET, -1, -2)
 
 
 def _hands(points: Array, forearms: Array) -> Array:
     """Global rotations (2, 3, 3) of the hands from index and little finger, bent at the wrist within reason."""
     knuckles = (points[list(INDEXES)] + points[list(PINKIES)]) / 2.0
-    along = knuckles - points[list(WRISTS)]
-    across = points[list(INDEXES)] - points[list(PINKIES)]
-    # Rest: fingers point outward (+X left, -X right), palms down, index in front.
-    out = along * np.array([[1.0], [-1.0]])
-    frame = _frame(out, across)  # columns (x, z, -y)
-    hands = np.stack([frame[..., 0], -frame[..., 2], frame[..., 1]], axis=-1)
+    hands = _frame(knuckles - points[list(WRISTS)], points[list(INDEXES)] - points[list(PINKIES)])
+    hands = hands @ np.swapaxes(_REST_HANDS, -1, -2)
     bend = _rotvec(np.swapaxes(forearms, -1, -2) @ hands)
     angle = np.linalg.norm(bend, axis=-1, keepdims=True)
     bend = bend * np.minimum(1.0, _WRIST_BEND_RAD / np.maximum(angle, 1e-6))
@@ -212,16 +237,28 @@ def _limb(
     return uppers, lowers
 
 
-def _step(positions: Array, globals_: Array, targets: Array, weights: Array, offsets: Array) -> tuple[Array, Array]:
-    """One damped Gauss-Newton step: turns of every joint (22, 3) about world axes, and a shift (3,)."""
+def _less_deep(targets: Array, place_m: Array | None) -> Array:
+    """(S, 3, 3) or (1, 3, 3): what of a residual counts; less of what lies along the line of sight."""
+    if place_m is None:
+        return np.eye(3)[None]
+    sight = normalise(targets + place_m)
+    return np.eye(3) - (1.0 - _DEPTH_TRUST) * sight[:, :, None] * sight[:, None, :]
+
+
+def _step(positions: Array, globals_: Array, targets: Array, trust: Array, offsets: Array) -> tuple[Array, Array]:
+    """One damped Gauss-Newton step: turns of every joint (22, 3) about world axes, and a shift (3,).
+
+    ``trust`` (S, 3, 3) weighs each site's residual.
+    """
     carriers = SITES.joints
     sites = positions[carriers] + (globals_[carriers] @ offsets[..., None])[..., 0]
     x, y, z = np.moveaxis(sites[:, None] - positions[None], -1, 0)  # (S, J) lever arms
     zero = np.zeros_like(x)
     jacobian = np.stack([zero, z, -y, -z, zero, x, y, -x, zero], axis=-1).reshape(*x.shape, 3, 3) * _MOVES
-    rows = np.swapaxes(jacobian, 1, 2).reshape(3 * len(sites), -1)
-    rows = np.concatenate([rows, np.tile(np.eye(3), (len(sites), 1))], axis=1) * np.repeat(weights, 3)[:, None]
-    residual = ((targets - sites) * weights[:, None]).ravel()
+    turning = np.swapaxes(jacobian, 1, 2).reshape(len(sites), 3, -1)
+    rows = np.concatenate([turning, np.broadcast_to(np.eye(3), (len(sites), 3, 3))], axis=-1)
+    rows = (trust @ rows).reshape(3 * len(sites), -1)
+    residual = (trust @ (targets - sites)[..., None]).ravel()
     step = np.linalg.solve(rows.T @ rows + _STIFFNESS, rows.T @ residual)
     return step[:-3].reshape(-1, 3), step[-3:]
 
@@ -230,18 +267,3 @@ def _turned(skeleton: Skeleton, rotations: Array, globals_: Array, turns: Array)
     """Local rotations after turning each joint by its own ``turns`` (22, 3) about world axes."""
     parents = np.concatenate([np.eye(3)[None], globals_[list(skeleton.parents[1:])]])
     return np.swapaxes(parents, -1, -2) @ matrix_from_rotvec(turns) @ parents @ rotations
-
-
-def _frame(primary: Array, secondary: Array) -> Array:
-    """Right-handed orthonormal columns (..., 3, 3): ``primary``, ``secondary`` made orthogonal to it, their cross."""
-    first = normalise(primary)
-    third = normalise(_cross(first, secondary))
-    return np.stack([first, _cross(third, first), third], axis=-1)
-
-
-def _rotvec(matrix: Array) -> Array:
-    return rotvec_from_quaternion_wxyz(quaternion_wxyz_from_matrix(matrix))
-
-
-def _cross(a: Array, b: Array) -> Array:
-    return a[..., [1, 2, 0]] * b[..., [2, 0, 1]] - a[..., [2, 0, 1]] * b[..., [1, 2, 0]]

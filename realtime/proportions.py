@@ -10,7 +10,7 @@ import numpy as np
 
 from duet.rotations import Array
 from duet.skeleton import BODY, Skeleton
-from realtime.landmarks import ANKLES, ELBOWS, HIPS, KNEES, SHOULDERS, WRISTS
+from realtime.landmarks import ANKLES, ELBOWS, HIPS, KNEES, REST_POINTS_M, SHOULDERS, WRISTS
 
 BODY_HEIGHT_M = 1.66
 """Height of the canonical body."""
@@ -32,20 +32,15 @@ _SEGMENTS: dict[str, tuple[tuple[int, int], ...]] = {
 _NAMES = (*_SEGMENTS, "torso")
 
 
-def _body_lengths() -> Array:
-    rest = BODY.rest_joints_m.astype(np.float64)
-    joint = {name: rest[i] for i, name in enumerate(BODY.names)}
-    bones = {
-        "thigh": ("left_hip", "left_knee"), "shin": ("left_knee", "left_ankle"),
-        "upper_arm": ("left_shoulder", "left_elbow"), "forearm": ("left_elbow", "left_wrist"),
-        "hips": ("left_hip", "right_hip"), "shoulders": ("left_shoulder", "right_shoulder"),
-    }  # fmt: skip
-    lengths = [float(np.linalg.norm(joint[a] - joint[b])) for a, b in bones.values()]
-    up = (joint["left_shoulder"] + joint["right_shoulder"] - joint["left_hip"] - joint["right_hip"]) / 2.0
-    return np.array([*lengths, float(np.linalg.norm(up))])
+def measure(points_m: Array) -> Array:
+    """Lengths (7,) in metres between upright landmarks (33, 3): both sides' mean."""
+    lengths = [np.mean([np.linalg.norm(points_m[a] - points_m[b]) for a, b in pairs]) for pairs in _SEGMENTS.values()]
+    up = points_m[list(SHOULDERS)].mean(axis=0) - points_m[list(HIPS)].mean(axis=0)
+    return np.array([*lengths, np.linalg.norm(up)])
 
 
-_BODY_LENGTHS = _body_lengths()
+_BODY_LENGTHS = measure(REST_POINTS_M)
+"""Of the canonical body, between what the pose model calls its joints."""
 _TALL = [_NAMES.index(name) for name in ("thigh", "shin", "torso")]
 # Which measured ratio scales each bone; bones that are not measured follow the person's size.
 _RULES = {
@@ -121,13 +116,6 @@ class Proportions(NamedTuple):
         ratios = lengths / _BODY_LENGTHS
         scale = 1.0 if self.height_m is None else self.height_m / (BODY_HEIGHT_M * _size(ratios))
         return np.clip(ratios * scale, *_RATIO)
-
-
-def measure(points_m: Array) -> Array:
-    """Lengths (7,) in metres between upright landmarks (33, 3): both sides' mean."""
-    lengths = [np.mean([np.linalg.norm(points_m[a] - points_m[b]) for a, b in pairs]) for pairs in _SEGMENTS.values()]
-    up = points_m[list(SHOULDERS)].mean(axis=0) - points_m[list(HIPS)].mean(axis=0)
-    return np.array([*lengths, np.linalg.norm(up)])
 
 
 def _size(ratios: Array) -> float:

@@ -13,9 +13,10 @@ from duet.rotations import Array
 from duet.skeleton import BODY, Skeleton
 from realtime.landmarks import COUNT, HIPS, LEFT_EYE, RIGHT_EYE, SITES, Landmarks
 from realtime.placement import Lens
+from realtime.sightlines import along_sight
 
 _HEAD = BODY.index("head")
-_EYES = ((LEFT_EYE, (0.03, 0.07, 0.1)), (RIGHT_EYE, (-0.03, 0.07, 0.1)))
+_EYES = ((LEFT_EYE, (0.026, 0.05, 0.075)), (RIGHT_EYE, (-0.026, 0.05, 0.075)))
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Filmed:
         if rng is not None:
             world = world + rng.normal(size=world.shape) * self.noise_m
             image = image + rng.normal(size=image.shape) * self.noise_m * focal / self.distance_m / size
-        return Landmarks(world, image, np.ones(COUNT), self.size_px)
+        return along_sight(Landmarks(world, image, np.ones(COUNT), self.size_px), self.lens)
 
 
 def landmark_points(skeleton: Skeleton, root_m: Array, rotations: Array) -> Array:

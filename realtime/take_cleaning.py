@@ -22,6 +22,7 @@ from realtime.feet import LEGS, bend_leg
 from realtime.landmarks import HIPS, SHOULDERS, Landmarks, upright
 from realtime.placement import Lens, locate
 from realtime.proportions import Proportions
+from realtime.sightlines import along_camera, on_sightlines
 
 Sighting = tuple[float, Landmarks | None]
 """Seconds, and who was seen then."""
@@ -62,7 +63,7 @@ def clean(
 ) -> Cleaned:
     """The take of what was seen; ``progress`` is told the share done. MediaError when nobody was seen long enough."""
     lens = lens or Lens()
-    seen = _stretch(sightings)
+    seen = [(time_s, along_camera(landmarks, lens)) for time_s, landmarks in _stretch(sightings)]
     proportions = Proportions.of_body(height_m)
     for _, landmarks in seen:
         proportions = proportions.observe(upright(landmarks.world_m), landmarks.visibility)
@@ -75,17 +76,17 @@ def clean(
     grid = times[0] + np.arange(int((times[-1] - times[0]) * fps + 1e-6) + 1) / fps
     room = lens.room_from_camera
     trust = np.array([np.clip(s.visibility, 0.05, 1.0) ** 2 for _, s in seen])
-    points = np.array([upright(s.world_m) @ room.T * metres for _, s in seen])
-    places = np.array([room @ locate(s, lens, metres) for _, s in seen])
-    points = smoothed(times, points, trust, grid, _SMOOTH_S)
-    centres = np.stack(
-        [smoothed(times, places[:, None, [k]], trust[:, :1], grid, s)[:, 0, 0] for k, s in enumerate(_PLACE_SMOOTH_S)],
-        axis=-1,
+    places = np.array([locate(s, lens, metres) for _, s in seen])
+    near = _smooth_places(times, places, trust, times)
+    points = np.array(
+        [on_sightlines(upright(s.world_m) * metres, near[i], s, lens) @ room.T for i, (_, s) in enumerate(seen)]
     )
+    points = smoothed(times, points, trust, grid, _SMOOTH_S)
+    centres = _smooth_places(times, places, trust, grid) @ room.T
     weights = smoothed(times, trust[..., None], np.ones_like(trust), grid, _SMOOTH_S)[..., 0].clip(0.02, 1.0)
     rotations, roots = [], []
     for t in range(len(grid)):
-        local, pelvis = pose_ik.solve(skeleton, points[t], weights[t], proportions.size)
+        local, pelvis = pose_ik.solve(skeleton, points[t], weights[t], proportions.size, centres[t])
         rotations.append(local)
         roots.append(centres[t] + pelvis)
         progress((t + 1) / len(grid))
@@ -115,6 +116,12 @@ def smoothed(times: Array, values: Array, trust: Array, grid: Array, sigma_s: fl
         right = np.einsum("ni,nk,nkd->kid", basis, weights, values[low:high])
         out[t] = np.linalg.solve(normal, right)[:, 0]
     return out
+
+
+def _smooth_places(times: Array, places: Array, trust: Array, grid: Array) -> Array:
+    """Where the hips are (T, 3) on ``grid``; depth smoothed harder than the rest."""
+    axes = (smoothed(times, places[:, None, [k]], trust[:, :1], grid, s) for k, s in enumerate(_PLACE_SMOOTH_S))
+    return np.concatenate([axis[:, 0] for axis in axes], axis=-1)
 
 
 def planted_feet(motion: Motion) -> NDArray[np.bool_]:

@@ -12,10 +12,12 @@ from duet.kinematics import forward, heading_yaw
 from duet.rotations import Array, matrix_from_6d, matrix_from_rotvec, yaw_matrix
 from duet.skeleton import BODY, Skeleton
 from realtime import pose_ik
-from realtime.landmarks import COUNT, LEFT_EYE, MIRROR, RIGHT_EYE, SITES, Landmarks, joint_visibility, upright
+from realtime.landmarks import COUNT, HIPS, MIRROR, Landmarks, joint_visibility, upright
 from realtime.lifting import HOLD_S, Lifter
 from realtime.placement import Floor, Lens, StageMap, locate
 from realtime.proportions import Proportions
+from realtime.sightlines import along_camera
+from realtime.synthetic import Filmed, landmark_points
 
 SIZE_PX = (640, 480)
 LENS = Lens()
@@ -23,7 +25,10 @@ CAMERA_HEIGHT_M = 1.0
 DISTANCE_M = 3.0
 FPS = 30.0
 # The joints that landmarks show directly.
-SHOWN = sorted({int(j) for j, w in zip(SITES.joints, SITES.weights, strict=True) if w == 1.0})
+SHOWN = sorted(BODY.index(f"{side}_{joint}") for side in ("left", "right") for joint in (
+    "hip", "knee", "ankle", "shoulder", "elbow", "wrist"
+))  # fmt: skip
+FILMED = Filmed(LENS, SIZE_PX, CAMERA_HEIGHT_M, DISTANCE_M)
 
 
 @dataclass(frozen=True)
@@ -38,18 +43,14 @@ class Person:
     def joints_m(self) -> Array:
         return forward(self.skeleton, self.root_m, self.rotations)[0]
 
+    def hip_centre_m(self, frame: int) -> Array:
+        """Between what the pose model calls the hips."""
+        points = landmark_points(self.skeleton, self.root_m[frame], self.rotations[frame])
+        return points[list(HIPS)].mean(axis=0)
+
     def landmarks(self, frame: int, rng: np.random.Generator | None = None, noise_m: float = 0.0) -> Landmarks:
-        positions, globals_ = forward(self.skeleton, self.root_m[frame], self.rotations[frame])
-        sites = positions[SITES.joints] + (globals_[SITES.joints] @ SITES.offsets_m[..., None])[..., 0]
-        points = np.broadcast_to(positions[BODY.index("head")], (COUNT, 3)).copy()
-        points[SITES.landmarks] = sites
-        head, turn = positions[BODY.index("head")], globals_[BODY.index("head")]
-        points[LEFT_EYE] = head + turn @ np.array([0.03, 0.07, 0.1])
-        points[RIGHT_EYE] = head + turn @ np.array([-0.03, 0.07, 0.1])
-        camera = (points - np.array([0.0, CAMERA_HEIGHT_M, DISTANCE_M])) * np.array([1.0, -1.0, -1.0])
-        focal = LENS.focal_px(SIZE_PX)
-        image = camera[:, :2] / camera[:, 2:] * focal / np.array(SIZE_PX) + 0.5
-        world = camera - camera[[23, 24]].mean(axis=0)
+        seen = FILMED.landmarks(self.skeleton, self.root_m[frame], self.rotations[frame])
+        world, image = seen.world_m, seen.image
         if rng is not None:
             world = world + rng.normal(size=world.shape) * noise_m
             image = image + rng.normal(size=image.shape) * 2.0 / np.array(SIZE_PX)
@@ -115,8 +116,7 @@ def test_inverse_kinematics_meets_the_joints_it_is_shown(noise_m: float, bound_m
         seen = person.landmarks(i, rng if noise_m else None, noise_m)
         rotations, pelvis = pose_ik.solve(BODY, upright(seen.world_m), np.ones(COUNT), 1.0)
         joints, _ = forward(BODY, pelvis, rotations)
-        hips = truth[i, [1, 2]].mean(axis=0)
-        error.append(np.linalg.norm(joints[SHOWN] - (truth[i, SHOWN] - hips), axis=-1))
+        error.append(np.linalg.norm(joints[SHOWN] - (truth[i, SHOWN] - person.hip_centre_m(i)), axis=-1))
     assert np.mean(error) < bound_m
 
 
@@ -157,9 +157,8 @@ def test_root_comes_from_projection(noisy: bool, bound_m: float) -> None:
     rng = np.random.default_rng(4) if noisy else None
     error = []
     for i in range(40):
-        seen = person.landmarks(i, rng, 0.01)
-        hips = person.joints_m[i, [1, 2]].mean(axis=0)
-        error.append(locate(seen, LENS, 1.0) - (hips - np.array([0.0, CAMERA_HEIGHT_M, DISTANCE_M])))
+        seen = along_camera(person.landmarks(i, rng, 0.01), LENS)
+        error.append(locate(seen, LENS, 1.0) - (person.hip_centre_m(i) - np.array([0.0, CAMERA_HEIGHT_M, DISTANCE_M])))
     rms = np.sqrt(np.mean(np.square(error), axis=0))
     assert rms.max() <= bound_m
     if noisy:
