@@ -3,6 +3,8 @@
 import platform
 from pathlib import Path
 
+from torch import nn
+
 from duet.contract import FollowerContract
 from duet.errors import InputError
 from export.verify import TOLERANCE, TOLERANCE_MM, Parity
@@ -17,7 +19,10 @@ _UNMEASURED = "Not measured yet: `duet-lab evaluate` dances the validation takes
 def model_card(follower: Follower, release: Release, contract: FollowerContract, parity: Parity) -> str:
     """MODEL_CARD.md, filled with values; every number in it comes from the run or from the export itself."""
     config = follower.config
-    sizes = {part: _millions(getattr(follower, part)) for part in ("codec", "memory", "denoiser")}
+    parts = {"codec": follower.codec, "memory": follower.memory, "denoiser": follower.denoiser}
+    parts |= {"forecaster": follower.forecaster} if follower.forecaster else {}
+    sizes = "\n".join(f"| {name} | {_millions(part)} |" for name, part in parts.items())
+    foreseen = "a forecaster that learned how leaders go on" if follower.forecaster else "damped velocity"
     times = "\n".join(f"| {role} | {p50:.2f} | {p99:.2f} |" for role, (p50, p99) in parity.milliseconds.items())
     return f"""# {release.name}
 
@@ -29,13 +34,12 @@ A follower for Duet: given a leader's movement and the music as they are known n
 Preset {config.name}: a causal codec of three streams (upper body, lower body, root; grouped residual finite
 scalar quantisation, {config.latent_width} numbers a token), a blockwise denoiser over {config.past} committed and
 {config.plan} planned tokens, and a Mamba memory carried across the whole performance. Sampler:
-{config.sampler.kind}, {config.sampler.calls} network calls a tick, unrolled in the graph.
+{config.sampler.kind}, {config.sampler.calls} network calls a tick, unrolled in the graph. What the leader has not danced
+yet is foreseen by {foreseen}.
 
 | part | parameters |
 |---|---|
-| codec | {sizes["codec"]} |
-| memory | {sizes["memory"]} |
-| denoiser | {sizes["denoiser"]} |
+{sizes}
 
 Weights sha256 `{contract.weights_sha256}`.
 
@@ -87,6 +91,6 @@ def put_results(folder: Path, results: str) -> None:
     path.write_text(f"{before}{_BEGIN}\n{results.strip()}\n{_END}{after}")
 
 
-def _millions(part: object) -> str:
-    count = sum(p.numel() for p in part.parameters())  # type: ignore[attr-defined]
+def _millions(part: nn.Module) -> str:
+    count = sum(p.numel() for p in part.parameters())
     return f"{count / 1e6:.2f} M"
