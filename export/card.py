@@ -34,8 +34,8 @@ A follower for Duet: given a leader's movement and the music as they are known n
 Preset {config.name}: a causal codec of three streams (upper body, lower body, root; grouped residual finite
 scalar quantisation, {config.latent_width} numbers a token), a blockwise denoiser over {config.past} committed and
 {config.plan} planned tokens, and a Mamba memory carried across the whole performance. Sampler:
-{config.sampler.kind}, {config.sampler.calls} network calls a tick, unrolled in the graph. What the leader has not danced
-yet is foreseen by {foreseen}.
+{config.sampler.kind}, {config.sampler.calls} network calls a tick, unrolled in the graph. What the leader has not
+danced yet is foreseen by {foreseen}.
 
 | part | parameters |
 |---|---|
