@@ -15,6 +15,7 @@ from realtime.stage_shift import shift_of
 from ui import record_take
 from ui.bench import add_bench
 from ui.calibrate import add_tracking
+from ui.calibrate_latency import add_latency
 from ui.calibrate_stage import add_stage
 from ui.camera_options import add_look, look_of
 from ui.options import LeaderOptions, Output
@@ -98,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     calibrate = commands.add_parser("calibrate", help="measure what seeing and hearing cost here")
     kinds = calibrate.add_subparsers(title="what to measure", metavar="WHAT", required=True)
     add_stage(kinds)
+    add_latency(kinds)
     add_tracking(kinds)
     record_take.add(commands)
     add_bench(commands)
