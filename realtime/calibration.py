@@ -165,6 +165,21 @@ def output_note(calibration: Calibration, identity: str | None) -> str:
     return "sound as its driver says" if delay is None else f"sound {1e3 * delay.seconds:+.0f} ms, measured"
 
 
+def calibration_told(calibration: Calibration) -> str:
+    """Everything that was measured, and what is assumed of the rest, for the doctor."""
+    told = [f"any camera not measured is taken to be {1e3 * CAMERA_LATENCY_S:.0f} ms late, sound as its driver says"]
+    for identity, known in calibration.cameras.items():
+        parts = [f"pictures {known.latency} late" if known.latency else "delay assumed"]
+        parts.append("no mark" if known.mark_m is None else f"mark {math.hypot(*known.mark_m):.1f} m away")
+        if known.steady is not None:
+            parts.append(f"still {known.steady.still_mm:.1f} mm")
+        told.append(f"{known.name or identity}: {', '.join(parts)}")
+    told += [f"{identity}: sounds {delay} late" for identity, delay in calibration.outputs.items()]
+    if calibration.steady is None or not calibration.cameras:
+        told.append("run `duet calibrate stage`, `latency` and `tracking` to measure yours")
+    return "; ".join(told)
+
+
 def _told(delay: Delay | None, assumed_s: float) -> str:
     return f"{1e3 * assumed_s:.0f} ms, assumed" if delay is None else f"{1e3 * delay.seconds:.0f} ms, measured"
 

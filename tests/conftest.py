@@ -1,6 +1,7 @@
 """Fixtures that every package's tests share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,11 @@ def duet_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"DUET_DATA names {named}, which is not a folder")
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests neither read nor change what the user has calibrated."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DUET_SETTINGS", str(tmp_path_factory.mktemp("settings")))
+        yield

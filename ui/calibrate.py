@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from realtime.steadiness import Jitter, Steadiness
 
 _GOAL_FPS = 30.0
+_NOISE_MM = 8.0
 _RATES_FPS = (5.0, _GOAL_FPS, 60.0, 120.0)
 _TRACKING = """\
 Noise of 8 mm (per axis, every landmark, every picture) goes through gates, filters and inverse kinematics as a
 camera's would. Printed are the jitter of somebody standing still (mm rms per axis, all joints; aim: 3) and the lag
 added to an arm that swings at 1.5 Hz (ms; aim: 33), at several picture rates, and what lighter and calmer smoothing
-would cost. With --camera a real one is measured, too: stand still, the whole body in the picture.
+would cost. With --camera a real one is measured, too: stand still, the whole body in the picture. The panel of
+`duet play` shows what was found.
 
 examples:
   duet calibrate tracking                       the filters by themselves, nothing attached
@@ -41,7 +43,7 @@ def add_tracking(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     )
     tracking.add_argument("--camera", metavar="N|VIDEO", help="also measure a camera (its number), a video or a URL")
     tracking.add_argument("--seconds", type=float, default=10.0, metavar="N", help="stand still so long (default 10)")
-    tracking.add_argument("--noise", type=float, default=8.0, metavar="MM", help="of the landmarks (default 8)")
+    tracking.add_argument("--noise", type=float, default=_NOISE_MM, metavar="MM", help="of the landmarks (default 8)")
     add_look(tracking)
     tracking.set_defaults(run=_tracking)
 
@@ -52,15 +54,34 @@ def _tracking(arguments: argparse.Namespace) -> int:
     if not 5.0 <= arguments.seconds <= 600.0:
         raise InputError(f"--seconds: expected 5 to 600, got {arguments.seconds:g}.")
     console = Console()
+    seen = None
     if arguments.camera:
         from realtime.steadiness import rest_jitter
 
-        console.print(_sentence(rest_jitter(_watch(console, arguments))), soft_wrap=True)
-    return 0 if _print_filters(console, 1e-3 * arguments.noise) else 1
+        seen = rest_jitter(_watch(console, arguments))
+        console.print(_sentence(seen), soft_wrap=True)
+    found = _print_filters(console, 1e-3 * arguments.noise)
+    _keep(console, arguments, found, seen)
+    return 0 if found.is_good else 1
 
 
-def _print_filters(console: Console, noise_m: float) -> bool:
-    """Both tables; whether the aims hold at 30 fps."""
+def _keep(console: Console, arguments: argparse.Namespace, found: "Steadiness", seen: "Jitter | None") -> None:
+    """For the panel: of a camera its own jitter, else that of the usual noise; a video is no device."""
+    from realtime.calibration import Steady, load_calibration, save_calibration
+    from realtime.identity import camera_identity
+
+    identity = camera_identity(camera_source(arguments.camera)) if arguments.camera else None
+    calibration = load_calibration()
+    if arguments.noise == _NOISE_MM:
+        calibration = calibration.with_steady(None, Steady(found.rest.body_mm, found.swing_lag_ms, "synthetic"))
+    if identity is not None and seen is not None:
+        calibration = calibration.with_steady(identity, Steady(seen.body_mm, found.swing_lag_ms, "camera"))
+    if calibration != load_calibration():
+        console.print(f"Kept for the panel in {save_calibration(calibration)}", soft_wrap=True)
+
+
+def _print_filters(console: Console, noise_m: float) -> "Steadiness":
+    """Both tables; what was found at 30 fps."""
     from realtime.filters import SMOOTHINGS, STAGE
     from realtime.steadiness import JITTER_GOAL_MM, LAG_GOAL_MS, measure
 
@@ -77,12 +98,12 @@ def _print_filters(console: Console, noise_m: float) -> bool:
             trade.add_row(
                 name, *_cells(found[_GOAL_FPS] if smoothing is STAGE else measure(_GOAL_FPS, noise_m, smoothing))
             )
-    good = found[_GOAL_FPS].is_good
+    at_goal = found[_GOAL_FPS]
     console.print(rates)
     console.print(trade)
-    verdict = "[green]both aims hold" if good else "[yellow]the aims do not hold together"
+    verdict = "[green]both aims hold" if at_goal.is_good else "[yellow]the aims do not hold together"
     console.print(f"{verdict} at 30 fps[/] (still {JITTER_GOAL_MM:g} mm, lag {LAG_GOAL_MS:g} ms)")
-    return good
+    return at_goal
 
 
 def _table(title: str, first: str) -> Table:

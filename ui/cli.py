@@ -31,6 +31,7 @@ examples:
   duet play --leader camera:0 --music device:default your webcam, the music in the room
   duet play --leader camera:0 --music song.mp3       your webcam, a song that Duet plays
   duet play --leader take.bvh --music song.ogg --headless --out film.mp4
+  duet calibrate stage --camera 0 --height 1.72      stand on the mark: the middle of your stage
   duet doctor                                        what works on this machine, and what to do about the rest
 """
 
@@ -138,7 +139,7 @@ def _add_play(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     )
     play.add_argument("--bvh-fps", type=float, metavar="FPS", help="true rate of a take whose file states a wrong one")
     play.add_argument("--bvh-scale", type=float, default=1.0, metavar="S", help="turns a take's unit into metres")
-    play.add_argument("--height", type=float, metavar="M", help="the performer's height; better depth from a camera")
+    play.add_argument("--height", type=float, metavar="M", help="the performer's height (default: as told before)")
     play.add_argument("--mirror", action="store_true", help="dance as your mirror image")
     play.add_argument(
         "--offset",

@@ -35,6 +35,7 @@ def run_checks(follower: Path) -> list[Check]:
         ("sound", _sound),
         ("camera", _camera),
         ("pose model", _pose_model),
+        ("calibration", _calibration),
     ]
     return [_checked(name, check) for name, check in checks]
 
@@ -129,6 +130,12 @@ def _pose_model() -> str:
     with native_output_hidden():
         PoseModel(path).close()
     return f"{path.name}, loaded by MediaPipe"
+
+
+def _calibration() -> str:
+    from realtime.calibration import calibration_told, load_calibration
+
+    return calibration_told(load_calibration())
 
 
 @contextlib.contextmanager

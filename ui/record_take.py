@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from duet.errors import DeviceError, InputError
+from realtime.calibration import load_calibration
 from ui.camera_options import add_look, camera_source, look_of
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     command.add_argument("source", metavar="VIDEO_OR_CAMERA", help="a video file, a camera's number or a URL")
     command.add_argument("--out", type=Path, required=True, metavar="FILE", help="take.npz or take.bvh")
-    command.add_argument("--height", type=float, metavar="M", help="the performer's height (default: 1.66-like)")
+    command.add_argument("--height", type=float, metavar="M", help="the performer's height (default: as told before)")
     command.add_argument("--seconds", type=float, metavar="N", help="record so long (default: to the end)")
     add_look(command)
     command.set_defaults(run=_run)
@@ -61,6 +62,8 @@ def _run(arguments: argparse.Namespace) -> int:
         raise InputError(f"--height: expected 0.8 to 2.5 metres, got {arguments.height:g}.")
     if arguments.seconds is not None and not 1.0 <= arguments.seconds <= 86_400:
         raise InputError(f"--seconds: expected 1 to a day, got {arguments.seconds:g}.")
+    if arguments.height is None:
+        arguments.height = load_calibration().height_m
     from duet.motion import write_motion
     from realtime.take_cleaning import clean
 

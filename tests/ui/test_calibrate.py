@@ -3,8 +3,10 @@
 import pytest
 
 from realtime import steadiness
+from realtime.calibration import Delay, Steady, calibration_told, camera_notes, load_calibration
 from realtime.filters import Smoothing
 from realtime.steadiness import Jitter, Steadiness
+from ui import calibrate
 from ui.camera_options import camera_source
 from ui.cli import main
 
@@ -39,6 +41,26 @@ def test_the_verdict_is_the_exit_code(
     assert {5.0, 30.0, 60.0, 120.0} == set(asked)
     assert ("both aims hold" in printed) is (code == 0)
     assert f"{still_mm}" in printed and "calm" in printed
+    assert load_calibration().steady == Steady(still_mm, 7.0, "synthetic")
+
+
+def test_what_was_measured_of_a_camera_is_what_the_panel_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    still = Steadiness(30.0, 8.0, Jitter(2.4, 1.0, 3.0, "head"), 7.0, 1.0, 8.0, 9.0)
+    monkeypatch.setattr(steadiness, "measure", lambda *_: still)
+    monkeypatch.setattr(steadiness, "rest_jitter", lambda _: Jitter(3.1, 1.0, 4.0, "head"))
+    monkeypatch.setattr(calibrate, "_watch", lambda *_: [])
+    camera = "http://stage.local/camera"
+    assert main(["calibrate", "tracking", "--camera", camera]) == 0
+    kept = load_calibration()
+    assert kept.camera(camera).steady == Steady(3.1, 7.0, "camera")
+    assert camera_notes(kept, camera)[0] == "still 3.1 mm (camera), lag +7 ms"
+    assert camera_notes(kept, None) == ("still 2.4 mm (synthetic), lag +7 ms",)
+    assert camera_notes(kept, camera)[1] == "camera 50 ms, assumed"
+    kept = kept.with_camera(camera, latency=Delay(0.083, 0.004, "8 claps, 2026-01-31"), mark_m=(3.0, -4.0))
+    assert camera_notes(kept, camera)[1:] == ("camera 83 ms, measured", "mark: calibrated")
+    told = calibration_told(kept.with_output("Speakers", Delay(0.02, 0.001, "9 clicks, 2026-01-31")))
+    assert "pictures 83 ms, measured (8 claps, 2026-01-31, within 4 ms) late, mark 5.0 m away, still 3.1 mm" in told
+    assert "Speakers: sounds 20 ms, measured" in told and "not measured is taken to be 50 ms late" in told
 
 
 def test_a_bare_number_is_a_camera() -> None:
