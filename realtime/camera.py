@@ -2,11 +2,15 @@
 
 A reader thread empties the device as fast as it delivers (drivers queue frames, and a queue is delay)
 and overwrites one slot. What nobody took in time is counted as dropped. When frames stop, the reader
-opens the source again with growing pauses; ``state`` shows it, and the readers see an ageing frame. An
-error that no camera explains ends the reader and is raised to who asks for frames.
+opens the source again until it is back; ``state`` shows it, and the readers see an ageing frame. A camera that
+repeats one picture is opened again, once a minute. An error that no camera explains ends the reader and is raised
+to who asks for frames.
 """
 
+import logging
+import math
 import threading
+import time
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
@@ -18,11 +22,16 @@ from numpy.typing import NDArray
 
 from duet.clock import Clock, MonotonicClock
 from duet.errors import DeviceError, DuetError, StaleFrame
-from realtime.camera_source import CAMERA_LATENCY_S, STALL_S, Source, VideoFile, parse_source
+from realtime.camera_source import CAMERA_LATENCY_S, STALL_S, LiveSource, Source, VideoFile, parse_source
+from realtime.devices import SYSTEM_CAMERAS, CameraSystem
+from realtime.picture_watch import PictureWatch
+from realtime.plugged import Pin
 
 MAX_SIDE_PX = 960
 """Larger pictures are scaled down: the pose model looks at 256 x 256 crops."""
-_BACK_OFF_S = (0.25, 4.0)
+_BACK_OFF_S = (0.25, 1.0)
+_THAW_S = 60.0
+LOG = logging.getLogger("duet.camera")
 
 
 class CameraState(StrEnum):
@@ -30,6 +39,8 @@ class CameraState(StrEnum):
 
     STREAMING = "streaming"
     STALLED = "stalled"  # no frame for a second; the source is being opened again
+    DARK = "dark"  # nothing but black: a covered lens, a closed shutter
+    FROZEN = "frozen"  # the very same picture again and again: the driver hangs
     CLOSED = "closed"
 
 
@@ -50,7 +61,7 @@ class CameraFrame:
 class Camera:
     """The newest frame of a source. Made by ``open_camera``; safe to read from one thread."""
 
-    def __init__(self, source: Source, clock: Clock, *, max_side_px: int = MAX_SIDE_PX) -> None:
+    def __init__(self, source: Source, clock: Clock, *, max_side_px: int = MAX_SIDE_PX, wait: bool = False) -> None:
         self._source = source
         self._clock = clock
         self._max_side_px = max_side_px
@@ -63,7 +74,12 @@ class Camera:
         self._reconnects = 0
         self._problem = ""
         self._failure: Exception | None = None
-        source.open()
+        self._pictures = PictureWatch()
+        self._thawed_s = -math.inf  # when the source was last opened again because it repeated one picture
+        self._lost_s: float | None = None
+        self._alive_s: float | None = None
+        if not wait:
+            source.open()
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
         self._thread.start()
 
@@ -79,7 +95,24 @@ class Camera:
             return CameraState.CLOSED
         slot = self._slot
         fresh = self._failure is None and slot is not None and self._clock.now() - slot.arrival_s <= STALL_S
-        return CameraState.STREAMING if fresh else CameraState.STALLED
+        if not fresh:
+            return CameraState.STALLED
+        if isinstance(self._source, VideoFile):
+            return CameraState.STREAMING  # a still or a dark film is meant to be so
+        if self._pictures.is_dark:
+            return CameraState.DARK
+        return CameraState.FROZEN if self._pictures.is_frozen else CameraState.STREAMING
+
+    @property
+    def pin(self) -> Pin | None:
+        """Which camera of those plugged in it is, for a later process; None where the system does not tell."""
+        return self._source.pin if isinstance(self._source, LiveSource) else None
+
+    @property
+    def hung_s(self) -> float:
+        """For how long a driver has not come back from handing out a picture; 0 while it does."""
+        alive_s = self._alive_s
+        return 0.0 if alive_s is None else time.monotonic() - alive_s
 
     @property
     def frames(self) -> int:
@@ -183,12 +216,16 @@ class Camera:
             self._source.close()
 
     def _read_on(self) -> None:
-        """Publish frames; open the source again with growing pauses when they end."""
+        """Publish frames; open the source again, pausing a little longer each time, when they end."""
         pause_s = _BACK_OFF_S[0]
         while not self._stop.is_set():
             if self._deliver():
                 pause_s = _BACK_OFF_S[0]
+            self._alive_s = None  # opening may take long, and is another matter
             self._source.close()
+            if self._lost_s is None and not self._stop.is_set():
+                self._lost_s = time.monotonic()
+                LOG.warning("%s: no pictures any more (%s); it is waited for", self.name, self._problem or "they ended")
             if self._stop.wait(pause_s):
                 break
             self._reconnects += 1
@@ -201,15 +238,24 @@ class Camera:
     def _deliver(self) -> bool:
         """Publish frames until the source fails; whether there were any."""
         before = self._frames
+        self._pictures.again()
         try:
             for time_s, arrival_s, picture in self._source.frames(self._stop):
                 self._publish(time_s, arrival_s, picture)
+                self._pictures.see(picture, arrival_s)
+                if self.state is CameraState.FROZEN and arrival_s - self._thawed_s > _THAW_S:
+                    self._thawed_s, self._problem = arrival_s, "the same picture again and again"
+                    break
         except (DuetError, cv2.error) as error:  # a file that went away between two rounds, a torn picture
             self._problem = str(error)
         return self._frames > before
 
     def _publish(self, time_s: float, arrival_s: float, picture: NDArray[np.uint8]) -> None:
         frame = CameraFrame(self._frames, time_s, arrival_s, fitted(picture, self._max_side_px))
+        self._alive_s = time.monotonic()
+        if self._lost_s is not None:
+            LOG.warning("%s: pictures again after %.1f s", self.name, time.monotonic() - self._lost_s)
+            self._lost_s = None
         with self._changed:
             if self._slot is not None and self._slot.index > self._taken:
                 self._unread += 1
@@ -225,14 +271,21 @@ def open_camera(
     latency_s: float = CAMERA_LATENCY_S,
     patience_s: float = 5.0,
     max_side_px: int = MAX_SIDE_PX,
+    cameras: CameraSystem = SYSTEM_CAMERAS,
+    pin: Pin | None = None,
+    wait: bool = False,
 ) -> Camera:
     """Open ``camera:0``, a video file or an ``http://`` (or ``rtsp://``) stream, and wait for its first frame.
 
+    ``wait``: a camera that was open before and may be away now is waited for by itself; return at once.
     Raises InputError for a source of another form, MediaError for a file that is no readable video,
     DeviceError for a camera that is not there or gives no frame within ``patience_s``.
     """
     clock = clock or MonotonicClock()
-    camera = Camera(parse_source(source, clock, latency_s=latency_s), clock, max_side_px=max_side_px)
+    its_source = parse_source(source, clock, latency_s=latency_s, cameras=cameras, pin=pin)
+    camera = Camera(its_source, clock, max_side_px=max_side_px, wait=wait)
+    if wait:
+        return camera
     try:
         camera.read(patience_s)
     except DeviceError:

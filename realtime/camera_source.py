@@ -4,7 +4,6 @@ A source is opened, read and closed by one thread; ``Camera`` in ``realtime.came
 """
 
 import os
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,8 @@ from numpy.typing import NDArray
 
 from duet.clock import Clock
 from duet.errors import DeviceError, InputError, MediaError
+from realtime.devices import SYSTEM_CAMERAS, CameraSystem
+from realtime.plugged import Pin
 
 CAMERA_LATENCY_S = 0.05
 """Mid-exposure to arrival, assumed for live sources: half an exposure, read-out and transport. Measure yours."""
@@ -62,7 +63,8 @@ class VideoFile:
         """Open it and look at its first frame; MediaError when there is none."""
         if not self._path.is_file():
             raise MediaError(f"{self.name}: expected a video file, got nothing there. Check the path.")
-        capture = _capture(self.name, cv2.CAP_FFMPEG, {cv2.CAP_PROP_N_THREADS: 1})
+        _silence()
+        capture = cv2.VideoCapture(self.name, cv2.CAP_FFMPEG, (cv2.CAP_PROP_N_THREADS, 1))
         if not capture.isOpened() or not capture.grab():
             capture.release()
             raise MediaError(
@@ -129,41 +131,77 @@ class VideoFile:
 
 
 class LiveSource:
-    """A camera by its number, or a stream by its address."""
+    """A camera by its number, or a stream by its address.
 
-    def __init__(self, source: int | str, clock: Clock, *, latency_s: float) -> None:
+    The camera that was opened first is pinned: it alone is opened again, whatever its number is by then.
+    """
+
+    def __init__(
+        self,
+        source: int | str,
+        clock: Clock,
+        *,
+        latency_s: float,
+        cameras: CameraSystem = SYSTEM_CAMERAS,
+        pin: Pin | None = None,
+    ) -> None:
         self.name = f"camera:{source}" if isinstance(source, int) else source
         self._source = source
         self._clock = clock
         self._latency_s = latency_s
+        self._cameras = cameras
         self._capture: cv2.VideoCapture | None = None
+        self.pin = pin
+        """The camera that is meant; None before it was opened, and where the system tells nothing of cameras."""
 
     def open(self) -> None:
         """Open it; DeviceError when it is not there."""
-        timeouts = {
-            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: 3000,
-            cv2.CAP_PROP_READ_TIMEOUT_MSEC: int(STALL_S * 1000),
-        }
+        _silence()
         if isinstance(self._source, int):
-            # Linux: the native backend, which alone heeds the settings below.
-            backend = cv2.CAP_V4L2 if sys.platform.startswith("linux") else cv2.CAP_ANY
-            capture = _capture(self._source, backend, {})
-            hint = "Run `duet devices` to see which cameras there are, and close what else may be using this one."
+            self._capture = self._open_camera(self._source)
         else:
-            capture = _capture(self._source, cv2.CAP_FFMPEG, timeouts)
-            hint = "Check that the address shows a picture in a browser."
+            timeouts = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 3000, cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(STALL_S * 1000))
+            capture = cv2.VideoCapture(self._source, cv2.CAP_FFMPEG, timeouts)
+            self._capture = self._answering(capture, "Check that the address shows a picture in a browser.")
+        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+
+    def _open_camera(self, number: int) -> cv2.VideoCapture:
+        """The pinned camera, or the one of this number, which is pinned then."""
+        listed = self._cameras.listed()
+        there = [camera.known for camera in listed or ()]
+        if listed is not None and self.pin is not None:
+            at = self.pin.find(there)
+            if at is None:
+                names = ", ".join(camera.label for camera in listed) or "none"
+                raise DeviceError(
+                    f"{self.name}: expected {self.pin.device.name or 'the camera that was open'} to be plugged in "
+                    f"again, got {names}. Plug it in; it is waited for."
+                )
+            number = listed[at].number
+        capture = self._answering(
+            self._cameras.capture(number),
+            "Run `duet devices` to see which cameras there are, and close what else may be using this one.",
+        )
+        if listed is not None:
+            index = next((i for i, camera in enumerate(listed) if camera.number == number), None)
+            if self._cameras.listed() != listed:
+                capture.release()
+                raise DeviceError(f"{self.name}: expected cameras to stay, got other ones while it was opened. Wait.")
+            if self.pin is None and index is not None:
+                self.pin = Pin.of(index, there)
+        # Compressed frames: raw ones do not fit through USB 2 at 30 fps on many cameras.
+        capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+        capture.set(cv2.CAP_PROP_FRAME_WIDTH, _SIZE_PX[0])
+        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, _SIZE_PX[1])
+        capture.set(cv2.CAP_PROP_FPS, _RATE_HZ)
+        capture.set(cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(STALL_S * 1000))
+        return capture
+
+    def _answering(self, capture: cv2.VideoCapture, hint: str) -> cv2.VideoCapture:
         if not capture.isOpened():
             capture.release()
             raise DeviceError(f"{self.name}: expected a camera, got no answer. {hint}")
-        if isinstance(self._source, int):
-            # Compressed frames: raw ones do not fit through USB 2 at 30 fps on many cameras.
-            capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
-            capture.set(cv2.CAP_PROP_FRAME_WIDTH, _SIZE_PX[0])
-            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, _SIZE_PX[1])
-            capture.set(cv2.CAP_PROP_FPS, _RATE_HZ)
-            capture.set(cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(STALL_S * 1000))
-        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        self._capture = capture
+        return capture
 
     def frames(self, stop: threading.Event) -> Iterator[tuple[float, float, NDArray[np.uint8]]]:
         """Every frame as it arrives."""
@@ -182,23 +220,29 @@ class LiveSource:
             self._capture = None
 
 
-def parse_source(source: str, clock: Clock, *, latency_s: float = CAMERA_LATENCY_S) -> Source:
-    """The source that a text names; nothing is opened yet. InputError for a text of no known form."""
+def parse_source(
+    source: str,
+    clock: Clock,
+    *,
+    latency_s: float = CAMERA_LATENCY_S,
+    cameras: CameraSystem = SYSTEM_CAMERAS,
+    pin: Pin | None = None,
+) -> Source:
+    """The source that a text names; nothing is opened yet. InputError for a text of no known form.
+
+    ``pin``: the camera that a number meant in an earlier process.
+    """
     kind, _, number = source.partition(":")
     if kind == "camera":
         if not number.isdecimal():
             raise InputError(f"{source}: expected camera:NUMBER, got {number!r}. Use camera:0 for the first camera.")
-        return LiveSource(int(number), clock, latency_s=latency_s)
+        return LiveSource(int(number), clock, latency_s=latency_s, cameras=cameras, pin=pin)
     if "://" in source:
         return LiveSource(source, clock, latency_s=latency_s)
     return VideoFile(Path(source).expanduser(), clock)
 
 
-def _capture(source: int | str, backend: int, properties: dict[int, int]) -> cv2.VideoCapture:
-    """A capture, opened or not, without the libraries' own words on the terminal."""
+def _silence() -> None:
+    """Keep the libraries' own words off the terminal."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    options = [value for item in properties.items() for value in item]
-    if isinstance(source, int):
-        return cv2.VideoCapture(source, backend)
-    return cv2.VideoCapture(source, backend, options)

@@ -1,9 +1,70 @@
-"""Which cameras are there, by the names that ``--leader`` takes."""
+"""Which cameras are there: by the names that ``--leader`` takes, and by what stays the same of each."""
 
+import os
 import platform
+import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import cv2
+
+from realtime.identity import CAMERAS, camera_identity
+from realtime.plugged import Known
+
+
+@dataclass(frozen=True)
+class CameraDevice:
+    """One camera as the system lists it now."""
+
+    number: int
+    """Good until something is plugged in or out."""
+    known: Known
+
+    @property
+    def label(self) -> str:
+        """``camera:N``, with its name where the system tells it."""
+        return f"camera:{self.number}  ({self.known.name})" if self.known.name else f"camera:{self.number}"
+
+
+class CameraSystem(Protocol):
+    """Where cameras are; a value that travels to the process that opens one."""
+
+    def listed(self) -> list[CameraDevice] | None:
+        """What is there now; None where the system does not tell without opening each."""
+        ...
+
+    def capture(self, number: int) -> cv2.VideoCapture:
+        """Open one, whether it succeeds or not."""
+        ...
+
+
+@dataclass(frozen=True)
+class SystemCameras:
+    """This machine's."""
+
+    folder: Path = CAMERAS
+    """Where Linux lists them."""
+
+    def listed(self) -> list[CameraDevice] | None:
+        if platform.system() != "Linux" and self.folder is CAMERAS:
+            return None
+        nodes = [node for node in self.folder.glob("video*") if _captures(node)]
+        numbers = sorted(int(node.name.removeprefix("video")) for node in nodes)
+        return [CameraDevice(number, self._known(number)) for number in numbers]
+
+    def _known(self, number: int) -> Known:
+        name = self.folder / f"video{number}" / "name"
+        identity = camera_identity(f"camera:{number}", self.folder)
+        return Known(name.read_text().strip() if name.is_file() else "", identity or "")
+
+    def capture(self, number: int) -> cv2.VideoCapture:
+        # Linux: the native backend, which alone heeds what a camera is asked for; it waits ten seconds unless told.
+        os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")
+        return cv2.VideoCapture(number, cv2.CAP_V4L2 if sys.platform.startswith("linux") else cv2.CAP_ANY)
+
+
+SYSTEM_CAMERAS = SystemCameras()
 
 
 def list_cameras(limit: int = 6) -> list[str]:
@@ -11,8 +72,9 @@ def list_cameras(limit: int = 6) -> list[str]:
 
     On Linux the system is asked, elsewhere each index up to ``limit`` is opened for a moment.
     """
-    if platform.system() == "Linux":
-        return [_linux_name(node) for node in sorted(Path("/sys/class/video4linux").glob("video*")) if _captures(node)]
+    listed = SYSTEM_CAMERAS.listed()
+    if listed is not None:
+        return [camera.label for camera in listed]
     found = []
     for index in range(limit):
         capture = cv2.VideoCapture(index)
@@ -24,11 +86,7 @@ def list_cameras(limit: int = 6) -> list[str]:
 
 def _captures(node: Path) -> bool:
     """Whether a video4linux node is a camera's picture: cameras show a second node with metadata only."""
-    index = node / "index"
-    return not index.is_file() or index.read_text().strip() == "0"
-
-
-def _linux_name(node: Path) -> str:
-    name = node / "name"
-    number = node.name.removeprefix("video")
-    return f"camera:{number}  ({name.read_text().strip()})" if name.is_file() else f"camera:{number}"
+    try:
+        return (node / "index").read_text().strip() == "0"
+    except OSError:  # without the file, or unplugged between two looks
+        return node.is_dir()

@@ -38,7 +38,7 @@ class StageStats:
 class Health:
     """Collects stage times in milliseconds and counts events."""
 
-    STAGES = ("camera", "track", "lift", "music", "gather", "tick", "decode", "draw", "encode")
+    STAGES = ("camera", "track", "lift", "frame", "music", "gather", "tick", "decode", "draw", "encode")
 
     def __init__(self) -> None:
         self._samples: dict[str, deque[float]] = {s: deque(maxlen=_KEEP) for s in self.STAGES}
@@ -64,6 +64,13 @@ class Health:
     def counter(self, name: str) -> int:
         """A counter's value, 0 when it never counted."""
         return self._counters.get(name, 0)
+
+    def forget(self) -> None:
+        """Begin anew: what went before is no part of what is to be measured."""
+        for samples in self._samples.values():
+            samples.clear()
+        with self._lock:
+            self._counters.clear()
 
     def stages(self) -> dict[str, StageStats]:
         """Statistics of every stage."""

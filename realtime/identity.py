@@ -4,12 +4,12 @@ import platform
 import re
 from pathlib import Path
 
-_CAMERAS = Path("/sys/class/video4linux")
+CAMERAS = Path("/sys/class/video4linux")
 _CARDS = Path("/sys/class/sound")
 _ALSA_NUMBER = re.compile(r"\s*\(hw:\d+(,\d+)?\)")
 
 
-def camera_identity(source: str, cameras: Path = _CAMERAS) -> str | None:
+def camera_identity(source: str, cameras: Path = CAMERAS) -> str | None:
     """The identity of what ``--leader`` names; None for a file, which is no device.
 
     On Linux a USB camera is known by maker, model and serial number, or, where it has none of its own, by the socket
@@ -18,13 +18,13 @@ def camera_identity(source: str, cameras: Path = _CAMERAS) -> str | None:
     kind, _, number = source.partition(":")
     if kind != "camera":
         return source if "://" in source else None
-    if platform.system() != "Linux" and cameras is _CAMERAS:
+    if platform.system() != "Linux" and cameras is CAMERAS:
         return source
     node = cameras / f"video{number}"
     return _usb_identity(node) or _text(node / "name") or source
 
 
-def camera_name(source: str, cameras: Path = _CAMERAS) -> str:
+def camera_name(source: str, cameras: Path = CAMERAS) -> str:
     """The same for people."""
     kind, _, number = source.partition(":")
     return (_text(cameras / f"video{number}" / "name") if kind == "camera" else "") or source

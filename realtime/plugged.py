@@ -16,6 +16,11 @@ class Known:
     hardware: str = ""
     """Maker, model and serial number or socket; empty where the system does not tell."""
 
+    @property
+    def is_one_unit(self) -> bool:
+        """Whether a serial number tells it from every other of its kind."""
+        return bool(self.hardware) and ":socket " not in self.hardware
+
 
 @dataclass(frozen=True)
 class Pin:
@@ -34,12 +39,14 @@ class Pin:
     def find(self, there: Sequence[Known]) -> int | None:
         """Where it is now; None while it is away, or while it cannot be told from one that lay beside it.
 
-        It may come back through another socket, or be replaced by another unit of its model: that is taken
-        for it when it is the only newcomer of its name, and none of its name is missing beside it.
+        One without a serial number may come back through another socket: what does is taken for it when it is the
+        only newcomer of its name, and none of its name is missing beside it.
         """
         same = [i for i, known in enumerate(there) if known == self.device]
         if len(same) > self.beside.count(self.device):
             return same[self.twins_before]
+        if self.device.is_one_unit:
+            return None
         namesakes = [known for known in self.beside if known.name == self.device.name]
         if same or any(known not in there for known in namesakes):
             return None

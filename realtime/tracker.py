@@ -25,6 +25,7 @@ from duet.skeleton import BODY
 from realtime import child
 from realtime.camera import CameraState
 from realtime.camera_source import CAMERA_LATENCY_S
+from realtime.devices import SYSTEM_CAMERAS, CameraSystem
 from realtime.health import Health, StageStats
 from realtime.lifting import HOLD_S
 from realtime.placement import Lens, StageMap
@@ -68,7 +69,7 @@ class TrackerStats:
     problem: str
     """Why the process died last; empty when it never did."""
     stages: dict[str, StageStats]
-    """``camera`` (arrival to hand-over), ``track`` (pose model) and ``lift``."""
+    """``camera`` (arrival to hand-over), ``track`` (pose model), ``lift`` and ``frame`` (arrival to LeaderFrame)."""
 
 
 class Tracker:
@@ -109,6 +110,7 @@ class Tracker:
         people: int = 1,
         preview: bool = False,
         health: Health | None = None,
+        cameras: CameraSystem = SYSTEM_CAMERAS,
     ) -> "Tracker":
         """Start tracking ``source`` (see ``open_camera``) and return once the first picture is there.
 
@@ -128,6 +130,7 @@ class Tracker:
             patience_s=patience_s,
             view=view or View(),
             people=people,
+            cameras=cameras,
             preview=preview,
         )
         tracker = cls(task, health or Health())
@@ -240,7 +243,11 @@ class Tracker:
         except (EOFError, OSError) as error:  # its end of the pipe is closed
             expected = "to start" if self._state is TrackerState.STARTING else "the tracking process to go on"
             raise DeviceError(f"Tracker: expected {expected}, got {self._last_words()}. Run `duet doctor`.") from error
+        if message[0] == "camera":
+            self._task = replace(self._task, pin=message[1] or self._task.pin)
+            return False
         if message[0] == "ready":
+            self._task = replace(self._task, again=True)
             self._state = TrackerState.RUNNING
             return True
         raise child.raised(message)

@@ -24,23 +24,29 @@ from duet.skeleton import BODY
 from realtime import child
 from realtime.camera import Camera, CameraFrame, CameraState, open_camera
 from realtime.camera_source import CAMERA_LATENCY_S
+from realtime.devices import SYSTEM_CAMERAS, CameraSystem
 from realtime.landmarks import Landmarks
 from realtime.lifting import Lifter
 from realtime.people import Chooser
 from realtime.placement import Lens, StageMap
+from realtime.plugged import Pin
 from realtime.preview import PreviewWriter, preview_cell
 from realtime.rings import HistoryCell, LatestCell, Record, SpscRing
 from realtime.view import View
 
 HISTORY_FRAMES = 32
 _TIMES_KEPT = 1024
-_WAIT_S = 0.1
-"""Without a picture for so long, the leader is bridged from then on."""
+_WAIT_S = (0.1, 0.5)
+"""Without a picture for so long, the leader is bridged from then on: the longer, the slower the camera is."""
+_SLOWER = 2.0
+"""Times the usual pause between two pictures: no camera is as irregular as that."""
+_HUNG_S = 5.0
+"""A driver that does not come back from handing out a picture for so long never will."""
 _STATUSES = tuple(LeaderStatus)
 _CAMERA_STATES = tuple(CameraState)
 _J = len(BODY)
 FRAME_WIDTH = 1 + 3 + _J * (3 + 6 + 1)
-STAGES = ("camera", "track", "lift")
+STAGES = ("camera", "track", "lift", "frame")
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,11 @@ class TrackingTask:
     """How long to wait for a camera's first frame."""
     resume: LeaderFrame | None = None
     """The last frame of a process that went away."""
+    again: bool = False
+    """Whether a process before this one had the camera: should it be away, it is waited for."""
+    pin: Pin | None = None
+    """Which camera that process had."""
+    cameras: CameraSystem = SYSTEM_CAMERAS
     view: View = View()
     people: int = 1
     """The most people told apart; one of them leads."""
@@ -256,18 +267,28 @@ class _Work:
         self._last_s = -np.inf if task.resume is None else task.resume.time_s
         self._counts = dict.fromkeys(LeaderStatus, 0)
         self._view = task.view
+        self._pause_s = _WAIT_S[0] / _SLOWER
+        self._arrival_s = -np.inf
         self._preview = None if channels.preview is None else PreviewWriter(channels.preview)
 
     def step(self) -> None:
         """Wait for the next picture, or bridge its absence, and publish the leader."""
         try:
-            picture = self._camera.next(_WAIT_S)
+            picture = self._camera.next(min(max(_SLOWER * self._pause_s, _WAIT_S[0]), _WAIT_S[1]))
         except DeviceError:
             if self._camera.failure is not None:
                 raise  # its reader ended: no later picture will come
+            if self._camera.hung_s > _HUNG_S:
+                raise DeviceError(
+                    f"{self._camera.name}: expected a picture, got a driver that hangs. "
+                    "Plug the camera in again; tracking begins anew by itself."
+                ) from None
             self._publish(self._lifter.step(None, self._clock.now() - self._latency_s))
             return
         taken_s = self._clock.now()
+        if (pause_s := picture.arrival_s - self._arrival_s) <= _WAIT_S[1]:
+            self._pause_s += 0.2 * (pause_s - self._pause_s)
+        self._arrival_s = picture.arrival_s
         if picture.time_s <= self._last_s:
             return
         start = time.perf_counter()
@@ -276,8 +297,9 @@ class _Work:
         frame = self._lifter.step(landmarks, picture.time_s)
         lifted = time.perf_counter()
         self._publish(frame)
-        times_ms = (taken_s - picture.arrival_s) * 1e3, (tracked - start) * 1e3, (lifted - tracked) * 1e3
-        self._channels.times.push(picture.time_s, np.array(times_ms, dtype=np.float32))
+        whole_s = self._clock.now() - picture.arrival_s
+        times_ms = 1e3 * np.array([taken_s - picture.arrival_s, tracked - start, lifted - tracked, whole_s])
+        self._channels.times.push(picture.time_s, times_ms.astype(np.float32))
         if self._preview is not None:  # last: nobody waits for it
             self._preview.show(self._view.upright(picture.image), landmarks, frame.status, picture.time_s)
 
@@ -299,7 +321,7 @@ class _Work:
 
 
 def run(task: TrackingTask, names: tuple[str, ...], control: Connection, log: str) -> None:
-    """The process. Says ``("ready",)`` or ``("failed", kind, sentence)`` through ``control``, then tracks.
+    """The process. Says ``("camera", its Pin)`` and ``("ready",)``, or ``("failed", kind, sentence)``, then tracks.
 
     Whatever libraries print goes to the file ``log``, for the parent to quote from after a crash.
     """
@@ -308,6 +330,7 @@ def run(task: TrackingTask, names: tuple[str, ...], control: Connection, log: st
     try:
         with _opened(task) as (pose, camera):
             work = _Work(task, channels, pose, camera)
+            control.send(("camera", camera.pin))
             control.send(("ready",))
             while not control.poll():
                 work.step()
@@ -324,6 +347,14 @@ def _opened(task: TrackingTask) -> Iterator[tuple[PoseModel, Camera]]:
     clock = MonotonicClock(task.epoch_s)
     with (
         PoseModel(task.model, view=task.view, people=task.people) as pose,
-        open_camera(task.source, clock=clock, latency_s=task.latency_s, patience_s=task.patience_s) as camera,
+        open_camera(
+            task.source,
+            clock=clock,
+            latency_s=task.latency_s,
+            patience_s=task.patience_s,
+            cameras=task.cameras,
+            pin=task.pin,
+            wait=task.again,
+        ) as camera,
     ):
         yield pose, camera

@@ -1,12 +1,9 @@
 """Cameras that are not there, give nothing, stall or go away: one clear sentence, or a visible state and a return."""
 
-import http.server
-import socketserver
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
 
 import cv2
 import numpy as np
@@ -15,59 +12,12 @@ import pytest
 from duet.clock import MonotonicClock
 from duet.errors import DeviceError, InputError, MediaError, StaleFrame
 from realtime.camera import Camera, CameraState, open_camera
-
-PICTURE = cv2.imencode(".jpg", np.full((96, 128, 3), 128, np.uint8))[1].tobytes()
-
-
-class FakeCamera:
-    """A camera on 127.0.0.1 that speaks MJPEG over HTTP and can be told to stall or to hang up."""
-
-    def __init__(self) -> None:
-        self.silent = threading.Event()
-        self.hung_up = threading.Event()
-        fake = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-            def do_GET(self) -> None:
-                if fake.hung_up.is_set():
-                    self.send_error(503)
-                    return
-                self.send_response(200)
-                self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=f")
-                self.end_headers()
-                try:
-                    while not fake.hung_up.is_set():
-                        if not fake.silent.is_set():
-                            head = b"--f\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(PICTURE)
-                            self.wfile.write(head + PICTURE + b"\r\n")
-                        time.sleep(1 / 60)
-                except (BrokenPipeError, ConnectionResetError):
-                    return
-
-        class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
-            daemon_threads = True
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/camera.mjpg"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self._thread.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.hung_up.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(2.0)
+from realtime.virtual_camera import VirtualCamera
 
 
 @pytest.fixture
-def fake_camera() -> Iterator[FakeCamera]:
-    with FakeCamera() as fake:
+def fake_camera() -> Iterator[VirtualCamera]:
+    with VirtualCamera() as fake:
         yield fake
 
 
@@ -109,7 +59,7 @@ def test_unreadable_video(tmp_path: Path, content: bytes) -> None:
         open_camera(str(path))
 
 
-def test_camera_without_frames_names_the_wait(fake_camera: FakeCamera) -> None:
+def test_camera_without_frames_names_the_wait(fake_camera: VirtualCamera) -> None:
     fake_camera.silent.set()
     start = time.monotonic()
     with pytest.raises(DeviceError):
@@ -179,7 +129,7 @@ def test_error_that_ends_the_reader_is_raised_at_once() -> None:
         assert camera.state is CameraState.STALLED
 
 
-def test_stream_is_a_camera(fake_camera: FakeCamera) -> None:
+def test_stream_is_a_camera(fake_camera: VirtualCamera) -> None:
     clock = MonotonicClock()
     with open_camera(fake_camera.url, clock=clock, latency_s=0.02) as camera:
         frames = [camera.next(2.0) for _ in range(10)]
@@ -193,7 +143,7 @@ def test_stream_is_a_camera(fake_camera: FakeCamera) -> None:
 
 
 @pytest.mark.parametrize("fault", ["silent", "hung_up"])
-def test_lost_frames_show_and_come_back(fake_camera: FakeCamera, fault: str) -> None:
+def test_lost_frames_show_and_come_back(fake_camera: VirtualCamera, fault: str) -> None:
     with open_camera(fake_camera.url) as camera:
         camera.next(2.0)
         getattr(fake_camera, fault).set()
@@ -207,7 +157,7 @@ def test_lost_frames_show_and_come_back(fake_camera: FakeCamera, fault: str) -> 
         assert camera.latest(1.0).index >= before
 
 
-def test_close_returns_soon_while_the_camera_stalls(fake_camera: FakeCamera) -> None:
+def test_close_returns_soon_while_the_camera_stalls(fake_camera: VirtualCamera) -> None:
     camera = open_camera(fake_camera.url)
     fake_camera.silent.set()
     time.sleep(0.2)

@@ -237,7 +237,7 @@ def test_empty_room_is_lost_and_counted(empty_room: Path) -> None:
         assert stats.camera_state is CameraState.STREAMING
         assert stats.camera_frames >= stats.lost_frames
         assert {name: times.n > 5 for name, times in stats.stages.items()} == dict.fromkeys(
-            ("camera", "track", "lift"), True
+            ("camera", "track", "lift", "frame"), True
         )
         names = tracker._channels.names
     assert tracker.state is TrackerState.STOPPED
