@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from models.config import SamplerConfig
+from models.config import STREAMS, SamplerConfig
 from models.diffusion import alpha_bar
 
 Predict = Callable[[Tensor, Tensor], Tensor]
@@ -85,6 +85,8 @@ def _half_log_snr(power: Tensor) -> Tensor:
 def start(config: SamplerConfig, last_plan: Tensor, noise: Tensor, steps: int) -> Tensor:
     """The noisy plan (B, F, L) a tick starts from, given the last tick's plan (B, F, L), not yet shifted."""
     plan = noise.shape[1]
+    if any(t != 1.0 for t in config.temperature):
+        noise = noise * temperature(config, noise.shape[2]).to(noise)
     if config.kind != "pipelined":
         power = alpha_bar(steps)[levels(config, plan, steps)[0]]
         # Nothing is known of the plan: the little signal left at the top level is taken as the mean, zero.
@@ -92,6 +94,12 @@ def start(config: SamplerConfig, last_plan: Tensor, noise: Tensor, steps: int) -
     power = alpha_bar(steps)[warm_levels(config, plan, steps)]
     shifted = torch.cat([last_plan[:, 1:], last_plan[:, -1:]], dim=1)
     return power.sqrt().float()[:, None] * shifted + (1 - power).sqrt().float()[:, None] * noise
+
+
+def temperature(config: SamplerConfig, width: int) -> Tensor:
+    """(L,) what the noise of every number of a latent is multiplied by; a latent is laid out [stream][level][dim]."""
+    each = torch.tensor(config.temperature)
+    return each.repeat_interleave(width // (len(STREAMS) * len(each))).repeat(len(STREAMS))
 
 
 def sample(predict: Predict, x: Tensor, rungs: list[Rung]) -> Tensor:

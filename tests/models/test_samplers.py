@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from duet.errors import InputError
 from models.config import SamplerConfig
 from models.diffusion import alpha_bar
 from models.samplers import Rung, carry_noise, ladder, levels, sample, start, warm_levels
@@ -139,3 +140,19 @@ def test_a_token_keeps_its_noise_while_it_nears():
         assert torch.equal(after[:, :-1], ring[:, 1:])
         assert torch.equal(after[:, -1], noise[:, -1])
         ring = after
+
+
+def test_temperature_is_told_by_residual_level():
+    """A latent is laid out [stream][level][dimension]."""
+    config = SamplerConfig("ddim", 2, temperature=(0.0, 0.5))
+    noise = torch.randn(2, PLAN, 24, generator=torch.Generator().manual_seed(0))
+    usual, cooler = (start(c, torch.zeros_like(noise), noise, STEPS) for c in (SamplerConfig("ddim", 2), config))
+    parts = cooler.unflatten(-1, (3, 2, 4))
+    assert torch.count_nonzero(parts[:, :, :, 0]) == 0
+    torch.testing.assert_close(parts[:, :, :, 1], 0.5 * usual.unflatten(-1, (3, 2, 4))[:, :, :, 1])
+
+
+@pytest.mark.parametrize("wrong", [(), (-0.1, 1.0), (1.0, 3.0), (float("nan"), 1.0)])
+def test_a_temperature_that_is_none_is_refused(wrong: tuple[float, ...]):
+    with pytest.raises(InputError, match="expected temperatures from 0 to 2"):
+        SamplerConfig(temperature=wrong)
