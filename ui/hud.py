@@ -21,7 +21,8 @@ _GLYPH, _BOX, _RING = 0.0, 1.0, 2.0
 _INSTANCE_FLOATS = 14
 _MOST_INSTANCES = 512
 _DESIGN_HEIGHT_PX = 360
-"""The panel is laid out for a picture this high and scaled from there."""
+_DESIGN_WIDTH_PX = 420
+"""The panel is laid out for a picture this high, and at least this wide, and scaled from there."""
 _ROW_PX = 15
 _CHARACTERS = "".join(chr(c) for c in range(32, 127)) + "·–°"
 
@@ -93,7 +94,7 @@ class Hud:
     def resize(self, size: tuple[int, int]) -> None:
         """Lay out for a picture of ``size`` pixels from now on."""
         self._size = size
-        scale = max(size[1] / _DESIGN_HEIGHT_PX, 0.75)
+        scale = max(min(size[1] / _DESIGN_HEIGHT_PX, size[0] / _DESIGN_WIDTH_PX), 0.75)
         if scale != self._scale:
             self._scale = scale
             self._small, self._large = _glyph_set(round(11 * scale)), _glyph_set(round(17 * scale))
@@ -145,10 +146,24 @@ class Hud:
         if v.sight is not None:
             parts += self._sight(v.sight)
         if v.message:
-            width = self._small.width(v.message) / self._scale
+            parts += self._message(v.message)
+        return parts
+
+    def _message(self, message: str) -> list[NDArray[np.float32]]:
+        """The line at the bottom; on a narrow picture as many as it takes, the last at the bottom."""
+        lines = [""]
+        for word in message.split():
+            longer = f"{lines[-1]} {word}".strip()
+            if lines[-1] and self._small.width(longer) > self._size[0] - 36 * self._scale:
+                lines.append(word)
+            else:
+                lines[-1] = longer
+        parts = []
+        for number, line in enumerate(reversed(lines)):
+            width, top = self._small.width(line) / self._scale, self._size[1] / self._scale - 30 - 20 * number
             left = (self._size[0] / self._scale - width) / 2
-            parts.append(self._box(left - 10, _DESIGN_HEIGHT_PX - 30, width + 20, 20, _PANEL, 7))
-            parts.append(self._text(v.message, left, _DESIGN_HEIGHT_PX - 27, _INK))
+            parts.append(self._box(left - 10, top, width + 20, 20, _PANEL, 7))
+            parts.append(self._text(line, left, top + 3, _INK))
         return parts
 
     def _sight(self, v: SightValues) -> list[NDArray[np.float32]]:

@@ -9,16 +9,19 @@ from ui.shaders import build_program
 SHARE = 0.36
 """Of the stage picture's height."""
 MARGIN = 0.022
+FOOT = 0.1
+"""The message along the bottom stays free."""
 
 
 def inset_box(picture: tuple[int, int], screen: tuple[int, int]) -> tuple[int, int, int, int]:
-    """(left, top, width, height) in pixels of a ``picture`` (width, height) on a ``screen``: at the bottom right."""
+    """(left, top, width, height) in pixels of a ``picture`` (width, height) on a ``screen``: at the right, low down."""
     height = SHARE * screen[1]
     width = height * picture[0] / picture[1]
     if width > 0.5 * screen[0]:
         width, height = 0.5 * screen[0], 0.5 * screen[0] * picture[1] / picture[0]
     margin = MARGIN * screen[1]
-    return round(screen[0] - margin - width), round(screen[1] - margin - height), round(width), round(height)
+    left, top = screen[0] - margin - width, (1.0 - FOOT) * screen[1] - height
+    return round(left), round(top), round(width), round(height)
 
 
 class Inset:

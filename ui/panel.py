@@ -1,13 +1,13 @@
 """What the panel and the inset say at one moment, gathered from everything that runs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from duet.contract import FollowerContract
-from duet.frames import FollowerPose, LeaderFrame, MusicFrame
+from duet.frames import FollowerPose, LeaderFrame, LeaderStatus, MusicFrame
 from realtime.conductor import Glance
 from realtime.preview import Sight
 from ui.controls import Controls
@@ -29,7 +29,7 @@ class Panel:
     sight: Callable[[], Sight | None] | None
 
     def __post_init__(self) -> None:
-        self._drawn: tuple[float, NDArray[np.uint8]] | None = None
+        self._drawn: tuple[tuple[float, LeaderStatus], NDArray[np.uint8]] | None = None
 
     def values(
         self,
@@ -73,12 +73,12 @@ class Panel:
         sight = self.sight() if self.sight is not None and self.controls.show_preview else None
         if sight is None:
             return None
-        if self._drawn is None or self._drawn[0] != sight.time_s:
-            self._drawn = sight.time_s, with_skeleton(sight)
-        picture = self._drawn[1]
-        box = inset_box((picture.shape[1], picture.shape[0]), screen)
         # As the stage has it by now: a picture that is too old tracks nobody any more.
         status = leader.status if leader is not None else sight.status
+        if self._drawn is None or self._drawn[0] != (sight.time_s, status):
+            self._drawn = (sight.time_s, status), with_skeleton(replace(sight, status=status))
+        picture = self._drawn[1]
+        box = inset_box((picture.shape[1], picture.shape[0]), screen)
         return picture, SightValues(box, status, sight.fps, max(0.0, now_s - sight.time_s) * 1e3)
 
 

@@ -212,6 +212,19 @@ def test_what_the_camera_sees_is_in_the_corner_with_bones_and_a_lamp(scene: Scen
     scene.resize(SIZE)
 
 
+def test_a_long_message_takes_two_lines_where_the_picture_is_narrow(scene: Scene) -> None:
+    text = "leader moved +0.10 m across, -0.05 m to the front, turned +5 degrees, and the partner is 0.85 m away by now"
+    for size, rows in (((640, 360), 1), ((270, 480), 2)):
+        scene.resize(size)
+        without = draw(scene, replace(COUPLE, hud=HUD))
+        changed = (np.abs(draw(scene, replace(COUPLE, hud=replace(HUD, message=text))) - without) > 12).any(-1)
+        assert not changed[:, :2].any() and not changed[:, -2:].any(), "nothing is cut off"
+        scale = max(min(size[1] / 360, size[0] / 420), 0.75)
+        high = np.flatnonzero(changed.any(1))
+        assert round((high[-1] - high[0] + 1) / (20 * scale)) == rows
+    scene.resize(SIZE)
+
+
 def test_fast_enough_to_dance(context) -> None:
     """Processor time a picture takes at 640x360 on software OpenGL, reading back included: far below 1/20 s."""
     scene = Scene(context, (640, 360))
