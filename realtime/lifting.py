@@ -36,16 +36,20 @@ HOLD_S = 0.5
 _COAST_S = 0.15
 _COAST_MAX_M_S = 2.0
 # Faster than a dancer: whole body relative to the hips, one limb, the root, a turn.
-_BODY_MAX_M_S, _LIMB_MAX_M_S, _ROOT_MAX_M_S, _TURN_MAX_RAD_S = 6.0, 15.0, 6.0, 25.0
+_BODY_MAX_M_S, _LIMB_MAX_M_S, _ROOT_MAX_M_S, _TURN_MAX_RAD_S = 6.0, 15.0, 4.0, 25.0
 _LEAP_M, _LEAP_RAD = 0.3, 1.2
 _DOUBT_FRAMES = 3
 _DOUBT_S = 0.3
 # A landmark less visible than the first keeps its place, above the second it is taken as seen.
 _UNSEEN, _SEEN, _LEAST_TRUST = 0.2, 0.5, 0.02
 _PRESENT = 0.3
-_GLIDE_S = (0.25, 3.0)
-_GLIDE_M_S = 2.5
-"""No joint glides back faster than this, limbs included: 8 cm a frame at 30 fps, on top of its own motion."""
+_GLIDE_S = (0.25, 6.0)
+_GLIDE_M_S = 1.2
+"""No joint glides back faster than this, limbs included: 4 cm a frame at 30 fps, on top of its own motion."""
+_UNSURE_S = 1.0
+"""For so long after a return, what is seen may still leap: a pose model that finds somebody anew has yet to settle."""
+_UNSURE_M_S = 1.5
+"""How fast the hips may move then before the body glides anew."""
 _GLIDE_SAMPLES = 9
 _USUAL_S = (1.0 / 30.0, 0.2)
 _USUAL_COUNT = 5
@@ -121,6 +125,7 @@ class Lifter:
         self._bridged = True
         self._intervals_s: deque[float] = deque(maxlen=_USUAL_COUNT)
         self._measured_s = -np.inf
+        self._returned_s = -np.inf
         self._index = -1
         if resume is not None:
             rotations = matrix_from_6d(resume.rotations_6d.astype(np.float64))
@@ -223,7 +228,10 @@ class Lifter:
 
     def _publish(self, measured: _Body, time_s: float, visibility: Array) -> LeaderFrame:
         """A tracked frame, gliding from what was shown when tracking had been interrupted."""
-        if self._bridged and self._shown is not None:
+        if self._bridged:
+            self._returned_s = time_s
+        leaps = time_s - self._returned_s < _UNSURE_S and self._leaps(measured, time_s)
+        if (self._bridged or leaps) and self._shown is not None:
             # Already one usual picture on: were it from now, pictures that come rarely would never be arrived at;
             # were it from the last frame on, a long absence would be made up for by a leap.
             start_s = max(self._published_s, time_s - self._usual_s)
@@ -232,14 +240,25 @@ class Lifter:
         if np.isfinite(self._measured_s):
             self._intervals_s.append(time_s - self._measured_s)
         self._measured_s = time_s
-        body = measured
-        if self._glide is not None:
-            left = 1.0 - (time_s - self._glide.start_s) / self._glide.length_s
-            if left <= 0.0:
-                self._glide = None
-            else:
-                body = _gliding(measured, self._glide, left * left * (3.0 - 2.0 * left))
-        return self._frame(body, time_s, visibility, LeaderStatus.TRACKED)
+        return self._frame(self._on_the_way(measured, time_s), time_s, visibility, LeaderStatus.TRACKED)
+
+    def _on_the_way(self, measured: _Body, time_s: float) -> _Body:
+        """The measured pose, or what the glide to it shows now."""
+        glide = self._glide
+        if glide is None:
+            return measured
+        left = 1.0 - (time_s - glide.start_s) / glide.length_s
+        if left <= 0.0:
+            self._glide = None
+            return measured
+        return _gliding(measured, glide, left * left * (3.0 - 2.0 * left))
+
+    def _leaps(self, measured: _Body, time_s: float) -> bool:
+        """Whether the hips would move faster than they may while tracking is unsure."""
+        if self._shown is None:
+            return False
+        way_m = float(np.linalg.norm(self._on_the_way(measured, time_s).root_m - self._shown.root_m))
+        return way_m > _UNSURE_M_S * max(time_s - self._published_s, 1e-3)
 
     def _frame(self, body: _Body, time_s: float, visibility: Array, status: LeaderStatus) -> LeaderFrame:
         joints, _ = forward(self._skeleton, body.root_m, body.rotations)

@@ -30,6 +30,7 @@ _SEGMENTS: dict[str, tuple[tuple[int, int], ...]] = {
     "shoulders": (SHOULDERS,),
 }
 _NAMES = (*_SEGMENTS, "torso")
+_ARMS = {"upper_arm": SHOULDERS + ELBOWS, "forearm": ELBOWS + WRISTS}
 
 
 def measure(points_m: Array) -> Array:
@@ -53,7 +54,7 @@ class Proportions(NamedTuple):
     """A person's bones. ``observe`` gives the next state; nothing is changed in place."""
 
     samples: Array
-    """(N, 7) lengths measured so far, metres as the pose model sees them."""
+    """(N, 7) lengths measured so far, metres as the pose model sees them; NaN where a limb was not seen."""
     ratios: Array
     """(7,) present lengths relative to the canonical body."""
     height_m: float | None
@@ -80,16 +81,20 @@ class Proportions(NamedTuple):
         """Factor from the pose model's metres to the person's: 1 unless the height was told."""
         if self.height_m is None or len(self.samples) < _FIRST:
             return 1.0
-        return self.height_m / (BODY_HEIGHT_M * _size(np.median(self.samples, axis=0) / _BODY_LENGTHS))
+        return self.height_m / (BODY_HEIGHT_M * _size(_ratios(self.samples)))
 
     def observe(self, points_m: Array, visibility: Array) -> "Proportions":
         """The state after one more frame of upright landmarks (33, 3) in the pose model's metres."""
         if self.settled:
             goal = self._goal(self.samples)
             return self._replace(ratios=self.ratios + _EASE * (goal - self.ratios))
-        if visibility[list(HIPS + SHOULDERS + KNEES + ANKLES + ELBOWS + WRISTS)].min() < _SEEN:
+        if visibility[list(HIPS + SHOULDERS + KNEES + ANKLES)].min() < _SEEN:
             return self
-        samples = np.concatenate([self.samples, measure(points_m)[None]])
+        lengths = measure(points_m)
+        for name, landmarks in _ARMS.items():  # the body often hides an arm, and size cannot wait for it
+            if visibility[list(landmarks)].min() < _SEEN:
+                lengths[_NAMES.index(name)] = np.nan
+        samples = np.concatenate([self.samples, lengths[None]])
         if len(samples) < _FIRST:
             return self._replace(samples=samples)
         ratios = self.ratios + _EASE * (self._goal(samples) - self.ratios)
@@ -112,10 +117,18 @@ class Proportions(NamedTuple):
         return Skeleton(BODY.names, BODY.parents, (BODY.offsets_m * factors[:, None]).astype(np.float32))
 
     def _goal(self, samples: Array) -> Array:
-        lengths = np.median(samples, axis=0)
-        ratios = lengths / _BODY_LENGTHS
+        ratios = _ratios(samples)
         scale = 1.0 if self.height_m is None else self.height_m / (BODY_HEIGHT_M * _size(ratios))
         return np.clip(ratios * scale, *_RATIO)
+
+
+def _ratios(samples: Array) -> Array:
+    """(7,) median lengths (N, 7) relative to the canonical body; a limb that was never seen follows the size."""
+    ratios = np.full(len(_NAMES), np.nan)
+    seen = np.isfinite(samples).any(axis=0)
+    ratios[seen] = np.nanmedian(samples[:, seen], axis=0) / _BODY_LENGTHS[seen]
+    ratios[~seen] = _size(ratios)
+    return ratios
 
 
 def _size(ratios: Array) -> float:

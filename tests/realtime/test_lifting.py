@@ -290,7 +290,27 @@ def test_who_comes_back_elsewhere_and_otherwise_glides_there(told: bool) -> None
     frames += [lifter.step(back.landmarks(i), return_s + i / FPS) for i in range(110)]
     steps = np.linalg.norm(np.diff([f.joints_m for f in frames], axis=0), axis=-1).max(axis=1)
     assert steps[38:].max() < 0.14
+    roots = np.array([f.root_m for f in frames])
+    assert np.linalg.norm(np.diff(roots, axis=0), axis=-1)[38:].max() <= 0.05
     assert np.linalg.norm(frames[-1].joints_m - back.joints_m[109], axis=-1).mean() < 0.08
+
+
+def test_who_is_found_anew_by_a_pose_model_that_has_yet_to_settle_does_not_leap() -> None:
+    """Six seconds without a picture; then the first ones place the performer too near, and wander to the truth."""
+    person = _dancer(200, sway=0.2)
+    lifter = Lifter(lens=LENS, stage=StageMap(mark_m=(0.0, -DISTANCE_M)))
+    frames = _lift(Person(person.root_m[:60], person.rotations[:60]), lifter)
+    back_s = 60 / FPS + 6.0
+    frames += [lifter.step(None, 60 / FPS + 0.1 * i) for i in range(60)]
+    for i in range(140):
+        seen = person.landmarks(60 + i)
+        # A body said to be larger than it is stands nearer: by 60 cm at first, by 5 after ten pictures.
+        near = 1.0 - 0.2 * math.exp(-i / 4.0)
+        frames.append(lifter.step(seen._replace(world_m=seen.world_m * near), back_s + i / FPS))
+    roots = np.array([frame.root_m for frame in frames])
+    steps = np.linalg.norm(np.diff(roots, axis=0), axis=-1)
+    assert steps[58:].max() <= 0.05
+    assert np.linalg.norm(frames[-1].joints_m - person.joints_m[199], axis=-1).mean() < 0.08
 
 
 def test_body_turned_back_to_front_for_a_moment_is_not_believed() -> None:
