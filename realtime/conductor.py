@@ -6,10 +6,11 @@ drawing thread reads. No devices, no runner, no wall clock: they are handed in.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from duet.clock import Clock
 from duet.contract import FollowerContract
@@ -24,13 +25,27 @@ from duet.features import (
     place_features,
 )
 from duet.forecast import Forecaster, LeaderWindow
-from duet.frames import LeaderFrame, LeaderStatus, MusicFrame
+from duet.frames import FollowerPose, LeaderFrame, LeaderStatus, MusicFrame
+from duet.giving_way import Bodies
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from duet.timeline import check_law
+from realtime.commands import (
+    Command,
+    CommandInbox,
+    Fade,
+    Freeze,
+    LockSeed,
+    Panic,
+    Resume,
+    SetGuidance,
+    SetPlacement,
+    SetStyle,
+    UnlockSeed,
+)
 from realtime.engine import Engine
+from realtime.halting import PANIC_S
 from realtime.health import Health
 from realtime.leader_track import LeaderTrack
-from realtime.motion_log import MotionLog
 from realtime.music_track import MusicTrack
 from realtime.playout import Plan, Playout
 from realtime.tick import Tensors, TickResult
@@ -57,14 +72,38 @@ class MusicSource(Protocol):
         ...
 
 
+class CommandSource(Protocol):
+    """Where commands come from."""
+
+    def take_new(self, tick: int) -> Sequence[Command]:
+        """Commands that tick ``tick`` obeys before anything else, oldest first."""
+        ...
+
+
+class Log(Protocol):
+    """What is told everything that was danced (``MotionLog``)."""
+
+    def add_leader(self, newest_index: int, joints_m: NDArray[np.float32], rotations_6d: NDArray[np.float32]) -> None:
+        """Frames of the leader's grid."""
+        ...
+
+    def add_follower(self, frame: int, pose: FollowerPose) -> None:
+        """The pose shown in grid frame ``frame``."""
+        ...
+
+
 @dataclass(frozen=True)
 class Wishes:
-    """What a performer sets; taken over at a tick's beginning."""
+    """What a performer has set; commands change it, at a tick's beginning."""
 
     placement: Placement
     guidance: tuple[tuple[float, float], ...] = ((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
     """LDCFG scale of streams (upper, lower, root) x levels."""
     style: tuple[float, ...] = ()
+    lock: tuple[int, int] | None = None
+    """Seed, and the tick it was locked at: noise goes by ticks since then."""
+    is_halted: bool = False
+    """Whether the follower was told to stop; no tick is asked for meanwhile."""
 
 
 @dataclass
@@ -103,10 +142,12 @@ class Conductor:
     seed: int = 0
     delay_frames: int = LEAST_DELAY_FRAMES
     """d of the law d <= s <= H - d: frames that pass, at p95, while a tick is computed."""
-    log: MotionLog | None = None
+    log: Log | None = None
     forecaster: Forecaster | None = None
     """Foresees the leader, where the follower learned to be shown what it foresees."""
     glance: Glance = field(default_factory=Glance)
+    commands: CommandSource = field(default_factory=CommandInbox)
+    """What anybody asks of the follower while it dances."""
 
     def __post_init__(self) -> None:
         c = self.contract
@@ -116,6 +157,7 @@ class Conductor:
         self._leader_track = LeaderTrack(self._timeline, keep, self.forecaster)
         self._music_track = MusicTrack(self._timeline, keep)
         self._asked: _Asked | None = None
+        self._giving_m: dict[int, tuple[float, float]] = {}
         self._placed = False
         self._logged_to = 0
 
@@ -141,10 +183,12 @@ class Conductor:
         """One tick: take what is new, ask the follower, merge its answer when it is in time."""
         now = self.clock.now()
         self._log_shown(now)
+        for command in self.commands.take_new(tick):
+            self._obey(command, tick, now)
         with self.health.measure("gather"):
             self._take_new(now)
         self._merge_finished(timeout_s=0.0)
-        if self._leader_track.is_empty:
+        if self._leader_track.is_empty or self.wishes.is_halted:
             return
         if not self._placed:
             self._enter(tick)
@@ -175,6 +219,44 @@ class Conductor:
             self._music_track.push(frame)
             self.glance.music = frame
 
+    def _obey(self, command: Command, tick: int, now: float) -> None:
+        """Change what is wished; a stop begins after the frame that is on screen."""
+        match command:
+            case SetPlacement(placement):
+                self.wishes = replace(self.wishes, placement=placement)
+            case SetStyle(style) if len(style) in (0, self.contract.style_size):
+                self.wishes = replace(self.wishes, style=style)
+            case SetStyle():
+                # Of another follower: a show does not end by it.
+                self.health.count("refused_commands")
+            case SetGuidance(guidance):
+                self.wishes = replace(self.wishes, guidance=guidance)
+            case LockSeed(seed):
+                self.wishes = replace(self.wishes, lock=(seed, tick))
+            case UnlockSeed():
+                self.wishes = replace(self.wishes, lock=None)
+            case Freeze():
+                self._halt(now, None)
+            case Fade(seconds):
+                self._halt(now, seconds)
+            case Panic():
+                self._halt(now, PANIC_S)
+            case Resume():
+                self._resume()
+
+    def _halt(self, now: float, rest_s: float | None) -> None:
+        frames = None if rest_s is None else max(round(rest_s * self._timeline.fps), 1)
+        self.playout.halt(self._timeline.frame_at(now) + 1, frames)
+        self.wishes = replace(self.wishes, is_halted=True)
+
+    def _resume(self) -> None:
+        if not self.wishes.is_halted:
+            return
+        self.wishes = replace(self.wishes, is_halted=False)
+        # What it remembers is of another moment; a dance that had not begun begins where the leader is by now.
+        self.engine.reset()
+        self._placed = self._placed and not self.playout.awaits_entry
+
     def _enter(self, tick: int) -> None:
         """The leader is here for the first time: stand before them."""
         leader = self._leader_track.window(self._timeline.first_frame(tick), self.contract).now
@@ -189,9 +271,10 @@ class Conductor:
         if first - self._leader_track.newest_index > c.observed_delay_frames:
             # Older than any leader of the training: the forecast carries further than it was learned to be trusted.
             self.health.count("stale_leader_ticks")
-        standing = self.playout.standing(first - 1)
+        standing = replace(self.playout.standing(first - 1), giving_m=self._giving_m.get(first - 1, (0.0, 0.0)))
         place = place_features(standing, leader.now, self.wishes.placement, self._leader_track.confidence)
-        noise = np.random.Generator(np.random.PCG64([self.seed, tick])).standard_normal(
+        seed, since = self.wishes.lock or (self.seed, 0)
+        noise = np.random.Generator(np.random.PCG64([seed, tick - since])).standard_normal(
             (1, c.plan_tokens, c.latent_size), dtype=np.float32
         )
         inputs = {
@@ -219,6 +302,8 @@ class Conductor:
             self.health.count("broken_ticks")
             self.engine.reset()
             return
+        if self.wishes.is_halted:
+            return
         started = time.perf_counter()
         plan = self._plan_of(result, self._asked)
         shown = self._timeline.frame_at(self.clock.now())
@@ -236,10 +321,12 @@ class Conductor:
         """Decoded features into poses in the world."""
         c, first = self.contract, self._timeline.first_frame(asked.tick)
         frames = result.outputs["frames"][0]
-        leader = asked.leader
+        leader, heading = asked.leader, asked.leader.plan_heading_rad
+        room = Bodies(frames, leader.plan_joints_m, heading, c.root_leak)
         walk = integrate_root(
-            asked.standing, frames[:, FOLLOWER_ROOT], leader.plan_root_m, leader.plan_heading_rad, c.fps, c.root_leak
+            asked.standing, frames[:, FOLLOWER_ROOT], leader.plan_root_m, heading, c.fps, c.root_leak, room
         )
+        self._giving_m = {first + i: s.giving_m for i, s in enumerate(walk)}
         yaw = np.array([s.yaw_rad for s in walk])
         root = np.array([s.root_m for s in walk], dtype=np.float32)
         return Plan(first, root, follower_rotations(frames, yaw), frames[:, FOLLOWER_CONTACT], asked.newest_s)

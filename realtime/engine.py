@@ -26,7 +26,7 @@ class Engine(Protocol):
         ...
 
     def reset(self) -> None:
-        """Forget the performance: the next tick starts from the first state."""
+        """Forget the performance, a tick that is still being computed too: the next starts from the first state."""
         ...
 
     def close(self) -> None:
@@ -55,7 +55,7 @@ class InlineEngine:
         return result
 
     def reset(self) -> None:
-        self._state = self._first
+        self._state, self._ready = self._first, None
 
     def close(self) -> None:
         self._ready = None
@@ -68,6 +68,8 @@ class ThreadedEngine:
         self._runner = runner
         self._first = self._state = state
         self._busy = False
+        self._is_forgotten = False
+        """Whether the tick that is being computed began before a reset."""
         self._asked: queue.Queue[tuple[int, Tensors, FollowerState] | None] = queue.Queue(1)
         self._done: queue.Queue[TickResult | BaseException] = queue.Queue(1)
         self._thread = threading.Thread(target=self._work, name="duet-engine", daemon=True)
@@ -90,11 +92,14 @@ class ThreadedEngine:
         self._busy = False
         if isinstance(result, BaseException):
             raise DuetError(f"Follower: expected a tick, got {result}. Try another follower or restart.") from result
+        forgotten, self._is_forgotten = self._is_forgotten, False
+        if forgotten:
+            return None
         self._state = result.state
         return result
 
     def reset(self) -> None:
-        self._state = self._first
+        self._state, self._is_forgotten = self._first, self._busy
 
     def close(self) -> None:
         if self._thread.is_alive():

@@ -16,6 +16,7 @@ from duet.poses import RELAXED_PELVIS_HEIGHT_M, relaxed_quaternions_wxyz
 from duet.rotations import Array, matrix_from_quaternion_wxyz, quaternion_wxyz_from_matrix, slerp_wxyz, yaw_matrix
 from duet.timeline import Timeline
 from realtime.feet import FootLock, lock_feet
+from realtime.halting import resting, stopping
 
 FADE_FRAMES = 3
 """Frames over which a new plan replaces the old one."""
@@ -55,6 +56,8 @@ class _Line:
     """Index into _SOURCES."""
     leader_time_s: NDArray[np.float64]
     locks: tuple[FootLock, ...]
+    stays: bool = False
+    """Whether the last pose is kept for ever, instead of eased to rest."""
 
     @property
     def last_frame(self) -> int:
@@ -71,6 +74,11 @@ class Playout:
         self._entry: Standing | None = None
         self._held = self._sample(-1)
         self._back_at, self._return_frames = -RETURN_FRAMES, RETURN_FRAMES
+
+    @property
+    def awaits_entry(self) -> bool:
+        """Whether a dance was to begin that has not begun yet."""
+        return self._entry is not None
 
     def enter(self, start: Standing) -> None:
         """The leader has just come: the dance begins from ``start``, and the resting body glides there."""
@@ -137,6 +145,27 @@ class Playout:
             (*line.locks[kept], *(FootLock() for _ in gap), *locks),
         )
 
+    def halt(self, shown_frame: int, rest_frames: int | None = None) -> None:
+        """Leave the plan after ``shown_frame``: stop in the pose that is danced, or come to rest in ``rest_frames``.
+
+        So it stays until the next ``merge``, which comes back as from any held pose.
+        """
+        join = shown_frame + 1
+        poses = stopping(self._sample, join) if rest_frames is None else resting(self._sample, join, rest_frames)
+        # What was shown since the line began is kept for those who ask for it a little late.
+        first = max(join - _KEEP_FRAMES, self._line.first_frame)
+        poses = [*(self._sample(f) for f in range(first, join)), *poses]
+        self._line = _Line(
+            first,
+            np.stack([p.root_m for p in poses]),
+            np.stack([p.quaternions_wxyz for p in poses]),
+            np.stack([p.contacts for p in poses]),
+            np.array([_SOURCES.index(p.source) for p in poses], dtype=np.uint8),
+            np.full(len(poses), self._line.leader_time_s[-1]),
+            tuple(FootLock() for _ in poses),
+            stays=True,
+        )
+
     def _handed_over(self, join: int, root: Array, quaternions: Array) -> tuple[Array, Array, int]:
         """Root (N, 3) and quaternions (N, 22, 4) of a plan from frame ``join`` on, in place, as they are shown.
 
@@ -176,7 +205,7 @@ class Playout:
         line = self._line
         at = frame - line.first_frame
         last = len(line.root_m) - 1
-        if at > last + 1e-6:
+        if at > last + 1e-6 and not line.stays:
             return self._eased(line, frame, (at - last) / self._timeline.fps)
         low = int(np.clip(np.floor(at + 1e-6), 0, last))
         high = min(low + 1, last)

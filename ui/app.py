@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from duet.files import check_writable
 from duet.kinematics import heading_yaw
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from duet.skeleton import BODY
+from realtime.commands import CommandInbox
 from realtime.conductor import LEAST_DELAY_FRAMES, Conductor, Wishes
 from realtime.engine import ThreadedEngine
 from realtime.health import Health
@@ -64,6 +65,7 @@ class _Show:
     seconds: float | None
     panel: Panel
     lag_ms: list[float]
+    commands: CommandInbox
 
     @property
     def controls(self) -> Controls:
@@ -176,6 +178,7 @@ def _assemble(
     contract = runner.contract
     clock = MonotonicClock()
     placement = panel.controls.placement
+    commands = CommandInbox()
     conductor = Conductor(
         contract,
         ThreadedEngine(runner, FollowerState.initial(contract)),
@@ -189,8 +192,9 @@ def _assemble(
         delay_frames=delay_frames,
         log=log,
         forecaster=runner.forecaster,
+        commands=commands,
     )
-    return _Show(contract, clock, conductor, sources, canvas, health, seconds, panel, [])
+    return _Show(contract, clock, conductor, sources, canvas, health, seconds, panel, [], commands)
 
 
 def _controls(sources: Sources, output: Output, placement: Placement) -> Controls:
@@ -273,8 +277,9 @@ def _press_keys(show: _Show) -> None:
     """Do what the keys ask for, each as of the moment it went down."""
     for key, monotonic_s in show.canvas.take_keys():
         show.controls.press(key, monotonic_s - show.clock.epoch_s)
-    if show.conductor.wishes.placement != show.controls.placement:
-        show.conductor.wishes = replace(show.conductor.wishes, placement=show.controls.placement)
+    asked, show.controls.asked = show.controls.asked, []
+    for command in asked:
+        show.commands.ask(command)
 
 
 def _draw(show: _Show, time_s: float) -> None:

@@ -1,14 +1,16 @@
-"""What a performer sets while dancing, by keys: the beat, the leader's place on the stage, the partner's distance.
+"""What a performer sets while dancing, by keys: the beat, the leader's place on the stage, the partner's distance,
+and whether the partner dances.
 
 Keys go by plain names, so that whoever has keys (a window, a test) can press them.
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from duet.features import Placement
 from duet.tempo_override import TapTempo, TempoOverride
+from realtime.commands import Command, Fade, Freeze, Panic, Resume, SetPlacement
 from realtime.stage_shift import Shift, ShiftedLeader
 
 STEP_M, TURN_RAD = 0.05, math.radians(5.0)
@@ -23,6 +25,12 @@ _MOVES: dict[str, tuple[float, float, float]] = {
     "period": (0.0, 0.0, TURN_RAD),
 }
 _NEARER, _FURTHER = "left_bracket", "right_bracket"
+_STOPS: dict[str, tuple[Command, str]] = {
+    "space": (Freeze(), "the partner stands still"),
+    "o": (Fade(), "the partner comes to rest"),
+    "x": (Panic(), "the partner rests at once"),
+    "r": (Resume(), ""),
+}
 REPEATING = frozenset((*_MOVES, _NEARER, _FURTHER))
 """Keys that go on while they are held down."""
 
@@ -39,8 +47,11 @@ class Controls:
     has_preview: bool = False
     keep: Callable[[Shift, Placement], str] | None = None
     """Keeps place and distance for the next time; tells what it did."""
+    asked: list[Command] = field(default_factory=list)
+    """What the follower is asked for and was not handed over yet."""
 
     def __post_init__(self) -> None:
+        self._is_halted = False
         self._taps = TapTempo(self.metre)
         self._said, self._until_s = "", 0.0
 
@@ -76,6 +87,8 @@ class Controls:
             self.show_preview = self.has_preview and not self.show_preview
             if not self.has_preview:
                 self._say("start with --preview to see what the camera sees", time_s)
+        elif key in _STOPS:
+            self._stop(key, time_s)
         elif key == "enter" and self.keep is not None:
             self._say(self.keep(self.leader.shift, self.placement), time_s)
 
@@ -105,7 +118,20 @@ class Controls:
         nearest, furthest = DISTANCE_M
         wanted = min(max(self.placement.distance_m + by_m, nearest), furthest)
         self.placement = replace(self.placement, distance_m=wanted)
+        self.asked.append(SetPlacement(self.placement))
         self._say(f"partner {wanted:.2f} m away", time_s)
+
+    def _stop(self, key: str, time_s: float) -> None:
+        """Stop the partner; the key that froze them, or R, lets them dance again."""
+        if key == "r" or (key == "space" and self._is_halted):
+            self._is_halted = False
+            self.asked.append(Resume())
+            self._say("the partner dances", time_s)
+            return
+        self._is_halted = True
+        command, said = _STOPS[key]
+        self.asked.append(command)
+        self._say(f"{said} (R: dance again)", time_s)
 
     def _say(self, text: str, time_s: float) -> None:
         self._said, self._until_s = text, time_s + _TELL_S

@@ -1,6 +1,6 @@
 """The window: glfw, its keys, and the picture in it. Import this only where there is a display.
 
-Esc or Q ends, F toggles full screen, H the panel, Space freezes the follower; the other keys are ``ui.controls``'.
+Esc or Q ends, F toggles full screen, H the panel; the other keys are ``ui.controls``'.
 """
 
 import time
@@ -25,7 +25,6 @@ class WindowInput:
     """What the person at the keyboard wants; flags stay until the key is pressed again."""
 
     quit: bool = False
-    frozen: bool = False
     show_hud: bool = True
     keys: list[tuple[str, float]] = field(default_factory=list)
     """Other keys by name, and when each went down (``time.monotonic``)."""
@@ -36,6 +35,7 @@ _KEYS = {
     glfw.KEY_COMMA: "comma", glfw.KEY_PERIOD: "period", glfw.KEY_LEFT_BRACKET: "left_bracket",
     glfw.KEY_RIGHT_BRACKET: "right_bracket", glfw.KEY_HOME: "home", glfw.KEY_ENTER: "enter", glfw.KEY_C: "c",
     glfw.KEY_T: "t", glfw.KEY_P: "p", glfw.KEY_BACKSPACE: "backspace",
+    glfw.KEY_SPACE: "space", glfw.KEY_O: "o", glfw.KEY_X: "x", glfw.KEY_R: "r",
 }  # fmt: skip
 
 
@@ -130,8 +130,6 @@ class Window:
             return
         if key in (glfw.KEY_ESCAPE, glfw.KEY_Q):
             self.input.quit = True
-        elif key == glfw.KEY_SPACE:
-            self.input.frozen = not self.input.frozen
         elif key == glfw.KEY_H:
             self.input.show_hud = not self.input.show_hud
         elif key == glfw.KEY_F:

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from duet.clock import MonotonicClock
 from realtime.health import Health
-from ui.avatar import BodyPose
 from ui.scene import Scene, SceneState
 from ui.window import Window
 
@@ -21,7 +20,6 @@ class WindowCanvas:
         self.renderer = str(self._window.context.info["GL_RENDERER"])
         software = "llvmpipe" in self.renderer or "softpipe" in self.renderer
         self._scene = Scene(self._window.context, size, samples=0 if software else _SMOOTHING_SAMPLES)
-        self._frozen: BodyPose | None = None
         self._is_open = True
 
     @property
@@ -46,10 +44,9 @@ class WindowCanvas:
     def draw(self, state: SceneState, health: Health) -> None:
         """Draw and show one picture, as the keys ask for."""
         keys = self._window.input
-        self._frozen = (self._frozen or state.follower) if keys.frozen else None
         self._window.fit(self._scene)
         hud = state.hud if keys.show_hud else None
-        self._scene.draw(replace(state, follower=self._frozen or state.follower, hud=hud))
+        self._scene.draw(replace(state, hud=hud))
         self._window.show(self._scene)
 
     def close(self) -> None:

@@ -78,3 +78,20 @@ def test_a_failing_graph_is_told_to_the_conductor() -> None:
     with pytest.raises(DuetError, match="graph broke"):
         engine.collect(5.0)
     engine.close()
+
+
+def test_a_tick_that_was_being_computed_is_forgotten_with_the_rest() -> None:
+    gate = threading.Event()
+    engine = ThreadedEngine(Counting(gate), state())
+    assert engine.submit(0, one())
+    engine.reset()
+    gate.set()
+    assert engine.collect(5.0) is None
+    assert engine.submit(1, one())
+    result = engine.collect(5.0)
+    assert result is not None and result.tick == 1 and float(result.outputs["y"][0]) == 1.0
+    engine.close()
+    inline = InlineEngine(Counting(), state())
+    assert inline.submit(0, one())
+    inline.reset()
+    assert inline.collect(0.0) is None and inline.submit(1, one())

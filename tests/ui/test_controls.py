@@ -9,6 +9,7 @@ from duet.clock import ManualClock
 from duet.features import Placement
 from duet.tempo_override import TempoOverride
 from realtime.audio import InlineEar, Silence
+from realtime.commands import Fade, Freeze, Panic, Resume, SetPlacement
 from realtime.leader_take import TakeLeader
 from realtime.stage_shift import Shift, ShiftedLeader
 from ui.controls import STEP_M, Controls
@@ -87,3 +88,20 @@ def test_the_camera_s_picture_comes_and_goes_where_there_is_one(controls: Contro
     controls.press("p", 1.0)
     assert not controls.show_preview and "--preview" in controls.message(1.0)
     controls.press("unknown", 2.0)
+
+
+def test_a_partner_is_stopped_and_dances_again(controls: Controls) -> None:
+    for key, said in (("space", "stands still"), ("space", "dances"), ("o", "comes to rest"), ("r", "dances")):
+        controls.press(key, 1.0)
+        assert said in controls.message(1.0)
+    controls.press("x", 2.0)
+    assert "rests at once" in controls.message(2.0) and "R:" in controls.message(2.0)
+    # Frozen or not, the panic key always means panic; after it, Space lets them dance.
+    controls.press("x", 2.1)
+    controls.press("space", 2.2)
+    assert controls.asked == [Freeze(), Resume(), Fade(), Resume(), Panic(), Panic(), Resume()]
+
+
+def test_a_distance_is_asked_of_the_follower(controls: Controls) -> None:
+    controls.press("right_bracket", 1.0)
+    assert controls.asked == [SetPlacement(controls.placement)]
