@@ -34,7 +34,10 @@ class Delay:
     """How and when, for people: ``8 claps, 2026-01-31``."""
 
     def __str__(self) -> str:
-        return f"{1e3 * self.seconds:.0f} ms, measured ({self.measured}, within {1e3 * self.spread_s:.0f} ms)"
+        way = "late" if self.seconds >= 0.0 else "early"
+        return (
+            f"{1e3 * abs(self.seconds):.0f} ms {way}, measured ({self.measured}, within {1e3 * self.spread_s:.0f} ms)"
+        )
 
 
 @dataclass(frozen=True)
@@ -169,12 +172,12 @@ def calibration_told(calibration: Calibration) -> str:
     """Everything that was measured, and what is assumed of the rest, for the doctor."""
     told = [f"any camera not measured is taken to be {1e3 * CAMERA_LATENCY_S:.0f} ms late, sound as its driver says"]
     for identity, known in calibration.cameras.items():
-        parts = [f"pictures {known.latency} late" if known.latency else "delay assumed"]
+        parts = [f"pictures {known.latency}" if known.latency else "delay assumed"]
         parts.append("no mark" if known.mark_m is None else f"mark {math.hypot(*known.mark_m):.1f} m away")
         if known.steady is not None:
             parts.append(f"still {known.steady.still_mm:.1f} mm")
         told.append(f"{known.name or identity}: {', '.join(parts)}")
-    told += [f"{identity}: sounds {delay} late" for identity, delay in calibration.outputs.items()]
+    told += [f"{identity}: sounds {delay}" for identity, delay in calibration.outputs.items()]
     if calibration.steady is None or not calibration.cameras:
         told.append("run `duet calibrate stage`, `latency` and `tracking` to measure yours")
     return "; ".join(told)

@@ -144,7 +144,9 @@ class _NamedInput:
             self._midi: Any = rtmidi.MidiIn()
             ports = list(self._midi.get_ports())
         except Exception as error:  # of classes that exist only once the import succeeds
-            raise DeviceError(f"MIDI: expected the system's MIDI, got: {error}. Name a raw device.") from error
+            raise DeviceError(
+                f"MIDI: expected the system's MIDI, got: {str(error).rstrip('.')}. Name a raw device."
+            ) from error
         self._midi.ignore_types(sysex=True, timing=False, active_sense=True)
         self._midi.set_callback(self._on_message)
         self._midi.open_port(matching_port(name, ports))

@@ -144,7 +144,8 @@ def _add_play(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     play.add_argument(
         "--offset",
         metavar="X,Z[,DEG]",
-        help="move the leader on the stage: metres to the audience's right and toward it, and a turn "
+        help="move the leader on the stage: metres to the audience's right and toward it, and a turn; "
+        "--offset=-0.3,0 moves left "
         "(in the window: arrows, comma and full stop; brackets for the partner's distance, Enter keeps it)",
     )
     play.add_argument("--preview", action="store_true", help="show what the camera sees, with the skeleton (key: P)")

@@ -59,8 +59,8 @@ def test_what_was_measured_of_a_camera_is_what_the_panel_shows(monkeypatch: pyte
     kept = kept.with_camera(camera, latency=Delay(0.083, 0.004, "8 claps, 2026-01-31"), mark_m=(3.0, -4.0))
     assert camera_notes(kept, camera)[1:] == ("camera 83 ms, measured", "mark: calibrated")
     told = calibration_told(kept.with_output("Speakers", Delay(0.02, 0.001, "9 clicks, 2026-01-31")))
-    assert "pictures 83 ms, measured (8 claps, 2026-01-31, within 4 ms) late, mark 5.0 m away, still 3.1 mm" in told
-    assert "Speakers: sounds 20 ms, measured" in told and "not measured is taken to be 50 ms late" in told
+    assert "pictures 83 ms late, measured (8 claps, 2026-01-31, within 4 ms), mark 5.0 m away, still 3.1 mm" in told
+    assert "Speakers: sounds 20 ms late, measured" in told and "not measured is taken to be 50 ms late" in told
 
 
 def test_a_bare_number_is_a_camera() -> None:
