@@ -13,8 +13,9 @@ from export.commands.command_line import BEST_FOLDER
 from export.settings_text import settable
 from models.config import PRESETS
 from models.data.corpus import STYLES
-from models.data.pairs import CMU_DATA
+from models.data.couples import CMU
 from models.data.sequences import DELAYS_FRAMES
+from models.data.sources import SOURCES
 from models.release import Release
 from models.training.bank_stage import BANK_FILE
 from models.training.settings import FREE, Settings, flat, plain, read_settings
@@ -22,11 +23,18 @@ from models.training.settings import FREE, Settings, flat, plain, read_settings
 LIMITS = """\
 It learned from minutes of one couple dancing salsa. With other dances, other partners, or a leader who does not
 dance, expect it to sway, drift or repeat itself. Fingers and faces are not moved; hands do not meet."""
+OTHER_LIMITS = """\
+It knows the dances of the couples it learned from. With others, or a leader who does not dance, expect it to sway,
+drift or repeat itself. Fingers and faces are not moved; hands do not meet."""
+FREE_DATA = "The recordings are free for use in research and commercial projects worldwide."
+BOUND_DATA = "The terms of the recordings hold for what learned from them, too."
 
 
-def describe_run(run: Path, name: str, *, results: str = "", limits: str = LIMITS) -> Release:
+def describe_run(run: Path, name: str, *, results: str = "", limits: str = "") -> Release:
     """Write down beside a run's best weights what contract and model card need, all of it from the run itself."""
     values, bank = read_settings(run), ""
+    datasets = datasets_of(values) or (CMU,)
+    free = datasets == (CMU,)
     if values["how"].get("references"):
         bank = BANK_FILE
         with written_whole(run / BEST_FOLDER / BANK_FILE) as part:
@@ -37,16 +45,21 @@ def describe_run(run: Path, name: str, *, results: str = "", limits: str = LIMIT
         observed_delay_frames=DELAYS_FRAMES[1],
         root_leak=values["schedule"]["leak"],
         distance_m=Placement().distance_m,
-        training_data=_data(values["multiply"]),
-        licence="Apache-2.0 (weights). The recordings are free for use in research and commercial projects worldwide.",
+        training_data=_data(values["multiply"], datasets),
+        licence=f"Apache-2.0 (weights). {FREE_DATA if free else BOUND_DATA}",
         command=recipe(values, name),
         seeds=(values["seed"],),
         bank=bank,
         results=results,
-        limits=limits,
+        limits=limits or (LIMITS if free else OTHER_LIMITS),
     )
     release.write(run / BEST_FOLDER)
     return release
+
+
+def datasets_of(values: dict[str, Any]) -> tuple[str, ...]:
+    """The data sets of a run whose frozen settings are ``values``; none where it does not say."""
+    return tuple((values.get("origin") or {}).get("datasets") or ())
 
 
 def recipe(values: dict[str, Any], name: str = "") -> str:
@@ -61,6 +74,8 @@ def _commands(values: dict[str, Any], out: str, name: str) -> list[str]:
         raise InputError(f"Settings: expected a preset's name, got {preset!r}. Train again with this version.")
     words = ["duet-lab", "train", "--data", "DATA", "--out", out, "--preset", preset]
     words += ["--name", name] if name else []
+    others = datasets_of(values)
+    words += ["--dataset", ",".join(others)] if others not in ((), (CMU,)) else []
     origin, before = values.get("origin") or {}, []
     for option, source in (("--from", "start"), ("--codec", "codec")):
         if origin.get(source):
@@ -93,12 +108,14 @@ def _written(value: Any) -> str:
     return "none" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
-def _data(multiply: dict[str, Any]) -> str:
+def _data(multiply: dict[str, Any], datasets: tuple[str, ...]) -> str:
     """What it was trained on, in sentences."""
-    text = f"{CMU_DATA} Mirrored"
+    text = " ".join(SOURCES[name].licence for name in datasets) + " Mirrored"
     if multiply.get("swapped"):
         text += ", with exchanged roles"
-    text += " and varied in tempo and distance; no music was recorded, beats were put on the steps."
+    text += " and varied in tempo and distance; "
+    no_music = "no music was recorded, beats were put on the steps."
+    text += no_music if datasets == (CMU,) else "where no music was recorded, beats were put on the steps."
     coded = multiply.get("choreographed", 0) + multiply.get("everyday", 0)
     if coded:
         text += (

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from duet.errors import InputError
+from duet.files import written_whole
 
 RELEASE_FILE = "release.json"
 
@@ -37,8 +38,8 @@ class Release:
 
     def write(self, folder: Path) -> None:
         """Save into ``folder``."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / RELEASE_FILE).write_text(json.dumps(asdict(self), indent=2) + "\n")
+        with written_whole(folder / RELEASE_FILE) as part:
+            part.write_text(json.dumps(asdict(self), indent=2) + "\n")
 
 
 def read_release(folder: Path) -> Release:

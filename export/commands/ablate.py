@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from duet.errors import InputError
-from export.commands.command_line import Commands, add_data, count, data_of, new_command
+from export.commands.command_line import Commands, add_couples, count, couples_of, new_command
 from export.commands.train import add_machine, add_settings, settings_of
 
 MORE = """\
@@ -24,7 +24,7 @@ ideas only weakly; more --steps and --seeds say more. The settings of duet-lab t
 def add(commands: Commands) -> None:
     """Describe it to the parser."""
     command = new_command(commands, "ablate", "Train short variants and say what each idea is worth.", run, more=MORE)
-    add_data(command)
+    add_couples(command)
     command.add_argument("--out", type=Path, required=True, help="folder of the table and its runs")
     command.add_argument(
         "--steps", dest="length", type=count, default=600, metavar="N", help="of each row (default 600)"
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
         raise InputError("--steps and --seeds: expected at least 1 of each, got 0. Raise them.")
     if options.threads:
         torch.set_num_threads(options.threads)
-    device, data = choose_device(options.device), data_of(options)
+    device, data = choose_device(options.device), couples_of(options)
     base = ablation.shortened(settings_of(options), options.length)
     given = options.codec / CODEC_FILE if options.codec is not None and options.codec.is_dir() else options.codec
     codec = given or options.out / CODEC_FILE

@@ -1,13 +1,20 @@
 """``duet-lab bank``: couples to remember, for a follower that is shown what a partner once danced."""
 
 import argparse
-import os
 from pathlib import Path
 
 from rich.console import Console
 
 from duet.errors import InputError
-from export.commands.command_line import Commands, above_zero, count, data_of, new_command, weights_folder
+from export.commands.command_line import (
+    Commands,
+    above_zero,
+    add_couples,
+    count,
+    couples_of,
+    new_command,
+    weights_folder,
+)
 
 SHIPS_BYTES = 15_000_000
 """A file that is still pleasant to fetch with a follower."""
@@ -21,6 +28,7 @@ Train on it and export it with the run:
 
   duet-lab bank runs/salsa --couples 72
   duet-lab bank runs/salsa --recorded --data DATA --out recorded.npz
+  duet-lab bank runs/duets --recorded --data DATA --dataset dd100
   duet-lab train --data DATA --out runs/recalls --from runs/salsa --bank recorded.npz --set how.references=0.6
 """
 
@@ -34,12 +42,7 @@ def add(commands: Commands) -> None:
     command.add_argument("--seconds", type=above_zero, metavar="S", help="length of each (default 40)")
     command.add_argument("--seed", type=count, metavar="S", help="another seed, other couples (default 2024)")
     command.add_argument("--recorded", action="store_true", help="the recorded training couples instead")
-    command.add_argument(
-        "--data",
-        type=Path,
-        default=os.environ.get("DUET_DATA"),
-        help="where they are (default: the variable DUET_DATA)",
-    )
+    add_couples(command)
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
@@ -64,7 +67,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
             progress.update(task, completed=done, total=of)
 
         if options.recorded:
-            bank = recorded_bank(data_of(options), follower.codec, follower.config, report=report)
+            bank = recorded_bank(couples_of(options), follower.codec, follower.config, report=report)
         else:
             bank = choreographed_bank(follower.codec, follower.config, **asked, report=report)
     save_bank(bank, out)

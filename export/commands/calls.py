@@ -11,9 +11,9 @@ from duet.errors import InputError
 from export.commands.command_line import (
     Commands,
     above_none,
-    add_data,
+    add_couples,
     check_file,
-    data_of,
+    couples_of,
     new_command,
     weights_folder,
 )
@@ -44,23 +44,23 @@ def add(commands: Commands) -> None:
     command.add_argument("--seeds", type=above_none, default=2, help="dances of each take (default 2)")
     command.add_argument("--json", type=Path, metavar="F", help="write the numbers there")
     command.set_defaults(stopped="No numbers were written.")
-    add_data(command)
+    add_couples(command)
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
     """Do it."""
-    data, folder = data_of(options), weights_folder(options.run_folder)
+    folder = weights_folder(options.run_folder)
     check_file("--json", options.json)
     from duet.bank_file import load_bank
     from duet.files import written_whole
     from export.progress import bars
-    from models.data.pairs import load_pairs
+    from models.data.couples import recorded_couples
     from models.evaluation.calls import dancers_of, markdown, measure_calls
     from models.evaluation.closed_loop import example_of
     from models.follower import load_follower
     from models.release import read_release
 
-    release = read_release(folder)
+    couples, release = couples_of(options), read_release(folder)
     dancers = dancers_of(release.name, load_follower(folder))
     if options.only:
         dancers = chosen(dancers, options.only)
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
         dancers += dancers_of(read_release(best).name, load_follower(best))
     bank = load_bank(folder / release.bank) if release.bank else None
     with console.status("reading couples"):
-        examples = [example_of(pair) for pair in load_pairs(data, "validation")]
+        examples = [example_of(pair) for pair in recorded_couples(couples, "validation")]
     with bars(console) as shown:
         task = shown.add_task("samplers", total=len(dancers), note="")
         rows = measure_calls(

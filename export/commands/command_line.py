@@ -4,10 +4,13 @@ import argparse
 import math
 import os
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from duet.errors import InputError
 from duet.files import check_writable
+
+if TYPE_CHECKING:
+    from models.data.couples import Couples
 
 BEST_FOLDER = "best"
 """In a run's folder: the weights that danced best so far."""
@@ -36,6 +39,14 @@ def add_data(command: argparse.ArgumentParser, *, needed: bool = True) -> None:
     command.add_argument(
         "--data", type=Path, default=os.environ.get("DUET_DATA"), help=f"{text} (default: the variable DUET_DATA)"
     )
+
+
+def add_couples(command: argparse.ArgumentParser, *, needed: bool = True, usual: str = "") -> None:
+    """The options ``--data`` and ``--dataset``; ``usual`` is what it is taken from where it is not given."""
+    add_data(command, needed=needed)
+    usual = usual or "cmu where DATA/cmu_salsa is, else all that are found"
+    text = f"whose couples: cmu, dd100, interdance or auto (default: {usual})"
+    command.add_argument("--dataset", default="", metavar="NAMES", help=text)
 
 
 def above_zero(text: str) -> float:
@@ -76,6 +87,13 @@ def data_of(options: argparse.Namespace) -> Path:
     if options.data is None:
         raise InputError("--data: expected the folder with the recorded couples, got none. Give it, or set DUET_DATA.")
     return Path(options.data)
+
+
+def couples_of(options: argparse.Namespace, dataset: str = "") -> "Couples":
+    """The couples of ``--data`` and ``--dataset``, or of ``dataset`` where none is given."""
+    from models.data.couples import couples_in
+
+    return couples_in(data_of(options), options.dataset or dataset)
 
 
 def weights_folder(run: Path) -> Path:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from duet.errors import InputError
-from export.commands.command_line import Commands, above_zero, add_data, count, data_of, new_command, weights_folder
+from export.commands.command_line import (
+    Commands,
+    above_zero,
+    add_couples,
+    count,
+    couples_of,
+    new_command,
+    weights_folder,
+)
 from export.commands.train import add_machine
 
 if TYPE_CHECKING:
@@ -37,7 +45,7 @@ def add(commands: Commands) -> None:
     command.add_argument("--minutes", type=above_zero, help="stop after so long; it can be gone on with")
     command.add_argument("--name", help="what the student is called (default: as the run, with -fast)")
     command.add_argument("--seed", type=count, default=0, help="(default 0)")
-    add_data(command)
+    add_couples(command, usual="those of the run")
     add_machine(command)
 
 
@@ -47,7 +55,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
         raise InputError(f"--calls: expected 1 or 2, got {options.calls}. A follower of more needs no distilling.")
     if options.teacher_calls < 2:
         raise InputError(f"--teacher-calls: expected at least 2, got {options.teacher_calls}. Give 8.")
-    data, teacher = data_of(options), weights_folder(options.run_folder)
+    teacher = weights_folder(options.run_folder)
     if options.out.resolve() in (options.run_folder.resolve(), teacher.resolve()):
         raise InputError(f"--out: expected another folder than the teacher's, got {options.out}. Give a new one.")
     import torch
@@ -62,13 +70,14 @@ def run(options: argparse.Namespace, console: Console) -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     device, multiply = choose_device(options.device), _multiplied(options.run_folder)
+    couples = couples_of(options, ",".join(_datasets(options.run_folder)))
     schedule = replace(SCHEDULE, steps=SCHEDULE.steps if options.steps is None else options.steps)
     if options.minutes:
         schedule = replace(schedule, seconds=60.0 * options.minutes)
     learned = load_follower(teacher)
     console = console if printing() else Console(quiet=True)
     with console.status("reading couples"):
-        corpus = build_corpus(data, learned.config, how=multiply, seed=options.seed, forecaster=learned.foresight)
+        corpus = build_corpus(couples, learned.config, how=multiply, seed=options.seed, forecaster=learned.foresight)
     progress = TrainingBars(console, 0)
     try:
         best = distil(
@@ -96,6 +105,14 @@ def _multiplied(run_folder: Path) -> "Multiplication":
     known = {field.name for field in fields(Multiplication)}
     given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
     return Multiplication(**{name: value for name, value in given.items() if name in known})
+
+
+def _datasets(run_folder: Path) -> tuple[str, ...]:
+    """Whose couples the run learned from, where it says so."""
+    from export.recipe import datasets_of
+    from models.training.settings import SETTINGS_FILE, read_settings
+
+    return datasets_of(read_settings(run_folder)) if (run_folder / SETTINGS_FILE).is_file() else ()
 
 
 def _release(options: argparse.Namespace, teacher: Path, best: Path) -> None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from duet.errors import InputError
-from export.commands.command_line import Commands, add_data, check_file, count, data_of, new_command
+from export.commands.command_line import Commands, add_couples, check_file, count, couples_of, new_command
 
 if TYPE_CHECKING:
+    from models.data.couples import Couples
     from models.evaluation.evaluate import Evaluation, Options
     from models.evaluation.report import Report
 
@@ -22,6 +23,7 @@ FOLLOWER/MODEL_CARD.md when the validation takes were danced. The page of --html
 
   duet-lab evaluate followers/salsa-s --data DATA
   duet-lab evaluate followers/salsa-s --takes 12 --seeds 1 --baselines retrieval --html salsa.html
+  duet-lab evaluate followers/duets --data DATA --dataset dd100 --takes test
 """
 
 
@@ -31,8 +33,10 @@ def add(commands: Commands) -> None:
         commands, "evaluate", "Dance takes live-causally beside baselines and measure everything.", run, more=MORE
     )
     command.add_argument("follower", type=Path, metavar="FOLLOWER", help="an exported folder")
-    add_data(command)
-    command.add_argument("--takes", help="numbers of the recorded takes, such as 12,13 (default: the validation takes)")
+    add_couples(command)
+    command.add_argument(
+        "--takes", help="numbers of the CMU takes, such as 12,13, names of others, or a split (default: validation)"
+    )
     command.add_argument(
         "--baselines", default="hold,mirror,retrieval", help="some of hold, mirror, retrieval; '' for none"
     )
@@ -51,15 +55,15 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> None:
     """Do it."""
-    from models.data.pairs import VALIDATION_TAKES
     from models.evaluation.evaluate import Options
 
-    takes = VALIDATION_TAKES if options.takes is None else _names(options.takes)
-    asked = Options(takes, _names(options.baselines), options.seeds, warm=not options.no_warm)
     _check(options)
+    couples = couples_of(options)
+    takes = _takes(couples, options.takes)
+    asked = Options(takes, _names(options.baselines), options.seeds, warm=not options.no_warm)
     more = _stress_tables(options.stress) if options.stress else {}
-    found = _dance(options.follower, data_of(options), asked, console)
-    if set(takes) == set(VALIDATION_TAKES):
+    found = _dance(options.follower, couples, asked, console)
+    if set(takes) == set(_takes(couples, None)) and _learned_from(options.follower, couples):
         _into_card(options.follower, found.report)
     _tell(found.report, console)
     if options.json is not None:
@@ -76,17 +80,42 @@ def run(options: argparse.Namespace, console: Console) -> None:
         _film(found, options.film, options.follower, console)
 
 
-def measure(folder: Path, data: Path, console: Console) -> "Report":
+def _takes(couples: "Couples", asked: str | None) -> tuple[str, ...]:
+    """The takes that are asked for, by name or as a split; the validation takes unless any are."""
+    from models.data.couples import SPLITS
+    from models.data.pairs import VALIDATION_TAKES
+
+    wanted = _names("validation" if asked is None else asked)
+    takes = tuple(take for name in wanted for take in (couples.takes(name) if name in SPLITS else (name,)))
+    if wanted and not takes and couples.datasets:
+        raise InputError(
+            f"--takes: expected takes for {', '.join(wanted)}, got none in {couples.folder}. Name takes, or add some."
+        )
+    return takes or (VALIDATION_TAKES if asked is None else ())
+
+
+def _learned_from(follower: Path, couples: "Couples") -> bool:
+    """Whether the card of a follower tells of these couples; of others it has nothing to say."""
+    from duet.contract import load_contract
+    from models.data.sources import SOURCES
+
+    if couples.plain:
+        return True
+    data = load_contract(follower).training_data
+    return all(SOURCES[name].licence in data for name in couples.datasets)
+
+
+def measure(folder: Path, couples: "Couples", console: Console) -> "Report":
     """Dance the validation takes and put the numbers into the card of ``folder``."""
     from models.evaluation.evaluate import Options
 
-    report = _dance(folder, data, Options(), console).report
+    report = _dance(folder, couples, Options(_takes(couples, None)), console).report
     _into_card(folder, report)
     _tell(report, console)
     return report
 
 
-def _dance(folder: Path, data: Path, asked: "Options", console: Console) -> "Evaluation":
+def _dance(folder: Path, couples: "Couples", asked: "Options", console: Console) -> "Evaluation":
     from export.progress import bars
     from models.evaluation.evaluate import evaluate, steps_to_watch
 
@@ -96,7 +125,7 @@ def _dance(folder: Path, data: Path, asked: "Options", console: Console) -> "Eva
         def watch(what: str) -> None:
             progress.update(task, advance=1, note=what)
 
-        return evaluate(folder, data, asked, watch)
+        return evaluate(folder, couples, asked, watch)
 
 
 def _into_card(folder: Path, report: "Report") -> None:

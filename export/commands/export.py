@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from export.commands.command_line import Commands, above_zero, add_data, new_command, weights_folder
+from export.commands.command_line import Commands, above_zero, add_couples, couples_of, new_command, weights_folder
 from export.commands.evaluate import measure
 
 MORE = """\
@@ -23,7 +23,7 @@ def add(commands: Commands) -> None:
     command.add_argument("run_folder", type=Path, metavar="RUN", help="folder of a finished training run")
     command.add_argument("--out", type=Path, required=True, help="the follower's folder, for example followers/salsa-s")
     command.add_argument("--seconds", type=above_zero, default=60.0, help="of carried state to compare (default 60)")
-    add_data(command, needed=False)
+    add_couples(command, needed=False)
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
@@ -44,5 +44,5 @@ def run(options: argparse.Namespace, console: Console) -> None:
     console.print(timing_table(parity.milliseconds))
     console.print(f"{contract.name}: torch and ONNX Runtime differ by {parity.sentence()}.")
     if options.data is not None:
-        measure(options.out, Path(options.data), console)
+        measure(options.out, couples_of(options), console)
     console.print(f"{options.out} is ready. Next: duet play --follower {options.out}", soft_wrap=True)

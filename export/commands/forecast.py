@@ -11,10 +11,10 @@ from export.commands.command_line import (
     Commands,
     above_none,
     above_zero,
-    add_data,
+    add_couples,
     check_file,
     count,
-    data_of,
+    couples_of,
     new_command,
 )
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 MORE = """\
 Trains a forecaster on the recorded dancers and on leaders in code, and prints its error beside those of a leader who
-stands still, who runs on, and who runs on and comes to rest (the one that plays). One recorded take chooses the
-weights; the validation takes and the leaders of the table are new to it. With --weights nothing is trained.
+stands still, who runs on, and who runs on and comes to rest (the one that plays). One in ten training takes chooses
+the weights; the validation takes and the leaders of the table are new to it. With --weights nothing is trained.
 
   duet-lab forecast --data DATA --out runs/forecaster.safetensors
   duet-lab forecast --data DATA --weights runs/forecaster.safetensors
@@ -38,7 +38,7 @@ def add(commands: Commands) -> None:
         commands, "forecast", "Train a leader forecaster and hold it against plain extrapolation.", run, more=MORE
     )
     command.set_defaults(stopped="Nothing was kept.")
-    add_data(command)
+    add_couples(command)
     command.add_argument("--out", type=Path, metavar="FILE", help="where its weights go (default: nowhere)")
     command.add_argument("--weights", type=Path, metavar="FILE", help="a forecaster to measure instead of training one")
     command.add_argument("--steps", type=above_none, metavar="N", help="training steps (default 1200)")
@@ -61,10 +61,10 @@ def run(options: argparse.Namespace, console: Console) -> None:
         torch.set_num_threads(options.threads)
     how = ForecasterTraining()
     how = replace(how, steps=options.steps or how.steps, seconds=60.0 * (options.minutes or how.seconds / 60.0))
-    data = data_of(options)
+    couples = couples_of(options)
     forecaster = load_forecaster(options.weights) if options.weights else None
     with console.status("gathering leaders"):
-        leads = build_leads(data, how, options.seed, learn=forecaster is None)
+        leads = build_leads(couples, how, options.seed, learn=forecaster is None)
     if forecaster is None:
         forecaster = _train(leads, how, options.seed, console)
     if options.out:

@@ -23,8 +23,8 @@ DATA, or a folder in it, holds one or more of these data sets; each is found by 
   motorica    kth*.bvh with their .wav                                        solo
   finedance   motion/NNN.npy                                                  solo
 
-Training takes the CMU couples in DATA/cmu_salsa/*.bvh today. The others are measured and kept, and Python loads them
-(models.data.prepare: load_couples, load_solos).
+Couples are what training, banks and evaluation take: duet-lab train --data DATA --dataset dd100. Solos are measured
+and kept, and Python loads them (models.data.prepare: load_solos).
 
 Every take is measured (up, unit, rate, floor, sides, steps, music) and kept in the cache folder: a prepare that was
 stopped goes on where it was, and only what has changed is done again. A take that cannot be used is named with what
@@ -90,16 +90,17 @@ def run(options: argparse.Namespace, console: Console) -> None:
 
 def _next(done: "list[Prepared]") -> str:
     """What can be done with what was prepared."""
-    of_training = [one.recording.leader.match("cmu_salsa/*.bvh") for one in done]
-    others = sorted({one.recording.dataset for one, taken in zip(done, of_training, strict=True) if not taken})
-    lines = []
-    if others:
+    lines, solos = [], sorted({one.recording.dataset for one in done if one.follower is None})
+    if solos:
         lines.append(
-            f"{', '.join(others)}: measured and kept, to be loaded in Python (models.data.prepare). "
-            "Training takes the CMU couples in DATA/cmu_salsa/*.bvh only."
+            f"{', '.join(solos)}: solos, measured and kept, to be loaded in Python (models.data.prepare.load_solos). "
+            "Training takes couples."
         )
-    if any(of_training):
-        lines.append("Next: duet-lab train --out runs/salsa")
+    couples = sorted({one.recording.dataset for one in done if one.follower is not None})
+    if couples:
+        plain = any(one.recording.leader.match("cmu_salsa/*.bvh") for one in done)
+        asked = "" if plain and couples == ["cmu"] else f" --dataset {','.join(couples)}"
+        lines.append(f"Next: duet-lab train{asked} --out runs/{couples[0] if asked else 'salsa'}")
     return "\n".join(lines)
 
 

@@ -10,7 +10,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from duet.errors import InputError
-from export.commands.command_line import Commands, above_zero, add_data, check_file, new_command
+from export.commands.command_line import Commands, above_zero, add_couples, check_file, couples_of, new_command
 
 if TYPE_CHECKING:
     from models.evaluation.counterfactuals import Change
@@ -35,7 +35,7 @@ def add(commands: Commands) -> None:
         commands, "stress", "Put an exported follower under stress and hold it against its targets.", run, more=MORE
     )
     command.add_argument("follower", type=Path, metavar="FOLLOWER", help="an exported folder")
-    add_data(command, needed=False)
+    add_couples(command, needed=False)
     command.add_argument("--minutes", type=above_zero, default=30.0, help="of the long performance (default 30)")
     command.add_argument("--json", type=Path, metavar="F", help="write all numbers there")
     command.add_argument("--out", type=Path, metavar="DIR", help="write the couples of the strange leads there, as npz")
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     with bars(console) as progress:
         found = stress(
             options.follower,
-            Path(options.data) if options.data else None,
+            couples_of(options) if options.data else None,
             Extent(minutes=options.minutes),
             _Bars(progress),
             options.out,

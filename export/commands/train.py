@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from duet.errors import InputError
-from export.commands.command_line import Commands, above_zero, add_data, count, data_of, new_command, weights_folder
+from export.commands.command_line import (
+    Commands,
+    above_zero,
+    add_couples,
+    count,
+    couples_of,
+    new_command,
+    weights_folder,
+)
 from export.settings_text import settable, settings_text
 
 if TYPE_CHECKING:
@@ -29,6 +37,7 @@ settings, for --set NAME=VALUE or as tables in the file of --config (with the de
   duet-lab train --data DATA --out runs/finer --from runs/salsa --set how.learning_rate=1e-4 --set how.own_share=0.7
   duet-lab forecast --data DATA --out runs/forecaster.safetensors
   duet-lab train --data DATA --out runs/salsa --forecaster runs/forecaster.safetensors --minutes 90
+  duet-lab train --data DATA --dataset dd100 --out runs/duets --name duets --set multiply.copies=2
 """
 
 
@@ -38,7 +47,7 @@ def add(commands: Commands) -> None:
         commands, "train", "Train a follower; a run that was stopped goes on where it was.", run,
         more=MORE.format(settings=settings_text()),
     )  # fmt: skip
-    add_data(command)
+    add_couples(command)
     command.add_argument("--out", type=Path, required=True, help="folder of the run")
     command.add_argument("--preset", help="XS, S, M or L (default S, or as the run of --from)")
     command.add_argument("--name", default="salsa-s", help="what the follower is called (default salsa-s)")
@@ -111,7 +120,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
             "--bank: expected how.references above 0 with it, got 0: it would not be used. "
             "Add --set how.references=0.6, or leave the bank out."
         )
-    data = data_of(options)
+    couples = couples_of(options)
     forecaster = _forecaster(options.forecaster, start)
     if forecaster is not None:
         settings = replace(settings, follower=replace(settings.follower, forecaster=forecaster.config))
@@ -119,7 +128,9 @@ def run(options: argparse.Namespace, console: Console) -> None:
     console = console if printing() else Console(quiet=True)
     with console.status("reading couples"):
         foresight = None if forecaster is None else Foresight(forecaster)
-        corpus = build_corpus(data, settings.follower, how=settings.multiply, seed=settings.seed, forecaster=foresight)
+        corpus = build_corpus(
+            couples, settings.follower, how=settings.multiply, seed=settings.seed, forecaster=foresight
+        )
     progress = TrainingBars(console, 0 if codec or start else settings.schedule.codec_steps)
     try:
         best = train(

@@ -1,18 +1,18 @@
 """All sequences of a training run: the recorded couples, multiplied honestly, and choreographed ones."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from duet.features import Placement
 from duet.forecast import Forecaster
 from models.config import FollowerConfig
-from models.data.beats import step_beats, with_beats
+from models.data.beats import with_beats
+from models.data.couples import CMU, Data, couples_in, recorded_couples
 from models.data.in_code import couple_in_code
 from models.data.motion_graph import splice_couples
-from models.data.music import condition_from_beats, heard_condition
-from models.data.pairs import Pair, load_pairs
+from models.data.music import condition_of, heard_condition
+from models.data.pairs import Pair
 from models.data.sequences import CLEAN, Corruption, Floats, Sequence, build_sequence
 from models.data.warps import bent
 from models.evaluation.closed_loop import Example, example_of
@@ -26,6 +26,10 @@ STYLES = (
     "recorded swapped mirrored",
 )
 """What the style token tells apart: whose dance it is, and which of two sides or roles."""
+
+
+PLENTY_S = 1800.0
+"""Recordings of so long have enough ways to go on in them, and too many frames to hold against each other."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,8 @@ class Multiplication:
     bent: float = 0.4
     """Share of the varied versions whose path over the floor is bent."""
     spliced: int = 10
-    """Dances, and as many mirrored ones, spliced from recorded takes where both dancers' states agree."""
+    """Dances, and as many mirrored ones, spliced from recorded takes where both dancers' states agree; none where
+    the takes are plenty."""
     spliced_s: float = 40.0
     choreographed: int = 180
     """Couples that dance salsa in code, half of them mirrored."""
@@ -123,12 +128,12 @@ def _sequence(
 
 
 def _music(pair: Pair, config: FollowerConfig, rng: np.random.Generator, *, heard: bool) -> Floats:
-    """The music condition (T, 8) of a couple whose beats are known."""
+    """The music condition (T, 8) of a couple whose beats are known: its own music, where that was recorded."""
     assert pair.beats_s is not None
     seed, lead_in_s = int(rng.integers(2**31)), float(rng.uniform(0.0, 6.0))
-    if heard:
+    if heard and pair.heard is None:
         return heard_condition(pair.beats_s, pair.frames, config.fps, seed=seed, lead_in_s=lead_in_s)
-    return condition_from_beats(pair.beats_s, pair.frames, config.fps, rng)
+    return condition_of(pair, rng)
 
 
 def choreographed_sequences(
@@ -156,13 +161,13 @@ def _in_code(index: int, fps: float, rng: np.random.Generator, how: Multiplicati
 
 
 def validation_sequences(
-    data_dir: str | Path, config: FollowerConfig, seed: int = 0, forecaster: Forecaster | None = None
+    data: Data, config: FollowerConfig, seed: int = 0, forecaster: Forecaster | None = None
 ) -> list[Sequence]:
     """The validation takes as recorded, cleanly tracked."""
     rng = np.random.default_rng(seed)
     sequences = []
-    for pair in load_pairs(data_dir, "validation"):
-        conditions = condition_from_beats(step_beats(pair), pair.frames, config.fps, rng)
+    for pair in recorded_couples(data, "validation"):
+        conditions = condition_of(pair, rng)
         sequences.append(
             build_sequence(
                 pair, conditions, config, style=0, wish=Placement(), corruption=CLEAN, rng=rng, forecaster=forecaster
@@ -179,26 +184,30 @@ class Corpus:
     validation: list[Sequence]
     examples: list[Example]
     """The validation couples, to be danced with in closed loop."""
+    datasets: tuple[str, ...] = (CMU,)
+    """Whose couples these are."""
 
 
 def build_corpus(
-    data_dir: str | Path,
+    data: Data,
     config: FollowerConfig,
     *,
     how: Multiplication | None = None,
     seed: int = 0,
     forecaster: Forecaster | None = None,
 ) -> Corpus:
-    """The corpus under ``data_dir``: same data, configuration, seed and forecaster, same corpus.
+    """The corpus of ``data``: same couples, configuration, seed and forecaster, same corpus.
 
     ``forecaster``: what foresees leaders for the follower that learns from it, as it will on stage.
     """
     rng = np.random.default_rng(seed)
     how = how or Multiplication()
-    pairs = load_pairs(data_dir, "train")
+    couples = couples_in(data)
+    pairs = recorded_couples(couples, "train")
     train = recorded_sequences(pairs, config, rng, how, forecaster)
-    if how.spliced:
+    if how.spliced and sum(pair.leader.seconds for pair in pairs) < PLENTY_S:
         train += spliced_sequences(pairs, config, rng, how, forecaster)
     train += choreographed_sequences(config, rng, how, forecaster)
-    examples = [example_of(pair, seed) for pair in load_pairs(data_dir, "validation")]
-    return Corpus(train, validation_sequences(data_dir, config, seed, forecaster), examples)
+    examples = [example_of(pair, seed) for pair in recorded_couples(couples, "validation")]
+    validation = validation_sequences(couples, config, seed, forecaster)
+    return Corpus(train, validation, examples, couples.datasets or (CMU,))

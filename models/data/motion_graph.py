@@ -93,7 +93,7 @@ class CoupleGraph:
         if not self.cuts:
             raise InputError(
                 f"Couples: expected takes that can be joined, got none that agree within {COST_LIMIT_M} m. "
-                "Give more takes, of dances that resemble each other."
+                "Give more takes, of dances that resemble each other, or splice none (--set multiply.spliced=0)."
             )
 
     def take_of(self, frame: int) -> int:
@@ -235,7 +235,7 @@ def _at_one_tempo(pairs: list[Pair], tempo_bpm: float | None) -> list[Pair]:
     if not kept:
         raise InputError(
             f"Couples: expected a tempo near {60.0 / common:.0f} BPM, got {min(60.0 / p for p in periods):.0f} to "
-            f"{max(60.0 / p for p in periods):.0f}. Choose another tempo."
+            f"{max(60.0 / p for p in periods):.0f}. Choose another tempo, or splice none (--set multiply.spliced=0)."
         )
     return kept
 

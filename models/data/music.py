@@ -19,6 +19,8 @@ from duet.frames import MusicFrame
 from duet.groove import render_groove
 from duet.music import CONDITION_SIZE, RATE_HZ, extrapolate, music_condition
 from models.data import kept
+from models.data.beats import with_beats
+from models.data.pairs import Pair
 
 Floats = NDArray[np.float32]
 
@@ -60,6 +62,15 @@ def condition_from_beats(beats_s: NDArray[np.float64], frames: int, fps: float, 
     condition[:, 6] = np.minimum(accent * np.exp(-since_s / 0.05), 3.0) + 0.1 * rng.uniform(size=frames)
     condition[:, 7] = rng.uniform(0.55, 0.8) + 0.08 * np.exp(-since_s / 0.1)
     return condition
+
+
+def condition_of(pair: Pair, rng: np.random.Generator) -> Floats:
+    """(T, 8) what a couple danced to: its music as it was heard, or, where none was recorded, drawn on its beats."""
+    if pair.heard is not None:
+        return pair.heard
+    beats_s = with_beats(pair).beats_s
+    assert beats_s is not None
+    return condition_from_beats(beats_s, pair.frames, pair.leader.fps, rng)
 
 
 def heard_condition(

@@ -39,6 +39,8 @@ class Pair:
     follower: Motion
     beats_s: NDArray[np.float64] | None = None
     """Beat times in seconds from frame 0, where they are known exactly."""
+    heard: NDArray[np.float32] | None = None
+    """(T, 8) the music they danced to as it is heard live, where it was recorded."""
 
     def __post_init__(self) -> None:
         if self.leader.frames != self.follower.frames or self.leader.fps != self.follower.fps:
@@ -56,7 +58,11 @@ class Pair:
         """Frames ``start`` up to, not including, ``stop``; beats move along."""
         beats = None if self.beats_s is None else self.beats_s - start / self.leader.fps
         return replace(
-            self, leader=self.leader.slice(start, stop), follower=self.follower.slice(start, stop), beats_s=beats
+            self,
+            leader=self.leader.slice(start, stop),
+            follower=self.follower.slice(start, stop),
+            beats_s=beats,
+            heard=None if self.heard is None else self.heard[start:stop],
         )
 
     def mirrored(self) -> "Pair":
@@ -70,7 +76,7 @@ class Pair:
         return replace(self, name=f"{self.name}-swapped", leader=self.follower, follower=self.leader)
 
     def at_tempo(self, factor: float) -> "Pair":
-        """The same dance ``factor`` times as fast."""
+        """The same dance ``factor`` times as fast; nobody heard its music so."""
 
         def warp(motion: Motion) -> Motion:
             return replace(replace(motion, fps=motion.fps * factor).resample(motion.fps), fps=motion.fps)
@@ -82,6 +88,7 @@ class Pair:
             leader=warp(self.leader),
             follower=warp(self.follower),
             beats_s=beats,
+            heard=None,
         )
 
     def at_distance(self, offset_m: float) -> "Pair":

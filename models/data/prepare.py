@@ -57,10 +57,10 @@ class Prepared:
 
     @property
     def pair(self) -> Pair:
-        """The couple. Its beats are set where they are those of recorded music."""
+        """The couple. Its beats and what it heard are set where there is recorded music."""
         assert self.follower is not None
         known = self.beats_s if self.music == REAL and len(self.beats_s) >= FEWEST_BEATS else None
-        return Pair(self.recording.name, self.leader, self.follower, known)
+        return Pair(self.recording.name, self.leader, self.follower, known, self.conditions)
 
     @property
     def seconds(self) -> float:

@@ -28,10 +28,12 @@ class Example:
 
 
 def example_of(pair: Pair, seed: int = 0) -> Example:
-    """A couple with the built-in groove on its steps, heard as live."""
-    beats_s = with_beats(pair).beats_s
-    assert beats_s is not None
-    conditions = heard_condition(beats_s, pair.frames, pair.leader.fps, seed=seed, lead_in_s=LEAD_IN_S)
+    """A couple with the music it danced to, or else the built-in groove on its steps, heard as live."""
+    conditions = pair.heard
+    if conditions is None:
+        beats_s = with_beats(pair).beats_s
+        assert beats_s is not None
+        conditions = heard_condition(beats_s, pair.frames, pair.leader.fps, seed=seed, lead_in_s=LEAD_IN_S)
     return Example(pair, Take(pair.name, pair.leader.joints_m, conditions, pair.leader.fps, wish=Placement()))
 
 

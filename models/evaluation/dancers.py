@@ -17,8 +17,7 @@ from duet.contract import FollowerContract
 from duet.features import Placement, Standing, follower_features, pelvis_yaw
 from duet.forecast import Forecaster
 from models.config import FollowerConfig
-from models.data.beats import with_beats
-from models.data.music import condition_from_beats
+from models.data.music import condition_of
 from models.data.pairs import Pair
 from models.data.sequences import CLEAN, Sequence, build_sequence
 from models.evaluation.baselines import Hold, Retrieval, mean_frame
@@ -202,8 +201,6 @@ def recorded_bank(pairs: list[Pair], config: FollowerConfig, seed: int = 0) -> l
     rng = np.random.default_rng(seed)
     sequences = []
     for pair in pairs:
-        pair = with_beats(pair)
-        assert pair.beats_s is not None
-        heard = condition_from_beats(pair.beats_s, pair.frames, pair.leader.fps, rng)
+        heard = condition_of(pair, rng)
         sequences.append(build_sequence(pair, heard, config, style=0, wish=Placement(), corruption=CLEAN, rng=rng))
     return sequences

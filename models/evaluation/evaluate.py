@@ -16,8 +16,9 @@ from duet.motion import Motion, write_couple
 from duet.skeleton import BODY
 from models.config import FollowerConfig
 from models.data.beats import BEATS_PER_BAR, with_beats
+from models.data.couples import Couples, Data, couples_in, recorded_couples
 from models.data.landings import landings
-from models.data.pairs import TRAIN_TAKES, VALIDATION_TAKES, Pair, load_cmu, load_pairs
+from models.data.pairs import TRAIN_TAKES, VALIDATION_TAKES, Pair
 from models.data.take import Take
 from models.evaluation.closed_loop import Example, example_of
 from models.evaluation.dancers import (
@@ -43,6 +44,7 @@ from models.rollout import OnnxPartner, Partner
 PIECE_S, PIECE_STRIDE_S = 6.0, 2.0
 """The literature's numbers are of whole takes; two takes have no covariance, so these are of pieces this long."""
 REAL = "real follower"
+CHOSEN_BY = "validation takes; they chose weights and settings and are no test"
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Options:
     """What to measure."""
 
     takes: tuple[str, ...] = VALIDATION_TAKES
+    """Numbers of the CMU takes; of other data sets, names."""
     baselines: tuple[str, ...] = BASELINES
     seeds: int = 3
     delay_frames: int = 3
@@ -66,7 +69,7 @@ class Options:
                 f"Baselines: expected some of {', '.join(BASELINES)}, got {', '.join(unknown)}. Leave it out."
             )
         known = (*TRAIN_TAKES, *VALIDATION_TAKES)
-        if not self.takes or set(self.takes) - set(known):
+        if not self.takes or {take for take in self.takes if take.isdecimal()} - set(known):
             raise InputError(
                 f"Takes: expected some of {', '.join(known)}, got {', '.join(self.takes) or 'none'}. Choose of them."
             )
@@ -91,21 +94,28 @@ def steps_to_watch(options: Options) -> int:
 
 
 def evaluate(
-    follower: Partner | str | Path, data_dir: str | Path, options: Options | None = None, watch: Watcher | None = None
+    follower: Partner | str | Path, data: Data, options: Options | None = None, watch: Watcher | None = None
 ) -> Evaluation:
     """Dance and measure; ``follower`` is a partner or an exported folder. InputError names what is missing."""
     options, watch = options or Options(), watch or (lambda _: None)
     partner = OnnxPartner(follower) if isinstance(follower, str | Path) else follower
-    pairs, known = _couples(Path(data_dir), options)
+    couples = couples_in(data)
+    if not couples.datasets:
+        recorded_couples(couples, "validation")  # says what is missing
+    role = _role(couples, options.takes)
+    pairs, known = _couples(couples, options)
     examples = [example_of(pair) for pair in pairs]
     watch("the takes")
-    return evaluate_on(partner, examples, known, options, watch)
+    return evaluate_on(partner, examples, known, options, watch, role=role)
 
 
 def evaluate_on(
-    partner: Partner, examples: list[Example], known: list[Pair], options: Options, watch: Watcher
+    partner: Partner, examples: list[Example], known: list[Pair], options: Options, watch: Watcher, *, role: str = ""
 ) -> Evaluation:
-    """The same on any couples with beats; ``known`` are the couples that the baselines may know."""
+    """The same on any couples with beats; ``known`` are the couples that the baselines may know.
+
+    ``role`` says what the couples were to the follower before.
+    """
     leak, bank = _leak(partner, options), recorded_bank(known, FollowerConfig())
     dancers = dance_all(
         partner,
@@ -123,7 +133,7 @@ def evaluate_on(
     measured = [_Measured.of(dancer, examples) for dancer in dancers]
     report = Report(
         rows={m.name: m.row() for m in measured},
-        conditions=_conditions(examples, options),
+        conditions=_conditions(examples, options, role or CHOSEN_BY),
         reactions=moved,
         intervals={m.name: m.intervals() for m in measured if m.name != REAL},
         paired=_paired([m for m in measured if m.name != REAL]),
@@ -136,13 +146,23 @@ def evaluate_on(
     return Evaluation(report, examples, dancers)
 
 
-def _couples(data_dir: Path, options: Options) -> tuple[list[Pair], list[Pair]]:
+def _couples(couples: Couples, options: Options) -> tuple[list[Pair], list[Pair]]:
     """Those that are danced to, and those that the baselines may know."""
-    load_pairs(data_dir, "validation")  # says what is missing
-    folder = data_dir / "cmu_salsa"
-    known = tuple(take for take in TRAIN_TAKES if take not in options.takes)
-    wanted, others = load_cmu(folder, options.takes), load_cmu(folder, known)
+    known = tuple(take for take in couples.takes("train") if take not in options.takes)
+    wanted, others = couples.pairs(options.takes), couples.pairs(known)
+    if not wanted:
+        raise InputError(f"Takes: expected some that can be danced to, got {', '.join(options.takes)}. Choose others.")
     return [with_beats(pair) for pair in wanted], [with_beats(pair) for pair in others]
+
+
+def _role(couples: Couples, takes: tuple[str, ...]) -> str:
+    """What the takes were to a follower of these couples."""
+    splits = {take: couples.split_of(take) for take in takes}
+    if learned := sorted(take for take, split in splits.items() if split == "train"):
+        return f"of which {', '.join(learned)} are training takes: no measure of what was learned"
+    if set(splits.values()) == {"test"}:
+        return "test takes: nothing was learned from them or chosen by them"
+    return CHOSEN_BY
 
 
 def _leak(partner: Partner, options: Options) -> float:
@@ -294,15 +314,15 @@ def write_couples(evaluation: Evaluation, folder: Path) -> list[Path]:
     return written
 
 
-def _conditions(examples: Sequence[Example], options: Options) -> str:
+def _conditions(examples: Sequence[Example], options: Options, role: str) -> str:
     names = ", ".join(e.pair.name for e in examples)
-    role = "validation takes; they chose weights and settings and are no test"
-    if learned := sorted(set(options.takes) & set(TRAIN_TAKES)):
-        role = f"of which {', '.join(learned)} are training takes: no measure of what was learned"
+    music = "Music was put on the steps"
+    if heard := sum(e.pair.heard is not None for e in examples):
+        music = "Music was that of the recording" + ("" if heard == len(examples) else ", or put on the steps,")
     warm = " 'Warm' dancers were moved as the real follower for the first 48 frames." if options.warm else ""
     return (
         f"Takes {names} ({role}), danced live-causally through the follower's own tick from entering the stage, "
-        f"{options.seeds} seeds. Music was put on the steps and heard by the live listener; the newest leader frame is "
+        f"{options.seeds} seeds. {music} and heard by the live listener; the newest leader frame is "
         f"{options.delay_frames} frames older than the plan. The first second is not judged.{warm} Bodies are slim "
         "capsules without hands."
     )

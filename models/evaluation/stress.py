@@ -9,7 +9,7 @@ from typing import Protocol
 
 from duet.contract import FollowerContract, load_contract
 from duet.features import Placement
-from models.data.pairs import load_pairs
+from models.data.couples import Data, recorded_couples
 from models.evaluation.counterfactuals import Counterfactuals, Forgetful, cases_of, measure_counterfactuals
 from models.evaluation.endurance import Endurance, measure_endurance
 from models.evaluation.report import write_whole
@@ -92,7 +92,7 @@ class Extent:
     """Of the strange leads."""
 
 
-def stress(folder: Path, data: Path | None, extent: Extent, watcher: Watcher, out: Path | None = None) -> Stress:
+def stress(folder: Path, data: Data | None, extent: Extent, watcher: Watcher, out: Path | None = None) -> Stress:
     """Put an exported follower under stress. With ``data`` the recorded validation couples lead, too.
 
     With ``out`` the couples of the strange leads are written there.
@@ -108,11 +108,11 @@ def stress(folder: Path, data: Path | None, extent: Extent, watcher: Watcher, ou
 
 
 def _counterfactuals(
-    folder: Path, partner: OnnxPartner, data: Path | None, extent: Extent, watcher: Watcher
+    folder: Path, partner: OnnxPartner, data: Data | None, extent: Extent, watcher: Watcher
 ) -> Counterfactuals:
     watcher.stage("counterfactuals", 0)
     watcher.step("listening", 0)
-    cases = cases_of(load_pairs(data, "validation") if data else [], extent.choreographed)
+    cases = cases_of(recorded_couples(data, "validation") if data else [], extent.choreographed)
     # Two base dances, nine changes and a lost memory.
     watcher.stage("counterfactuals", 12 * len(cases))
     return measure_counterfactuals(

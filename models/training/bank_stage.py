@@ -16,7 +16,8 @@ from models.codec import Codec
 from models.config import FollowerConfig
 from models.data.bank import CHOREOGRAPHED, couples_in_code, make_bank, remember
 from models.data.beats import with_beats
-from models.data.pairs import Pair, load_pairs
+from models.data.couples import Data, recorded_couples
+from models.data.pairs import Pair
 
 BANK_FILE = "bank.npz"
 COUPLES, COUPLE_S, SEED = 72, 40.0, 2024
@@ -62,9 +63,9 @@ def choreographed_bank(
     return bank_of_pairs(couples_in_code(couples, seconds, seed, config.fps, report), codec, config, origin)
 
 
-def recorded_bank(data: Path, codec: Codec, config: FollowerConfig, *, report: Report = no_report) -> Bank:
-    """A bank of the recorded training couples under ``data`` and their mirror images: for those who have that data."""
-    pairs = load_pairs(data, "train")
+def recorded_bank(data: Data, codec: Codec, config: FollowerConfig, *, report: Report = no_report) -> Bank:
+    """A bank of the recorded training couples of ``data`` and their mirror images: for those who have that data."""
+    pairs = recorded_couples(data, "train")
     return bank_of_pairs(_with_mirrors(pairs, report), codec, config, f"{len(pairs)} recorded couples")
 
 

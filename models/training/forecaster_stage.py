@@ -7,20 +7,21 @@ table is made.
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from duet.errors import InputError
 from duet.features import leader_features, leader_headings
 from duet.forecast import VELOCITY_FRAMES
 from duet.motion import Motion
 from models.config import ForecasterConfig
 from models.data.beats import with_beats
+from models.data.couples import Data, couples_in, recorded_couples
 from models.data.in_code import couple_in_code
-from models.data.music import condition_from_beats
-from models.data.pairs import TRAIN_TAKES, Pair, load_cmu, load_pairs
+from models.data.music import condition_from_beats, condition_of
+from models.data.pairs import Pair
 from models.data.sequences import Corruption, corrupt_leader, other_body
 from models.evaluation.closed_loop import example_of
 from models.forecaster import Ahead, Forecaster, Track, damped_ahead, true_ahead
@@ -28,7 +29,8 @@ from models.training.averaging import AveragedWeights
 
 FRAMES_AHEAD = (4, 8, 16, 32)
 """Of the table."""
-CHOOSING_TAKE = "11"
+CHOOSING_SHARE = 0.1
+"""Of the training takes, the last ones, by which it is chosen."""
 LEARNED, DEAF = "learned", "learned, no music"
 METHODS = ("zero velocity", "constant velocity", "damped", LEARNED, DEAF)
 """``damped`` is what plays; ``learned, no music`` hears silence, in case the music tells of the steps it was put on."""
@@ -118,9 +120,8 @@ def recorded_leads(pairs: Iterable[Pair], how: ForecasterTraining, rng: np.rando
         for couple in (known, known.mirrored()):
             for copy in range(how.copies):
                 varied = couple if copy == 0 else couple.at_tempo(float(rng.uniform(0.88, 1.12)))
-                assert varied.beats_s is not None
                 for dancer in (varied.leader, varied.follower):
-                    music = condition_from_beats(varied.beats_s, varied.frames, dancer.fps, rng)
+                    music = condition_of(varied, rng)
                     leads.append(lead_of(varied.name, dancer, music, rng, Corruption() if copy % 2 else None))
     return leads
 
@@ -149,10 +150,11 @@ class Leads:
     judged: dict[str, list[Lead]] = field(default_factory=dict)
 
 
-def build_leads(data_dir: str | Path, how: ForecasterTraining, seed: int = 0, *, learn: bool = True) -> Leads:
+def build_leads(data: Data, how: ForecasterTraining, seed: int = 0, *, learn: bool = True) -> Leads:
     """Same data and seed, same leaders. Without ``learn`` only those of the table."""
     # The validation couples hear music that was rendered and listened to, as on stage.
-    examples = [example_of(pair, seed) for pair in load_pairs(data_dir, "validation")]
+    couples = couples_in(data)
+    examples = [example_of(pair, seed) for pair in recorded_couples(couples, "validation")]
     judged = {
         "validation takes": [lead_of(e.pair.name, e.pair.leader, e.take.conditions) for e in examples],
         "choreographed": leads_in_code(6, salsa=True, seed=seed + 1001, corrupt=False),
@@ -160,12 +162,17 @@ def build_leads(data_dir: str | Path, how: ForecasterTraining, seed: int = 0, *,
     }
     if not learn:
         return Leads([], [], [], judged)
-    rng, folder = np.random.default_rng(seed), Path(data_dir) / "cmu_salsa"
-    takes = tuple(take for take in TRAIN_TAKES if take != CHOOSING_TAKE)
+    rng, pairs = np.random.default_rng(seed), recorded_couples(couples, "train")
+    if len(pairs) < 2:
+        raise InputError(
+            f"{couples.folder}: expected at least 2 training couples, one of them to choose the weights by, got "
+            f"{len(pairs)}. Add takes."
+        )
+    last = len(pairs) - max(1, round(CHOOSING_SHARE * len(pairs)))
     in_code = leads_in_code(how.choreographed, salsa=True, seed=seed + 1, corrupt=True)
     in_code += leads_in_code(how.everyday, salsa=False, seed=seed + 2, corrupt=True)
-    choosing = recorded_leads(load_cmu(folder, (CHOOSING_TAKE,)), replace(how, copies=1), rng)
-    return Leads(recorded_leads(load_cmu(folder, takes), how, rng), in_code, choosing, judged)
+    choosing = recorded_leads(pairs[last:], replace(how, copies=1), rng)
+    return Leads(recorded_leads(pairs[:last], how, rng), in_code, choosing, judged)
 
 
 def train_forecaster(

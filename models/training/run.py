@@ -142,7 +142,7 @@ def prepared(
 def _freeze(folder: Path, corpus: Corpus, settings: Settings, sources: Sources) -> None:
     """Write the settings of a new run, or compare them with those the run was begun with."""
     folder.mkdir(parents=True, exist_ok=True)
-    origin: dict[str, Any] = {"data": fingerprint(corpus)}
+    origin: dict[str, Any] = {"data": fingerprint(corpus), "datasets": corpus.datasets}
     for name, path in (
         ("codec", sources.codec),
         ("start", sources.start and sources.start / WEIGHTS_FILE),

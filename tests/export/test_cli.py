@@ -158,7 +158,7 @@ def test_a_path_that_cannot_be_written_is_told(run: Path, tmp_path: Path, capsys
 def test_what_cannot_be_written_is_told_before_the_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "taken").write_text("a file")
     forecast = ["forecast", "--data", "nowhere", "--out", str(tmp_path / "taken" / "f.safetensors")]
-    assert "--out: expected a folder for" in one_sentence(forecast, capsys)
+    assert "--out: expected a folder to write to, got" in one_sentence(forecast, capsys)
 
 
 @pytest.mark.parametrize("command", ["prepare", "train", "ablate", "export", "verify", "evaluate"])

@@ -42,7 +42,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> Example:
     monkeypatch.setattr(distil_stage, "SCHEDULE", schedule)
     how = replace(distil_stage.LEARNING, stretches=2, stretch_tokens=8, windows=2)
     monkeypatch.setattr(distil_stage, "LEARNING", how)
-    monkeypatch.setattr("models.data.pairs.load_pairs", lambda *_: [pair])
+    monkeypatch.setattr("models.data.couples.recorded_couples", lambda *_: [pair])
     monkeypatch.setattr("models.evaluation.closed_loop.example_of", lambda _: example)
     return example
 

@@ -37,8 +37,8 @@ def test_takes_are_listed_and_kept(data: Path, tmp_path: Path, capsys: pytest.Ca
     assert "FineDance (ICCV 2023): non-commercial" in said
     assert "Up is y, as stated: the median direction" in said
     assert f"1 takes, 6 s, kept in {tmp_path / 'c'}" in said
-    assert "finedance: measured and kept, to be loaded in Python (models.data.prepare)." in said
-    assert "Training takes the CMU couples in DATA/cmu_salsa/*.bvh only." in said
+    assert "finedance: solos, measured and kept, to be loaded in Python (models.data.prepare.load_solos)." in said
+    assert "Training takes couples." in said
     assert "Next: duet-lab train" not in said
     assert len(list((tmp_path / "c").rglob("*.npz"))) == 1
 
@@ -64,9 +64,11 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(
     assert "make room for it" in error
 
 
-@pytest.mark.parametrize(("folder", "trains"), [("cmu_salsa", True), ("elsewhere", False)])
-def test_training_is_next_only_for_takes_that_it_reads(
-    folder: str, trains: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("folder", "train"), [("cmu_salsa", "train --out runs/salsa"), ("elsewhere", "train --dataset cmu --out runs/cmu")]
+)
+def test_training_is_next_for_couples(
+    folder: str, train: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = tmp_path / "data" / folder
     at.mkdir(parents=True)
@@ -77,5 +79,5 @@ def test_training_is_next_only_for_takes_that_it_reads(
     monkeypatch.setitem(SOURCES, "cmu", replace(SOURCES["cmu"], read=lambda _: (dancers, [])))
     assert main(["prepare", "--data", str(tmp_path / "data"), "--cache", str(tmp_path / "c")]) == 0
     said = capsys.readouterr().out
-    assert ("Next: duet-lab train" in said) is trains
-    assert ("Training takes the CMU couples in DATA/cmu_salsa/*.bvh only." in said) is not trains
+    assert f"Next: duet-lab {train}" in said
+    assert "solos" not in said
