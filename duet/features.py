@@ -7,6 +7,7 @@ live; ``LAYOUT_VERSION`` goes into the contract and changes with any of them.
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,6 +141,8 @@ class Standing:
 
     root_m: NDArray[np.floating]
     yaw_rad: float
+    giving_m: tuple[float, float] = (0.0, 0.0)
+    """The step (x, z) of this frame that gave way to the other body: who gives way does so with a run-up."""
 
 
 @dataclass(frozen=True)
@@ -180,20 +183,40 @@ GO_ROUND_M = 0.6
 """A way to the other side of the leader keeps this far from them, or as far as its ends do."""
 HURRY_M_S = 3.0
 """Nobody is moved to their place faster than they could run there."""
+_GIVE_WAY_STEP_M = 0.05
+"""No step out of the leader's way is longer, whatever the lack of room."""
+_GIVE_WAY_EAGER, _GIVE_WAY_NEW = 0.8, 0.5
+"""How much of a lack of room a step would make good, and how much of a step is decided anew in each frame."""
+
+
+class Room(Protocol):
+    """Knows where two bodies are in each other's way, see ``duet.giving_way.Bodies``."""
+
+    def lack(self, frame: int, root_m: Array, yaw_rad: float) -> Array:
+        """The step (x, z) that takes a follower who stands there in ``frame`` out of the leader."""
+        ...
 
 
 def integrate_root(
-    standing: Standing, root_features: Array, leader_root_m: Array, leader_heading_rad: Array, fps: float, leak: float
+    standing: Standing,
+    root_features: Array,
+    leader_root_m: Array,
+    leader_heading_rad: Array,
+    fps: float,
+    leak: float,
+    room: Room | None = None,
 ) -> list[Standing]:
     """Walk a follower on by decoded root features (T, 9), leaking toward the leader-relative place.
 
     Velocity and yaw rate alone drift; the place alone jumps when the leader's heading is revised.
     ``leak`` in (0, 1] per frame is how much of the gap between the two is closed: round the leader, not through
-    them, and no faster than a run. Whoever comes nearer than KEEP_APART_M to the leader gives way. Leader pelvis
-    (T, 3) and smoothed heading (T,) are those of the same frames. Returns T standings.
+    them, and no faster than a run. Whoever comes nearer than KEEP_APART_M to the leader gives way, and with ``room``
+    whoever runs into the leader's body. Leader pelvis (T, 3) and smoothed heading (T,) are those of the same frames.
+    Returns T standings.
     """
     walk: list[Standing] = []
     root, yaw = np.array(standing.root_m, dtype=np.float64), float(standing.yaw_rad)
+    giving = np.array(standing.giving_m)
     facing = np.arctan2(root_features[:, 2], root_features[:, 3])
     for t, row in enumerate(np.asarray(root_features, dtype=np.float64)):
         yaw += row[7] / fps
@@ -201,10 +224,13 @@ def integrate_root(
         root += _turn(row[ROOT_VELOCITY], yaw) / fps
         target = leader_root_m[t] + _turn(np.array([row[0], 0.0, row[1]]), float(leader_heading_rad[t]))
         pulled = root + _pull(root, target, leader_root_m[t], leak)
+        if room is not None:
+            giving += _GIVE_WAY_NEW * (_give_way(room.lack(t, pulled, yaw)) - giving)
+            pulled += [giving[0], 0.0, giving[1]]
         moved = pulled + _room(pulled, leader_root_m[t], yaw) - root
         root += moved * min(1.0, HURRY_M_S / fps / max(float(np.hypot(moved[0], moved[2])), 1e-9))
         root[1] = row[8]
-        walk.append(Standing(root.copy(), yaw))
+        walk.append(Standing(root.copy(), yaw, (float(giving[0]), float(giving[1]))))
     return walk
 
 
@@ -222,6 +248,12 @@ def _pull(root_m: Array, target_m: Array, leader_root_m: Array, leak: float) -> 
     if 1e-3 < ends_at < least:
         step += (least / ends_at - 1.0) * np.array([x, 0.0, z])
     return step
+
+
+def _give_way(lack_m: Array) -> Array:
+    """The step (x, z) that answers a lack of room."""
+    step = _GIVE_WAY_EAGER * lack_m
+    return step * min(1.0, _GIVE_WAY_STEP_M / max(float(np.hypot(step[0], step[1])), 1e-9))
 
 
 def _room(root_m: Array, leader_root_m: Array, yaw_rad: float) -> Array:

@@ -100,10 +100,15 @@ class LeaderWindow:
     """(W, 3) one-hot observed / partial / forecast."""
     now: Standing
     """Where the leader stands in the frame before the plan: the same moment as the follower's last committed frame."""
-    plan_root_m: NDArray[np.float64]
-    """(F * token_frames, 3) the leader's pelvis in the plan's frames."""
+    plan_joints_m: NDArray[np.float64]
+    """(F * token_frames, 22, 3) the leader in the plan's frames."""
     plan_heading_rad: NDArray[np.float64]
     """(F * token_frames,) the leader's smoothed heading in the plan's frames."""
+
+    @property
+    def plan_root_m(self) -> NDArray[np.float64]:
+        """(F * token_frames, 3) the leader's pelvis in the plan's frames."""
+        return self.plan_joints_m[:, 0]
 
 
 def leader_window(
@@ -153,7 +158,7 @@ def leader_window(
         features=rows.reshape(-1, token_frames * LEADER_SIZE),
         flags=leader_flags(delay_frames, past_tokens, plan_tokens, token_frames),
         now=Standing(joints[past - 1, 0], float(heading[past - 1])),
-        plan_root_m=joints[past:, 0],
+        plan_joints_m=joints[past:],
         plan_heading_rad=heading[past:],
     )
 

@@ -29,6 +29,7 @@ from duet.features import (
     partner_standing,
     place_features,
 )
+from duet.giving_way import Bodies
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from models.conditions import Conditions, Drop
 from models.config import STREAMS, SamplerConfig
@@ -230,10 +231,9 @@ def _walk(follower: Follower, song: _Song, latents: Tensor, leak: float) -> tupl
     entrance = song.take.entrance
     entrance = entrance or partner_standing(_leader_at(song, 0), song.take.wish, RELAXED_PELVIS_HEIGHT_M)
     stretch = slice(0, len(frames))
-    walk = integrate_root(
-        entrance, frames[:, FOLLOWER_ROOT], song.take.joints_m[stretch, 0], song.heading_rad[stretch],
-        song.take.fps, leak,
-    )  # fmt: skip
+    leader_m, heading = song.take.joints_m[stretch], song.heading_rad[stretch]
+    room = Bodies(frames, leader_m, heading, leak)
+    walk = integrate_root(entrance, frames[:, FOLLOWER_ROOT], leader_m[:, 0], heading, song.take.fps, leak, room)
     return walk, frames
 
 

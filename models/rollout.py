@@ -29,6 +29,7 @@ from duet.features import (
     place_features,
 )
 from duet.forecast import Forecaster, LeaderWindow, leader_window, music_window
+from duet.giving_way import Bodies
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from duet.retrieval import Bank, Held
 from models.config import FollowerConfig, SamplerConfig
@@ -231,7 +232,7 @@ def dance(
         views = [_view(d, tick, int(delays[tick][i]), grid) for i, d in enumerate(dancers)]
         frames = partner.tick(_inputs(dancers, views, seeds, tick, grid))
         for i, (dancer, (leader, music, _)) in enumerate(zip(dancers, views, strict=True)):
-            _advance(dancer, frames[i, : grid.token], leader, leak, grid)
+            _advance(dancer, frames[i], leader, leak, grid)
             if keep_tail:
                 dancer.tails.append((leader.features[-keep_tail:], leader.flags[-keep_tail:], music[-keep_tail:]))
             if isinstance(partner, TorchPartner):
@@ -248,7 +249,7 @@ def dance_on(partner: Partner, take: Take, *, leak: float, delay_frames: int = 3
     for tick in range(take.frames // grid.token):
         view = _view(dancer, tick, delay_frames, grid)
         frames = partner.tick(_inputs([dancer], [view], [seed], tick, grid))
-        _advance(dancer, frames[0, : grid.token], view[0], leak, grid)
+        _advance(dancer, frames[0], view[0], leak, grid)
         yield _danced(dancer)
         for kept in (dancer.walk, dancer.frames, dancer.places):
             kept.clear()
@@ -305,14 +306,15 @@ def _inputs(
 
 
 def _advance(dancer: _Dancer, frames: Floats, leader: LeaderWindow, leak: float, grid: Grid) -> None:
-    """Commit one token."""
-    n = grid.token
+    """Commit the first token of a plan (4 F, 145)."""
+    n, heading = grid.token, leader.plan_heading_rad
+    room = Bodies(frames, leader.plan_joints_m, heading, leak)
     walk = integrate_root(
-        dancer.standing, frames[:, FOLLOWER_ROOT], leader.plan_root_m[:n], leader.plan_heading_rad[:n], grid.fps, leak
+        dancer.standing, frames[:n, FOLLOWER_ROOT], leader.plan_root_m[:n], heading[:n], grid.fps, leak, room
     )
     dancer.walk += walk
     dancer.standing = walk[-1]
-    dancer.frames.append(frames)
+    dancer.frames.append(frames[:n])
 
 
 def _danced(dancer: _Dancer) -> Danced:
