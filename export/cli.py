@@ -11,6 +11,7 @@
     duet-lab forecast --data DATA
     duet-lab stress   followers/salsa-s --data DATA
     duet-lab distil   runs/salsa --out runs/salsa-fast
+    duet-lab finish   runs/salsa --out runs/finished
     duet-lab calls    runs/salsa --student runs/salsa-fast
     duet-lab generate runs/salsa --leader take.bvh --music song.ogg --out couple.npz
 
@@ -33,6 +34,7 @@ from export.commands import (
     distil,
     evaluate,
     export,
+    finish,
     forecast,
     generate,
     prepare,
@@ -84,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         verify,
         evaluate,
         distil,
+        finish,
         calls,
         forecast,
         stress,

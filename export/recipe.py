@@ -3,6 +3,7 @@
 import json
 import shlex
 import shutil
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,13 @@ from duet.files import written_whole
 from export.commands.command_line import BEST_FOLDER
 from export.settings_text import settable
 from models.config import PRESETS
-from models.data.corpus import STYLES
+from models.data.corpus import STYLES, Multiplication
 from models.data.couples import CMU
 from models.data.sequences import DELAYS_FRAMES
 from models.data.sources import SOURCES
 from models.release import Release
 from models.training.bank_stage import BANK_FILE
-from models.training.settings import FREE, Settings, flat, plain, read_settings
+from models.training.settings import FREE, SETTINGS_FILE, Settings, flat, plain, read_settings
 
 LIMITS = """\
 It learned from minutes of one couple dancing salsa. With other dances, other partners, or a leader who does not
@@ -94,6 +95,16 @@ def _commands(values: dict[str, Any], out: str, name: str) -> list[str]:
         if settable(key) and key not in FREE and usual.get(key) != value:
             words += ["--set", f"{key}={_written(value)}"]
     return [*before, shlex.join(words)]
+
+
+def multiplied(run_folder: Path) -> Multiplication:
+    """How the run's couples were multiplied, where it says so: what goes on from it learns beside the same ones."""
+    if not (run_folder / SETTINGS_FILE).is_file():
+        return Multiplication()
+    values: dict[str, Any] = read_settings(run_folder).get("multiply") or {}
+    known = {field.name for field in fields(Multiplication)}
+    given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    return Multiplication(**{name: value for name, value in given.items() if name in known})
 
 
 def _waves(values: dict[str, Any]) -> int:

@@ -3,9 +3,14 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from models.data.corpus import Corpus
 
 # The same examples in every run: a test that passed passes again.
 settings.register_profile("duet", max_examples=60, deadline=None, derandomize=True, database=None)
@@ -30,3 +35,23 @@ def own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DUET_SETTINGS", str(tmp_path_factory.mktemp("settings")))
         yield
+
+
+@pytest.fixture(scope="session")
+def corpus() -> "Corpus":
+    """Three seconds of one couple in code: to train on, and to be judged on."""
+    # The tests of the live half need no torch: it is imported where this is asked for.
+    from duet.features import Placement
+    from models.config import XS
+    from models.data.corpus import Corpus
+    from models.data.in_code import couple_in_code
+    from models.data.music import condition_from_beats
+    from models.data.sequences import CLEAN, build_sequence
+    from models.evaluation.closed_loop import Example
+
+    pair = couple_in_code("cmu-01", 3.0, 180.0, 2)
+    assert pair.beats_s is not None
+    rng = np.random.default_rng(0)
+    conditions = condition_from_beats(pair.beats_s, pair.frames, 30.0, rng)
+    sequence = build_sequence(pair, conditions, XS, style=0, wish=Placement(), corruption=CLEAN, rng=rng)
+    return Corpus([sequence], [sequence], [Example(pair, sequence.take)])

@@ -3,7 +3,6 @@
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -18,9 +17,6 @@ from export.commands.command_line import (
     weights_folder,
 )
 from export.commands.train import add_machine
-
-if TYPE_CHECKING:
-    from models.data.corpus import Multiplication
 
 MORE = """\
 The student begins with the run's weights and learns to say at once where the run's own sampler, in many calls and with
@@ -61,6 +57,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     import torch
 
     from export.progress import TrainingBars
+    from export.recipe import multiplied
     from models.config import SamplerConfig
     from models.data.corpus import build_corpus
     from models.follower import load_follower
@@ -69,7 +66,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
 
     if options.threads:
         torch.set_num_threads(options.threads)
-    device, multiply = choose_device(options.device), _multiplied(options.run_folder)
+    device, multiply = choose_device(options.device), multiplied(options.run_folder)
     couples = couples_of(options, ",".join(_datasets(options.run_folder)))
     schedule = replace(SCHEDULE, steps=SCHEDULE.steps if options.steps is None else options.steps)
     if options.minutes:
@@ -90,21 +87,6 @@ def run(options: argparse.Namespace, console: Console) -> None:
     if printing():
         _release(options, teacher, best)
     console.print(f"The best student lies in {best}. Next: duet-lab calls {options.run_folder} --student {options.out}")
-
-
-def _multiplied(run_folder: Path) -> "Multiplication":
-    """How the run's couples were multiplied, where it says so: the student learns beside the same ones."""
-    from dataclasses import fields
-
-    from models.data.corpus import Multiplication
-    from models.training.settings import SETTINGS_FILE, read_settings
-
-    if not (run_folder / SETTINGS_FILE).is_file():
-        return Multiplication()
-    values: dict[str, Any] = read_settings(run_folder).get("multiply") or {}
-    known = {field.name for field in fields(Multiplication)}
-    given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-    return Multiplication(**{name: value for name, value in given.items() if name in known})
 
 
 def _datasets(run_folder: Path) -> tuple[str, ...]:

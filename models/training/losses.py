@@ -33,11 +33,17 @@ NEAR_M = 0.55
 
 
 def frame_losses(
-    made: Tensor, real: Tensor, norm: Normaliser, weight: Tensor | None = None, fps: float = 30.0
+    made: Tensor,
+    real: Tensor,
+    norm: Normaliser,
+    weight: Tensor | None = None,
+    fps: float = 30.0,
+    acceleration: float = 0.0,
 ) -> dict[str, Tensor]:
     """Losses by name of frames made (B, T, 145; contacts as logits) against real ones (contacts in [0, 1]).
 
-    ``weight`` (B,) scales each sample's share.
+    ``weight`` (B,) scales each sample's share. ``acceleration`` weighs the second difference of the joints, per metre
+    and frame squared.
     """
     contacts = FOLLOWER_CONTACT.start
     away = (norm(made[..., :contacts]) - norm(real[..., :contacts])).abs()
@@ -55,6 +61,8 @@ def frame_losses(
             made[..., FOLLOWER_CONTACT], real[..., FOLLOWER_CONTACT], reduction="none"
         ).mean((1, 2)),
     }
+    if acceleration:
+        terms["acceleration"] = acceleration * gap.diff(dim=1, n=2).abs().mean((1, 2, 3))
     return {name: (term if weight is None else term * weight).mean() for name, term in terms.items()}
 
 

@@ -11,15 +11,8 @@ import pytest
 
 from duet.choreography import choreograph_tempo
 from duet.choreography.couple import Couple
-from duet.features import Placement
 from duet.motion import Motion, write_motion
 from duet.rotations import Array, rotvec_from_matrix, six_d_from_matrix
-from models.config import XS
-from models.data.corpus import Corpus
-from models.data.in_code import couple_in_code
-from models.data.music import condition_from_beats
-from models.data.sequences import CLEAN, build_sequence
-from models.evaluation.closed_loop import Example
 
 Z_UP_FROM_Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 SHIFT = np.array([0.003, -0.351, 0.012])
@@ -158,14 +151,3 @@ def unplotted() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("models.training.trainer.plot_history", lambda history, picture: None)
         yield
-
-
-@pytest.fixture(scope="session")
-def corpus() -> Corpus:
-    """Three seconds of one couple in code: to train on, and to be judged on."""
-    pair = couple_in_code("cmu-01", 3.0, 180.0, 2)
-    assert pair.beats_s is not None
-    rng = np.random.default_rng(0)
-    conditions = condition_from_beats(pair.beats_s, pair.frames, 30.0, rng)
-    sequence = build_sequence(pair, conditions, XS, style=0, wish=Placement(), corruption=CLEAN, rng=rng)
-    return Corpus([sequence], [sequence], [Example(pair, sequence.take)])

@@ -1,0 +1,104 @@
+"""``duet-lab finish``: the last touches to a trained follower."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from duet.errors import InputError
+from export.commands.command_line import Commands, above_none, add_data, count, data_of, new_command, weights_folder
+
+if TYPE_CHECKING:
+    from models.config import SamplerConfig
+
+MORE = """\
+Lets the decoder of a trained follower go on learning while its codes stay as they are, so that everything the denoiser
+learned still holds: bodies move more sharply between two tokens, feet stand more firmly. --temperature takes noise from
+the dance (by residual level, coarse posture first): below 1 the follower does what is likely rather than what is
+possible, nearer to what a partner would do and less lively.
+
+  duet-lab finish runs/salsa --data DATA --out runs/finished --temperature 0.5,1
+"""
+
+
+def add(commands: Commands) -> None:
+    """Describe it to the parser."""
+    command = new_command(commands, "finish", "Sharpen the decoder of a trained follower.", run, more=MORE)
+    command.set_defaults(stopped="Nothing was kept.")
+    command.add_argument("run_folder", type=Path, metavar="RUN", help="folder of a finished training run")
+    add_data(command)
+    command.add_argument("--out", type=Path, required=True, help="folder of the finished follower")
+    command.add_argument("--steps", type=above_none, metavar="N", help="steps of the decoder (default 1200)")
+    command.add_argument("--temperature", metavar="T,T", help="noise by residual level (default: as in training, 1,1)")
+    command.add_argument("--seed", type=count, default=0, help="equal seeds and data give equal weights (default 0)")
+    command.add_argument("--threads", type=count, default=0, help="processor threads (default: all)")
+
+
+def run(options: argparse.Namespace, console: Console) -> None:
+    """Do it."""
+    import torch
+
+    from export.progress import bars
+    from export.recipe import multiplied
+    from models.data.corpus import build_corpus
+    from models.follower import load_follower, save_follower
+    from models.training.finish_stage import Sharpening, sharpen
+    from models.training.trainer import BEST_FOLDER, replace_sampler
+
+    trained = weights_folder(options.run_folder)
+    if options.out.resolve() in (options.run_folder.resolve(), trained.resolve()):
+        raise InputError(f"--out: expected another folder than the run's, got {options.out}. Give a new one.")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    follower = load_follower(trained)
+    sampler = _cooled(follower.config.sampler, options.temperature)
+    data = data_of(options)
+    with console.status("reading couples"):
+        multiply = multiplied(options.run_folder)
+        corpus = build_corpus(data, follower.config, how=multiply, seed=options.seed, forecaster=follower.foresight)
+    how = Sharpening() if options.steps is None else Sharpening(steps=options.steps)
+    with bars(console) as progress:
+        task = progress.add_task("decoder", total=how.steps, note="")
+
+        def report(numbers: dict[str, float]) -> None:
+            note = f"{numbers['val_mm']:.1f} mm, root {numbers['val_root_m_s']:.3f} m/s off"
+            progress.update(task, completed=numbers["step"], note=note)
+            if not numbers["step"]:
+                progress.console.print(f"before: {note}", highlight=False)
+
+        follower.codec = sharpen(follower.codec, corpus.train, corpus.validation, how, seed=options.seed, report=report)
+    best = options.out / BEST_FOLDER
+    best.mkdir(parents=True, exist_ok=True)
+    save_follower(replace_sampler(follower, sampler), best)
+    _release(options, trained, best)
+    console.print(f"The finished follower lies in {best}. Next: duet-lab export {options.out} --out followers/NAME")
+
+
+def _cooled(sampler: "SamplerConfig", text: str | None) -> "SamplerConfig":
+    """``sampler`` at the temperatures that ``text`` gives."""
+    if text is None:
+        return sampler
+    try:
+        return replace(sampler, temperature=tuple(float(part) for part in text.split(",")))
+    except ValueError as error:
+        raise InputError(f"--temperature: expected numbers with a comma between, got {text!r}. Write 0.5,1.") from error
+
+
+def _release(options: argparse.Namespace, trained: Path, best: Path) -> None:
+    """The run's release, told that it was finished, and its bank, whose values the same encoder made."""
+    from duet.bank_file import load_bank, save_bank
+    from models.follower import load_follower
+    from models.release import read_release
+    from models.training.bank_stage import codec_sha256
+
+    release = read_release(trained)
+    words = f"duet-lab finish RUN --data DATA --out FINISHED --seed {options.seed}"
+    words += f" --temperature {options.temperature}" if options.temperature else ""
+    words += f" --steps {options.steps}" if options.steps else ""
+    if release.bank:
+        bank = load_bank(trained / release.bank)
+        save_bank(replace(bank, codec=codec_sha256(load_follower(best).codec)), best / release.bank)
+    command, seeds = f"{release.command} && {words}", (*release.seeds, options.seed)
+    replace(release, command=command, seeds=seeds, results="").write(best)
