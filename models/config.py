@@ -144,16 +144,17 @@ class SamplerConfig:
     slope: int = 60
     keep_noise: bool = True
     """A token keeps its noise from tick to tick, so that its plan changes only as the inputs do."""
-    temperature: tuple[float, ...] = field(default=(1.0, 1.0), metadata={_LATER: "noise by residual level"})
-    """By what the noise of each residual level is multiplied, coarse posture first. Below 1 the follower does what is
-    likely rather than what is possible: nearer to what a partner would do, and less lively."""
+    temperature: tuple[float, ...] = field(default=(1.0, 1.0, 1.0), metadata={_LATER: "noise by stream"})
+    """By what the noise of upper body, lower body and root is multiplied. Below 1 the follower does what is likely
+    rather than what is possible: nearer to what a partner would do, and less lively. (The noise of the residual level
+    above the first hardly matters: measured.)"""
 
     def __post_init__(self) -> None:
         if self.calls < 1:
             raise InputError(f"SamplerConfig: expected at least 1 call, got {self.calls}. Raise calls.")
-        if not self.temperature or not all(0.0 <= t <= 2.0 for t in self.temperature):
+        if len(self.temperature) != len(STREAMS) or not all(0.0 <= t <= 2.0 for t in self.temperature):
             raise InputError(
-                f"SamplerConfig: expected temperatures from 0 to 2, one a residual level, got {self.temperature}. "
+                f"SamplerConfig: expected temperatures from 0 to 2 for {', '.join(STREAMS)}, got {self.temperature}. "
                 "Choose others."
             )
 

@@ -98,8 +98,7 @@ def start(config: SamplerConfig, last_plan: Tensor, noise: Tensor, steps: int) -
 
 def temperature(config: SamplerConfig, width: int) -> Tensor:
     """(L,) what the noise of every number of a latent is multiplied by; a latent is laid out [stream][level][dim]."""
-    each = torch.tensor(config.temperature)
-    return each.repeat_interleave(width // (len(STREAMS) * len(each))).repeat(len(STREAMS))
+    return torch.tensor(config.temperature).repeat_interleave(width // len(STREAMS))
 
 
 def sample(predict: Predict, x: Tensor, rungs: list[Rung]) -> Tensor:

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 MORE = """\
 Lets the decoder of a trained follower go on learning while its codes stay as they are, so that everything the denoiser
 learned still holds: bodies move more sharply between two tokens, feet stand more firmly. --temperature takes noise from
-the dance (by residual level, coarse posture first): below 1 the follower does what is likely rather than what is
+the dance (of upper body, lower body and root): below 1 the follower does what is likely rather than what is
 possible, nearer to what a partner would do and less lively.
 
-  duet-lab finish runs/salsa --data DATA --out runs/finished --temperature 0.5,1
+  duet-lab finish runs/salsa --data DATA --out runs/finished --temperature 1,0.3,0.3
 """
 
 
@@ -31,7 +31,7 @@ def add(commands: Commands) -> None:
     add_data(command)
     command.add_argument("--out", type=Path, required=True, help="folder of the finished follower")
     command.add_argument("--steps", type=above_none, metavar="N", help="steps of the decoder (default 1200)")
-    command.add_argument("--temperature", metavar="T,T", help="noise by residual level (default: as in training, 1,1)")
+    command.add_argument("--temperature", metavar="T,T,T", help="noise of upper body, lower body, root (default 1,1,1)")
     command.add_argument("--seed", type=count, default=0, help="equal seeds and data give equal weights (default 0)")
     command.add_argument("--threads", type=count, default=0, help="processor threads (default: all)")
 
@@ -83,7 +83,9 @@ def _cooled(sampler: "SamplerConfig", text: str | None) -> "SamplerConfig":
     try:
         return replace(sampler, temperature=tuple(float(part) for part in text.split(",")))
     except ValueError as error:
-        raise InputError(f"--temperature: expected numbers with a comma between, got {text!r}. Write 0.5,1.") from error
+        raise InputError(
+            f"--temperature: expected numbers with a comma between, got {text!r}. Write 1,0.3,0.3."
+        ) from error
 
 
 def _release(options: argparse.Namespace, trained: Path, best: Path) -> None:

@@ -25,14 +25,14 @@ def small(monkeypatch: pytest.MonkeyPatch, corpus: Corpus) -> None:
 def test_it_keeps_all_but_the_decoder(run: Path, small: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = tmp_path / "finished"
     given = ["finish", str(run), "--data", ".", "--out", str(out), "--threads", "1"]
-    assert main([*given, "--steps", "1", "--temperature", "0.5,1"]) == 0
+    assert main([*given, "--steps", "1", "--temperature", "1,0.5,0"]) == 0
     before, after = load_follower(run / "best"), load_follower(out / "best")
-    assert after.config.sampler.temperature == (0.5, 1.0)
+    assert after.config.sampler.temperature == (1.0, 0.5, 0.0)
     for name in ("denoiser", "memory", "forecaster"):
         mine, theirs = getattr(after, name).state_dict(), getattr(before, name).state_dict()
         assert all(torch.equal(value, theirs[key]) for key, value in mine.items()), name
     release = read_release(out / "best")
-    assert release.command.endswith("--seed 0 --temperature 0.5,1 --steps 1")
+    assert release.command.endswith("--seed 0 --temperature 1,0.5,0 --steps 1")
     # The bank's values were made by the same encoder: it fits the finished codec, and not the former any more.
     fitting_bank(out / "best" / release.bank, after.codec, after.config)
     with pytest.raises(InputError, match="expected a bank of this follower's codec"):
@@ -40,7 +40,7 @@ def test_it_keeps_all_but_the_decoder(run: Path, small: None, tmp_path: Path, ca
     assert "before:" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("text", ["warm", "0.5,", "-1,1", "nan,1", "3,3"])
+@pytest.mark.parametrize("text", ["warm", "0.5,", "-1,1,1", "nan,1,1", "3,3,3"])
 def test_temperatures_that_are_none_are_refused(run: Path, tmp_path: Path, text: str, capsys):
     given = ["finish", str(run), "--data", ".", "--out", str(tmp_path / "out"), f"--temperature={text}"]
     assert main(given) == 2

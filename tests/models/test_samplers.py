@@ -142,17 +142,17 @@ def test_a_token_keeps_its_noise_while_it_nears():
         ring = after
 
 
-def test_temperature_is_told_by_residual_level():
+def test_temperature_is_told_by_stream():
     """A latent is laid out [stream][level][dimension]."""
-    config = SamplerConfig("ddim", 2, temperature=(0.0, 0.5))
+    config = SamplerConfig("ddim", 2, temperature=(1.0, 0.5, 0.0))
     noise = torch.randn(2, PLAN, 24, generator=torch.Generator().manual_seed(0))
     usual, cooler = (start(c, torch.zeros_like(noise), noise, STEPS) for c in (SamplerConfig("ddim", 2), config))
-    parts = cooler.unflatten(-1, (3, 2, 4))
-    assert torch.count_nonzero(parts[:, :, :, 0]) == 0
-    torch.testing.assert_close(parts[:, :, :, 1], 0.5 * usual.unflatten(-1, (3, 2, 4))[:, :, :, 1])
+    (upper, lower, root), whole = cooler.chunk(3, dim=-1), usual.chunk(3, dim=-1)
+    assert torch.count_nonzero(root) == 0 and torch.equal(upper, whole[0])
+    torch.testing.assert_close(lower, 0.5 * whole[1])
 
 
-@pytest.mark.parametrize("wrong", [(), (-0.1, 1.0), (1.0, 3.0), (float("nan"), 1.0)])
+@pytest.mark.parametrize("wrong", [(), (1.0, 1.0), (-0.1, 1.0, 1.0), (1.0, 1.0, 3.0), (float("nan"), 1.0, 1.0)])
 def test_a_temperature_that_is_none_is_refused(wrong: tuple[float, ...]):
     with pytest.raises(InputError, match="expected temperatures from 0 to 2"):
         SamplerConfig(temperature=wrong)
