@@ -49,9 +49,14 @@ class Filmed:
 
 def landmark_points(skeleton: Skeleton, root_m: Array, rotations: Array) -> Array:
     """Where the 33 landmarks of a body are (33, 3), on the stage; those without a site lie at the head."""
-    positions, globals_ = forward(skeleton, root_m, rotations)
-    points = np.broadcast_to(positions[_HEAD], (COUNT, 3)).copy()
-    points[SITES.landmarks] = positions[SITES.joints] + (globals_[SITES.joints] @ SITES.offsets_m[..., None])[..., 0]
+    return points_of(*forward(skeleton, root_m, rotations))
+
+
+def points_of(joints_m: Array, turns: Array, scale: float = 1.0) -> Array:
+    """The same (33, 3) from joints (22, 3) and their global rotations; ``scale`` is the body's size."""
+    points = np.broadcast_to(joints_m[_HEAD], (COUNT, 3)).copy()
+    offsets = scale * SITES.offsets_m
+    points[SITES.landmarks] = joints_m[SITES.joints] + (turns[SITES.joints] @ offsets[..., None])[..., 0]
     for landmark, offset in _EYES:
-        points[landmark] = positions[_HEAD] + globals_[_HEAD] @ np.array(offset)
+        points[landmark] = joints_m[_HEAD] + turns[_HEAD] @ (scale * np.array(offset))
     return points

@@ -91,7 +91,8 @@ class Tracker:
         self._taken = -1
         self._stop = threading.Event()
         self._process, self._control = self._spawn()
-        self._spawned_s = time.monotonic()
+        self._begun_s = time.monotonic()
+        """When the process was started; once it is ready, since when it is: a start may take longer than a hang may."""
         self._watcher = threading.Thread(target=self._watch, name="tracker-watch", daemon=True)
 
     @classmethod
@@ -249,6 +250,7 @@ class Tracker:
         if message[0] == "ready":
             self._task = replace(self._task, again=True)
             self._state = TrackerState.RUNNING
+            self._begun_s = time.monotonic()
             return True
         raise child.raised(message)
 
@@ -271,7 +273,7 @@ class Tracker:
             self._collect()
             trouble = self._trouble()
             if trouble is None:
-                if self._state is TrackerState.RUNNING and time.monotonic() - self._spawned_s > _BACK_OFF_S[1]:
+                if self._state is TrackerState.RUNNING and time.monotonic() - self._begun_s > _BACK_OFF_S[1]:
                     pause_s = _BACK_OFF_S[0]
                 continue
             self._problem = trouble
@@ -291,9 +293,9 @@ class Tracker:
         if not self._process.is_alive():
             return self._last_words()
         now_s = time.monotonic()
-        if self._state is TrackerState.RUNNING and now_s - max(self._beat_s, self._spawned_s) > _SILENT_S:
+        if self._state is TrackerState.RUNNING and now_s - max(self._beat_s, self._begun_s) > _SILENT_S:
             return f"no sign of life for {_SILENT_S:.0f} s"
-        if self._state is TrackerState.RESTARTING and now_s - self._spawned_s > _START_S:
+        if self._state is TrackerState.RESTARTING and now_s - self._begun_s > _START_S:
             return f"no start within {_START_S:.0f} s"
         return None
 
@@ -310,7 +312,7 @@ class Tracker:
         self._health.count("tracker_restarts")
         self._beat = Heartbeat(mark_m=mark_m)
         self._process, self._control = self._spawn()
-        self._spawned_s = time.monotonic()
+        self._begun_s = time.monotonic()
 
     def _collect(self) -> None:
         """Take over stage times and counters from the process."""

@@ -1,6 +1,8 @@
-"""``duet bench``: measures of what Duet hears, printed."""
+"""``duet bench``: measures of what Duet hears and sees, printed."""
 
 import argparse
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from duet.errors import InputError
@@ -20,10 +22,27 @@ examples:
   duet bench beats --seed 1              another set: other tempi, other chords, other players
 """
 
+PARTS = ("live", "steady", "true")
+_PERCEPTION = """\
+live    a rendered lead (or your own --camera) is tracked while music is heard and the follower dances, for --seconds.
+        "picture to leader": from a picture's arrival to the LeaderFrame. "age when taken up": how long a picture had
+        waited when the pose model began with it. Run it with nothing else going on; a claim wants --seconds 600.
+steady  noise of 8 mm through gates, filters and inverse kinematics: what `duet calibrate tracking` measures.
+true    salsa leads (of --data, else choreographed) drawn with our avatar, filmed, tracked and lifted, beside the truth:
+        joints relative to the pelvis, mean over torso and legs; the path after one shift for the whole dance. The rows
+        below show where the error arises: the same with the picture's points, the depth, or both replaced by the truth.
+`duet bench beats` measures how well the beat is heard.
 
-def add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register ``duet bench``."""
-    bench = commands.add_parser("bench", help="measure how well Duet hears", description=__doc__)
+examples:
+  duet bench perception --seconds 600 --json perception.json
+  duet bench perception --only true --data DATA
+  duet bench perception --only live --camera camera:0
+"""
+
+
+def add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", follower: Path) -> None:
+    """Register ``duet bench``; ``follower`` is the one that dances unless another is asked for."""
+    bench = commands.add_parser("bench", help="measure how well Duet hears and sees", description=__doc__)
     kinds = bench.add_subparsers(title="what to measure", metavar="WHAT", required=True)
     beats = kinds.add_parser(
         "beats",
@@ -36,6 +55,33 @@ def add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     beats.add_argument("--style", metavar="NAME", help="only pieces of this style, such as salsa or 6/8")
     beats.add_argument("--seed", type=int, default=0, metavar="N", help="of the set (default 0)")
     beats.set_defaults(run=_beats)
+    _add_perception(kinds, follower)
+
+
+def _add_perception(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]", follower: Path) -> None:
+    perception = kinds.add_parser(
+        "perception",
+        help="the tracked leader: how early, how steady, how true",
+        description="Measure how early, how steady and how true the leader arrives.",
+        epilog=_PERCEPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    perception.add_argument("--seconds", type=float, default=60.0, metavar="N", help="of the live part (default 60)")
+    perception.add_argument("--film-seconds", type=float, default=20.0, metavar="N", help="of each lead (default 20)")
+    perception.add_argument("--only", choices=PARTS, help="one part of the three")
+    perception.add_argument("--camera", metavar="SOURCE", help="of the live part: camera:0, a video or a URL")
+    perception.add_argument("--data", type=Path, metavar="DIR", help="recorded leads (default: the variable DUET_DATA)")
+    perception.add_argument("--follower", type=Path, default=follower, metavar="DIR", help="a follower folder")
+    perception.add_argument("--json", metavar="FILE", help="also write everything measured; - prints it and no table")
+    perception.set_defaults(run=_perception)
+
+
+def _perception(arguments: argparse.Namespace) -> int:
+    from ui.bench_perception import run
+
+    if arguments.data is None and (named := os.environ.get("DUET_DATA")):
+        arguments.data = Path(named)
+    return run(arguments, (arguments.only,) if arguments.only else PARTS)
 
 
 def _beats(arguments: argparse.Namespace) -> int:

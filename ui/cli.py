@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     add_latency(kinds)
     add_tracking(kinds)
     record_take.add(commands)
-    add_bench(commands)
+    add_bench(commands, DEFAULT_FOLLOWER)
     doctor = commands.add_parser("doctor", help="check what works here", description=_doctor.__doc__)
     doctor.set_defaults(run=_doctor)
     return parser

@@ -127,6 +127,11 @@ def _wait_idle(task: TrackingTask, names: tuple[str, str, str], control: Connect
         control.recv()
 
 
+def _be_slow(task: TrackingTask, names: tuple[str, str, str], control: Connection, log: str) -> None:
+    time.sleep(1.5)
+    _wait_idle(task, names, control, log)
+
+
 def _fail_later(task: TrackingTask, names: tuple[str, str, str], control: Connection, log: str) -> None:
     control.send(("ready",))
     control.send(("failed", "DeviceError", "camera:0: expected to go on reading, got no more. Start again."))
@@ -138,6 +143,18 @@ def test_process_that_dies_at_start_is_told_at_once(monkeypatch: pytest.MonkeyPa
     with pytest.raises(DeviceError, match=r"expected to start, got exit code 3: Fatal: illegal instruction\. Run"):
         Tracker.start("camera:0", 0.0, model=tmp_path / "any.task")
     assert time.monotonic() - start < 0.5 * tracker_module._START_S
+
+
+def test_process_that_takes_its_time_to_start_is_not_taken_for_one_that_hangs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tracker_module, "run", _be_slow)
+    monkeypatch.setattr(tracker_module, "_SILENT_S", 1.5)
+    monkeypatch.setattr(tracker_module, "_WATCH_S", 60.0)  # asked by hand below
+    with Tracker.start("camera:0", 0.0, model=tmp_path / "any.task") as tracker:
+        assert tracker._trouble() is None
+        monkeypatch.setattr(tracker_module, "_SILENT_S", -1.0)
+        assert "no sign of life" in (tracker._trouble() or "")
 
 
 def test_held_frames_are_in_the_stats_and_left_to_who_takes_them(
