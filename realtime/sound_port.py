@@ -25,11 +25,16 @@ LOG = logging.getLogger("duet.sound")
 
 _TICK_S = 0.02
 _START_S = 15.0
-_HANG_S = 1.5
-"""Without a sign of life for so long, a process hangs and is replaced; each time in a row it is given twice as long."""
+_SPAWN_S = 60.0
+"""For Python to start on a machine that is busy with everything else that starts."""
+_HANG_S = 1.2
+"""Without a sign of life for so long, a process hangs and is replaced. Some drivers are slow to list and to open
+devices: each time in a row that it hangs there, the next is given twice as long."""
 _LONGEST_HANG_S = 12.0
 _AGAIN_S = (0.1, 1.0)
 _STOP_S = 1.0
+_SPARE_S = 0.5
+"""The next process is not started while this one still opens its device: both would take longer."""
 _LIST_S = 15.0
 
 
@@ -83,7 +88,7 @@ class SoundPort:
 
     def _idle(self) -> tuple[BaseProcess, Connection]:
         """A process that waits for its task."""
-        return child.spawn("duet-sound", run, None, (), self._log)
+        return child.spawn("duet-sound", run, None, (), self._log, at_once=True)
 
     @property
     def lost(self) -> bool:
@@ -99,9 +104,12 @@ class SoundPort:
 
     def start(self) -> Opening:
         """Wait until sound flows, then watch over it; DeviceError where the device cannot be used."""
-        end_s = time.monotonic() + _START_S
+        begun_s = time.monotonic()
         try:
-            while time.monotonic() < end_s:
+            while time.monotonic() - begun_s < _SPAWN_S:
+                heart = self._channels.heart.latest()
+                if heart is not None and time.monotonic() - heart.stamp_s > _START_S:
+                    break
                 if self._hear(_TICK_S) and self.opening is not None:
                     self._thread.start()
                     return self.opening
@@ -141,11 +149,9 @@ class SoundPort:
 
     def _go_on(self) -> None:
         opening = self.opening
-        if opening is None:
-            return
-        if self._feed is not None:
+        if opening is not None and self._feed is not None:
             self._feed(opening)
-        if self._spare is None:
+        if self._spare is None and time.monotonic() - self._begun_s > _SPARE_S:
             self._spare = self._idle()
 
     def _trouble(self) -> str | None:
@@ -158,11 +164,12 @@ class SoundPort:
         heart = self._channels.heart.latest()
         beat_s = self._begun_s if heart is None else heart.stamp_s
         # Nothing has beaten yet while Python itself still starts.
-        patience_s = self._patience_s if heart is not None else _START_S
+        patience_s = self._patience_s if heart is not None else _SPAWN_S
         if time.monotonic() - beat_s > patience_s:
-            self._patience_s = min(2.0 * self._patience_s, _LONGEST_HANG_S)
-            doing = Phase(int(heart.values[0])).name.lower() if heart is not None else "starting"
-            return f"a driver that hangs ({doing})"
+            phase = None if heart is None else Phase(int(heart.values[0]))
+            if phase is not Phase.STREAMING:
+                self._patience_s = min(2.0 * self._patience_s, _LONGEST_HANG_S)
+            return f"a driver that hangs ({'starting' if phase is None else phase.name.lower()})"
         return None
 
     def _hear(self, wait_s: float) -> bool:
@@ -227,7 +234,7 @@ def list_audio_devices(system: SoundSystem = PORTAUDIO) -> list[AudioDevice]:
     DeviceError for that, and where PortAudio is missing or fails.
     """
     log = child.new_log("duet-sound")
-    process, control = child.spawn("duet-sound", tell_devices, system, (), log)
+    process, control = child.spawn("duet-sound", tell_devices, system, (), log, at_once=True)
     try:
         if not control.poll(_LIST_S):
             raise DeviceError(

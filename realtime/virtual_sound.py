@@ -21,8 +21,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from duet.files import written_whole
-
 Fault = Literal["silence", "end", "hang", "crash"]
 FAULTS: tuple[Fault, ...] = ("silence", "end", "hang", "crash")
 _LISTING = "devices.json"
@@ -60,8 +58,10 @@ class VirtualSound:
 
     def plug(self, devices: Sequence[VirtualDevice]) -> None:
         """From now on these are there, in this order; the first of each way is the default."""
-        with written_whole(self.folder / _LISTING) as part:
-            part.write_text(json.dumps([asdict(d) for d in devices]), encoding="utf-8")
+        # At once, or not at all; but not for ever: waiting for the disk may take seconds.
+        part = self.folder / f".{_LISTING}.part"
+        part.write_text(json.dumps([asdict(d) for d in devices]), encoding="utf-8")
+        os.replace(part, self.folder / _LISTING)
 
     def plugged(self) -> list[VirtualDevice]:
         """What is there now."""

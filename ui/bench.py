@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from duet.errors import InputError
+from ui.bench_unplug import add_unplug
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -55,6 +56,7 @@ def add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", f
     beats.add_argument("--style", metavar="NAME", help="only pieces of this style, such as salsa or 6/8")
     beats.add_argument("--seed", type=int, default=0, metavar="N", help="of the set (default 0)")
     beats.set_defaults(run=_beats)
+    add_unplug(kinds)
     _add_perception(kinds, follower)
 
 
