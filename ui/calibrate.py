@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import time
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -10,13 +9,14 @@ from rich.table import Table
 
 from duet.errors import InputError
 from ui.camera_options import add_look, camera_source, look_of
+from ui.watch import watch
 
 if TYPE_CHECKING:
-    from duet.frames import LeaderFrame
     from realtime.steadiness import Jitter, Steadiness
 
 _GOAL_FPS = 30.0
 _NOISE_MM = 8.0
+_SETTLE_S = 2.0
 _RATES_FPS = (5.0, _GOAL_FPS, 60.0, 120.0)
 _TRACKING = """\
 Noise of 8 mm (per axis, every landmark, every picture) goes through gates, filters and inverse kinematics as a
@@ -58,7 +58,9 @@ def _tracking(arguments: argparse.Namespace) -> int:
     if arguments.camera:
         from realtime.steadiness import rest_jitter
 
-        seen = rest_jitter(_watch(console, arguments))
+        source, look = camera_source(arguments.camera), look_of(arguments)
+        asks = ("stand still", "stand still")
+        seen = rest_jitter(watch(console, source, look, wait_s=_SETTLE_S, seconds=arguments.seconds, asks=asks))
         console.print(_sentence(seen), soft_wrap=True)
     found = _print_filters(console, 1e-3 * arguments.noise)
     _keep(console, arguments, found, seen)
@@ -129,23 +131,3 @@ def _sentence(jitter: "Jitter") -> str:
         f"camera: still {jitter.body_mm:.1f} mm rms, pose alone {jitter.pose_mm:.1f} mm, "
         f"worst {jitter.worst_joint.replace('_', ' ')} {jitter.worst_mm:.1f} mm"
     )
-
-
-def _watch(console: Console, arguments: argparse.Namespace) -> "list[LeaderFrame]":
-    """Every frame that the real tracker gives within ``seconds``, once its person is settled."""
-    from realtime.pose_model import ensure_pose_model
-    from realtime.tracker import Tracker
-
-    look, source, seconds, settle_s = look_of(arguments), camera_source(arguments.camera), arguments.seconds, 2.0
-    model = ensure_pose_model(progress=console.print, kind=look.model)
-    frames: list[LeaderFrame] = []
-    with (
-        console.status("opening the camera") as status,
-        Tracker.start(source, 0.0, view=look.view, people=look.people, model=model) as tracker,
-    ):
-        begin_s = time.monotonic() + settle_s
-        while (now_s := time.monotonic()) < begin_s + seconds:
-            status.update(f"stand still: {begin_s + seconds - now_s:.0f} s")
-            frames += [f for f in tracker.take_new(math.inf) if f.time_s >= begin_s]
-            time.sleep(0.1)
-    return frames

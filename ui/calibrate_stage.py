@@ -2,8 +2,6 @@
 
 import argparse
 import math
-import time
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -12,9 +10,7 @@ from realtime.calibration import load_calibration, save_calibration
 from realtime.identity import camera_identity, camera_name
 from realtime.placement import Lens, StageMap
 from ui.camera_options import add_look, camera_source, look_of
-
-if TYPE_CHECKING:
-    from duet.frames import LeaderFrame
+from ui.watch import watch
 
 _MORE = """\
 Put a mark on the floor where you want to dance, the whole body in the picture. Start the command, walk to the mark,
@@ -91,7 +87,18 @@ def _measure(console: Console, arguments: argparse.Namespace, source: str, ident
     height_m = arguments.height or kept.height_m or _ask_height(console)
     fov_rad = kept.camera(identity).fov_rad
     lens = Lens() if fov_rad is None else Lens(fov_rad)
-    found = standpoint(_watch(console, arguments, source, lens, height_m), lens, away_m=arguments.away)
+    frames = watch(
+        console,
+        source,
+        look_of(arguments),
+        wait_s=arguments.wait,
+        seconds=arguments.seconds,
+        asks=("walk to the mark", "stand still, face the audience"),
+        lens=lens,
+        stage=StageMap(mark_m=(0.0, 0.0)),
+        height_m=height_m,
+    )
+    found = standpoint(frames, lens, away_m=arguments.away)
     changes: dict[str, object] = {"mark_m": found.mark_m, "facing_rad": found.facing_rad}
     if arguments.away is not None:
         changes["fov_rad"] = found.lens.fov_rad
@@ -136,33 +143,3 @@ def _ask_height(console: Console) -> float | None:
             continue
         if 0.8 <= height_m <= 2.5:
             return height_m
-
-
-def _watch(
-    console: Console, arguments: argparse.Namespace, source: str, lens: Lens, height_m: float | None
-) -> "list[LeaderFrame]":
-    """Every frame of somebody on the mark, in the room."""
-    from realtime.pose_model import ensure_pose_model
-    from realtime.tracker import Tracker
-
-    look = look_of(arguments)
-    model = ensure_pose_model(progress=console.print, kind=look.model)
-    frames: list[LeaderFrame] = []
-    with (
-        console.status("opening the camera") as status,
-        Tracker.start(
-            source, 0.0, lens=lens, stage=StageMap(mark_m=(0.0, 0.0)), height_m=height_m,
-            view=look.view, people=look.people, model=model,
-        ) as tracker,
-    ):  # fmt: skip
-        begin_s = time.monotonic() + arguments.wait
-        while (now_s := time.monotonic()) < begin_s + arguments.seconds:
-            seen = tracker.latest().status
-            if now_s < begin_s:
-                status.update(f"walk to the mark: {begin_s - now_s:.0f} s ({seen})")
-            else:
-                left_s = begin_s + arguments.seconds - now_s
-                status.update(f"stand still, face the audience: {left_s:.0f} s ({seen})")
-            frames += [f for f in tracker.take_new(math.inf) if f.time_s >= begin_s]
-            time.sleep(0.1)
-    return frames

@@ -132,8 +132,8 @@ class Hud:
         parts.append(self._text("-" if v.beat_in_bar is None else str(v.beat_in_bar), 27.5, 20, _INK, centre=True))
         parts.append(self._text("-" if v.tempo_bpm is None else f"{v.tempo_bpm:.0f}", 58, 13, _INK, large=True))
         parts.append(self._text(v.beat_giver or "bpm", 58, 32, _WARN if v.beat_giver else _FAINT))
-        parts.append(self._text(f"lag {_whole(v.lag_ms)} ms", 100, 16, _INK))
-        parts.append(self._text(f"late {v.late_ticks}", 100, 31, _WARN if v.late_ticks else _FAINT))
+        parts.append(self._text(f"lag {_whole(v.lag_ms)} ms", 106, 16, _INK))
+        parts.append(self._text(f"late {v.late_ticks}", 106, 31, _WARN if v.late_ticks else _FAINT))
         parts += self._tick_bar(v)
         lamp = _TRACK if v.leader is None else _LAMPS[v.leader]
         parts.append(self._box(17, 68.5, 8, 8, lamp, 4))

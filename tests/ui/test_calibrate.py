@@ -48,7 +48,7 @@ def test_what_was_measured_of_a_camera_is_what_the_panel_shows(monkeypatch: pyte
     still = Steadiness(30.0, 8.0, Jitter(2.4, 1.0, 3.0, "head"), 7.0, 1.0, 8.0, 9.0)
     monkeypatch.setattr(steadiness, "measure", lambda *_: still)
     monkeypatch.setattr(steadiness, "rest_jitter", lambda _: Jitter(3.1, 1.0, 4.0, "head"))
-    monkeypatch.setattr(calibrate, "_watch", lambda *_: [])
+    monkeypatch.setattr(calibrate, "watch", lambda *_, **__: [])
     camera = "http://stage.local/camera"
     assert main(["calibrate", "tracking", "--camera", camera]) == 0
     kept = load_calibration()
