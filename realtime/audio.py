@@ -21,6 +21,7 @@ from duet.errors import DeviceError, StaleFrame
 from duet.frames import MusicFrame
 from duet.tempo_override import TempoOverride
 from realtime.health import Health
+from realtime.level import Level, LevelMeter
 from realtime.music_input import DeviceMusic
 from realtime.music_player import FileMusic, GrooveMusic, RecordedMusic
 from realtime.music_source import MusicSource, MusicStatus, Silence
@@ -39,10 +40,13 @@ class MusicEar:
     """Listens to ``source``; keeps the newest ``history_frames`` frames.
 
     A beat that is given to ``override`` (tapped, from MIDI clock, over OSC) replaces the one that is heard.
+    ``automatic_gain``: for sources that come in at no known level.
     """
 
-    def __init__(self, source: MusicSource, *, history_frames: int = 300) -> None:
+    def __init__(self, source: MusicSource, *, history_frames: int = 300, automatic_gain: bool = False) -> None:
         self.source = source
+        self._automatic_gain = automatic_gain
+        self._meter = LevelMeter(automatic=automatic_gain)
         self.override = TempoOverride()
         self._history_frames = history_frames
         self._history: tuple[MusicFrame, ...] = ()
@@ -58,6 +62,11 @@ class MusicEar:
         return self.source.status
 
     @property
+    def level(self) -> Level:
+        """How loud it comes in."""
+        return self._meter.level
+
+    @property
     def soundtrack(self) -> tuple[NDArray[np.float32], int] | None:
         """((N, 2), rate) the whole piece from its start; None for a source that does not know it."""
         return self.source.soundtrack
@@ -70,6 +79,7 @@ class MusicEar:
     def start(self, clock: Clock, health: Health | None = None) -> None:
         """Start the source; DeviceError where its device cannot be used."""
         self._listener = MusicListener(start_s=clock.now())
+        self._meter = LevelMeter(automatic=self._automatic_gain)
         self._health = health
         self._clock = clock
         self.source.start(clock)
@@ -82,7 +92,7 @@ class MusicEar:
         """Listen to what sounded up to ``until_s`` and publish the frames it completed."""
         begun = time.perf_counter()
         block = self.source.read(until_s)
-        heard = [] if block is None else self._listener.push(block.samples, block.time_s)
+        heard = [] if block is None else self._listener.push(self._meter.push(block.samples), block.time_s)
         frames = [self.override.apply(frame) for frame in heard]
         if frames:
             self._new.extend(frames)
@@ -131,8 +141,8 @@ class MusicThread(MusicEar):
     An error that ends the thread is raised as DeviceError from the next ``take_new`` or ``latest``.
     """
 
-    def __init__(self, source: MusicSource, *, history_frames: int = 300) -> None:
-        super().__init__(source, history_frames=history_frames)
+    def __init__(self, source: MusicSource, *, history_frames: int = 300, automatic_gain: bool = False) -> None:
+        super().__init__(source, history_frames=history_frames, automatic_gain=automatic_gain)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._failure: Exception | None = None

@@ -53,7 +53,6 @@ class DeviceMusic:
     """
 
     soundtrack = None
-    level_is_known = False
 
     def __init__(self, name: str = "default", system: SoundSystem = PORTAUDIO) -> None:
         self.name = name

@@ -81,7 +81,6 @@ class PlayedMusic:
     heard again when that very device is back.
     """
 
-    level_is_known = True
     soundtrack: tuple[Floats, int] | None = None
 
     def __init__(self, *, output: str | None, system: SoundSystem = PORTAUDIO) -> None:
