@@ -6,17 +6,19 @@ from pathlib import Path
 from rich.console import Console
 
 from duet.errors import InputError
-from export.commands.command_line import Commands, add_couples, count, couples_of, new_command
+from export.commands.command_line import Commands, add_couples, count, couples_of, new_command, weights_folder
 from export.commands.train import add_machine, add_settings, settings_of
 
 MORE = """\
 Trains the whole follower, then the same without reference tokens, memory, forecast, beat phase, own dances and couples
 danced in code, and with what is optional: all from one codec and one seed, for equally many steps, each in a
-folder of its own under OUT. Their closed-loop numbers on the validation takes go to OUT/ablation.md and
+folder of its own under OUT; with --from all go on from one trained follower, and the table says what it loses that
+has to do without. Their closed-loop numbers on the validation takes go to OUT/ablation.md and
 OUT/ablation.json, row by row. To go on with a table that was stopped, give the same command again. Short runs rank
 ideas only weakly; more --steps and --seeds say more. The settings of duet-lab train are those of the whole follower.
 
   duet-lab ablate --data DATA --out runs/ablation --steps 600
+  duet-lab ablate --data DATA --out runs/without --from runs/salsa --steps 300 --set schedule.own_from=0
   duet-lab ablate --data DATA --out runs/ablation --curve --only full,no-memory --seeds 3
 """
 
@@ -35,6 +37,9 @@ def add(commands: Commands) -> None:
     command.add_argument("--preset", help="XS, S, M or L (default S)")
     command.add_argument("--codec-steps", type=count, metavar="N", help="steps of the codec that all rows share")
     command.add_argument("--codec", type=Path, metavar="RUN", help="take the codec of another run")
+    command.add_argument(
+        "--from", dest="start", type=Path, metavar="RUN", help="let every row go on from a trained follower"
+    )
     add_settings(command)
     add_machine(command)
 
@@ -45,6 +50,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
 
     from export.progress import AblationBars
     from models.data.corpus import build_corpus
+    from models.follower import load_follower
     from models.training import ablation
     from models.training.distributed import choose_device
     from models.training.run import CODEC_FILE
@@ -56,13 +62,18 @@ def run(options: argparse.Namespace, console: Console) -> None:
     device, data = choose_device(options.device), couples_of(options)
     base = ablation.shortened(settings_of(options), options.length)
     given = options.codec / CODEC_FILE if options.codec is not None and options.codec.is_dir() else options.codec
-    codec = given or options.out / CODEC_FILE
-    study = ablation.Study(options.out, base, _rows(options, base), tuple(range(options.seeds)), codec, device)
+    codec, start = given or options.out / CODEC_FILE, options.start and weights_folder(options.start)
+    if start and given:
+        raise InputError("--codec: expected it without --from, which brings its own, got both. Leave one out.")
+    study = ablation.Study(options.out, base, _rows(options, base), tuple(range(options.seeds)), codec, device, start)
     todo = list(study.todo())
-    corpus_of = ablation.corpora(lambda how: build_corpus(data, base.follower, how=how, seed=base.seed))
+    foresight = load_follower(start).foresight if start else None
+    corpus_of = ablation.corpora(
+        lambda how: build_corpus(data, base.follower, how=how, seed=base.seed, forecaster=foresight)
+    )
     progress = AblationBars(console, len(todo))
     try:
-        if todo and given is None:
+        if todo and given is None and start is None:
             ablation.fit_codec(options.out, base, corpus_of(base.multiply), progress.codec)
         for row, seed in todo:
             progress.begin(row.title if options.seeds == 1 else f"{row.title}, seed {seed}")

@@ -16,6 +16,7 @@ from duet.files import written_whole
 from models.codec import Codec
 from models.data.bank import SPLICED_OF, source_of, sources_of
 from models.data.corpus import Corpus, Multiplication
+from models.follower import load_follower
 from models.training.bank_stage import BANK_FILE, bank_of_run
 from models.training.codec_stage import CODEC_CHECKPOINT, train_codec
 from models.training.hidden import Hidden
@@ -124,6 +125,8 @@ class Study:
     seeds: tuple[int, ...]
     codec: Path
     device: torch.device = torch.device("cpu")
+    start: Path | None = None
+    """Folder of a trained follower that all rows go on from, and whose codec they share, instead of ``codec``."""
 
     def settings(self, row: Variant, seed: int) -> Settings:
         """Those of one run."""
@@ -156,21 +159,25 @@ class Study:
         bank = self._bank() if s.how.references > 0.0 else None
         train(
             self.place(row, seed), part_of(corpus, row.share), s.follower, schedule=s.schedule, how=s.how, seed=seed,
-            codec=self.codec, codec_training=s.codec, multiply=s.multiply, device=self.device, hide=s.hide,
-            bank=bank, progress=progress,
+            codec=None if self.start else self.codec, start=self.start, codec_training=s.codec, multiply=s.multiply,
+            device=self.device, hide=s.hide, bank=bank, progress=progress,
         )  # fmt: skip
 
     def _bank(self) -> Path:
         """The reference dances that all rows share; made when they are first needed."""
-        codec = Codec(self.base.follower.codec)
-        codec.load_state_dict(load_weights(self.codec))
+        if self.start is not None:
+            codec = load_follower(self.start).codec
+        else:
+            codec = Codec(self.base.follower.codec)
+            codec.load_state_dict(load_weights(self.codec))
         bank_of_run(self.folder, None, codec.eval(), self.base.follower)
         return self.folder / BANK_FILE
 
     def write(self) -> str:
         """Put what is known so far into ``ablation.md`` and ``ablation.json``; returns the table."""
         found = [(row, [r for seed in self.seeds if (r := self.result(row, seed)) is not None]) for row in self.rows]
-        text = table(found, self.base.schedule.steps, self.seeds)
+        begin = "from the same trained follower" if self.start else "from the same codec"
+        text = table(found, self.base.schedule.steps, self.seeds, begin)
         values = {
             "steps": self.base.schedule.steps,
             "seeds": list(self.seeds),
@@ -183,10 +190,13 @@ class Study:
         return text
 
 
-def table(found: list[tuple[Variant, list[dict[str, float]]]], steps: int, seeds: tuple[int, ...]) -> str:
-    """Markdown: one row per variant, means over seeds, with half the spread between them where there are several."""
+def table(found: list[tuple[Variant, list[dict[str, float]]]], steps: int, seeds: tuple[int, ...], begin: str) -> str:
+    """Markdown: one row per variant, means over seeds, with half the spread between them where there are several.
+
+    ``begin`` says what all began from.
+    """
     lines = [
-        f"Each row was trained for {steps} steps from the same codec"
+        f"Each row was trained for {steps} steps {begin}"
         + (f", with {len(seeds)} seeds" if len(seeds) > 1 else " and the same seed")
         + ", and danced the validation takes live-causally with its averaged weights. So short a training ranks ideas "
         "only weakly: differences smaller than those between two seeds say nothing, and an idea may need longer.",

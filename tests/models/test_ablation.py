@@ -11,7 +11,7 @@ from rich.console import Console
 from duet.errors import InputError
 from models.config import XS, SamplerConfig
 from models.data.corpus import Corpus
-from models.follower import Follower, random_follower
+from models.follower import Follower, load_follower, random_follower, save_follower
 from models.training.ablation import Study, Variant, data_curve, fit_codec, part_of, shortened, variants
 from models.training.averaging import AveragedWeights
 from models.training.codec_stage import CodecTraining
@@ -95,3 +95,20 @@ def test_a_table_goes_on_where_it_was(corpus: Corpus, tmp_path: Path) -> None:
     longer = replace(study, base=replace(BASE, how=replace(BASE.how, draws=3)))
     with pytest.raises(InputError, match="expected how.draws = 2 as this run was begun with"):
         list(longer.todo())
+
+
+def test_rows_may_go_on_from_a_trained_follower(corpus: Corpus, tmp_path: Path) -> None:
+    begun_with = random_follower(XS)
+    save_follower(begun_with, tmp_path / "trained")
+    rows = [Variant("full", "everything")]
+    study = Study(tmp_path, BASE, rows, (0,), tmp_path / "no codec", start=tmp_path / "trained")
+    study.run(rows[0], 0, corpus, QUIET)
+    made = load_follower(study.place(rows[0], 0) / "best")
+    for name, value in made.codec.state_dict().items():
+        assert torch.equal(value, begun_with.codec.state_dict()[name]), name
+    # One step away from where it began, and not from new random weights.
+    gap = [
+        (a - b).abs().max() for a, b in zip(made.denoiser.parameters(), begun_with.denoiser.parameters(), strict=True)
+    ]
+    assert 0.0 < max(gap) < 0.01
+    assert "for 1 steps from the same trained follower" in study.write()
