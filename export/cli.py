@@ -10,6 +10,7 @@
     duet-lab evaluate followers/salsa-s --data DATA
     duet-lab forecast --data DATA
     duet-lab stress   followers/salsa-s --data DATA
+    duet-lab beats    --style waltz
     duet-lab distil   runs/salsa --out runs/salsa-fast
     duet-lab finish   runs/salsa --out runs/finished
     duet-lab calls    runs/salsa --student runs/salsa-fast
@@ -29,6 +30,7 @@ from duet.errors import DuetError
 from export.commands import (
     ablate,
     bank,
+    beats,
     calls,
     choreograph,
     distil,
@@ -90,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         calls,
         forecast,
         stress,
+        beats,
         generate,
     ):
         command.add(commands)
