@@ -28,6 +28,7 @@ from realtime.stage_shift import ShiftedLeader
 from realtime.steadiness import measure
 from realtime.tracking import PoseModel
 from ui.app import perform
+from ui.doctor import native_output_hidden
 from ui.film import FilmWriter
 from ui.film_truth import FPS, SIZE_PX, Studio, leads
 from ui.options import Output
@@ -115,7 +116,9 @@ def film_shots(motions: "dict[str, Motion]", model: Path, progress: Progress) ->
     shots = []
     for name, motion in motions.items():
         task = progress.add_task(f"filming {name}", total=motion.frames)
-        with Studio(motion, lens=Lens()) as studio, PoseModel(model) as pose:
+        with native_output_hidden():
+            pose = PoseModel(model)
+        with pose, Studio(motion, lens=Lens()) as studio:
             pictures = progress.track(studio.pictures(), task_id=task)
             shots.append(studio.shot(name, iter(pictures), pose))
     return shots
