@@ -1,11 +1,14 @@
 """All sequences of a training run: the recorded couples, multiplied honestly, and choreographed ones."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from duet.errors import InputError
 from duet.features import Placement
 from duet.forecast import Forecaster
+from models.bounds import ABOVE, check_bounds
 from models.config import FollowerConfig
 from models.data.beats import with_beats
 from models.data.couples import CMU, Data, couples_in, recorded_couples
@@ -61,6 +64,18 @@ class Multiplication:
     salsa_bpm: tuple[float, float] = (150.0, 205.0)
     any_bpm: tuple[float, float] = (85.0, 205.0)
     """Tempi of a third of the salsas, and of all that is not salsa."""
+
+    def __post_init__(self) -> None:
+        some, share, tempo = (0, math.inf), (0.0, 1.0), (40.0, 300.0)
+        check_bounds(
+            "multiply", self, copies=some, swapped=some, heard=some, spliced=some, choreographed=some, everyday=some,
+            bent=share, choreographed_heard=share, tempo=(0.25, 4.0), distance_m=(-0.5, 5.0), salsa_bpm=tempo,
+            any_bpm=tempo, spliced_s=(ABOVE, math.inf), choreographed_s=(ABOVE, math.inf), everyday_s=(ABOVE, math.inf),
+        )  # fmt: skip
+        for name in ("tempo", "distance_m", "salsa_bpm", "any_bpm"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise InputError(f"multiply.{name}: expected the lower number first, got {low:g}, {high:g}. Swap them.")
 
 
 def vary(pair: Pair, rng: np.random.Generator, how: Multiplication) -> tuple[Pair, Placement]:

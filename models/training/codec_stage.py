@@ -12,6 +12,7 @@ from torch import Tensor
 
 from duet.errors import InputError
 from duet.features import FOLLOWER_ROOT, ROOT_PLACE, ROOT_VELOCITY
+from models.bounds import check_bounds
 from models.codec import Codec, Masking
 from models.config import FollowerConfig
 from models.data.sequences import Sequence
@@ -42,6 +43,13 @@ class CodecTraining:
     """Of the squared change of the first level's codes from token to token. Without it codes come out like a hash of
     the motion: as exact, but hardly to be foreseen by a denoiser, even where the motion is."""
     masking: Masking = Masking()
+
+    def __post_init__(self) -> None:
+        weight = (0.0, math.inf)
+        check_bounds(
+            "codec", self, window_frames=(8, math.inf), batch=(1, math.inf), learning_rate=weight, weight_decay=weight,
+            ema=(0.0, 0.999999), root_weight=weight, smoothness=weight,
+        )  # fmt: skip
 
 
 def train_codec(

@@ -1,5 +1,6 @@
 """The second stage: denoiser and memory learn to plan, first after the real follower's past, then after their own."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from duet.features import LEADER_CONFIDENCE, Standing
 from duet.retrieval import Bank
+from models.bounds import check_bounds
 from models.config import STREAMS, SamplerConfig
 from models.data.references import barred_of
 from models.data.sequences import Sequence, tail_tokens
@@ -74,6 +76,17 @@ class DenoiserTraining:
     leak: float = 0.05
     """Of the root integration that the standing losses walk with."""
     ema: float = 0.999
+
+    def __post_init__(self) -> None:
+        share, some, weight = (0.0, 1.0), (1, math.inf), (0.0, math.inf)
+        check_bounds(
+            "how", self, stretches=some, stretch_tokens=some, windows=some, draws=some, decode_tokens=some,
+            learning_rate=weight, last_learning_rate=weight, warmup_steps=some, weight_decay=weight,
+            dropout=(0.0, 0.99), history_noise=weight, leader_noise=weight, reference_noise=weight, drop=share,
+            blind=share, latent_drop=share, block_share=share, past_drop=share, decode_weight=weight,
+            level_weights=weight, token_weights=weight, least_weight=weight, own_share=share, forget=share,
+            references=share, leak=share, ema=(0.0, 0.999999),
+        )  # fmt: skip
 
 
 def plan_loss(

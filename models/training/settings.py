@@ -16,6 +16,7 @@ import numpy as np
 
 from duet.errors import InputError
 from duet.files import written_whole
+from models.bounds import check_bounds
 from models.config import FollowerConfig, SamplerConfig
 from models.data.corpus import Corpus, Multiplication
 from models.training.codec_stage import CodecTraining
@@ -49,9 +50,12 @@ class Schedule:
     """With which it dances for itself and is judged."""
 
     def __post_init__(self) -> None:
-        for name in ("judge_every", "own_every", "own_count", "own_ticks", "own_keep"):
-            if getattr(self, name) < 1:
-                raise InputError(f"schedule.{name}: expected at least 1, got {getattr(self, name)}. Raise it.")
+        some, any_number = (1, math.inf), (0, math.inf)
+        check_bounds(
+            "schedule", self, judge_every=some, own_every=some, own_count=some, own_ticks=some, own_keep=some,
+            codec_steps=any_number, steps=any_number, seconds=any_number, patience=any_number, own_from=any_number,
+            leak=(0.0, 1.0),
+        )  # fmt: skip
 
     def stage(self, step: int) -> str:
         """The stage that step number ``step`` of the second half belongs to."""

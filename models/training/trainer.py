@@ -35,6 +35,8 @@ from models.training.windows import Batch, Item, draw_batch, make_item
 
 HISTORY_FILE = "history.jsonl"
 BEST_FOLDER = "best"
+FOR_NOW = "for_now"
+"""Marks a row of the history that stands only until the run goes on."""
 Drawn = TypeVar("Drawn", Batch, Blocks)
 
 
@@ -149,7 +151,7 @@ class Trainer:
             if self.step % s.judge_every == 0:
                 self._judge(progress, numbers)
         if self.judged_at != self.step:
-            self._judge(progress, {})
+            self._end(progress)
         self.curves.close()
 
     def _over(self, started: float) -> bool:
@@ -215,12 +217,33 @@ class Trainer:
         )  # fmt: skip
         self.own = [*self.own, *danced][-s.own_keep :]
 
-    def _judge(self, progress: Progress, numbers: dict[str, float]) -> None:
-        """Dance the validation takes, keep the weights if they are the best so far, and save a checkpoint."""
+    def _end(self, progress: Progress) -> None:
+        """Judge at the last step. Where only time is up the run is kept, to come to what it would have come to.
+
+        Weights to dance with meanwhile are those of the last judging; those of now only where there was none.
+        """
+        if self.step >= self.schedule.steps:
+            self._judge(progress, {})
+        elif not math.isfinite(self.best_score):
+            self._judge(progress, {}, for_now=True)
+        else:
+            states = self._states()
+            if self.group.leads:
+                self._save(states)
+
+    def _states(self) -> list[tuple[dict[str, Any], dict[str, Tensor], dict[str, Tensor]]]:
+        """Of every process: its random states, its own dances and its performances."""
         more = {f"own.{name}": value for name, value in pack(self.own).items()}
         if self.performances is not None:
             more |= {f"performances.{name}": value for name, value in self.performances.tensors().items()}
-        states = self.group.gather((self.rng.bit_generator.state, random_states(), more))
+        return self.group.gather((self.rng.bit_generator.state, random_states(), more))
+
+    def _judge(self, progress: Progress, numbers: dict[str, float], *, for_now: bool = False) -> None:
+        """Dance the validation takes, keep the weights if they are the best so far, and save a checkpoint.
+
+        ``for_now``: a run that goes on from the checkpoint knows nothing of it.
+        """
+        states, before = self._states(), (self.best_score, self.since_best)
         if self.group.leads:
             partner = TorchPartner(self.averaged.model, self.schedule.sampler, self.bank)
             found = judge_follower(partner, self.corpus.examples, leak=self.schedule.leak)
@@ -230,6 +253,8 @@ class Trainer:
                 self.best_score, self.since_best = score, 0
                 self._keep()
             row = {"step": self.step, "score": score, **found, **numbers}
+            if for_now:
+                row[FOR_NOW], (self.best_score, self.since_best) = True, before
             with (self.folder / HISTORY_FILE).open("a") as file:
                 file.write(json.dumps({"stage": self.schedule.stage(self.step - 1), **row}) + "\n")
             self._save(states)
@@ -261,7 +286,7 @@ class Trainer:
         save_checkpoint(self.folder, self.follower, self.averaged, self.optimiser, self.rng, numbers, more=more)
 
     def _forget_after(self, step: int) -> None:
-        """Take rows out of the history that were written after the checkpoint: those steps are made again."""
+        """Take rows out of the history that were written after the checkpoint, or only for the time until now."""
         history = self.folder / HISTORY_FILE
         if not self.group.leads or not history.is_file():
             return
@@ -272,7 +297,8 @@ class Trainer:
 
 def _step_of(line: str) -> float:
     try:
-        return float(json.loads(line)["step"])
+        row = json.loads(line)
+        return math.inf if row.get(FOR_NOW) else float(row["step"])
     except ValueError:  # cut short by a kill
         return math.inf
 

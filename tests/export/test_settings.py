@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from duet.errors import InputError
-from export.cli import _parser
+from export.cli import _parser, main
 from export.commands.train import settings_of
 from export.recipe import describe_run, recipe
 from export.settings_text import all_settings, settable, settings_text
@@ -115,3 +115,29 @@ def test_the_command_tells_the_runs_before(tmp_path: Path) -> None:
 
 def test_what_the_clock_says_is_not_free() -> None:
     assert not settable("follower.fps") and not settable("follower.sampler.calls") and settable("follower.past")
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("how.own_share=1.5", "how.own_share: expected at least 0 and at most 1, got 1.5"),
+        ("how.drop=0.1,0.2", "how.drop: expected 3 values with commas between"),
+        ("how.drop=0.1,-0.2,0.1", "how.drop: expected at least 0 and at most 1, got 0.1, -0.2, 0.1"),
+        ("how.windows=0", "how.windows: expected at least 1, got 0"),
+        ("how.learning_rate=nan", "how.learning_rate"),
+        ("how.ema=1", "how.ema: expected at least 0 and at most 0.999999, got 1"),
+        ("how.dropout=1", "how.dropout: expected at least 0 and at most 0.99, got 1"),
+        ("codec.batch=0", "codec.batch: expected at least 1, got 0"),
+        ("schedule.patience=-1", "schedule.patience: expected at least 0, got -1"),
+        ("multiply.tempo=0,1", "multiply.tempo: expected at least 0.25 and at most 4, got 0, 1"),
+        ("multiply.salsa_bpm=200,150", "multiply.salsa_bpm: expected the lower number first, got 200, 150"),
+        ("multiply.everyday_s=0", "multiply.everyday_s: expected above 0, got 0"),
+    ],
+)
+def test_a_setting_that_would_spoil_the_run_is_refused_before_it(
+    setting: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--data", "nowhere", "--out", str(tmp_path / "run"), "--set", setting]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("duet-lab: ") and error.count("\n") == 1 and message in error
+    assert not (tmp_path / "run").exists()

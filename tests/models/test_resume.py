@@ -27,6 +27,7 @@ from models.training.denoiser_stage import DenoiserTraining
 from models.training.progress import Progress
 from models.training.run import CODEC_FILE, HISTORY_FILE, take_weights, train
 from models.training.settings import SETTINGS_FILE, Schedule
+from models.training.trainer import Trainer
 from models.weights import load_weights, save_weights
 
 pytestmark = pytest.mark.usefixtures("unplotted")
@@ -130,6 +131,23 @@ def test_a_longer_time_is_no_other_setting(straight: Path, corpus: Corpus, tmp_p
         run(tmp_path, corpus, Killed(4))
     run(tmp_path, corpus, schedule=replace(SCHEDULE, seconds=60.0))
     assert_equal_files(tmp_path / CHECKPOINT_FILE, straight / CHECKPOINT_FILE)
+
+
+@pytest.mark.parametrize("step", [2, 4])
+def test_a_run_whose_time_is_up_goes_on_as_if_it_had_not_been(
+    straight: Path, corpus: Corpus, tmp_path: Path, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is judged twice or at another time; before the first judging the weights of now are there to dance."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_over", lambda self, started: self.step == step)
+        run(tmp_path, corpus)
+    rows = [json.loads(line) for line in (tmp_path / HISTORY_FILE).read_text().splitlines()]
+    assert [(row["step"], row.get("for_now", False)) for row in rows] == ([(2, True)] if step == 2 else [(3, False)])
+    assert (tmp_path / "best" / WEIGHTS_FILE).is_file()
+    run(tmp_path, corpus)
+    assert_equal_files(tmp_path / CHECKPOINT_FILE, straight / CHECKPOINT_FILE)
+    assert_equal_files(tmp_path / "best" / WEIGHTS_FILE, straight / "best" / WEIGHTS_FILE)
+    assert (tmp_path / HISTORY_FILE).read_text() == (straight / HISTORY_FILE).read_text()
 
 
 def test_other_data_is_told(straight: Path, corpus: Corpus) -> None:
