@@ -16,6 +16,7 @@ from duet.errors import InputError
 from duet.files import written_whole
 from duet.settings import settings_directory
 from realtime.camera_source import CAMERA_LATENCY_S
+from realtime.placement import Lens
 from realtime.stage_shift import Shift
 
 FILE_NAME = "calibration.json"
@@ -64,12 +65,19 @@ class CameraCalibration:
     """Where somebody faces in the room who faces the audience."""
     fov_rad: float | None = None
     """Field of view, where a measured distance told it."""
+    pitch_rad: float = 0.0
+    """How far it looks up, where a walk told it."""
     shift: Shift = Shift()
     distance_m: float | None = None
     """How far away the partner dances."""
     latency: Delay | None = None
     """From the middle of the exposure to arrival."""
     steady: Steady | None = None
+
+    @property
+    def lens(self) -> Lens:
+        """As far as it is known, and as it is assumed."""
+        return Lens(Lens().fov_rad if self.fov_rad is None else self.fov_rad, self.pitch_rad)
 
 
 @dataclass(frozen=True)
@@ -200,6 +208,7 @@ def _camera(kept: Mapping[str, Any]) -> CameraCalibration:
         mark_m=None if mark is None else (_finite(mark[0]), _finite(mark[1])),
         facing_rad=_finite(kept["facing_rad"]),
         fov_rad=_number(kept["fov_rad"]),
+        pitch_rad=_finite(kept.get("pitch_rad", 0.0)),
         shift=Shift(*(_finite(shift[f.name]) for f in fields(Shift))),
         distance_m=_number(kept["distance_m"]),
         latency=_delay(kept["latency"]),

@@ -31,7 +31,8 @@ def axes(image: Array, size_px: tuple[int, int], lens: Lens) -> Array:
     across, down = (image[list(HIPS)].mean(axis=0) - 0.5) * np.array(size_px)
     focal = lens.focal_px(size_px)
     turn = -math.atan2(across, focal)
-    tilt = _RISE_SHARE * math.atan2(-down, math.hypot(focal, across))
+    # Up and down count from the horizon: so upright as people stand, the model takes most of a camera's tilt off.
+    tilt = _RISE_SHARE * (math.atan2(-down, math.hypot(focal, across)) + lens.pitch_rad) - lens.pitch_rad
     c, s = math.cos(turn), math.sin(turn)
     about_y = np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])
     c, s = math.cos(tilt), math.sin(tilt)

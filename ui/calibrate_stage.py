@@ -12,11 +12,13 @@ from realtime.placement import Lens, StageMap
 from ui.camera_options import add_look, camera_source, look_of
 from ui.watch import watch
 
+_WALK_S, _SETTLE_S = 3.0, 1.0
 _MORE = """\
-Put a mark on the floor where you want to dance, the whole body in the picture. Start the command, walk to the mark,
-stand still and face the audience (the projection, the screen, the hall: not necessarily the camera). From then on
-somebody on the mark is in the middle of the stage, facing the audience, and the partner stands at its distance from
-there. It is kept for this very camera, wherever it is plugged in; `duet play` uses it.
+Put a mark on the floor where you want to dance, the whole body in the picture. Start the command, walk to the mark from
+further away (that tells the camera's tilt), stand still and face the audience (the projection, the screen, the hall:
+not necessarily the camera). From then on somebody on the mark is in the middle of the stage, facing the audience, and
+the partner stands at its distance from there. It is kept for this very camera, wherever it is plugged in; `duet play`
+uses it.
 
 While dancing, arrows move the leader, comma and full stop turn them, C makes the place they stand on the middle,
 brackets change the partner's distance, Home undoes, and Enter keeps it all for this camera.
@@ -74,7 +76,14 @@ def _stage(arguments: argparse.Namespace) -> int:
 def _forget(console: Console, source: str, identity: str) -> int:
     from realtime.stage_shift import Shift
 
-    changes = {"mark_m": None, "facing_rad": 0.0, "fov_rad": None, "shift": Shift(), "distance_m": None}
+    changes = {
+        "pitch_rad": 0.0,
+        "mark_m": None,
+        "facing_rad": 0.0,
+        "fov_rad": None,
+        "shift": Shift(),
+        "distance_m": None,
+    }
     path = save_calibration(load_calibration().with_camera(identity, **changes))
     console.print(f"{camera_name(source)}: forgotten in {path}", soft_wrap=True)
     return 0
@@ -85,21 +94,25 @@ def _measure(console: Console, arguments: argparse.Namespace, source: str, ident
 
     kept = load_calibration()
     height_m = arguments.height or kept.height_m or _ask_height(console)
-    fov_rad = kept.camera(identity).fov_rad
-    lens = Lens() if fov_rad is None else Lens(fov_rad)
+    lens = kept.camera(identity).lens
+    wait_s = arguments.wait
+    if wait_s >= _WALK_S:
+        lens, wait_s = _tilted(console, arguments, source, lens), _SETTLE_S
     frames = watch(
         console,
         source,
         look_of(arguments),
-        wait_s=arguments.wait,
+        wait_s=wait_s,
         seconds=arguments.seconds,
-        asks=("walk to the mark", "stand still, face the audience"),
+        asks=("go to the mark", "stand still, face the audience"),
         lens=lens,
         stage=StageMap(mark_m=(0.0, 0.0)),
         height_m=height_m,
     )
     found = standpoint(frames, lens, away_m=arguments.away)
-    changes: dict[str, object] = {"mark_m": found.mark_m, "facing_rad": found.facing_rad}
+    changes: dict[str, object] = {
+        "mark_m": found.mark_m, "facing_rad": found.facing_rad, "pitch_rad": found.lens.pitch_rad,
+    }  # fmt: skip
     if arguments.away is not None:
         changes["fov_rad"] = found.lens.fov_rad
     if arguments.distance is not None:
@@ -125,6 +138,26 @@ def _measure(console: Console, arguments: argparse.Namespace, source: str, ident
         console.print("Your height was not told: distances are those of somebody of 1.66 m. Give --height.")
     console.print(f"Kept for this camera in {path}", soft_wrap=True)
     return 0
+
+
+def _tilted(console: Console, arguments: argparse.Namespace, source: str, lens: Lens) -> Lens:
+    """The lens with the tilt that the walk to the mark shows, or the one that was known."""
+    from realtime.camera_tilt import tilt
+    from realtime.preview import Sight
+
+    sights: list[Sight] = []
+    asks = ("", "walk to the mark from further away")
+    watch(console, source, look_of(arguments), wait_s=0.0, seconds=arguments.wait, asks=asks, sights=sights)
+    found = tilt(sights, lens)
+    if found is None:
+        console.print(
+            f"The camera's tilt is taken to be {math.degrees(lens.pitch_rad):.0f} degrees: "
+            "the walk was too short, or not in view from ears to ankles, to tell it."
+        )
+        return lens
+    degrees = math.degrees(found.pitch_rad)
+    console.print(f"The camera looks {'up' if degrees > 0 else 'down'} by {abs(degrees):.0f} degrees.")
+    return Lens(lens.fov_rad, found.pitch_rad)
 
 
 def _ask_height(console: Console) -> float | None:

@@ -21,7 +21,7 @@ from realtime.health import Health
 from realtime.identity import camera_identity, camera_name
 from realtime.leader_camera import CameraLeader
 from realtime.leader_take import TakeLeader
-from realtime.placement import Lens, StageMap
+from realtime.placement import StageMap
 from realtime.pose_model import ensure_pose_model
 from realtime.preview import Sight
 from realtime.stage_shift import Shift, ShiftedLeader
@@ -135,7 +135,7 @@ def _before_camera(leader: LeaderOptions, ear: MusicThread, names: dict[str, str
         health,
         height_m=leader.height_m or calibration.height_m,
         stage=StageMap(known.mark_m, leader.mirror, known.facing_rad),
-        lens=Lens() if known.fov_rad is None else Lens(known.fov_rad),
+        lens=known.lens,
         latency_s=CAMERA_LATENCY_S if latency is None else latency.seconds,
         view=look.view,
         people=look.people,

@@ -11,6 +11,7 @@ from ui.camera_options import Look
 
 if TYPE_CHECKING:
     from duet.frames import LeaderFrame
+    from realtime.preview import Sight
 
 _LOOK_S = 0.1
 
@@ -26,8 +27,12 @@ def watch(
     lens: Lens | None = None,
     stage: StageMap | None = None,
     height_m: float | None = None,
+    sights: "list[Sight] | None" = None,
 ) -> "list[LeaderFrame]":
-    """Every frame of ``seconds`` after ``wait_s``; ``asks`` says what to do in either, with what is left of it."""
+    """Every frame of ``seconds`` after ``wait_s``; ``asks`` says what to do in either, with what is left of it.
+
+    What the camera saw meanwhile is added to ``sights``, where such a list is given.
+    """
     from realtime.pose_model import ensure_pose_model
     from realtime.tracker import Tracker
 
@@ -44,6 +49,7 @@ def watch(
             view=look.view,
             people=look.people,
             model=model,
+            preview=sights is not None,
         ) as tracker,
     ):
         begin_s = time.monotonic() + wait_s
@@ -51,5 +57,8 @@ def watch(
             ask, left_s = (asks[0], begin_s - now_s) if now_s < begin_s else (asks[1], begin_s + seconds - now_s)
             status.update(f"{ask}: {left_s:.0f} s ({tracker.latest().status})")
             frames += [f for f in tracker.take_new(math.inf) if f.time_s >= begin_s]
+            sight = tracker.sight()
+            if sights is not None and sight is not None and (not sights or sight.time_s > sights[-1].time_s):
+                sights.append(sight)
             time.sleep(_LOOK_S)
     return frames

@@ -15,7 +15,13 @@ FULL = (
     .with_camera(
         "usb:1:2:3", name="Webcam", mark_m=(0.1, -2.5), facing_rad=0.2, fov_rad=1.1, shift=Shift(0.1, 0.2, 0.3)
     )
-    .with_camera("usb:1:2:3", distance_m=1.1, latency=Delay(0.07, 0.004, "8 claps"), steady=Steady(3, 7, "camera"))
+    .with_camera(
+        "usb:1:2:3",
+        distance_m=1.1,
+        pitch_rad=-0.2,
+        latency=Delay(0.07, 0.004, "8 claps"),
+        steady=Steady(3, 7, "camera"),
+    )
     .with_output("Speaker", Delay(0.03, 0.001, "clicks"))
 )
 

@@ -79,9 +79,10 @@ def camera(standing: bytes) -> Iterator[str]:
 def test_the_mark_is_kept_for_this_camera_and_the_leader_stands_in_the_middle(
     camera: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--height", "1.7", "--distance", "1.1", "--wait", "0.5", "--seconds", "3"]
+    words = ["--height", "1.7", "--distance", "1.1", "--wait", "3", "--seconds", "3"]
     assert main(["calibrate", "stage", "--camera", camera, *words]) == 0, capsys.readouterr().err
     told = capsys.readouterr().out
+    assert "tilt is taken to be 0 degrees" in told
     assert "the mark is" in told and "Kept for this camera" in told
     kept = load_calibration()
     known = kept.camera(camera)
@@ -127,8 +128,11 @@ def test_a_mark_is_forgotten_and_a_delay_is_not(capsys: pytest.CaptureFixture[st
     delay = Delay(0.07, 0.004, "8 claps")
     camera = "http://stage.local/camera"
     save_calibration(
-        Calibration().with_camera(camera, mark_m=(0.0, -2.0), facing_rad=0.3, shift=Shift(1.0), latency=delay)
+        Calibration().with_camera(
+            camera, mark_m=(0.0, -2.0), facing_rad=0.3, pitch_rad=0.1, shift=Shift(1.0), latency=delay
+        )
     )
     assert main(["calibrate", "stage", "--camera", camera, "--forget"]) == 0
     known = load_calibration().camera(camera)
-    assert (known.mark_m, known.facing_rad, known.shift, known.latency) == (None, 0.0, Shift(), delay)
+    assert (known.mark_m, known.facing_rad, known.pitch_rad, known.shift) == (None, 0.0, 0.0, Shift())
+    assert known.latency == delay
