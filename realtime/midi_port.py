@@ -37,16 +37,22 @@ class _Input(Protocol):
 
 
 class MidiPort:
-    """Sets ``override``'s pulse by the MIDI clock that arrives on ``name``. A device that goes away is waited for."""
+    """Sets ``override``'s pulse by the MIDI clock that arrives on ``name``. A device that goes away is waited for.
+
+    Made, the port is open already: DeviceError where there is none of this name.
+    """
 
     def __init__(self, override: TempoOverride, name: str, *, metre: int = 4) -> None:
         self._override, self._name, self._metre = override, name, metre
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._source: _Input | None = _open(name)
 
     def start(self, clock: Clock) -> None:
-        """Open the port; DeviceError where there is none of this name."""
-        source = _open(self._name)
+        """Follow the clock from now on; what came before is of another moment."""
+        source, self._source = self._source or _open(self._name), None
+        while source.read(clock, 0.0)[0]:
+            continue
         self._stopping.clear()
         self._thread = threading.Thread(target=self._run, args=(source, clock), name="midi", daemon=True)
         self._thread.start()
@@ -56,7 +62,9 @@ class MidiPort:
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(timeout=5.0)
-        self._thread = None
+        if self._source is not None:
+            self._source.close()
+        self._thread = self._source = None
         self._override.pulse = None
 
     def _run(self, source: _Input, clock: Clock) -> None:
@@ -156,7 +164,7 @@ class _NamedInput:
 
     def read(self, clock: Clock, wait_s: float) -> tuple[bytes, float]:
         try:
-            data = self._arrived.get(timeout=wait_s)
+            data = self._arrived.get(timeout=wait_s) if wait_s > 0.0 else self._arrived.get_nowait()
         except queue.Empty:
             data = b""
         return data, clock.now()

@@ -27,9 +27,10 @@ def test_a_master_s_clock_sets_the_tempo_until_it_stops(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     override, clock = TempoOverride(), MonotonicClock()
     port = MidiPort(override, str(pipe), metre=3)
+    master = os.open(pipe, os.O_WRONLY)
+    os.write(master, 100 * TICK)  # before the dance: of no tempo
     port.start(clock)
     try:
-        master = os.open(pipe, os.O_WRONLY)
         os.write(master, START)
         begin_s, tick_s = time.monotonic(), 60.0 / 125.0 / 24.0
         for tick in range(60):
@@ -53,10 +54,10 @@ def test_a_master_s_clock_sets_the_tempo_until_it_stops(tmp_path: Path) -> None:
 
 def test_no_such_device_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match="MIDI: expected a MIDI device"):
-        MidiPort(TempoOverride(), str(tmp_path / "midi")).start(MonotonicClock())
+        MidiPort(TempoOverride(), str(tmp_path / "midi"))
     (tmp_path / "file").write_text("no device")
     with pytest.raises(DeviceError, match="is no device"):
-        MidiPort(TempoOverride(), str(tmp_path / "file")).start(MonotonicClock())
+        MidiPort(TempoOverride(), str(tmp_path / "file"))
 
 
 def test_ports_go_by_name_or_by_part_of_it() -> None:
