@@ -297,6 +297,8 @@ class Conductor:
         result = self.engine.collect(timeout_s)
         if result is None or self._asked is None:
             return
+        # Read whatever the follower says: a replay by another one reads the clock as often.
+        shown = self._timeline.frame_at(self.clock.now())
         if not np.isfinite(result.outputs["frames"]).all():
             # Such a state would poison every later tick: forget it, and let the playout ease to rest meanwhile.
             self.health.count("broken_ticks")
@@ -306,7 +308,6 @@ class Conductor:
             return
         started = time.perf_counter()
         plan = self._plan_of(result, self._asked)
-        shown = self._timeline.frame_at(self.clock.now())
         # The frame after the one on screen is being interpolated toward already.
         self.playout.merge(plan, shown + 1)
         self.health.record("decode", (time.perf_counter() - started) * 1e3)

@@ -68,7 +68,8 @@ class LeaderTrack:
             self._last, self._newest_index = frame, until
             self._append(frame.joints_m[None], frame)
             return 1
-        start = self._newest_index + 1
+        # After hours away, no more frames are made up than are kept.
+        start = max(self._newest_index + 1, until - self._keep + 1)
         self._last = frame
         if until < start:
             return 0

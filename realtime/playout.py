@@ -69,6 +69,8 @@ class Playout:
 
     def __init__(self, timeline: Timeline, start: Standing) -> None:
         self._timeline = timeline
+        self.start = start
+        """Where the follower waits at first."""
         self._rest = relaxed_quaternions_wxyz()
         self._line = self._resting_line(start)
         self._entry: Standing | None = None

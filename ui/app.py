@@ -31,6 +31,8 @@ from realtime.health import Health
 from realtime.motion_log import MotionLog
 from realtime.playout import Playout
 from realtime.runner_ort import OrtRunner
+from realtime.session import Recording
+from realtime.session_file import check_new
 from realtime.tick import FollowerState, time_ticks
 from ui.avatar import BodyPose
 from ui.canvas import Canvas, FilmCanvas
@@ -96,19 +98,25 @@ def perform(make_sources: SourcesMaker, output: Output) -> int:
         placement = Placement(output.distance_m or sources.distance_m or runner.contract.distance_m)
         panel = Panel(runner.contract, _controls(sources, output, placement), giver, sources.notes, sources.sight)
         show = _assemble(runner, sources, canvas, output, health, seconds, log, delay_frames, panel)
+        recording = None if output.record is None else Recording(output.record, show.conductor)
+        if recording is not None:
+            stack.callback(recording.close)
         stack.callback(show.conductor.engine.close)
         interrupted = _run(show, console, tempo)
         elapsed = show.clock.now() if seconds is None else min(show.clock.now(), seconds)
         opengl = canvas.renderer
     _keep(show, output, log, elapsed, opengl)
     _tell(console, show, output, elapsed)
+    if recording is not None:
+        console.print(recording.failure or f"Recorded {recording.path}")
     return 130 if interrupted else 0
 
 
 def _check(output: Output) -> None:
-    if output.headless and not (output.film or output.motion or output.report):
+    if output.headless and not (output.film or output.motion or output.report or output.record):
         raise InputError(
-            "--headless: expected something to keep, got neither --out, --save-motion nor --report. Add --out FILM.mp4."
+            "--headless: expected something to keep, got neither --out, --save-motion, --record nor --report. "
+            "Add --out FILM.mp4."
         )
     if not output.headless and not has_display():
         raise InputError(
@@ -122,6 +130,8 @@ def _check(output: Output) -> None:
             raise InputError(f"{path}: expected a name ending in {suffix}, got '{path.suffix}'. Rename it.")
     for path in asked:
         check_writable(path)
+    if output.record is not None:
+        check_new(output.record)
 
 
 def _delay_frames(runner: OrtRunner) -> int:

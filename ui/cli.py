@@ -12,7 +12,7 @@ from types import FrameType
 from duet import __version__
 from duet.errors import DuetError, InputError
 from realtime.stage_shift import shift_of
-from ui import record_take
+from ui import record_take, replay
 from ui.bench import add_bench
 from ui.calibrate import add_tracking
 from ui.calibrate_latency import add_latency
@@ -103,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     add_latency(kinds)
     add_tracking(kinds)
     record_take.add(commands)
+    replay.add(commands, DEFAULT_FOLLOWER)
     add_bench(commands, DEFAULT_FOLLOWER)
     doctor = commands.add_parser("doctor", help="check what works here", description=_doctor.__doc__)
     doctor.set_defaults(run=_doctor)
@@ -167,11 +168,16 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seconds", type=float, metavar="N", help="stop after N seconds")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything drawn at random (default 0)")
-    parser.add_argument("--headless", action="store_true", help="no window; give --out, --save-motion or --report, too")
+    parser.add_argument(
+        "--headless", action="store_true", help="no window; give --out, --save-motion, --record or --report"
+    )
     parser.add_argument("--out", type=Path, metavar="FILM.mp4", help="write a film instead of opening a window")
     parser.add_argument("--size", default="640x360", metavar="WxH", help="of the film, or of the window at first")
     parser.add_argument("--fps", type=float, default=30.0, help="drawn frames a second (default 30)")
     parser.add_argument("--save-motion", type=Path, metavar="FILE.npz", help="record both dancers' joints, 30 fps")
+    parser.add_argument(
+        "--record", type=Path, metavar="DIR", help="record a session for duet replay: no image, no sound"
+    )
     parser.add_argument("--report", type=Path, metavar="FILE.json", help="write timings and counters")
 
 
@@ -237,6 +243,7 @@ def _output_of(arguments: argparse.Namespace) -> Output:
         fps=arguments.fps,
         motion=arguments.save_motion,
         report=arguments.report,
+        record=arguments.record,
         distance_m=arguments.distance,
         style=arguments.style,
     )

@@ -52,6 +52,8 @@ class Output:
     fps: float
     motion: Path | None = None
     report: Path | None = None
+    record: Path | None = None
+    """Folder to record a session in."""
     distance_m: float | None = None
     style: str | None = None
     """Name of a style token; None for the follower's own."""
