@@ -21,6 +21,8 @@ from models.release import Release
 from models.training.bank_stage import BANK_FILE
 from models.training.settings import FREE, SETTINGS_FILE, Settings, flat, plain, read_settings
 
+FINISHED = "finished"
+"""In the origin of a follower that was finished: the options of ``duet-lab finish``."""
 LIMITS = """\
 It learned from minutes of one couple dancing salsa. With other dances, other partners, or a leader who does not
 dance, expect it to sway, drift or repeat itself. Fingers and faces are not moved; hands do not meet."""
@@ -70,6 +72,11 @@ def recipe(values: dict[str, Any], name: str = "") -> str:
 
 def _commands(values: dict[str, Any], out: str, name: str) -> list[str]:
     """The commands, without the paths of the machine they ran on: the earlier runs are RUN-1, RUN-1-1 and so on."""
+    origin = values.get("origin") or {}
+    if FINISHED in origin:
+        run = {**values, "origin": {key: value for key, value in origin.items() if key != FINISHED}}
+        finish = shlex.join([*finish_words(f"{out}-1", out), *origin[FINISHED]])
+        return [*_commands(run, f"{out}-1", name), finish]
     preset = values["follower"]["name"]
     if preset not in PRESETS:
         raise InputError(f"Settings: expected a preset's name, got {preset!r}. Train again with this version.")
@@ -77,7 +84,7 @@ def _commands(values: dict[str, Any], out: str, name: str) -> list[str]:
     words += ["--name", name] if name else []
     others = datasets_of(values)
     words += ["--dataset", ",".join(others)] if others not in ((), (CMU,)) else []
-    origin, before = values.get("origin") or {}, []
+    before: list[str] = []
     for option, source in (("--from", "start"), ("--codec", "codec")):
         if origin.get(source):
             words += [option, f"{out}-1"]
@@ -95,6 +102,11 @@ def _commands(values: dict[str, Any], out: str, name: str) -> list[str]:
         if settable(key) and key not in FREE and usual.get(key) != value:
             words += ["--set", f"{key}={_written(value)}"]
     return [*before, shlex.join(words)]
+
+
+def finish_words(run: str, out: str) -> list[str]:
+    """The command that finishes ``run``, without its options."""
+    return ["duet-lab", "finish", run, "--data", "DATA", "--out", out]
 
 
 def multiplied(run_folder: Path) -> Multiplication:

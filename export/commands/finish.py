@@ -1,6 +1,8 @@
 """``duet-lab finish``: the last touches to a trained follower."""
 
 import argparse
+import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from duet.errors import InputError
+from duet.files import written_whole
 from export.commands.command_line import Commands, above_none, add_data, count, data_of, new_command, weights_folder
 
 if TYPE_CHECKING:
@@ -89,18 +92,27 @@ def _cooled(sampler: "SamplerConfig", text: str | None) -> "SamplerConfig":
 
 
 def _release(options: argparse.Namespace, trained: Path, best: Path) -> None:
-    """The run's release, told that it was finished, and its bank, whose values the same encoder made."""
+    """The run's release, told that it was finished, and its bank, whose values the same encoder made.
+
+    The settings come along, so that a run that begins with this one can tell how it came to be.
+    """
     from duet.bank_file import load_bank, save_bank
+    from export.recipe import FINISHED, finish_words
     from models.follower import load_follower
     from models.release import read_release
     from models.training.bank_stage import codec_sha256
+    from models.training.settings import SETTINGS_FILE, read_settings
 
     release = read_release(trained)
-    words = f"duet-lab finish RUN --data DATA --out FINISHED --seed {options.seed}"
-    words += f" --temperature {options.temperature}" if options.temperature else ""
-    words += f" --steps {options.steps}" if options.steps else ""
+    given = {"--seed": options.seed, "--temperature": options.temperature, "--steps": options.steps}
+    words = [str(word) for name, value in given.items() if value is not None for word in (name, value)]
     if release.bank:
         bank = load_bank(trained / release.bank)
         save_bank(replace(bank, codec=codec_sha256(load_follower(best).codec)), best / release.bank)
-    command, seeds = f"{release.command} && {words}", (*release.seeds, options.seed)
-    replace(release, command=command, seeds=seeds, results="").write(best)
+    if (options.run_folder / SETTINGS_FILE).is_file():
+        values = read_settings(options.run_folder)
+        values["origin"] = {**(values.get("origin") or {}), FINISHED: words}
+        with written_whole(options.out / SETTINGS_FILE) as part:
+            part.write_text(json.dumps(values, indent=2) + "\n")
+    command = f"{release.command} && {shlex.join([*finish_words('RUN', 'FINISHED'), *words])}"
+    replace(release, command=command, seeds=(*release.seeds, options.seed), results="").write(best)

@@ -113,6 +113,16 @@ def test_the_command_tells_the_runs_before(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "settings.json").read_text())["schedule"]["seconds"] is None
 
 
+def test_a_run_that_begins_with_a_finished_one_tells_how_it_was_finished(tmp_path: Path) -> None:
+    first = plain(Settings(follower=PRESETS["S"], seed=1)) | {"origin": {"finished": ["--seed", "0", "--steps", "9"]}}
+    write_settings(tmp_path, replace(Settings(), seed=2), {"start": "12", "start_settings": first})
+    told = recipe(read_settings(tmp_path), "trial").split(" && ")
+    assert [command.split()[1] for command in told] == ["train", "finish", "train"]
+    assert "--out RUN-1-1" in told[0] and "--seed 1" in told[0]
+    assert told[1] == "duet-lab finish RUN-1-1 --data DATA --out RUN-1 --seed 0 --steps 9"
+    assert "--from RUN-1 " in told[2]
+
+
 def test_what_the_clock_says_is_not_free() -> None:
     assert not settable("follower.fps") and not settable("follower.sampler.calls") and settable("follower.past")
 
