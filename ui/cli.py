@@ -1,6 +1,7 @@
 """The ``duet`` command: demo, play, calibrate, record-take, bench, devices, doctor."""
 
 import argparse
+import logging
 import signal
 import sys
 import threading
@@ -64,6 +65,8 @@ class _Interrupts:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit code: 0 done, 2 something does not fit, 130 interrupted."""
     arguments = _parser().parse_args(argv)
+    # Devices that come and go are told with the time of day, for who looks after the show.
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     interrupts = _Interrupts() if threading.current_thread() is threading.main_thread() else None
     try:
         return int(arguments.run(arguments) or 0)
@@ -136,7 +139,7 @@ def _add_play(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         help="camera:0 (any index), a video file or URL, or a take (.bvh, .npz)",
     )
     play.add_argument(
-        "--music", metavar="SOURCE", help="a sound file, device:NAME (part of an input's name), or none for silence"
+        "--music", metavar="SOURCE", help="a sound file, device:NAME (an input), - for standard input, or none"
     )
     play.add_argument("--bvh-fps", type=float, metavar="FPS", help="true rate of a take whose file states a wrong one")
     play.add_argument("--bvh-scale", type=float, default=1.0, metavar="S", help="turns a take's unit into metres")

@@ -1,5 +1,6 @@
 """Where leader and music come from: takes, cameras, videos, sound files, sound devices, the demo's own."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from realtime.health import Health
 from realtime.identity import camera_identity, camera_name
 from realtime.leader_camera import CameraLeader
 from realtime.leader_take import TakeLeader
+from realtime.music_stream import StreamMusic
 from realtime.placement import StageMap
 from realtime.pose_model import ensure_pose_model
 from realtime.preview import Sight
@@ -113,7 +115,9 @@ def play_sources(leader: LeaderOptions, music: str | None, *, headless: bool) ->
 
     def make(health: Health) -> Sources:
         # Cheap things first: a typing error in the music should not cost a camera's start.
-        ear = MusicThread(_music(music, headless=headless, repeat=not is_take))
+        # A microphone or a stream comes in at no known level.
+        unknown_level = music == "-" or (music or "").startswith("device:")
+        ear = MusicThread(_music(music, headless=headless, repeat=not is_take), automatic_gain=unknown_level)
         names = {"leader": leader.source, "music": music or "none"}
         if is_take:
             take = read_motion(leader.source, fps_override=leader.bvh_fps, scale=leader.bvh_scale)
@@ -179,6 +183,8 @@ def _music(source: str | None, *, headless: bool, repeat: bool) -> DeviceMusic |
         return Silence()
     if source.startswith("device:"):
         return DeviceMusic(source.removeprefix("device:"))
+    if source == "-":
+        return DelayedMusic(StreamMusic(sys.stdin.buffer, output=_speakers(headless)), load_calibration().outputs)
     played = FileMusic(source, output=_speakers(headless), loop=repeat)
     return DelayedMusic(played, load_calibration().outputs)
 
