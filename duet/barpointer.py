@@ -11,19 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from duet.rhythms import BANDS, RHYTHMS, Rhythm
+from duet.accents import Accents, Array
+from duet.rhythms import RHYTHMS, Rhythm
 
-Array = NDArray[np.float64]
-
-LEVELS = 16  # onset probabilities are rounded to so many levels, so that a likelihood is one table look-up
-PROBABILITY = (0.03, 0.93)  # of an onset where a tab says never, always: nobody plays without fault
-ONSET_MEAN, REST_MEAN = 7.0, 0.35  # mean activation of a frame with an onset and without
-EVIDENCE_POWER = 0.6  # neighbouring onsets are not independent: count each for less
-TEMPO_STIFFNESS = 120.0  # Krebs' lambda: larger is steadier
+TEMPO_STEP_OCTAVES = 0.028  # 2 %: in time, the same drift at any tempo
+TEMPO_STIFFNESS = 100.0  # Krebs' lambda: larger is steadier
+NEAR = 3  # tempi on either side of the most believed one that are read with it
+LEAST_SHARE = 1e-5  # of the most believed state: what is believed less is not read
 RHYTHM_CHANGE = 2e-3  # chance per cycle that another rhythm begins
 SURPRISE = 1e-5  # chance per frame that anything begins anywhere: a lost pointer finds back
 FORGET = 1.0 / 60.0  # share of the belief lost per silent frame: what begins after a pause may begin anywhere
-TEMPO_PRIOR_POWER = 0.1  # pull towards usual tempi, per beat
+TEMPO_PRIOR_POWER = 2.0  # how much is known of usual tempi
+TEMPO_PULL_POWER = 0.03  # the same, per beat that comes
 COUNTS = ((2, 0), (2, 1), (3, 0), (3, 1), (3, 2), (4, 0), (4, 1), (4, 2), (4, 3))  # (metre, beat of the bar)
 PEAK_FRAME, RISE_FRAMES, FALL_FRAMES = 0.65, 0.6, 0.8  # shape of an onset in the activation, in frames
 
@@ -61,36 +60,47 @@ class BarPointer:
         self._columns = [(rhythm, beat) for rhythm in rhythms for beat in range(rhythm.beats)]
         slowest = min(rhythm.tempo_bpm[0] for rhythm in rhythms)
         fastest = max(rhythm.tempo_bpm[2] for rhythm in rhythms)
-        self._frames = np.arange(int(60 * fps / fastest), int(np.ceil(60 * fps / slowest)) + 1)
-        bpm = 60.0 * fps / self._frames
+        octaves = np.log2(fastest / slowest)
+        bpm = fastest * 2.0 ** -np.arange(0.0, octaves, TEMPO_STEP_OCTAVES)
+        self._frames = 60.0 * fps / bpm
         weight = np.array([[rhythm.tempo_weight(b) for rhythm, _ in self._columns] for b in bpm])
         danced = weight.any(axis=1)
         self._frames, self._weight = self._frames[danced], weight[danced]
+        self._accents = Accents()
         self._lay_out()
         self._lay_columns(rhythms)
-        ratio = self._frames[None, :] / self._frames[:, None]
-        stiff = np.exp(-TEMPO_STIFFNESS * np.abs(ratio - 1.0))
+        ratio = np.log(self._frames[None, :] / self._frames[:, None])
+        stiff = np.exp(-TEMPO_STIFFNESS * np.abs(ratio))
         self._tempo_change = (stiff / stiff.sum(axis=1, keepdims=True)).T
-        self._tempo_pull = self._weight**TEMPO_PRIOR_POWER * (self._weight > 0)
+        self._tempo_pull = self._weight**TEMPO_PULL_POWER * (self._weight > 0)
         self.reset()
 
     def _lay_out(self) -> None:
         """Number the states and note of each its phase, column and class of likelihood."""
         self._used = self._weight > 0
         tempo_of, column_of = np.nonzero(self._used)
-        lengths = self._frames[tempo_of]
+        cycle = np.array([rhythm.beats for rhythm, _ in self._columns])[column_of]
+        beat = np.array([beat for _, beat in self._columns])[column_of]
+        # A cycle lasts whole frames, its beats need not: each begins with the first frame in it.
+        period = np.round(cycle * self._frames[tempo_of]) / cycle
+        begin = np.ceil(beat * period - 1e-9)
+        lengths = (np.ceil((beat + 1) * period - 1e-9) - begin).astype(np.intp)
+        late = begin - beat * period
         self._first = np.concatenate(([0], np.cumsum(lengths)[:-1]))
         self._last = self._first + lengths - 1
         self._tempo_starts = self._first[np.searchsorted(tempo_of, np.arange(len(self._frames)))]
         self._tempo_stops = np.append(self._tempo_starts[1:], lengths.sum())
         self._column = np.repeat(column_of, lengths)
-        frames = np.repeat(lengths, lengths)
-        self._phase = (np.arange(lengths.sum()) - np.repeat(self._first, lengths)) / frames
+        frame = np.arange(lengths.sum()) - np.repeat(self._first - late, lengths)
+        self._phase = frame / np.repeat(period, lengths)
         self._turn = np.exp(2j * np.pi * self._phase)
-        self._start = np.repeat(self._weight[self._used] / lengths, lengths)
-        self._start /= self._start.sum()
+        self._start = np.repeat(self._weight[self._used] ** TEMPO_PRIOR_POWER / lengths, lengths)
+        self._start = (self._start / self._start.sum()).astype(np.float32)
         self._class = np.concatenate(
-            [self._classes(*self._columns[c], n) for c, n in zip(column_of, lengths, strict=True)]
+            [
+                self._classes(*self._columns[c], late + np.arange(n), p)
+                for c, late, n, p in zip(column_of, late, lengths, period, strict=True)
+            ]
         )
 
     def _lay_columns(self, rhythms: tuple[Rhythm, ...]) -> None:
@@ -105,40 +115,35 @@ class BarPointer:
         self._bar_class = np.array([COUNTS.index(count) for count in zip(metre, beats % metre, strict=True)])
 
     @staticmethod
-    def _classes(rhythm: Rhythm, beat: int, frames: int) -> NDArray[np.intp]:
-        """(frames,) likelihood class of each position of one beat lasting ``frames``."""
+    def _classes(rhythm: Rhythm, beat: int, position: Array, period: float) -> NDArray[np.intp]:
+        """(N,) likelihood class of each ``position`` (N,), in frames, in one beat lasting ``period`` frames."""
         onsets = rhythm.onsets()
-        position = np.arange(frames)[:, None]
         steps = np.arange(-1, rhythm.division + 2)
-        away = position - steps[None, :] * frames / rhythm.division - PEAK_FRAME
+        away = position[:, None] - steps[None, :] * period / rhythm.division - PEAK_FRAME
         shape = np.exp(-0.5 * (away / np.where(away < 0, RISE_FRAMES, FALL_FRAMES)) ** 2)
         expected = onsets[:, (beat * rhythm.division + steps) % onsets.shape[1]]
-        probability = (shape[None] * expected[:, None, :]).max(axis=2).clip(*PROBABILITY)
-        low, high = PROBABILITY
-        levels = np.round((probability - low) / (high - low) * (LEVELS - 1)).astype(np.intp)
-        return (levels[0] * LEVELS + levels[1]) * LEVELS + levels[2]
+        return Accents.classes((shape[None] * expected[:, None, :]).max(axis=2))
 
     def reset(self) -> None:
         """Believe in every rhythm and tempo as much as it is usual."""
-        self._belief = self._start.copy()
+        self._belief = self._start.astype(np.float32)  # half the memory to go through, and precise enough
+        self._other = np.empty_like(self._belief)
+        self._sum = 1.0
+        self._accents.reset()
 
     def step(self, activation: Array | None) -> Pointer:
         """One frame on: ``activation`` (BANDS,) in units of its running mean, or None where nothing was heard."""
-        belief = self._move()
-        surprise = 0.0
+        anew = FORGET if activation is None else SURPRISE
+        entering = self._entering()
         if activation is None:
-            belief += FORGET * (self._start - belief)
-        else:
-            table, no_rhythm = _likelihoods(activation)
-            belief *= table.take(self._class)
-            surprise = float(np.log(belief.sum()) - EVIDENCE_POWER * np.log(no_rhythm))
-        belief *= (1.0 - SURPRISE) / belief.sum()
-        belief += SURPRISE * self._start
-        self._belief = belief
-        return self._read(surprise)
+            self._advance(entering, anew, None)
+            return self._read(0.0)
+        table, no_rhythm = self._accents.likelihoods(activation)
+        self._advance(entering, anew, table)
+        return self._read(float(np.log(self._sum)) - no_rhythm)
 
-    def _move(self) -> Array:
-        """The belief one frame later, before that frame is heard."""
+    def _entering(self) -> Array:
+        """(used,) belief that reaches the first frame of each beat of each rhythm and tempo."""
         ends = np.zeros(self._used.shape)
         ends[self._used] = self._belief[self._last]
         arriving = self._tempo_change @ ends
@@ -148,23 +153,34 @@ class BarPointer:
         entering[:, self._begins] *= 1.0 - RHYTHM_CHANGE
         entering[:, self._begins] += changing / self._begins.sum()
         entering *= self._tempo_pull
-        moved = np.empty_like(self._belief)
+        return entering[self._used]
+
+    def _advance(self, entering: Array, anew: float, table: Array | None) -> None:
+        """Move the belief on by a frame, let a share ``anew`` of it begin anywhere, and weigh what is heard."""
+        moved, self._other = self._other, self._belief
         moved[1:] = self._belief[:-1]
-        moved[self._first] = entering[self._used]
-        return moved
+        moved[self._first] = entering
+        moved *= np.float32((1.0 - anew) / self._sum)
+        moved += np.float32(anew) * self._start
+        if table is not None:
+            moved *= table.astype(np.float32).take(self._class)
+        self._belief, self._sum = moved, float(moved.sum())
+        self._best = int(moved.argmax())
 
     def _read(self, surprise: float) -> Pointer:
         """The most believed phase, with what lies close to it in tempo and phase."""
-        best = int(self._belief.argmax())
+        best = self._best
         tempo = int(np.searchsorted(self._tempo_starts, best, side="right")) - 1
-        low, high = max(tempo - 1, 0), min(tempo + 1, len(self._frames) - 1)
+        low, high = max(tempo - NEAR, 0), min(tempo + NEAR, len(self._frames) - 1)
         near = slice(self._tempo_starts[low], self._tempo_stops[high])
-        turn = self._turn[near]
-        weight = self._belief[near] * ((turn * self._turn[best].conj()).real > 0.6)
+        belief = self._belief[near]
+        some = np.flatnonzero(belief > LEAST_SHARE * self._belief[best])
+        turn = self._turn[near][some]
+        weight = belief[some] * ((turn * self._turn[best].conj()).real > 0.6) / self._sum
         share = float(weight.sum())
         mean_turn = complex((weight * turn).sum())
-        frames = np.repeat(self._frames[low : high + 1], (self._tempo_stops - self._tempo_starts)[low : high + 1])
-        columns = np.bincount(self._column[near], weight, len(self._columns))
+        tempi = np.searchsorted(self._tempo_starts[low : high + 1], some + near.start, side="right") - 1 + low
+        columns = np.bincount(self._column[near][some], weight, len(self._columns))
         bars = np.bincount(self._bar_class, columns, len(COUNTS))
         metre, bar = COUNTS[int(bars.argmax())]
         ahead = float(np.angle(mean_turn * self._turn[best].conj())) / (2.0 * np.pi)
@@ -175,24 +191,9 @@ class BarPointer:
             beat_phase=position % 1.0,
             beat=beat,
             metre=metre,
-            frames_per_beat=float((weight * frames).sum() / share),
+            frames_per_beat=float((weight * self._frames[tempi]).sum() / share),
             share=share,
             bars=bars / share,
             pushed=float(columns @ self._pushes) / share,
             surprise=surprise,
         )
-
-
-def _likelihoods(activation: Array) -> tuple[Array, float]:
-    """(LEVELS ** BANDS,) likelihood of each class, and that of onsets that come whenever they like.
-
-    An activation is exponentially distributed, with one mean where something sounds and another
-    where nothing does; a class mixes the two by the onset probabilities of its bands.
-    """
-    levels = np.linspace(*PROBABILITY, LEVELS)
-    sounding = np.exp(-activation / ONSET_MEAN) / ONSET_MEAN
-    resting = np.exp(-activation / REST_MEAN) / REST_MEAN
-    bands = (resting[:, None] + levels * (sounding - resting)[:, None]) ** EVIDENCE_POWER
-    table = bands[0][:, None, None] * bands[1][:, None] * bands[2]
-    assert BANDS == 3
-    return table.ravel(), float(np.prod(resting + 0.15 * (sounding - resting)))

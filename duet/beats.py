@@ -170,14 +170,45 @@ class BeatSounds:
         return ended
 
 
+class Trust:
+    """How far the pointer is to be believed: by its share, and by how much better rhythm explains what is heard.
+
+    Speech and crowds, too, have moments in which some rhythm fits; none fits them for long, and alone.
+    """
+
+    EVIDENCE_FRAMES, SHARE_FRAMES = 120, 60  # over which the two are averaged
+    SOON_FRAMES = 30  # from which on the first of them count in full
+    MIDDLE, WIDTH = 0.145, 0.015  # of their product: half confidence, how steeply; speech stayed below 0.135
+
+    def __init__(self) -> None:
+        self.confidence = 0.0
+        self._evidence = self._share = self._heard = 0.0
+
+    def step(self, pointer: Pointer | None) -> None:
+        """One frame on; None where it is silent."""
+        if pointer is None:
+            self._evidence *= 1.0 - 1.0 / self.EVIDENCE_FRAMES
+            self._share *= 1.0 - 1.0 / self.SHARE_FRAMES
+            self._heard *= 1.0 - 1.0 / self.SHARE_FRAMES
+            self.confidence *= 0.9
+        else:
+            self._heard += 1.0
+            seen = self._heard + self.SOON_FRAMES
+            self._evidence += (pointer.surprise - self._evidence) / min(seen, self.EVIDENCE_FRAMES)
+            self._share += (pointer.share - self._share) / min(seen, self.SHARE_FRAMES)
+            product = self._evidence * self._share**2
+            wanted = 1.0 / (1.0 + math.exp(-(product - self.MIDDLE) / self.WIDTH))
+            self.confidence += 0.05 * (wanted - self.confidence)
+        if self.confidence < 0.01:
+            self.confidence = 0.0
+
+
 class BeatTracker:
     """Streaming beat tracker: ``push`` samples in any pieces, get the states they complete.
 
     Times are seconds from the first sample. State ``k`` is at ``(k * rate_hz / 60 + N_FFT / 2) / rate_hz``.
     """
 
-    EVIDENCE_S = 2.0  # over which rhythm is weighed against no rhythm
-    EVIDENCE_MIDDLE, EVIDENCE_WIDTH = 0.07, 0.02  # half confidence, how steeply; speech has up to 0.09
     TRUSTED_SHARE = 0.5
 
     def __init__(self, *, rate_hz: int = RATE_HZ) -> None:
@@ -188,8 +219,7 @@ class BeatTracker:
         self._sounds = BeatSounds()
         self._bar = BarCount()
         self._frame = 0
-        self._evidence = 0.0
-        self._confidence = 0.0
+        self._trust = Trust()
 
     def push(self, samples: ArrayLike) -> list[BeatState]:
         """The states that ``samples`` (N,) or (N, channels) complete, oldest first."""
@@ -197,14 +227,7 @@ class BeatTracker:
 
     def _step(self, heard: Heard | None) -> BeatState:
         pointer = self._pointer.step(None if heard is None else heard.onsets)
-        if heard is not None:
-            self._evidence += (pointer.surprise - self._evidence) / (self.EVIDENCE_S * FPS)
-        else:
-            self._evidence *= 1.0 - 1.0 / (self.EVIDENCE_S * FPS)
-        wanted = 0.0 if heard is None else self._belief(pointer)
-        self._confidence += (wanted - self._confidence) * (0.1 if heard is None else 0.05)
-        if self._confidence < 0.01:
-            self._confidence = 0.0
+        self._trust.step(None if heard is None else pointer)
         if heard is not None and pointer.share > self.TRUSTED_SHARE:
             new_lock = self._loop.step(pointer)
             self._count(pointer, heard, new_lock)
@@ -224,10 +247,6 @@ class BeatTracker:
         if ended is not None:
             self._bar.hear(*ended)
 
-    def _belief(self, pointer: Pointer) -> float:
-        """[0, 1] confidence by the share of the belief and by how well rhythm explains what was heard."""
-        return pointer.share / (1.0 + math.exp(-(self._evidence - self.EVIDENCE_MIDDLE) / self.EVIDENCE_WIDTH))
-
     def _state_at(self, centre_s: float) -> BeatState:
         loop = self._loop
         pointer_s = centre_s + N_FFT / 2 / self._rate_hz - BEAT_BEFORE_END_S
@@ -236,7 +255,7 @@ class BeatTracker:
             beat_phase=loop.beats % 1.0,
             bar_phase=self._bar.beat(loop.beats) / self._bar.metre,
             tempo_bpm=60.0 * FPS * loop.beats_per_frame,
-            confidence=self._confidence,
+            confidence=self._trust.confidence,
             metre=self._bar.metre,
         )
         return state.at(centre_s)

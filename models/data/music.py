@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from duet import barcount, barpointer, beats, groove, instruments, mixdown, music, rhythms
+from duet import accents, barcount, barpointer, beats, groove, instruments, mixdown, music, rhythms
 from duet.beats import MusicListener
 from duet.cache import cache_directory
 from duet.frames import MusicFrame
@@ -116,7 +116,7 @@ def beats_heard(heard: list[MusicFrame]) -> NDArray[np.float64]:
 @once
 def version() -> str:
     """Of all code between beats and condition."""
-    return kept.source_version(groove, instruments, mixdown, rhythms, music, beats, barpointer, barcount)
+    return kept.source_version(groove, instruments, mixdown, rhythms, music, beats, barpointer, barcount, accents)
 
 
 def _heard(samples: Floats, lead_in_s: float) -> list[MusicFrame]:
