@@ -50,6 +50,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
 
     from export.progress import AblationBars
     from models.data.corpus import build_corpus
+    from models.data.couples import digest_of, recorded_couples
     from models.follower import load_follower
     from models.training import ablation
     from models.training.distributed import choose_device
@@ -65,7 +66,10 @@ def run(options: argparse.Namespace, console: Console) -> None:
     codec, start = given or options.out / CODEC_FILE, options.start and weights_folder(options.start)
     if start and given:
         raise InputError("--codec: expected it without --from, which brings its own, got both. Leave one out.")
-    study = ablation.Study(options.out, base, _rows(options, base), tuple(range(options.seeds)), codec, device, start)
+    with console.status("reading couples"):
+        told = digest_of([pair for split in ("train", "validation") for pair in recorded_couples(data, split)])
+    rows, seeds = _rows(options, base), tuple(range(options.seeds))
+    study = ablation.Study(options.out, base, rows, seeds, codec, device, start, told)
     todo = list(study.todo())
     foresight = load_follower(start).foresight if start else None
     corpus_of = ablation.corpora(

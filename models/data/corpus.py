@@ -11,7 +11,7 @@ from duet.forecast import Forecaster
 from models.bounds import ABOVE, check_bounds
 from models.config import FollowerConfig
 from models.data.beats import with_beats
-from models.data.couples import CMU, Data, couples_in, recorded_couples
+from models.data.couples import CMU, Data, couples_in, digest_of, recorded_couples
 from models.data.in_code import couple_in_code
 from models.data.motion_graph import splice_couples
 from models.data.music import condition_of, heard_condition
@@ -201,6 +201,8 @@ class Corpus:
     """The validation couples, to be danced with in closed loop."""
     datasets: tuple[str, ...] = (CMU,)
     """Whose couples these are."""
+    couples: str = ""
+    """Digest of all recorded couples in it; "" where nobody said."""
 
 
 def build_corpus(
@@ -223,6 +225,7 @@ def build_corpus(
     if how.spliced and sum(pair.leader.seconds for pair in pairs) < PLENTY_S:
         train += spliced_sequences(pairs, config, rng, how, forecaster)
     train += choreographed_sequences(config, rng, how, forecaster)
-    examples = [example_of(pair, seed) for pair in recorded_couples(couples, "validation")]
+    judged = recorded_couples(couples, "validation")
+    examples = [example_of(pair, seed) for pair in judged]
     validation = validation_sequences(couples, config, seed, forecaster)
-    return Corpus(train, validation, examples, couples.datasets or (CMU,))
+    return Corpus(train, validation, examples, couples.datasets or (CMU,), digest_of(pairs + judged))

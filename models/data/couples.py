@@ -5,6 +5,7 @@ The CMU salsa takes in ``cmu_salsa`` are read plainly (``pairs.load_pairs``). Al
 folder. Which take is for what follows from its name alone (see each data set's module).
 """
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -122,6 +123,18 @@ def recorded_couples(data: Data, split: str) -> list[Pair]:
             "Which take is for what follows from its name: add takes, or another data set."
         )
     return pairs
+
+
+def digest_of(pairs: list[Pair]) -> str:
+    """Sixteen hexadecimal digits of all that couples are: equal names, motion, beats and music, equal digits."""
+    digest = hashlib.blake2b(digest_size=8)
+    for pair in pairs:
+        digest.update(pair.name.encode())
+        for dancer in (pair.leader, pair.follower):
+            digest.update(dancer.root_m.tobytes() + dancer.rotations.tobytes())
+        for known in (pair.beats_s, pair.heard):
+            digest.update(b"" if known is None else known.tobytes())
+    return digest.hexdigest()
 
 
 def _listed(names: list[str], most: int = 12) -> str:

@@ -16,14 +16,14 @@ from duet.files import written_whole
 from models.codec import Codec
 from models.data.bank import SPLICED_OF, source_of, sources_of
 from models.data.corpus import Corpus, Multiplication
-from models.follower import load_follower
+from models.follower import WEIGHTS_FILE, load_follower
 from models.training.bank_stage import BANK_FILE, bank_of_run
 from models.training.codec_stage import CODEC_CHECKPOINT, train_codec
 from models.training.hidden import Hidden
 from models.training.overrides import overridden
 from models.training.progress import Progress
 from models.training.run import CODEC_FILE, begun, train
-from models.training.settings import Settings, check_settings
+from models.training.settings import Settings, check_settings, read_settings, weights_digest
 from models.training.trainer import HISTORY_FILE
 from models.weights import load_weights, save_weights
 
@@ -127,6 +127,8 @@ class Study:
     device: torch.device = torch.device("cpu")
     start: Path | None = None
     """Folder of a trained follower that all rows go on from, and whose codec they share, instead of ``codec``."""
+    couples: str = ""
+    """Digest of the recorded couples (``models.data.couples.digest_of``) that finished rows must have learned from."""
 
     def settings(self, row: Variant, seed: int) -> Settings:
         """Those of one run."""
@@ -138,11 +140,17 @@ class Study:
         return self.folder / f"{row.name}-{seed}"
 
     def result(self, row: Variant, seed: int) -> dict[str, float] | None:
-        """Closed-loop numbers of a finished run; nothing when it is still to be made."""
+        """Closed-loop numbers of a finished run; nothing when it is still to be made.
+
+        InputError for one that was made with another codec or start, other couples or other settings.
+        """
         folder = self.place(row, seed)
         if not begun(folder):
             return None
-        check_settings(folder, self.settings(row, seed))
+        known: dict[str, str | None] = {"couples": self.couples} if self.couples else {}
+        source = self.codec if self.start is None else self.start / WEIGHTS_FILE
+        known["codec" if self.start is None else "start"] = weights_digest(source) if source.is_file() else None
+        check_settings(folder, self.settings(row, seed), (read_settings(folder).get("origin") or {}) | known)
         history = folder / HISTORY_FILE
         lines = history.read_text().splitlines() if history.is_file() else []
         found = json.loads(lines[-1]) if lines else {}

@@ -143,6 +143,7 @@ def _freeze(folder: Path, corpus: Corpus, settings: Settings, sources: Sources) 
     """Write the settings of a new run, or compare them with those the run was begun with."""
     folder.mkdir(parents=True, exist_ok=True)
     origin: dict[str, Any] = {"data": fingerprint(corpus), "datasets": corpus.datasets}
+    origin |= {"couples": corpus.couples} if corpus.couples else {}
     for name, path in (
         ("codec", sources.codec),
         ("start", sources.start and sources.start / WEIGHTS_FILE),

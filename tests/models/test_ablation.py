@@ -19,6 +19,7 @@ from models.training.denoiser_stage import DenoiserTraining
 from models.training.hidden import Hidden, hide
 from models.training.progress import Progress
 from models.training.settings import Schedule, Settings
+from models.weights import load_weights, save_weights
 
 pytestmark = pytest.mark.usefixtures("unplotted")
 
@@ -82,8 +83,9 @@ def test_a_part_of_the_recorded_takes(corpus: Corpus) -> None:
 
 def test_a_table_goes_on_where_it_was(corpus: Corpus, tmp_path: Path) -> None:
     rows = [Variant("full", "everything"), Variant("no-memory", "without memory", hide=("memory",))]
+    corpus = replace(corpus, couples="fedcba9876543210")
     codec = fit_codec(tmp_path, BASE, corpus, lambda numbers: None)
-    study = Study(tmp_path, BASE, rows, (0,), codec)
+    study = Study(tmp_path, BASE, rows, (0,), codec, couples=corpus.couples)
     assert list(study.todo()) == [(rows[0], 0), (rows[1], 0)]
     study.run(rows[1], 0, corpus, QUIET)
     assert list(study.todo()) == [(rows[0], 0)]
@@ -92,6 +94,11 @@ def test_a_table_goes_on_where_it_was(corpus: Corpus, tmp_path: Path) -> None:
     assert "for 1 steps from the same codec and the same seed" in text and "| everything | -" in text
     values = json.loads((tmp_path / "ablation.json").read_text())
     assert values["rows"][1]["runs"][0]["score"] > 0 and values["rows"][0]["runs"] == []
+    with pytest.raises(InputError, match="expected the couples this run was begun with"):
+        list(replace(study, couples="0123456789abcdef").todo())
+    save_weights({n: v + 1.0 for n, v in load_weights(codec).items()}, tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match="expected the codec this run was begun with"):
+        list(replace(study, codec=tmp_path / "other.safetensors").todo())
     longer = replace(study, base=replace(BASE, how=replace(BASE.how, draws=3)))
     with pytest.raises(InputError, match="expected how.draws = 2 as this run was begun with"):
         list(longer.todo())
