@@ -13,8 +13,8 @@ from duet.kinematics import forward
 from duet.rotations import Array, wrap_angle, yaw_matrix
 from duet.skeleton import BODY
 
-AHEAD_FRAMES = 4
-"""How far ahead a follower looks for the leader: far enough to begin in time, no further than is foreseen well."""
+AHEAD_FRAMES = (0, 3, 6)
+"""Where a follower looks for the leader: far enough ahead to begin in time, no further than is foreseen well."""
 SPARE_M = 0.01
 """Room that is left between two bodies."""
 _APART = 1.0
@@ -47,7 +47,7 @@ class Bodies:
 
     def lack(self, frame: int, root_m: Array, yaw_rad: float) -> NDArray[np.float64]:
         """The least step (x, z) that takes a follower who stands there in ``frame`` out of the leader, now and soon."""
-        frames = np.array([frame, min(frame + AHEAD_FRAMES, len(self._target_m) - 1)])
+        frames = np.minimum(frame + np.array(AHEAD_FRAMES), len(self._target_m) - 1)
         gone = frames - frame
         # Until then the follower goes on towards the place that was said, as ``integrate_root`` does.
         root = self._target_m[frames] + ((1.0 - self._leak) ** gone)[:, None] * (root_m - self._target_m[frame])
