@@ -65,6 +65,11 @@ def datasets_of(values: dict[str, Any]) -> tuple[str, ...]:
     return tuple((values.get("origin") or {}).get("datasets") or ())
 
 
+def datasets_named(run_folder: Path) -> str:
+    """The data sets of the run in ``run_folder``, as ``--dataset`` names them; "" where it does not say."""
+    return ",".join(datasets_of(read_settings(run_folder))) if (run_folder / SETTINGS_FILE).is_file() else ""
+
+
 def recipe(values: dict[str, Any], name: str = "") -> str:
     """The commands that repeat the run whose frozen settings are ``values``, earlier runs it builds on first."""
     return " && ".join(_commands(values, "RUN", name))

@@ -57,7 +57,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     import torch
 
     from export.progress import TrainingBars
-    from export.recipe import multiplied
+    from export.recipe import datasets_named, multiplied
     from models.config import SamplerConfig
     from models.data.corpus import build_corpus
     from models.follower import load_follower
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     device, multiply = choose_device(options.device), multiplied(options.run_folder)
-    couples = couples_of(options, ",".join(_datasets(options.run_folder)))
+    couples = couples_of(options, datasets_named(options.run_folder))
     schedule = replace(SCHEDULE, steps=SCHEDULE.steps if options.steps is None else options.steps)
     if options.minutes:
         schedule = replace(schedule, seconds=60.0 * options.minutes)
@@ -87,14 +87,6 @@ def run(options: argparse.Namespace, console: Console) -> None:
     if printing():
         _release(options, teacher, best)
     console.print(f"The best student lies in {best}. Next: duet-lab calls {options.run_folder} --student {options.out}")
-
-
-def _datasets(run_folder: Path) -> tuple[str, ...]:
-    """Whose couples the run learned from, where it says so."""
-    from export.recipe import datasets_of
-    from models.training.settings import SETTINGS_FILE, read_settings
-
-    return datasets_of(read_settings(run_folder)) if (run_folder / SETTINGS_FILE).is_file() else ()
 
 
 def _release(options: argparse.Namespace, teacher: Path, best: Path) -> None:

@@ -11,7 +11,15 @@ from rich.console import Console
 
 from duet.errors import InputError
 from duet.files import written_whole
-from export.commands.command_line import Commands, above_none, add_data, count, data_of, new_command, weights_folder
+from export.commands.command_line import (
+    Commands,
+    above_none,
+    add_couples,
+    count,
+    couples_of,
+    new_command,
+    weights_folder,
+)
 
 if TYPE_CHECKING:
     from models.config import SamplerConfig
@@ -31,7 +39,7 @@ def add(commands: Commands) -> None:
     command = new_command(commands, "finish", "Sharpen the decoder of a trained follower.", run, more=MORE)
     command.set_defaults(stopped="Nothing was kept.")
     command.add_argument("run_folder", type=Path, metavar="RUN", help="folder of a finished training run")
-    add_data(command)
+    add_couples(command, usual="those of the run")
     command.add_argument("--out", type=Path, required=True, help="folder of the finished follower")
     command.add_argument("--steps", type=above_none, metavar="N", help="steps of the decoder (default 1200)")
     command.add_argument("--temperature", metavar="T,T,T", help="noise of upper body, lower body, root (default 1,1,1)")
@@ -44,7 +52,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     import torch
 
     from export.progress import bars
-    from export.recipe import multiplied
+    from export.recipe import datasets_named, multiplied
     from models.data.corpus import build_corpus
     from models.follower import load_follower, save_follower
     from models.training.finish_stage import Sharpening, sharpen
@@ -57,10 +65,10 @@ def run(options: argparse.Namespace, console: Console) -> None:
         torch.set_num_threads(options.threads)
     follower = load_follower(trained)
     sampler = _cooled(follower.config.sampler, options.temperature)
-    data = data_of(options)
+    couples = couples_of(options, datasets_named(options.run_folder))
     with console.status("reading couples"):
         multiply = multiplied(options.run_folder)
-        corpus = build_corpus(data, follower.config, how=multiply, seed=options.seed, forecaster=follower.foresight)
+        corpus = build_corpus(couples, follower.config, how=multiply, seed=options.seed, forecaster=follower.foresight)
     how = Sharpening() if options.steps is None else Sharpening(steps=options.steps)
     with bars(console) as progress:
         task = progress.add_task("decoder", total=how.steps, note="")
@@ -104,7 +112,10 @@ def _release(options: argparse.Namespace, trained: Path, best: Path) -> None:
     from models.training.settings import SETTINGS_FILE, read_settings
 
     release = read_release(trained)
-    given = {"--seed": options.seed, "--temperature": options.temperature, "--steps": options.steps}
+    given = {
+        "--seed": options.seed, "--temperature": options.temperature, "--steps": options.steps,
+        "--dataset": options.dataset or None,
+    }  # fmt: skip
     words = [str(word) for name, value in given.items() if value is not None for word in (name, value)]
     if release.bank:
         bank = load_bank(trained / release.bank)

@@ -1,5 +1,7 @@
 """``duet-lab finish``: a follower beside the run's, with its release, its bank and its noise."""
 
+import json
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -9,10 +11,12 @@ import torch
 from duet.errors import InputError
 from export.cli import main
 from models.data.corpus import Corpus
+from models.data.couples import Couples
 from models.follower import load_follower
 from models.release import read_release
 from models.training import finish_stage
 from models.training.bank_stage import fitting_bank
+from models.training.settings import SETTINGS_FILE, read_settings
 
 
 @pytest.fixture
@@ -38,6 +42,39 @@ def test_it_keeps_all_but_the_decoder(run: Path, small: None, tmp_path: Path, ca
     with pytest.raises(InputError, match="expected a bank of this follower's codec"):
         fitting_bank(out / "best" / release.bank, before.codec, before.config)
     assert "before:" in capsys.readouterr().out
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Path:
+    """A folder in which couples of three data sets are found by the names of their files."""
+    smplx = "dd100/motion/smplx/all"
+    for name in ("cmu_salsa/60_01.bvh", "cmu_salsa/61_01.bvh", f"{smplx}/Salsa_2_0_00.npy", f"{smplx}/Salsa_2_0_01.npy",
+                 "interdance/a_0.pkl", "interdance/a_1.pkl"):  # fmt: skip
+        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data" / name).touch()
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize(
+    ("of_run", "asked", "taken"),
+    [(["dd100"], [], ("dd100",)), (["dd100"], ["--dataset", "interdance"], ("interdance",)), ([], [], ("cmu",))],
+)
+def test_the_couples_are_those_of_the_run_unless_others_are_named(
+    run: Path, several: Path, small: None, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    of_run: list[str], asked: list[str], taken: tuple[str, ...],
+):  # fmt: skip
+    given: list[Couples] = []
+    monkeypatch.setattr("models.data.corpus.build_corpus", lambda couples, *_, **__: given.append(couples) or corpus)
+    folder, out = tmp_path / "run", tmp_path / "finished"
+    shutil.copytree(run, folder)
+    (folder / SETTINGS_FILE).write_text(json.dumps({"origin": {"datasets": of_run}}))
+    words = ["finish", str(folder), "--data", str(several), "--out", str(out), "--steps", "1", "--threads", "1"]
+    assert main([*words, *asked]) == 0
+    assert given == [Couples(several, taken)]
+    # How to repeat it says whose couples they were, where that does not follow from the run.
+    assert read_release(out / "best").command.endswith(" ".join(["--steps 1", *asked]))
+    origin = read_settings(out)["origin"]
+    assert origin["datasets"] == of_run and origin["finished"][-len(asked) :] == (asked or origin["finished"])
 
 
 @pytest.mark.parametrize("text", ["warm", "0.5,", "-1,1,1", "nan,1,1", "3,3,3"])
