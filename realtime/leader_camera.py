@@ -76,6 +76,11 @@ class CameraLeader:
         sight = self._tracker.sight()
         return None if sight is None else replace(sight, time_s=sight.time_s - self._epoch_s)
 
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the camera and what to do about it; empty while all is well."""
+        return self._tracker.trouble
+
     def stop(self) -> None:
         """Let go of the camera."""
         self._tracker.stop()

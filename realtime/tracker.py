@@ -25,6 +25,7 @@ from duet.skeleton import BODY
 from realtime import child
 from realtime.camera import CameraState
 from realtime.camera_source import CAMERA_LATENCY_S
+from realtime.camera_trouble import RESTARTING, CameraTrouble
 from realtime.devices import SYSTEM_CAMERAS, CameraSystem
 from realtime.health import Health, StageStats
 from realtime.lifting import HOLD_S
@@ -83,6 +84,7 @@ class Tracker:
         self._log = child.new_log("duet-tracker")
         self._state = TrackerState.STARTING
         self._problem = ""
+        self._camera_trouble = CameraTrouble(task.source)
         self._restarts = 0
         self._counts = dict.fromkeys(_COUNTERS, 0)
         self._failure: Exception | None = None
@@ -147,6 +149,11 @@ class Tracker:
     def state(self) -> TrackerState:
         """How the tracking process is."""
         return self._state
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the camera or the process and what to do about it; empty while all is well."""
+        return self._camera_trouble.sentence
 
     def latest(self, max_age_s: float | None = None) -> LeaderFrame:
         """The newest frame, at once; ``lost`` before the first and when there was none for a while.
@@ -278,6 +285,7 @@ class Tracker:
                 continue
             self._problem = trouble
             self._state = TrackerState.RESTARTING
+            self._camera_trouble.tell(RESTARTING, trouble)
             self._end_process()
             if self._stop.wait(pause_s):
                 return
@@ -310,7 +318,8 @@ class Tracker:
         )
         self._restarts += 1
         self._health.count("tracker_restarts")
-        self._beat = Heartbeat(mark_m=mark_m)
+        # What the old process said last, after it was listened to for the last time, is not the new one's.
+        self._beat, self._beat_s = Heartbeat(mark_m=mark_m), time.monotonic()
         self._process, self._control = self._spawn()
         self._begun_s = time.monotonic()
 
@@ -329,6 +338,7 @@ class Tracker:
             if name in _HEALTH_COUNTERS:
                 self._health.count(name, more)
         self._beat, self._beat_s = beat, record.stamp_s
+        self._camera_trouble.see(beat.camera_state)
 
     def _end_process(self) -> None:
         child.end(self._process, self._control, _STOP_S if self._state is not TrackerState.RESTARTING else 0.2)

@@ -96,7 +96,10 @@ def perform(make_sources: SourcesMaker, output: Output) -> int:
         canvas = stack.enter_context(_open_canvas(output, sources, seconds))
         log = MotionLog(runner.contract.fps) if output.motion else None
         placement = Placement(output.distance_m or sources.distance_m or runner.contract.distance_m)
-        panel = Panel(runner.contract, _controls(sources, output, placement), giver, sources.notes, sources.sight)
+        controls = _controls(sources, output, placement)
+        panel = Panel(
+            runner.contract, controls, giver, sources.notes, sources.sight, camera_trouble=sources.camera_trouble
+        )
         show = _assemble(runner, sources, canvas, output, health, seconds, log, delay_frames, panel)
         recording = None if output.record is None else Recording(output.record, show.conductor)
         if recording is not None:

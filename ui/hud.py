@@ -24,6 +24,7 @@ _DESIGN_HEIGHT_PX = 360
 _DESIGN_WIDTH_PX = 420
 """The panel is laid out for a picture this high, and at least this wide, and scaled from there."""
 _ROW_PX = 15
+_PANEL_PX = 178
 _CHARACTERS = "".join(chr(c) for c in range(32, 127)) + "·–°"
 
 _INK: Colour = (0.93, 0.93, 0.95, 1.0)
@@ -48,6 +49,8 @@ class SightValues:
     status: LeaderStatus
     fps: float
     age_ms: float
+    trouble: str = ""
+    """What is wrong with the camera, instead of ``status``."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ class HudValues:
     """Who gives the beat when it is not heard: ``tapped``, ``MIDI``, ``OSC``."""
     rows: tuple[str, ...] = ()
     """What was calibrated, one line each, below the rest."""
+    troubles: tuple[str, ...] = ()
+    """What is wrong with camera or sound and what to do about it, a sentence each, below everything."""
     sight: SightValues | None = None
     message: str = ""
     """One line along the bottom, such as what the stage waits for."""
@@ -124,7 +129,9 @@ class Hud:
 
     def _layout(self, v: HudValues) -> list[NDArray[np.float32]]:
         """(n, 14) instances: box, source in the atlas, colour, kind and parameter; design pixels scaled."""
-        parts = [self._box(8, 8, 178, 76 + _ROW_PX * len(v.rows), _PANEL, 7)]
+        troubles = [self._wrapped(t, _PANEL_PX - 29) for t in v.troubles]
+        lines = len(v.rows) + sum(len(t) for t in troubles)
+        parts = [self._box(8, 8, _PANEL_PX, 76 + _ROW_PX * lines, _PANEL, 7)]
         pulse = max(0.0, 1.0 - 3.0 * v.beat_phase) if v.tempo_bpm else 0.0
         red, green, blue = (c + (1.0 - c) * 0.55 * pulse for c in _BEAT[:3])
         ring = red, green, blue, 1.0 if v.tempo_bpm else 0.35
@@ -143,23 +150,37 @@ class Hud:
             parts.append(self._text(str(v.source), 114, 65, _INK))
         for number, row in enumerate(v.rows):
             parts.append(self._text(row, 17, 81 + _ROW_PX * number, _FAINT))
+        parts += self._troubles(troubles, 81 + _ROW_PX * len(v.rows))
         if v.sight is not None:
             parts += self._sight(v.sight)
         if v.message:
             parts += self._message(v.message)
         return parts
 
-    def _message(self, message: str) -> list[NDArray[np.float32]]:
-        """The line at the bottom; on a narrow picture as many as it takes, the last at the bottom."""
+    def _troubles(self, troubles: list[list[str]], top: float) -> list[NDArray[np.float32]]:
+        """A lamp and its lines for each."""
+        parts = []
+        for lines in troubles:
+            parts.append(self._box(17, top + 3.5, 8, 8, _BAD, 4))
+            parts += [self._text(line, 30, top + _ROW_PX * n, _INK) for n, line in enumerate(lines)]
+            top += _ROW_PX * len(lines)
+        return parts
+
+    def _wrapped(self, text: str, width: float) -> list[str]:
+        """``text`` in lines at most so wide, where its words allow."""
         lines = [""]
-        for word in message.split():
+        for word in text.split():
             longer = f"{lines[-1]} {word}".strip()
-            if lines[-1] and self._small.width(longer) > self._size[0] - 36 * self._scale:
+            if lines[-1] and self._small.width(longer) > width * self._scale:
                 lines.append(word)
             else:
                 lines[-1] = longer
+        return lines
+
+    def _message(self, message: str) -> list[NDArray[np.float32]]:
+        """The line at the bottom; on a narrow picture as many as it takes, the last at the bottom."""
         parts = []
-        for number, line in enumerate(reversed(lines)):
+        for number, line in enumerate(reversed(self._wrapped(message, self._size[0] / self._scale - 36))):
             width, top = self._small.width(line) / self._scale, self._size[1] / self._scale - 30 - 20 * number
             left = (self._size[0] / self._scale - width) / 2
             parts.append(self._box(left - 10, top, width + 20, 20, _PANEL, 7))
@@ -167,16 +188,19 @@ class Hud:
         return parts
 
     def _sight(self, v: SightValues) -> list[NDArray[np.float32]]:
-        """A lamp and a line over the foot of the camera's picture; two lines on a narrow one."""
+        """A lamp and a line over the foot of the camera's picture; more lines on a narrow one, or in trouble."""
         left, top, width, height = (n / self._scale for n in v.box)
         age = f"{v.age_ms:.0f} ms" if v.age_ms < 1e3 else f"{1e-3 * v.age_ms:.1f} s old"
         lines = [f"{v.status} · {v.fps:.0f} fps · {age}"]
-        if 19 + self._small.width(lines[0]) / self._scale > width:
+        if v.trouble:
+            lines = [*self._wrapped(v.trouble, width - 25), f"{v.fps:.0f} fps · {age}"]
+        elif 19 + self._small.width(lines[0]) / self._scale > width:
             lines = [str(v.status), f"{v.fps:.0f} fps · {age}"]
         foot = top + height - 2 - _ROW_PX * len(lines)
+        lamp = _BAD if v.trouble else _LAMPS[v.status]
         parts = [
             self._box(left, foot, width, 2 + _ROW_PX * len(lines), _PANEL, 0),
-            self._box(left + 6, foot + 4.5, 8, 8, _LAMPS[v.status], 4),
+            self._box(left + 6, foot + 4.5, 8, 8, lamp, 4),
         ]
         return parts + [self._text(t, left + 19, foot + 1 + _ROW_PX * n, _INK) for n, t in enumerate(lines)]
 

@@ -27,6 +27,8 @@ class Panel:
     rows: Callable[[], tuple[str, ...]]
     """What was calibrated, by now."""
     sight: Callable[[], Sight | None] | None
+    camera_trouble: Callable[[], str] = str
+    """What is wrong with the camera now; empty for nothing."""
 
     def __post_init__(self) -> None:
         self._drawn: tuple[tuple[float, LeaderStatus], NDArray[np.uint8]] | None = None
@@ -55,6 +57,7 @@ class Panel:
             source=pose.source,
             beat_giver=self.giver,
             rows=self.rows(),
+            troubles=tuple(t for t in (self.camera_trouble(),) if t),
             sight=shown,
             message=self.controls.message(time_s) or ("" if leader else "waiting for a leader"),
         )
@@ -79,7 +82,8 @@ class Panel:
             self._drawn = (sight.time_s, status), with_skeleton(replace(sight, status=status))
         picture = self._drawn[1]
         box = inset_box((picture.shape[1], picture.shape[0]), screen)
-        return picture, SightValues(box, status, sight.fps, max(0.0, now_s - sight.time_s) * 1e3)
+        age_ms = max(0.0, now_s - sight.time_s) * 1e3
+        return picture, SightValues(box, status, sight.fps, age_ms, self.camera_trouble())
 
 
 def _beat_in_bar(music: MusicFrame, beats: float) -> int:

@@ -46,6 +46,8 @@ class Sources:
     """Whether recorded music begins again when it is over, as it does for a live leader."""
     sight: Callable[[], Sight | None] | None = None
     """What the camera sees, where it is to be shown."""
+    camera_trouble: Callable[[], str] = str
+    """What is wrong with the camera now and what to do about it; empty for nothing."""
     notes: Callable[[], tuple[str, ...]] = tuple
     """What was calibrated of the devices and what is assumed, one line each, by now."""
     distance_m: float | None = None
@@ -160,6 +162,7 @@ def _before_camera(leader: LeaderOptions, ear: MusicThread, names: dict[str, str
         names,
         music_repeats=True,
         sight=camera.sight if leader.preview else None,
+        camera_trouble=lambda: camera.trouble,
         notes=notes,
         distance_m=known.distance_m,
         keep=lambda shift, placement: _keep(leader.source, identity, shift, placement),

@@ -212,6 +212,29 @@ def test_what_the_camera_sees_is_in_the_corner_with_bones_and_a_lamp(scene: Scen
     scene.resize(SIZE)
 
 
+@pytest.mark.parametrize("size", [(640, 360), (270, 480)])
+def test_trouble_is_a_red_lamp_and_whole_sentences_within_panel_and_inset(scene: Scene, size: tuple[int, int]) -> None:
+    scene.resize(size)
+    scale = max(min(size[1] / 360, size[0] / 420), 0.75)
+    trouble = "the camera repeats one picture: plug it in again"
+    left, top, width, height = inset_box((256, 192), size)
+    calm = SightValues((left, top, width, height), LeaderStatus.TRACKED, 29.7, 41.0)
+    grey = np.full((192, 256, 3), 120, np.uint8)
+    before = draw(scene, replace(COUPLE, inset=grey, hud=replace(HUD, sight=calm)))
+    hud = replace(HUD, troubles=(trouble,), sight=replace(calm, trouble=trouble))
+    after = draw(scene, replace(COUPLE, inset=grey, hud=hud))
+    changed = (np.abs(after - before) > 12).any(-1)
+    lamps = (after[..., 0] > 200) & (after[..., 1] < 130) & (after[..., 2] < 130) & changed
+    panel_right, panel_foot = round(186 * scale), round(84 * scale)
+    in_panel = changed[: top - 2, : panel_right + 2]
+    assert in_panel[panel_foot:].any() and lamps[panel_foot : top - 2, :panel_right].sum() > 20
+    assert lamps[top : top + height, left : left + width].sum() > 20
+    changed[: top - 2, : panel_right + 2] = False
+    changed[top : top + height, left : left + width] = False
+    assert not changed.any(), "nothing runs over"
+    scene.resize(SIZE)
+
+
 def test_a_long_message_takes_two_lines_where_the_picture_is_narrow(scene: Scene) -> None:
     text = "leader moved +0.10 m across, -0.05 m to the front, turned +5 degrees, and the partner is 0.85 m away by now"
     for size, rows in (((640, 360), 1), ((270, 480), 2)):

@@ -172,11 +172,35 @@ def test_held_frames_are_in_the_stats_and_left_to_who_takes_them(
     assert health.counter("held_frames") == health.counter("lost_frames") == 0
 
 
+def test_a_bad_camera_is_shown_while_it_lasts_and_logged_once_a_change(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tracker_module, "run", _wait_idle)
+    told = {
+        CameraState.DARK: "the camera sees only black: uncover its lens",
+        CameraState.FROZEN: "the camera repeats one picture: plug it in again",
+        CameraState.STALLED: "no pictures from the camera: check its cable",
+        CameraState.STREAMING: "",
+    }
+    with Tracker.start("camera:7", 0.0, model=tmp_path / "any.task") as tracker:
+        assert not tracker.trouble, "nothing is known yet"
+        for frames, (state, sentence) in enumerate(told.items(), 1):
+            for count in (2 * frames, 2 * frames + 1):
+                beat = Heartbeat(count, camera_state=state)
+                tracker._channels.heartbeat.write(time.monotonic(), beat.values())
+                assert _wait_for(lambda count=count: tracker.stats().camera_frames == count, 10.0)
+            assert _wait_for(lambda sentence=sentence: tracker.trouble == sentence, 1.0), (state, tracker.trouble)
+    lines = [r.getMessage() for r in caplog.records if r.name == "duet.camera"]
+    assert lines[:3] == [f"camera:7: {sentence}" for sentence in told.values() if sentence]
+    assert len(lines) == 4 and lines[3].startswith("camera:7: all is well again after 0.")
+
+
 def test_process_that_gives_up_is_quoted_and_started_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tracker_module, "run", _fail_later)
     with Tracker.start("camera:0", 0.0, model=tmp_path / "any.task") as tracker:
         assert _wait_for(lambda: tracker.stats().restarts >= 1, 20.0)
         assert "expected to go on reading" in tracker.stats().problem
+        assert tracker.trouble == "tracking stopped: it begins again by itself"
 
 
 def test_error_that_ends_the_watch_is_raised(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -70,3 +70,14 @@ def test_a_camera_s_picture_ages_and_is_dimmed_when_nobody_is_tracked_any_more(p
     assert old is not None and old[1].age_ms == pytest.approx(8000.0) and int(np.median(old[0])) == 50
     panel.controls.press("p", 9.0)
     assert panel.inset(9.0, None, (640, 360)) is None
+
+
+def test_a_bad_camera_is_told_in_the_panel_and_under_its_picture(panel: Panel) -> None:
+    leader = panel.controls.leader.shown(0.0)
+    shown = panel.inset(1.04, leader, (640, 360))
+    assert shown is not None and shown[1].trouble == ""
+    assert panel.values(1.04, Glance(), leader, POSE, 0.1, shown[1]).troubles == ()
+    panel.camera_trouble = lambda: "the camera sees only black: uncover its lens"
+    shown = panel.inset(1.04, leader, (640, 360))
+    assert shown is not None and shown[1].trouble == "the camera sees only black: uncover its lens"
+    assert panel.values(1.04, Glance(), None, POSE, 0.1, shown[1]).troubles == (shown[1].trouble,)
