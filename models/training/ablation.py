@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from duet.errors import InputError
 from duet.files import written_whole
 from models.codec import Codec
 from models.data.bank import SPLICED_OF, source_of, sources_of
@@ -23,7 +24,16 @@ from models.training.hidden import Hidden
 from models.training.overrides import overridden
 from models.training.progress import Progress
 from models.training.run import CODEC_FILE, begun, train
-from models.training.settings import Settings, check_settings, read_settings, weights_digest
+from models.training.settings import (
+    SETTINGS_FILE,
+    Schedule,
+    Settings,
+    check_settings,
+    fingerprint,
+    read_settings,
+    weights_digest,
+    write_settings,
+)
 from models.training.trainer import HISTORY_FILE
 from models.weights import load_weights, save_weights
 
@@ -226,8 +236,12 @@ def _cell(values: list[float], form: str) -> str:
 
 
 def fit_codec(folder: Path, base: Settings, corpus: Corpus, report: Callable[[dict[str, float]], None]) -> Path:
-    """The codec that all variants share, fitted into ``folder`` unless it is there."""
+    """The codec that all variants share, fitted into ``folder`` unless it is there.
+
+    InputError for one, whole or half fitted, that came of other settings or other data, or of nobody knows what.
+    """
     path = folder / CODEC_FILE
+    _freeze_codec(folder, base, corpus)
     if not path.is_file():
         made = train_codec(
             base.follower, corpus.train, corpus.validation, steps=base.schedule.codec_steps, seed=base.seed,
@@ -236,6 +250,23 @@ def fit_codec(folder: Path, base: Settings, corpus: Corpus, report: Callable[[di
         save_weights(made.state_dict(), path)
         (folder / CODEC_CHECKPOINT).unlink(missing_ok=True)
     return path
+
+
+def _freeze_codec(folder: Path, base: Settings, corpus: Corpus) -> None:
+    """Write what the codec in ``folder`` follows from, or compare it with what it was begun with."""
+    lengths = Schedule(codec_steps=base.schedule.codec_steps)
+    fitted = Settings(base.seed, base.follower, base.multiply, base.codec, schedule=lengths)
+    origin = {"data": fingerprint(corpus), "datasets": corpus.datasets}
+    if not begun(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_settings(folder, fitted, origin)
+    elif (folder / SETTINGS_FILE).is_file():
+        check_settings(folder, fitted, origin)
+    else:
+        raise InputError(
+            f"{folder}: expected {SETTINGS_FILE} beside the codec, to know what it was fitted with, got none. Give "
+            f"--codec {folder} if it is the one to take, or another --out."
+        )
 
 
 def shortened(base: Settings, steps: int) -> Settings:

@@ -24,6 +24,8 @@ from models.training.denoiser_stage import DenoiserTraining
 from models.training.hidden import Hidden
 
 SETTINGS_FILE = "settings.json"
+BEST_FOLDER = "best"
+"""In a run's folder: the weights that danced best so far."""
 
 
 @dataclass(frozen=True)
@@ -130,13 +132,13 @@ def check_settings(folder: Path, settings: Settings, origin: dict[str, Any] | No
     was = flat({name: value for name, value in former.items() if name != "origin"})
     came = former.get("origin") or {}
     now, usual = flat(plain(settings)), flat(plain(Settings(follower=settings.follower)))
+    or_from = f" (with --from {folder} it begins with these weights)" if (folder / BEST_FOLDER).is_dir() else ""
     for name, value in now.items():
         before = was.get(name, usual[name])
         if name not in FREE and before != value:
             raise InputError(
                 f"{folder / SETTINGS_FILE}: expected {name} = {json.dumps(before)} as this run was begun with, "
-                f"got {json.dumps(value)}. Give the former value, or another --out (with --from {folder} it begins "
-                "with these weights)."
+                f"got {json.dumps(value)}. Give the former value, or another --out{or_from}."
             )
     # As JSON gives it back; settings of other runs are for the record, their weights are compared by digest.
     given = json.loads(json.dumps(origin or {}))

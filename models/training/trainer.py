@@ -29,12 +29,11 @@ from models.training.distributed import Group
 from models.training.performances import Performances
 from models.training.precision import Precision
 from models.training.progress import Curves, Progress, plot_history
-from models.training.settings import Schedule
+from models.training.settings import BEST_FOLDER, Schedule
 from models.training.whole_blocks import Blocks, block_loss, draw_blocks
 from models.training.windows import Batch, Item, draw_batch, make_item
 
 HISTORY_FILE = "history.jsonl"
-BEST_FOLDER = "best"
 FOR_NOW = "for_now"
 """Marks a row of the history that stands only until the run goes on."""
 Drawn = TypeVar("Drawn", Batch, Blocks)

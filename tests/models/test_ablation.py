@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from rich.console import Console
@@ -14,7 +15,7 @@ from models.data.corpus import Corpus
 from models.follower import Follower, load_follower, random_follower, save_follower
 from models.training.ablation import Study, Variant, data_curve, fit_codec, part_of, shortened, variants
 from models.training.averaging import AveragedWeights
-from models.training.codec_stage import CodecTraining
+from models.training.codec_stage import CODEC_CHECKPOINT, CodecTraining
 from models.training.denoiser_stage import DenoiserTraining
 from models.training.hidden import Hidden, hide
 from models.training.progress import Progress
@@ -102,6 +103,33 @@ def test_a_table_goes_on_where_it_was(corpus: Corpus, tmp_path: Path) -> None:
     longer = replace(study, base=replace(BASE, how=replace(BASE.how, draws=3)))
     with pytest.raises(InputError, match="expected how.draws = 2 as this run was begun with"):
         list(longer.todo())
+
+
+def test_a_codec_of_something_else_is_not_taken(corpus: Corpus, tmp_path: Path) -> None:
+    def fit(base: Settings = BASE, dances: Corpus = corpus) -> Path:
+        return fit_codec(tmp_path / "table", base, dances, fitted.append)
+
+    fitted: list[dict[str, float]] = []
+    path = fit()
+    former = path.read_bytes()
+    assert fit(shortened(BASE, 2)) == path and len(fitted) == 1, "the same for rows of any length"
+    with pytest.raises(InputError, match=r"settings.json: expected codec.learning_rate = 0.001 as this run") as caught:
+        fit(replace(BASE, codec=replace(BASE.codec, learning_rate=0.5)))
+    assert "--from" not in str(caught.value), "a table has no weights to begin with"
+    longer = replace(BASE.schedule, codec_steps=2)
+    with pytest.raises(InputError, match="expected schedule.codec_steps = 1"):
+        fit(replace(BASE, schedule=longer))
+    other = replace(corpus.train[0], frames=corpus.train[0].frames + np.float32(1e-3))
+    with pytest.raises(InputError, match="expected the data this run was begun with"):
+        fit(dances=replace(corpus, train=[other]))
+    path.rename(path.with_name(CODEC_CHECKPOINT))  # half fitted it is no less of something else
+    with pytest.raises(InputError, match="expected schedule.codec_steps = 1"):
+        fit(replace(BASE, schedule=longer))
+    path.with_name(CODEC_CHECKPOINT).rename(path)
+    (path.parent / "settings.json").unlink()
+    with pytest.raises(InputError, match=r"expected settings.json beside the codec.*Give --codec .*table if it is"):
+        fit()
+    assert path.read_bytes() == former and len(fitted) == 1
 
 
 def test_rows_may_go_on_from_a_trained_follower(corpus: Corpus, tmp_path: Path) -> None:
