@@ -76,8 +76,8 @@ class PlayedMusic:
     """Stereo music on a time line of its own, played through a device, or unheard against the session clock.
 
     ``output``: None plays unheard (headless, replay); ``default`` plays where there is a device and
-    unheard where there is none (``unheard_because`` tells why); any other name must be there. ``device``
-    tells which it became. While a device is ``LOST`` the music goes on against the session clock, and is
+    unheard where there is none (``unheard_because`` tells why) until there is one; any other name must be there.
+    ``device`` tells which it became. While a device is ``LOST`` the music goes on against the session clock, and is
     heard again when that very device is back.
     """
 
@@ -92,8 +92,7 @@ class PlayedMusic:
         self._offset_s = 0.0  # session time less the machine's monotonic time
         self._feed: _Feed | None = None
         self._port: SoundPort | None = None
-        self.unheard_because = ""
-        """Why the music that was to be played is not, in one sentence; empty when it is, or was not to be."""
+        self._no_device = ""  # why there was none at the start
 
     def piece(self, first: int, count: int) -> Floats:
         """(count, 2) of the music from sample ``first``; silence where there is none."""
@@ -120,6 +119,11 @@ class PlayedMusic:
         return self._port.device if self._port is not None else None
 
     @property
+    def unheard_because(self) -> str:
+        """Why the music that was to be played never was, in one sentence; empty when it was, or was not to be."""
+        return self._no_device if self.device is None else ""
+
+    @property
     def problem(self) -> str:
         """Why the device is away; empty while it is not."""
         return self._port.problem if self._port is not None and self._port.lost else ""
@@ -143,7 +147,7 @@ class PlayedMusic:
         self._feed = None
         self._start_s = clock.now()
         self._offset_s = clock.now() - time.monotonic()
-        self.unheard_because = ""
+        self._no_device = ""
         self._clock = clock
         if self._output is not None:
             self._play(self._output, clock)
@@ -170,7 +174,8 @@ class PlayedMusic:
             if output != "default":
                 self._clock = None
                 raise
-            self.unheard_because = str(error)
+            self._no_device = str(error)
+            self._port = SoundPort(output, "output", self._system, feed=self._give, waits=True)
             return
         self._start_s = clock.now()
         if self._feed is None:
@@ -182,9 +187,9 @@ class PlayedMusic:
         feed, clock = self._feed, self._clock
         if clock is None:
             return
-        if feed is None:
+        if feed is None and not self._no_device:
             feed = _Feed(opening, 0, self._offset_s)
-        elif feed.opening is not opening:
+        elif feed is None or feed.opening is not opening:
             # The device was away: the music is where it would have been.
             feed = _Feed(opening, self._sample_at(clock.now() + LATENCY_S + 2 * BLOCK_S), self._offset_s)
         feed.give(self)

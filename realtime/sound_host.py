@@ -35,6 +35,8 @@ BLOCK_S = 0.01  # sound per callback
 LATENCY_S = 0.03  # asked of the device: less underruns on sound servers
 GONE_S = 1.0  # without a callback for so long, a device is lost
 RETRY_S = 0.4
+_ROUNDS = 5
+"""Times that long between two looks for a device that was never there: looking costs something, nobody misses it."""
 BEAT_S = 0.05
 DEFAULT_WAIT_S = 10.0
 """After so long without the device that was the default, the system's default of then will do."""
@@ -63,6 +65,8 @@ class SoundTask:
     system: SoundSystem = PORTAUDIO
     pin: Pin | None = None
     """The device that was open before, which is waited for; None for the first opening, which does not wait."""
+    waits: bool = False
+    """Whether the first opening waits, too: until there is such a device."""
 
 
 @dataclass(frozen=True)
@@ -243,21 +247,23 @@ class Host:
             try:
                 return self._open()
             except DeviceError as error:
-                if self._task.pin is None:
+                if self._task.pin is None and not self._task.waits:
                     raise
                 if str(error) != told:
                     self._control.send(("away", str(error)))
                     told = str(error)
-            if self._control.poll(RETRY_S):
-                return None
+            for _ in range(_ROUNDS if self._task.pin is None else 1):
+                self._beat(Phase.LOOKING)
+                if self._control.poll(RETRY_S):
+                    return None
 
     def _open(self) -> tuple[Any, End, Opened]:
         task = self._task
         self._beat(Phase.LOOKING)
-        pin = task.pin
+        pin, refresh = task.pin, task.pin is not None or task.waits
         if pin is not None and task.name == "default" and time.monotonic() - self._begun_s > DEFAULT_WAIT_S:
             pin = None
-        device, pin = find_audio_device(task.name, task.way, task.system, pin=pin, refresh=task.pin is not None)
+        device, pin = find_audio_device(task.name, task.way, task.system, pin=pin, refresh=refresh)
         self._beat(Phase.OPENING)
         library = task.system.load()
         channels, rate_hz = _settings(library, device, task)

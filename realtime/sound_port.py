@@ -55,12 +55,21 @@ class Opening:
 
 
 class SoundPort:
-    """One sound device, opened by ``start``, kept open, closed by ``stop``; made anew for another start."""
+    """One sound device, opened by ``start``, kept open, closed by ``stop``; made anew for another start.
+
+    ``waits``: for a device that is not there yet. It is opened, by itself, when it is; ``start`` is not called.
+    """
 
     def __init__(
-        self, name: str, way: Way, system: SoundSystem = PORTAUDIO, *, feed: Callable[[Opening], None] | None = None
+        self,
+        name: str,
+        way: Way,
+        system: SoundSystem = PORTAUDIO,
+        *,
+        feed: Callable[[Opening], None] | None = None,
+        waits: bool = False,
     ) -> None:
-        self._task = SoundTask(way, name.strip() or "default", system)
+        self._task = SoundTask(way, name.strip() or "default", system, waits=waits)
         self._feed = feed
         self._log = child.new_log("duet-sound")
         self._stopping = threading.Event()
@@ -78,6 +87,9 @@ class SoundPort:
         self.losses = 0
         self._spare: tuple[BaseProcess, Connection] | None = None
         self._begin()
+        if waits:
+            self._lost_s = time.monotonic()
+            self._thread.start()
 
     def _begin(self) -> None:
         self._channels = SoundChannels.create(self._task.way)
@@ -92,8 +104,8 @@ class SoundPort:
 
     @property
     def lost(self) -> bool:
-        """Whether the device is away."""
-        return self._lost_s is not None
+        """Whether the device was there and is away."""
+        return self._lost_s is not None and self.device is not None
 
     @property
     def xruns(self) -> int:
@@ -195,6 +207,7 @@ class SoundPort:
         return True
 
     def _take_up(self, opened: Opened) -> None:
+        come = "there" if self.device is None else "back"
         self.device = opened.device
         self._task = replace(self._task, pin=opened.pin)
         self.opening = Opening(opened.device, opened.rate_hz, self._channels)
@@ -203,7 +216,8 @@ class SoundPort:
         if self._lost_s is None:
             LOG.info("sound %s: opened %s", self._task.way, where)
         else:
-            LOG.warning("sound %s: back after %.1f s: %s", self._task.way, time.monotonic() - self._lost_s, where)
+            away_s = time.monotonic() - self._lost_s
+            LOG.warning("sound %s: %s after %.1f s: %s", self._task.way, come, away_s, where)
         self._lost_s = None
 
     def _replace(self, trouble: str) -> None:

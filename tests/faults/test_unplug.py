@@ -13,9 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from duet.clock import MonotonicClock
 from duet.errors import DeviceError
+from duet.music import RATE_HZ
 from realtime import sound_port
 from realtime.bench_unplug import KINDS, opened, plan
+from realtime.music_player import RecordedMusic
+from realtime.music_source import MusicStatus
 from realtime.sound_port import SoundPort, list_audio_devices
 from realtime.virtual_sound import FAULTS, VirtualDevice, VirtualSound
 from ui import cli
@@ -110,6 +114,21 @@ def test_a_port_outlives_errors_of_who_feeds_it(sound: VirtualSound) -> None:
         assert _wait_for(lambda: sound.last_played_s("S") > 0.0)
     finally:
         port.stop()
+
+
+def test_a_default_output_that_comes_later_is_used(sound: VirtualSound, caplog: pytest.LogCaptureFixture) -> None:
+    tone = 0.1 * np.sin(np.arange(RATE_HZ) / 20.0)
+    music = RecordedMusic(tone, output="default", loop=True, system=sound)
+    music.start(MonotonicClock())
+    try:
+        assert "got none" in music.unheard_because and music.device is None
+        assert music.status is MusicStatus.PLAYING
+        sound.plug([MICROPHONE, VirtualDevice("USB Speaker", "S", outputs=2)])
+        assert _wait_for(lambda: sound.last_played_s("S") > 0.0)
+        assert music.device is not None and not music.unheard_because and not music.problem
+        assert "sound output: there after" in caplog.text and "went away" not in caplog.text
+    finally:
+        music.stop()
 
 
 def test_the_list_of_devices_is_fresh_and_survives_a_driver(sound: VirtualSound, monkeypatch) -> None:

@@ -38,7 +38,7 @@ class HandPort:
     clock: ManualClock
     last: "HandPort"
 
-    def __init__(self, name, way, system, *, feed: Callable[[Opening], None] | None = None):
+    def __init__(self, name, way, system, *, feed: Callable[[Opening], None] | None = None, waits: bool = False):
         self.name, self.way, self.system, self.feed = name, way, system, feed
         self.xruns, self.lost, self.problem, self.device, self.opening = 0, False, "", None, None
         self._pin, self._made = None, []

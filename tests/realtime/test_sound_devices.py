@@ -145,6 +145,28 @@ def test_without_an_output_music_goes_unheard(sound, by_hand, groove):
     assert other.status is MusicStatus.STOPPED
 
 
+def test_a_default_output_that_comes_later_plays_the_music_from_where_it_is_by_then(sound, by_hand, groove):
+    speaker = sound.plugged()[0]
+    sound.plug([])
+    portaudio.look(sound, refresh=True)
+    source = GrooveMusic(groove, output="default", system=sound)
+    source.start(by_hand)
+    by_hand.advance(2.0)
+    block = source.read(by_hand.now())
+    assert block is not None and len(block.samples) == 2 * RATE_HZ and source.status is MusicStatus.PLAYING
+    sound.plug([speaker])
+    portaudio.look(sound, refresh=True)
+    source._port.start()
+    out = np.zeros((480, 2), np.float32)
+    source._port.call(out, CALM)
+    assert source.device is not None and not source.unheard_because and not source.problem
+    at = round(2.05 * RATE_HZ)
+    played = groove.samples[at - 480 : at + 960]
+    assert min(np.abs(played[k : k + 480] - out).max() for k in range(960)) < 1e-6
+    assert source.position_s == pytest.approx(2.0, abs=0.02)
+    source.stop()
+
+
 @pytest.mark.parametrize("rate", [48_000, 44_100])
 def test_a_recording_is_stamped_at_the_converter(sound, by_hand, monkeypatch, rate):
     monkeypatch.setattr(music_input.SoundPort, "rate_hz", rate)
