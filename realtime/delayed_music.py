@@ -24,6 +24,8 @@ class _Played(Protocol):
     @property
     def xruns(self) -> int: ...
     @property
+    def problem(self) -> str: ...
+    @property
     def soundtrack(self) -> tuple[Floats, int] | None: ...
     @property
     def started_s(self) -> float: ...
@@ -66,6 +68,10 @@ class DelayedMusic:
     @property
     def xruns(self) -> int:
         return self.played.xruns
+
+    @property
+    def problem(self) -> str:
+        return self.played.problem
 
     @property
     def soundtrack(self) -> tuple[Floats, int] | None:

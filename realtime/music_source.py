@@ -53,6 +53,11 @@ class MusicSource(Protocol):
         ...
 
     @property
+    def problem(self) -> str:
+        """Why its device is away; empty while it is not, and where there is none."""
+        ...
+
+    @property
     def soundtrack(self) -> tuple[Floats, int] | None:
         """((N, 2), rate) the whole piece from its start, for a film; None where it is not known."""
         ...
@@ -74,6 +79,7 @@ class Silence:
     """No music: the follower dances to none."""
 
     xruns = 0
+    problem = ""
     soundtrack = None
 
     def __init__(self) -> None:

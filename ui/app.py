@@ -98,7 +98,14 @@ def perform(make_sources: SourcesMaker, output: Output) -> int:
         placement = Placement(output.distance_m or sources.distance_m or runner.contract.distance_m)
         controls = _controls(sources, output, placement)
         panel = Panel(
-            runner.contract, controls, giver, sources.notes, sources.sight, camera_trouble=sources.camera_trouble
+            runner.contract,
+            controls,
+            giver,
+            sources.notes,
+            sources.sight,
+            sources.camera_trouble,
+            sources.sound_trouble,
+            sources.sound_level,
         )
         show = _assemble(runner, sources, canvas, output, health, seconds, log, delay_frames, panel)
         recording = None if output.record is None else Recording(output.record, show.conductor)
@@ -252,7 +259,7 @@ def _run(show: _Show, console: Console, tempo: TempoInput | None) -> bool:
             tempo.start(show.clock)
         music = show.sources.played
         if music is not None and music.played.unheard_because:
-            console.print(f"The music plays unheard. {music.played.unheard_because}")
+            console.print(f"The music plays unheard until there is a sound output. {music.played.unheard_because}")
         thread.start()
         _draw_until(show, stopping, console)
     except KeyboardInterrupt:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from duet.frames import LeaderStatus, PoseSource
+from realtime.level import SILENT_DB, Level
 from ui.shaders import build_program
 
 Colour = tuple[float, float, float, float]
@@ -71,6 +72,8 @@ class HudValues:
     source: PoseSource | None = None
     beat_giver: str = ""
     """Who gives the beat when it is not heard: ``tapped``, ``MIDI``, ``OSC``."""
+    sound: Level | None = None
+    """How loud the music comes in; None without music, which shows as nothing."""
     rows: tuple[str, ...] = ()
     """What was calibrated, one line each, below the rest."""
     troubles: tuple[str, ...] = ()
@@ -130,8 +133,9 @@ class Hud:
     def _layout(self, v: HudValues) -> list[NDArray[np.float32]]:
         """(n, 14) instances: box, source in the atlas, colour, kind and parameter; design pixels scaled."""
         troubles = [self._wrapped(t, _PANEL_PX - 29) for t in v.troubles]
+        first = 66 + _ROW_PX * (1 if v.sound is None else 2)
         lines = len(v.rows) + sum(len(t) for t in troubles)
-        parts = [self._box(8, 8, _PANEL_PX, 76 + _ROW_PX * lines, _PANEL, 7)]
+        parts = [self._box(8, 8, _PANEL_PX, first - 5 + _ROW_PX * lines, _PANEL, 7)]
         pulse = max(0.0, 1.0 - 3.0 * v.beat_phase) if v.tempo_bpm else 0.0
         red, green, blue = (c + (1.0 - c) * 0.55 * pulse for c in _BEAT[:3])
         ring = red, green, blue, 1.0 if v.tempo_bpm else 0.35
@@ -148,13 +152,27 @@ class Hud:
         if v.source is not None:
             parts.append(self._box(101, 68.5, 8, 8, _SOURCES[v.source], 2))
             parts.append(self._text(str(v.source), 114, 65, _INK))
+        if v.sound is not None:
+            parts += self._sound(v.sound)
         for number, row in enumerate(v.rows):
-            parts.append(self._text(row, 17, 81 + _ROW_PX * number, _FAINT))
-        parts += self._troubles(troubles, 81 + _ROW_PX * len(v.rows))
+            parts.append(self._text(row, 17, first + _ROW_PX * number, _FAINT))
+        parts += self._troubles(troubles, first + _ROW_PX * len(v.rows))
         if v.sight is not None:
             parts += self._sight(v.sight)
         if v.message:
             parts += self._message(v.message)
+        return parts
+
+    def _sound(self, level: Level) -> list[NDArray[np.float32]]:
+        """By how much the sound is raised, or that there is none; how loud it comes in: mean, and fainter its peak."""
+        raised = f"sound {level.gain_db:+.0f} dB" if abs(level.gain_db) >= 0.5 else "sound"
+        text = "silence" if level.is_silent else raised
+        colour = _BAD if level.is_clipping else _GOOD
+        parts = [self._text(text, 17, 81, _WARN if level.is_silent else _FAINT), self._box(110, 86, 66, 5, _TRACK, 2.5)]
+        for decibels, strength in ((level.peak_db, 0.45), (level.rms_db, 1.0)):
+            if decibels > SILENT_DB:
+                width = max(66 * (1.0 - decibels / SILENT_DB), 5)
+                parts.append(self._box(110, 86, min(width, 66), 5, (*colour[:3], strength), 2.5))
         return parts
 
     def _troubles(self, troubles: list[list[str]], top: float) -> list[NDArray[np.float32]]:

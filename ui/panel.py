@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from duet.contract import FollowerContract
 from duet.frames import FollowerPose, LeaderFrame, LeaderStatus, MusicFrame
 from realtime.conductor import Glance
+from realtime.level import Level
 from realtime.preview import Sight
 from ui.controls import Controls
 from ui.hud import HudValues, SightValues
@@ -29,6 +30,10 @@ class Panel:
     sight: Callable[[], Sight | None] | None
     camera_trouble: Callable[[], str] = str
     """What is wrong with the camera now; empty for nothing."""
+    sound_trouble: Callable[[], str] = str
+    """What is wrong with the sound now; empty for nothing."""
+    sound_level: Callable[[], Level | None] = lambda: None
+    """How loud the music comes in; None without music."""
 
     def __post_init__(self) -> None:
         self._drawn: tuple[tuple[float, LeaderStatus], NDArray[np.uint8]] | None = None
@@ -57,7 +62,8 @@ class Panel:
             source=pose.source,
             beat_giver=self.giver,
             rows=self.rows(),
-            troubles=tuple(t for t in (self.camera_trouble(),) if t),
+            sound=self.sound_level(),
+            troubles=tuple(t for t in (self.camera_trouble(), self.sound_trouble()) if t),
             sight=shown,
             message=self.controls.message(time_s) or ("" if leader else "waiting for a leader"),
         )

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from realtime.health import Health
 from realtime.identity import camera_identity, camera_name
 from realtime.leader_camera import CameraLeader
 from realtime.leader_take import TakeLeader
+from realtime.level import Level
 from realtime.music_stream import StreamMusic
 from realtime.placement import StageMap
 from realtime.pose_model import ensure_pose_model
@@ -60,6 +61,24 @@ class Sources:
         """The music, where it is this application that plays it."""
         source = self.music.source
         return source if isinstance(source, DelayedMusic) else None
+
+    def sound_level(self) -> Level | None:
+        """How loud the music comes in; None without music."""
+        source, level = self.music.source, self.music.level
+        if isinstance(source, Silence):
+            return None
+        # Recordings are mastered up to full scale; only what a device hears is cut off there.
+        return level if isinstance(source, DeviceMusic) else replace(level, is_clipping=False)
+
+    def sound_trouble(self) -> str:
+        """What keeps the music from being heard and what to do about it; empty for nothing."""
+        played = self.played
+        if self.music.source.problem:
+            return f"the sound {'input' if played is None else 'output'} is away: plug it in again"
+        if played is not None and played.played.unheard_because:
+            return "the music is unheard: plug in a sound output"
+        level = self.sound_level()
+        return "the sound comes in too loud: turn it down" if level is not None and level.is_clipping else ""
 
     def begin(self, clock: MonotonicClock, health: Health) -> None:
         """Start both, the leader with the music: opening a sound device takes time."""

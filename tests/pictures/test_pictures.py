@@ -12,6 +12,7 @@ from duet.errors import PictureError
 from duet.frames import LeaderStatus, PoseSource
 from duet.rotations import matrix_from_rotvec, quaternion_wxyz_from_matrix, yaw_matrix
 from duet.skeleton import BODY
+from realtime.level import Level
 from realtime.preview import Sight
 from ui.avatar import BodyPose, shipped_avatar
 from ui.hud import HudValues, SightValues
@@ -209,6 +210,30 @@ def test_what_the_camera_sees_is_in_the_corner_with_bones_and_a_lamp(scene: Scen
         hud = replace(HUD, sight=SightValues((left, top, width, height), status, 29.7, 41.0))
         foot = draw(scene, replace(COUPLE, inset=upright, hud=hud))[top + height - 17 : top + height, left : left + 16]
         assert int(foot[..., lamp].max()) > 200
+    scene.resize(SIZE)
+
+
+def test_the_meter_is_as_long_as_the_music_is_loud(scene: Scene) -> None:
+    scene.resize((640, 360))
+
+    def meter(level: Level) -> np.ndarray:
+        return draw(scene, replace(COUPLE, hud=replace(HUD, sound=level)))[81:96, 8:190]
+
+    def greens(picture: np.ndarray) -> list[int]:
+        """Pixels of the bar that are green: bright for the mean, fainter for the peak."""
+        bar = picture[7, 102:168]
+        green = bar[:, 1] - bar[:, 0]
+        return [int((green > limit).sum()) for limit in (80, 25)]
+
+    loud, quiet = meter(Level(-15.0, -6.0)), meter(Level(-45.0, -30.0))
+    assert greens(loud) == pytest.approx([66 * 0.75, 66 * 0.9], abs=3)
+    assert greens(quiet) == pytest.approx([66 * 0.25, 66 * 0.5], abs=3)
+    assert greens(meter(Level())) == [0, 0]
+    words = slice(None), slice(8, 90)
+    raised, silent = meter(Level(-15.0, -6.0, 12.0))[words], meter(Level(-15.0, -6.0, is_silent=True))[words]
+    assert np.abs(raised - loud[words]).max() > 60 and np.abs(silent - loud[words]).max() > 60
+    clipped = meter(Level(-3.0, 0.0, is_clipping=True))[7, 102:150]
+    assert (clipped[:, 0] - clipped[:, 1] > 80).sum() > 40
     scene.resize(SIZE)
 
 

@@ -12,6 +12,7 @@ from duet.frames import FollowerPose, LeaderStatus, MusicFrame, PoseSource
 from duet.tempo_override import Pulse, TempoOverride
 from realtime.conductor import Glance
 from realtime.leader_take import TakeLeader
+from realtime.level import Level
 from realtime.preview import Sight
 from realtime.stage_shift import ShiftedLeader
 from ui.cli import DEFAULT_FOLLOWER
@@ -81,3 +82,14 @@ def test_a_bad_camera_is_told_in_the_panel_and_under_its_picture(panel: Panel) -
     shown = panel.inset(1.04, leader, (640, 360))
     assert shown is not None and shown[1].trouble == "the camera sees only black: uncover its lens"
     assert panel.values(1.04, Glance(), None, POSE, 0.1, shown[1]).troubles == (shown[1].trouble,)
+
+
+def test_how_loud_the_music_comes_in_and_what_is_wrong_with_it(panel: Panel) -> None:
+    values = panel.values(1.0, Glance(), None, POSE, 0.1, None)
+    assert values.sound is None and values.troubles == ()
+    panel.sound_level = lambda: Level(-23.0, -12.0, 5.0)
+    panel.sound_trouble = lambda: "the sound input is away: plug it in again"
+    panel.camera_trouble = lambda: "no pictures from the camera: check its cable"
+    values = panel.values(1.0, Glance(), None, POSE, 0.1, None)
+    assert values.sound == Level(-23.0, -12.0, 5.0)
+    assert values.troubles == (panel.camera_trouble(), panel.sound_trouble())
