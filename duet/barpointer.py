@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 from duet.accents import Accents, Array
 from duet.rhythms import RHYTHMS, Rhythm
 
+Array32 = NDArray[np.float32]  # half the memory to go through, and precise enough
+
 TEMPO_STEP_OCTAVES = 0.028  # 2 %: in time, the same drift at any tempo
 TEMPO_STIFFNESS = 100.0  # Krebs' lambda: larger is steadier
 NEAR = 3  # tempi on either side of the most believed one that are read with it
 LEAST_SHARE = 1e-5  # of the most believed state: what is believed less is not read
+LEAST_CHANGE = 1e-9  # of tempo that is reckoned with, against keeping it
 RHYTHM_CHANGE = 2e-3  # chance per cycle that another rhythm begins
-SURPRISE = 1e-5  # chance per frame that anything begins anywhere: a lost pointer finds back
+SURPRISE = 1e-5  # chance per frame that any beat begins: a lost pointer finds back
 FORGET = 1.0 / 60.0  # share of the belief lost per silent frame: what begins after a pause may begin anywhere
 TEMPO_PRIOR_POWER = 2.0  # how much is known of usual tempi
 TEMPO_PULL_POWER = 0.03  # the same, per beat that comes
@@ -71,14 +74,16 @@ class BarPointer:
         self._lay_columns(rhythms)
         ratio = np.log(self._frames[None, :] / self._frames[:, None])
         stiff = np.exp(-TEMPO_STIFFNESS * np.abs(ratio))
-        self._tempo_change = (stiff / stiff.sum(axis=1, keepdims=True)).T
-        self._tempo_pull = self._weight**TEMPO_PULL_POWER * (self._weight > 0)
+        stiff[stiff < LEAST_CHANGE] = 0.0  # numbers too small for 32 bits are slow
+        self._tempo_change = np.ascontiguousarray((stiff / stiff.sum(axis=1, keepdims=True)).T, dtype=np.float32)
         self.reset()
 
     def _lay_out(self) -> None:
         """Number the states and note of each its phase, column and class of likelihood."""
-        self._used = self._weight > 0
-        tempo_of, column_of = np.nonzero(self._used)
+        danced = self._weight > 0
+        tempo_of, column_of = np.nonzero(danced)
+        self._used = np.flatnonzero(danced)
+        self._ending = np.zeros(danced.shape, np.float32)
         cycle = np.array([rhythm.beats for rhythm, _ in self._columns])[column_of]
         beat = np.array([beat for _, beat in self._columns])[column_of]
         # A cycle lasts whole frames, its beats need not: each begins with the first frame in it.
@@ -94,8 +99,9 @@ class BarPointer:
         frame = np.arange(lengths.sum()) - np.repeat(self._first - late, lengths)
         self._phase = frame / np.repeat(period, lengths)
         self._turn = np.exp(2j * np.pi * self._phase)
-        self._start = np.repeat(self._weight[self._used] ** TEMPO_PRIOR_POWER / lengths, lengths)
-        self._start = (self._start / self._start.sum()).astype(np.float32)
+        usual = self._weight.take(self._used) ** TEMPO_PRIOR_POWER
+        self._birth = (usual / usual.sum()).astype(np.float32)
+        self._start = np.repeat(self._birth / lengths, lengths).astype(np.float32)
         self._class = np.concatenate(
             [
                 self._classes(*self._columns[c], late + np.arange(n), p)
@@ -108,8 +114,12 @@ class BarPointer:
         beats = np.array([beat for _, beat in self._columns])
         cycle = np.array([rhythm.beats for rhythm, _ in self._columns])
         here = np.arange(len(beats))
-        self._next = np.where(beats == cycle - 1, here - beats, here + 1)
-        self._ends, self._begins = beats == cycle - 1, beats == 0
+        begins = beats == 0
+        self._before = np.where(begins, here + cycle - 1, here - 1)
+        self._changing = np.where(beats == cycle - 1, RHYTHM_CHANGE, 0.0).astype(np.float32)
+        pull = self._weight**TEMPO_PULL_POWER * (self._weight > 0)
+        self._kept = (pull * np.where(begins, 1.0 - RHYTHM_CHANGE, 1.0)).astype(np.float32)
+        self._taken = (pull * begins / begins.sum()).astype(np.float32)
         metre = np.array([rhythm.metre for rhythm, _ in self._columns])
         self._pushes = np.array([rhythm.pushes for rhythm, _ in self._columns], dtype=np.float64)
         self._bar_class = np.array([COUNTS.index(count) for count in zip(metre, beats % metre, strict=True)])
@@ -126,46 +136,52 @@ class BarPointer:
 
     def reset(self) -> None:
         """Believe in every rhythm and tempo as much as it is usual."""
-        self._belief = self._start.astype(np.float32)  # half the memory to go through, and precise enough
-        self._other = np.empty_like(self._belief)
+        self._belief = self._start.copy()
+        self._other, self._likelihood = np.empty_like(self._belief), np.empty_like(self._belief)
         self._sum = 1.0
         self._accents.reset()
 
     def step(self, activation: Array | None) -> Pointer:
         """One frame on: ``activation`` (BANDS,) in units of its running mean, or None where nothing was heard."""
-        anew = FORGET if activation is None else SURPRISE
         entering = self._entering()
         if activation is None:
-            self._advance(entering, anew, None)
+            self._rest(entering)
             return self._read(0.0)
         table, no_rhythm = self._accents.likelihoods(activation)
-        self._advance(entering, anew, table)
+        self._weigh(entering, table)
         return self._read(float(np.log(self._sum)) - no_rhythm)
 
-    def _entering(self) -> Array:
+    def _entering(self) -> Array32:
         """(used,) belief that reaches the first frame of each beat of each rhythm and tempo."""
-        ends = np.zeros(self._used.shape)
-        ends[self._used] = self._belief[self._last]
-        arriving = self._tempo_change @ ends
-        entering = np.empty_like(arriving)
-        entering[:, self._next] = arriving
-        changing = RHYTHM_CHANGE * arriving[:, self._ends].sum(axis=1, keepdims=True)
-        entering[:, self._begins] *= 1.0 - RHYTHM_CHANGE
-        entering[:, self._begins] += changing / self._begins.sum()
-        entering *= self._tempo_pull
-        return entering[self._used]
+        self._ending.put(self._used, self._belief.take(self._last))
+        arriving = self._tempo_change @ self._ending
+        changing = arriving @ self._changing
+        entering = arriving.take(self._before, axis=1)
+        entering *= self._kept
+        entering += changing[:, None] * self._taken
+        return entering.take(self._used)
 
-    def _advance(self, entering: Array, anew: float, table: Array | None) -> None:
-        """Move the belief on by a frame, let a share ``anew`` of it begin anywhere, and weigh what is heard."""
+    def _weigh(self, entering: Array32, table: Array) -> None:
+        """Move the belief on by a frame and weigh it by the likelihoods of what is heard, class by class."""
+        moved, self._other = self._other, self._belief
+        scaled = (table / self._sum).astype(np.float32)
+        likelihood = scaled.take(self._class, out=self._likelihood, mode="clip")
+        np.multiply(self._belief[:-1], likelihood[1:], out=moved[1:])
+        entering += np.float32(SURPRISE * self._sum) * self._birth
+        moved.put(self._first, entering * likelihood.take(self._first))
+        self._keep(moved)
+
+    def _rest(self, entering: Array32) -> None:
+        """Move the belief on by a frame in which nothing is heard."""
         moved, self._other = self._other, self._belief
         moved[1:] = self._belief[:-1]
-        moved[self._first] = entering
-        moved *= np.float32((1.0 - anew) / self._sum)
-        moved += np.float32(anew) * self._start
-        if table is not None:
-            moved *= table.astype(np.float32).take(self._class)
-        self._belief, self._sum = moved, float(moved.sum())
-        self._best = int(moved.argmax())
+        moved.put(self._first, entering)
+        moved *= np.float32((1.0 - FORGET) / self._sum)
+        moved += np.float32(FORGET) * self._start
+        self._keep(moved)
+
+    def _keep(self, moved: Array32) -> None:
+        self._belief, self._sum, self._best = moved, float(moved.sum()), int(moved.argmax())
 
     def _read(self, surprise: float) -> Pointer:
         """The most believed phase, with what lies close to it in tempo and phase."""

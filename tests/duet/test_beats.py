@@ -172,6 +172,6 @@ def test_what_is_not_a_number_does_not_break_the_tracker(groove):
 
 def test_a_frame_is_cheap(groove):
     tracker = BeatTracker()
-    begun = time.perf_counter()
+    begun = time.process_time()  # not what other processes take meanwhile
     frames = len(tracker.push(groove.samples[: 4 * RATE_HZ]))
-    assert (time.perf_counter() - begun) / frames < 0.004  # 0.3 ms on one core of a laptop-class CPU
+    assert (time.process_time() - begun) / frames < 0.003  # 0.8 ms on a busy core
