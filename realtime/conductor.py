@@ -52,6 +52,9 @@ from realtime.tick import Tensors, TickResult
 
 LEAST_DELAY_FRAMES = 2
 """d: a tick starts this many frames before its first frame is shown, or more on a slow machine."""
+GIVING_TOKENS = 2
+"""So much of a plan gives way to the leader's body: what is shown before the next plan, and what may be, should that
+one be late. Further on it costs most of the merging and is planned anew before it is seen."""
 MAX_CATCH_UP_TICKS = 4
 """Further behind than this, ticks are skipped and the follower begins anew: better a small break than a growing lag."""
 
@@ -324,9 +327,10 @@ class Conductor:
         frames = result.outputs["frames"][0]
         leader, heading = asked.leader, asked.leader.plan_heading_rad
         room = Bodies(frames, leader.plan_joints_m, heading, c.root_leak)
-        walk = integrate_root(
-            asked.standing, frames[:, FOLLOWER_ROOT], leader.plan_root_m, heading, c.fps, c.root_leak, room
-        )
+        rows, near, walk = frames[:, FOLLOWER_ROOT], GIVING_TOKENS * c.token_frames, list[Standing]()
+        for part, way in ((slice(0, near), room), (slice(near, len(rows)), None)):
+            start = walk[-1] if walk else asked.standing
+            walk += integrate_root(start, rows[part], leader.plan_root_m[part], heading[part], c.fps, c.root_leak, way)
         self._giving_m = {first + i: s.giving_m for i, s in enumerate(walk)}
         yaw = np.array([s.yaw_rad for s in walk])
         root = np.array([s.root_m for s in walk], dtype=np.float32)

@@ -22,9 +22,6 @@ CMU = "cmu"
 PLAIN_FOLDER = "cmu_salsa"
 _PLAIN = {"train": TRAIN_TAKES, "validation": VALIDATION_TAKES}
 
-Data: TypeAlias = "str | Path | Couples"
-"""A folder whose usual couples are meant, or couples that were chosen."""
-
 
 @dataclass(frozen=True)
 class Couples:
@@ -70,6 +67,10 @@ class Couples:
         found, cache = {one.name: one for one in self.recorded}, cache_directory()
         prepared = [ready(found[take], cache) for take in takes]
         return [one.pair for one in prepared if one.music != NONE]
+
+
+Data: TypeAlias = str | Path | Couples
+"""A folder whose usual couples are meant, or couples that were chosen."""
 
 
 def couples_in(data: Data, dataset: str = "") -> Couples:
