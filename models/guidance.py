@@ -4,19 +4,10 @@ A scale s per stream and residual level pushes that part of the latent away from
 ``x0 = (1 + s) * conditional - s * unconditional``. A follower that was distilled answers in one pass instead.
 """
 
-from typing import TYPE_CHECKING
-
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from duet.contract import FollowerContract
 from models.config import STREAMS, FollowerConfig
-
-if TYPE_CHECKING:
-    from duet.forecast import Forecaster
-    from models.rollout import Inputs, Partner
 
 
 def guide(conditional: Tensor, unconditional: Tensor, guidance: Tensor) -> Tensor:
@@ -43,29 +34,3 @@ class FoldedGuidance(nn.Module):
     def forward(self, guidance: Tensor) -> Tensor:
         """Scales (B, 3, R) to (B, d)."""
         return self.out(torch.tanh(self.widen(guidance.flatten(1))))
-
-
-class Guided:
-    """A partner (``models.rollout.Partner``) that is asked for ``guidance`` (3, R) in every tick."""
-
-    def __init__(self, partner: "Partner", guidance: NDArray[np.float32]) -> None:
-        self.partner, self.guidance = partner, np.asarray(guidance, np.float32)
-
-    @property
-    def config(self) -> FollowerConfig | FollowerContract:
-        """Its fixed numbers."""
-        return self.partner.config
-
-    @property
-    def foresight(self) -> "Forecaster | None":
-        """Of the partner."""
-        return self.partner.foresight
-
-    def reset(self, batch: int) -> None:
-        """Forget everything."""
-        self.partner.reset(batch)
-
-    def tick(self, inputs: "Inputs") -> NDArray[np.float32]:
-        """See ``Partner``."""
-        asked = np.broadcast_to(self.guidance, (len(inputs["leader"]), *self.guidance.shape))
-        return self.partner.tick({**inputs, "guidance": np.ascontiguousarray(asked)})

@@ -87,6 +87,44 @@ class Partner(Protocol):
         ...
 
 
+class Around:
+    """A partner around another one, which it asks: what it does not change is the other's."""
+
+    def __init__(self, partner: Partner) -> None:
+        self.partner = partner
+
+    @property
+    def config(self) -> FollowerConfig | FollowerContract:
+        """See ``Partner``."""
+        return self.partner.config
+
+    @property
+    def foresight(self) -> Forecaster | None:
+        """See ``Partner``."""
+        return self.partner.foresight
+
+    def reset(self, batch: int) -> None:
+        """See ``Partner``."""
+        self.partner.reset(batch)
+
+    def tick(self, inputs: Inputs) -> Floats:
+        """See ``Partner``."""
+        return self.partner.tick(inputs)
+
+
+class Guided(Around):
+    """A partner that is asked for ``guidance`` (3, R) in every tick."""
+
+    def __init__(self, partner: Partner, guidance: Floats) -> None:
+        super().__init__(partner)
+        self.guidance = np.asarray(guidance, np.float32)
+
+    def tick(self, inputs: Inputs) -> Floats:
+        """See ``Partner``."""
+        asked = np.broadcast_to(self.guidance, (len(inputs["leader"]), *self.guidance.shape))
+        return super().tick({**inputs, "guidance": np.ascontiguousarray(asked)})
+
+
 class TorchPartner:
     """A follower in torch, batched and without guidance: for training and for choosing.
 
@@ -94,7 +132,7 @@ class TorchPartner:
     """
 
     guided = False
-    """Set, it answers the guidance it is asked for (``models.guidance.Guided``), at twice the work."""
+    """Set, it answers the guidance it is asked for (``Guided``), at twice the work."""
 
     def __init__(
         self,

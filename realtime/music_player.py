@@ -7,6 +7,7 @@ Threading: the thread of ``SoundPort`` feeds the device; one thread reads. ``_Fe
 """
 
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,7 @@ class _Feed:
         return (self._zero_s or 0.0) + self._delay_s + (sample - self.first) / RATE_HZ
 
 
-class PlayedMusic:
+class PlayedMusic(ABC):
     """Stereo music on a time line of its own, played through a device, or unheard against the session clock.
 
     ``output``: None plays unheard (headless, replay); ``default`` plays where there is a device and
@@ -94,14 +95,14 @@ class PlayedMusic:
         self._port: SoundPort | None = None
         self._no_device = ""  # why there was none at the start
 
+    @abstractmethod
     def piece(self, first: int, count: int) -> Floats:
         """(count, 2) of the music from sample ``first``; silence where there is none."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def frames(self) -> int | None:
         """How long it is, in samples; None while no end is known."""
-        raise NotImplementedError
 
     @property
     def status(self) -> MusicStatus:

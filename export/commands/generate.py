@@ -140,8 +140,7 @@ def _offline(options: argparse.Namespace, guidance: NDArray[np.float32], console
 def _live(options: argparse.Namespace, guidance: NDArray[np.float32], console: Console) -> "tuple[Danced, Motion]":
     """Tick by tick, by the graphs of an exported folder."""
     from duet.contract import load_contract
-    from models.guidance import Guided
-    from models.rollout import OnnxPartner, dance
+    from models.rollout import Guided, OnnxPartner, dance
 
     contract = load_contract(options.follower)
     leader = _leader(options, contract.fps)

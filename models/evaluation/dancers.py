@@ -13,9 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from duet.contract import FollowerContract
 from duet.features import Placement, Standing, follower_features, pelvis_yaw
-from duet.forecast import Forecaster
 from models.config import FollowerConfig
 from models.data.music import condition_of
 from models.data.pairs import Pair
@@ -24,7 +22,7 @@ from models.evaluation.baselines import Hold, Retrieval, mean_frame
 from models.evaluation.closed_loop import WARM_UP_S, Example, joints_of
 from models.evaluation.live import Watched
 from models.evaluation.metrics import Performance
-from models.rollout import Danced, Floats, Grid, Inputs, Partner, dance
+from models.rollout import Around, Danced, Floats, Grid, Inputs, Partner, dance
 
 BASELINES = ("hold", "mirror", "retrieval")
 WARM_FRAMES = 48
@@ -60,39 +58,30 @@ class Dancer:
         return [r for r in self.rollouts if r.take == take]
 
 
-class Warmed:
+class Warmed(Around):
     """A partner who is moved as the real follower (T, 145) for the first frames, while it plans for itself."""
 
     def __init__(self, partner: Partner, frames: Floats) -> None:
-        self._partner, self._frames = partner, frames
+        super().__init__(partner)
+        self._frames = frames
         self._grid = Grid.of(partner.config)
         self._ticks = 0
 
-    @property
-    def config(self) -> FollowerConfig | FollowerContract:
-        """Of the partner."""
-        return self._partner.config
-
-    @property
-    def foresight(self) -> Forecaster | None:
-        """Of the partner."""
-        return self._partner.foresight
-
     def reset(self, batch: int) -> None:
         """Begin again."""
-        self._partner.reset(batch)
+        super().reset(batch)
         self._ticks = 0
 
     def tick(self, inputs: Inputs) -> Floats:
         """See ``models.rollout.Partner``."""
         token = self._grid.token
-        planned = self._partner.tick(inputs).copy()
+        planned = super().tick(inputs).copy()
         start = self._ticks * token
         self._ticks += 1
         if start < WARM_FRAMES:
             planned[0, :token] = self._frames[start : start + token]
-            if isinstance(self._partner, Retrieval):
-                self._partner.shown(self._frames[start + token - 1 : start + token])
+            if isinstance(self.partner, Retrieval):
+                self.partner.shown(self._frames[start + token - 1 : start + token])
         return planned
 
 

@@ -95,7 +95,7 @@ class Endurance:
         ]
 
 
-class Watched(OnnxPartner):
+class Timed(OnnxPartner):
     """An exported follower that notes what every tick takes."""
 
     def __init__(self, folder: str | Path) -> None:
@@ -124,7 +124,7 @@ def measure_endurance(
 ) -> Endurance:
     """Dance for ``minutes``, rounded to whole bars a round. ``progress`` is told the ticks done, and of how many."""
     take, per_round = endless_take(minutes, wish or Placement(), seed)
-    partner = Watched(folder)
+    partner = Timed(folder)
     ticks = take.frames // partner.config.token_frames
     watch = _Watch(take, per_round)
     for done, danced in enumerate(dance_on(partner, take, leak=leak, delay_frames=delay_frames, seed=seed), 1):

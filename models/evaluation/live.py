@@ -3,17 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from duet.contract import FollowerContract
 from duet.features import follower_rotations
-from duet.forecast import Forecaster
 from duet.kinematics import forward
 from duet.rotations import Array
 from duet.skeleton import BODY
-from models.config import FollowerConfig
 from models.evaluation.bodies import overlapping
 from models.evaluation.metrics import Performance, bone_error_mm, flat, own_frame
 from models.evaluation.statistics import Track
-from models.rollout import Floats, Grid, Inputs, Partner
+from models.rollout import Around, Floats, Grid, Inputs, Partner
 
 TELEPORT_M = 0.15
 """A pelvis that goes further in a frame has not walked: 4.5 m/s."""
@@ -73,33 +70,23 @@ def _seam(values: NDArray, first_frame: int, token_frames: int) -> Track:
     return Track(np.where(seam, values, 0.0) * (token_frames - 1), np.where(seam, 0.0, values))
 
 
-class Watched:
+class Watched(Around):
     """A partner whose plans are held against each other: how much does a tick change what was planned for a moment?"""
 
     def __init__(self, partner: Partner) -> None:
-        self._partner = partner
+        super().__init__(partner)
         self._token = Grid.of(partner.config).token
         self.reset(1)
 
-    @property
-    def config(self) -> FollowerConfig | FollowerContract:
-        """Of the partner."""
-        return self._partner.config
-
-    @property
-    def foresight(self) -> Forecaster | None:
-        """Of the partner."""
-        return self._partner.foresight
-
     def reset(self, batch: int) -> None:
         """Forget everything."""
-        self._partner.reset(batch)
+        super().reset(batch)
         self._planned: Floats | None = None
         self._changes_mm: list[tuple[float, float]] = []
 
     def tick(self, inputs: Inputs) -> Floats:
         """See ``models.rollout.Partner``."""
-        frames = self._partner.tick(inputs)
+        frames = super().tick(inputs)
         joints = _pose(frames[0])
         if self._planned is not None:
             change = 1000.0 * np.linalg.norm(joints[: -self._token] - self._planned, axis=-1).mean(axis=1)

@@ -12,7 +12,7 @@ from export.cli import main
 from models.data.music import condition_from_beats
 from models.evaluation import closed_loop, counterfactuals, endurance, reaction, strange
 from models.evaluation.counterfactuals import Forgetful
-from models.evaluation.endurance import ROUNDS, Slope, Watched, endless_take, slope_of
+from models.evaluation.endurance import ROUNDS, Slope, Timed, endless_take, slope_of
 from models.evaluation.strange_leads import FPS
 from models.evaluation.stress import Extent, Stress, stress
 from models.rollout import OnnxPartner
@@ -178,7 +178,7 @@ def test_the_long_leader_repeats_itself_without_a_jump(monkeypatch: pytest.Monke
 
 
 def test_a_watched_follower_dances_as_an_unwatched_one(exported: Path) -> None:
-    watched, plain = Watched(exported), OnnxPartner(exported)
+    timed, plain = Timed(exported), OnnxPartner(exported)
     asked = {t.name: np.ones(t.shape, np.float32) for t in plain.config.inputs}
-    np.testing.assert_array_equal(watched.tick(asked), plain.tick(asked))
-    assert len(watched.cpu_s) == len(watched.state_bytes) == 1
+    np.testing.assert_array_equal(timed.tick(asked), plain.tick(asked))
+    assert len(timed.cpu_s) == len(timed.state_bytes) == 1
