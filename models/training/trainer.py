@@ -254,8 +254,7 @@ class Trainer:
             row = {"step": self.step, "score": score, **found, **numbers}
             if for_now:
                 row[FOR_NOW], (self.best_score, self.since_best) = True, before
-            with (self.folder / HISTORY_FILE).open("a") as file:
-                file.write(json.dumps({"stage": self.schedule.stage(self.step - 1), **row}) + "\n")
+            self._write_down({"stage": self.schedule.stage(self.step - 1), **row})
             self._save(states)
             progress.judged(row)
             self.curves.add("closed loop", {"score": score, **found}, self.step)
@@ -263,6 +262,13 @@ class Trainer:
         self.judged_at = self.step
         self.best_score = self.group.agree(self.best_score)
         self.since_best = int(self.group.agree(self.since_best))
+
+    def _write_down(self, row: dict[str, Any]) -> None:
+        """One more row of the history."""
+        history = self.folder / HISTORY_FILE
+        former = history.read_text() if history.is_file() else ""
+        with written_whole(history) as part:
+            part.write_text(f"{former}{json.dumps(row)}\n")
 
     def _keep(self) -> None:
         """Save the averaged weights as the best so far."""
