@@ -1,6 +1,7 @@
 """Fixtures that every package's tests share."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -38,11 +39,17 @@ def own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def can_be_interrupted() -> None:
+    """Ctrl-C reaches the tests' children: a shell that starts the tests in the background leaves all of them deaf."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture
 def room_for() -> Callable[[int], AbstractContextManager[None]]:
     """``room_for(size)``: no file may grow beyond ``size`` bytes meanwhile, which is what a full disk does."""
     import resource
-    import signal
 
     @contextmanager
     def room_for(size: int) -> Iterator[None]:

@@ -36,7 +36,7 @@ def machine(tmp_path: Path) -> Path:
 
 
 def _run(machine: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "ARGS"}
     environment["PATH"] = f"{machine / 'programs'}{os.pathsep}{environment['PATH']}"
     return subprocess.run(
         command, cwd=machine, env=environment, capture_output=True, text=True, timeout=60, check=False
