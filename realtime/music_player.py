@@ -17,10 +17,11 @@ from duet.clock import Clock
 from duet.errors import DeviceError, InputError
 from duet.groove import Groove
 from duet.music import RATE_HZ
+from duet.sound_file import load_sound
 from realtime.music_source import Block, Floats, MusicStatus
 from realtime.portaudio import PORTAUDIO, AudioDevice, SoundSystem
 from realtime.rings import SpscRing
-from realtime.sound_file import StreamResampler, load_sound, stereo
+from realtime.sound_file import StreamResampler, stereo
 from realtime.sound_host import BLOCK_S, FRAMES, LATENCY_S
 from realtime.sound_port import Opening, SoundPort
 
@@ -242,7 +243,7 @@ class FileMusic(RecordedMusic):
     """A sound file. Raises MediaError for one that cannot be read."""
 
     def __init__(self, path: str | Path, *, output: str | None = None, loop: bool = False) -> None:
-        super().__init__(load_sound(path), output=output, loop=loop)
+        super().__init__(stereo(load_sound(path)), output=output, loop=loop)
         self.path = Path(path)
 
 

@@ -1,45 +1,11 @@
-"""Sound at the rate the ear works at: files as they are loaded, streams as they come."""
+"""Sound of any rate and any number of channels as the ear and the loudspeakers take it, piece by piece."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
-
-from duet.errors import MediaError
-from duet.music import RATE_HZ
 
 Floats = NDArray[np.float32]
-
-
-def resampled(samples: Floats, *, from_hz: int, to_hz: int) -> Floats:
-    """(M, ...) from (N, ...): a whole piece at another rate, without delay."""
-    if from_hz == to_hz:
-        return samples
-    common = math.gcd(from_hz, to_hz)
-    return resample_poly(samples, to_hz // common, from_hz // common, axis=0).astype(np.float32)
-
-
-def load_sound(path: str | Path) -> Floats:
-    """(N, 2) samples of a sound file (wav, flac, ogg, mp3, ...) at ``RATE_HZ``. Raises MediaError."""
-    import soundfile
-
-    file = Path(path)
-    if not file.is_file():
-        raise MediaError(f"{file}: expected a sound file, got nothing there. Check the path.")
-    try:
-        samples, rate_hz = soundfile.read(file, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise MediaError(
-            f"{file}: expected a sound file (wav, flac, ogg, mp3), got one that cannot be read ({error}). "
-            "Convert it, for example with `ffmpeg -i IN out.wav`."
-        ) from error
-    if not len(samples):
-        raise MediaError(f"{file}: expected sound, got a file without samples. Export it again.")
-    if not np.isfinite(samples).all():
-        raise MediaError(f"{file}: expected finite samples, got some that are not numbers. Export it again.")
-    return resampled(stereo(np.asarray(samples, np.float32)), from_hz=int(rate_hz), to_hz=RATE_HZ)
 
 
 def stereo(samples: Floats) -> Floats:
@@ -50,7 +16,7 @@ def stereo(samples: Floats) -> Floats:
 
 
 class StreamResampler:
-    """The same for a stream in pieces: a polyphase windowed-sinc filter that remembers where it was.
+    """What ``duet.sound_file.resampled`` does, for a stream in pieces: a polyphase windowed-sinc filter that remembers.
 
     Output sample ``m`` is the input at ``m * from_hz / to_hz - delay``, ``delay`` input samples being
     half the filter.

@@ -183,8 +183,8 @@ def _listen(read: "Callable[[float], Block | None]", heard: _Heard, clock: Monot
 
 
 def _hear_file(name: str, heard: _Heard) -> None:
+    from duet.sound_file import load_sound
     from realtime.music_source import Block
-    from realtime.sound_file import load_sound
 
     if not name.lower().endswith(_MUSIC_FILES):
         raise InputError(f"--music: expected a sound file beside a video file, got {name!r}. Name the clip's sound.")

@@ -154,15 +154,15 @@ def _live(options: argparse.Namespace, guidance: NDArray[np.float32], console: C
 def _take(options: argparse.Namespace, leader: "Motion", style: int, distance_m: float, console: Console) -> "Take":
     """What the follower is shown: the leader on the canonical body, and the song from its first frame on."""
     from duet.features import Placement
-    from duet.music import CONDITION_SIZE, RATE_HZ
+    from duet.music import CONDITION_SIZE, RATE_HZ, mono
+    from duet.sound_file import load_sound
     from models.data.music import heard_recording
-    from models.data.sound import read_sound
     from models.data.take import Take
 
     conditions = np.zeros((leader.frames, CONDITION_SIZE), np.float32)
     if options.music is not None:
         with console.status("listening"):
-            sound, wanted = read_sound(options.music), round((leader.seconds + 1.0) * RATE_HZ)
+            sound, wanted = mono(load_sound(options.music)), round((leader.seconds + 1.0) * RATE_HZ)
             if len(sound) < wanted - RATE_HZ:
                 console.print(
                     f"{options.music} ends after {len(sound) / RATE_HZ:.1f} s; then there is silence.", soft_wrap=True

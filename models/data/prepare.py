@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from duet import asf, bvh, features, kinematics, motion, rotations, skeleton
+from duet import asf, bvh, features, kinematics, motion, rotations, skeleton, sound_file
 from duet.cache import cache_directory
 from duet.errors import InputError
 from duet.motion import Motion
-from duet.music import RATE_HZ
+from duet.music import RATE_HZ, mono
 from duet.skeleton import BODY
-from models.data import beats, checks, kept, landings, pairs, positions, recording, smpl, sound, unpickle
+from duet.sound_file import load_sound
+from models.data import beats, checks, kept, landings, pairs, positions, recording, smpl, unpickle
 from models.data import music as heard
 from models.data.beats import step_beats
 from models.data.checks import FPS, SHORTEST_S, landings_per_s, music_covers, settle
@@ -158,8 +159,11 @@ def _key(one: Recording) -> str:
 @once
 def _version() -> str:
     """Of all code between a file and a prepared take."""
-    own = (beats, checks, heard, landings, pairs, positions, recording, smpl, sound, unpickle, sys.modules[__name__])
-    return kept.source_version(asf, bvh, features, kinematics, motion, rotations, skeleton, *own) + heard.version()
+    own = (beats, checks, heard, landings, pairs, positions, recording, smpl, unpickle, sys.modules[__name__])
+    return (
+        kept.source_version(asf, bvh, features, kinematics, motion, rotations, skeleton, sound_file, *own)
+        + heard.version()
+    )
 
 
 def _make(one: Recording) -> Prepared:
@@ -174,7 +178,7 @@ def _make(one: Recording) -> Prepared:
     start, stop = 0, frames
     conditions, beats_s = None, np.zeros(0)
     if one.music is not None:
-        samples = sound.read_sound(one.music)
+        samples = mono(load_sound(one.music))
         music_s = len(samples) / RATE_HZ
         found = music_covers(one.name, music_s, frames / FPS)
         findings += found

@@ -8,7 +8,7 @@ from duet.beats import BeatState, BeatTracker
 from duet.groove import render_groove
 from duet.mixdown import Mixer
 from duet.music import RATE_HZ
-from realtime.sound_file import load_sound
+from duet.sound_file import load_sound
 
 
 def crossings(states: list[BeatState]) -> list[tuple[float, int]]:

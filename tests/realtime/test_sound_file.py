@@ -6,8 +6,9 @@ import soundfile
 
 from duet.errors import InputError, MediaError
 from duet.music import RATE_HZ
+from duet.sound_file import load_sound
 from realtime.audio import FileMusic, RecordedMusic
-from realtime.sound_file import StreamResampler, load_sound
+from realtime.sound_file import StreamResampler, stereo
 
 
 @pytest.mark.parametrize("rate", [8000, 22_050, 44_100, 48_000, 96_000])
@@ -16,7 +17,7 @@ def test_a_file_of_any_rate_and_channels_is_loaded(tmp_path, rate, channels):
     tone = 0.5 * np.sin(2.0 * np.pi * 440.0 * np.arange(rate) / rate)
     path = tmp_path / "tone.wav"
     soundfile.write(path, np.repeat(tone[:, None], channels, axis=1), rate)
-    samples = load_sound(path)
+    samples = stereo(load_sound(path))
     assert samples.shape == (RATE_HZ, 2) and samples.dtype == np.float32
     expected = 0.5 * np.sin(2.0 * np.pi * 440.0 * np.arange(RATE_HZ) / RATE_HZ)
     middle = slice(2000, -2000)
@@ -27,7 +28,7 @@ def test_a_file_of_any_rate_and_channels_is_loaded(tmp_path, rate, channels):
 def test_usual_formats_are_loaded(tmp_path, groove, suffix):
     path = tmp_path / f"music.{suffix}"
     soundfile.write(path, groove.samples[:RATE_HZ], RATE_HZ)
-    samples = load_sound(path)
+    samples = stereo(load_sound(path))
     assert abs(len(samples) - RATE_HZ) < 4000
     assert np.corrcoef(samples[5000:40_000, 0], groove.samples[5000:40_000, 0])[0, 1] > 0.9 or suffix == "mp3"
 
