@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import current_process, get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -20,6 +20,8 @@ from typing import Any
 
 from duet import errors
 from duet.errors import DuetError
+from realtime import topology
+from realtime.priority import take_rank
 
 _LAST_WORDS_S = 1.0
 """For a process to end after it closed its pipe."""
@@ -85,8 +87,9 @@ def _main_hidden() -> Iterator[None]:
 
 
 def begin(log: str) -> None:
-    """The child's first line: Ctrl-C is the parent's, and all output, of native libraries, too, goes to ``log``."""
+    """The child's first line: Ctrl-C is the parent's, its rank is its own, and what libraries print goes to ``log``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    take_rank(topology.process(current_process().name).rank)
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(file, 1)
     os.dup2(file, 2)

@@ -77,6 +77,11 @@ class CameraLeader:
         return None if sight is None else replace(sight, time_s=sight.time_s - self._epoch_s)
 
     @property
+    def sight_name(self) -> str | None:
+        """As the tracker's: there, sights are stamped by the machine's clock."""
+        return self._tracker.sight_name
+
+    @property
     def trouble(self) -> str:
         """What is wrong with the camera and what to do about it; empty while all is well."""
         return self._tracker.trouble

@@ -5,6 +5,7 @@ any thread. The timeline is an immutable value replaced by one assignment, so re
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,16 +18,14 @@ from duet.rotations import Array, matrix_from_quaternion_wxyz, quaternion_wxyz_f
 from duet.timeline import Timeline
 from realtime.feet import FootLock, lock_feet
 from realtime.halting import resting, stopping
+from realtime.pose_line import SOURCES, PoseLine
 
 FADE_FRAMES = 3
 """Frames over which a new plan replaces the old one."""
 RETURN_FRAMES = 15
 """Frames over which the dance comes back from a held pose, or more: no body glides faster than HURRY_M_S."""
-EASE_S = 1.0
-"""Seconds from the end of a plan to rest."""
 _KEEP_FRAMES = 64
 """Frames kept before the newest plan."""
-_SOURCES = tuple(PoseSource)
 
 
 @dataclass(frozen=True)
@@ -44,35 +43,24 @@ class Plan:
     """Stamp of the newest leader frame that the plan knew."""
 
 
-@dataclass(frozen=True)
-class _Line:
-    """The timeline at one moment: frames ``first_frame`` … of poses that will be shown."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Line(PoseLine):
+    """The timeline at one moment, and what the next plan must know of it."""
 
-    first_frame: int
-    root_m: NDArray[np.float32]
-    quaternions: NDArray[np.float32]
-    contacts: NDArray[np.float32]
-    source: NDArray[np.uint8]
-    """Index into _SOURCES."""
-    leader_time_s: NDArray[np.float64]
     locks: tuple[FootLock, ...]
-    stays: bool = False
-    """Whether the last pose is kept for ever, instead of eased to rest."""
-
-    @property
-    def last_frame(self) -> int:
-        return self.first_frame + len(self.root_m) - 1
 
 
 class Playout:
     """Merges plans by what was already shown and answers ``pose_at`` for any time."""
 
-    def __init__(self, timeline: Timeline, start: Standing) -> None:
+    def __init__(self, timeline: Timeline, start: Standing, told: Callable[[PoseLine], None] | None = None) -> None:
+        """``told``: called on the conductor's thread with every new line, the first one at once."""
         self._timeline = timeline
+        self._told = told
         self.start = start
         """Where the follower waits at first."""
         self._rest = relaxed_quaternions_wxyz()
-        self._line = self._resting_line(start)
+        self._show(self._resting_line(start))
         self._entry: Standing | None = None
         self._held = self._sample(-1)
         self._back_at, self._return_frames = -RETURN_FRAMES, RETURN_FRAMES
@@ -86,18 +74,29 @@ class Playout:
         """The leader has just come: the dance begins from ``start``, and the resting body glides there."""
         self._entry = start
 
+    @property
+    def line(self) -> PoseLine:
+        """What is planned now."""
+        return self._line
+
+    def _show(self, line: _Line) -> None:
+        self._line = line
+        if self._told is not None:
+            self._told(line)
+
     def _resting_line(self, start: Standing) -> _Line:
         quaternions = self._rest.copy()
         quaternions[0] = quaternion_wxyz_from_matrix(yaw_matrix(start.yaw_rad))
         root = np.array([[start.root_m[0], RELAXED_PELVIS_HEIGHT_M, start.root_m[2]]], dtype=np.float32)
         return _Line(
-            -1,
-            root,
-            quaternions[None].astype(np.float32),
-            np.ones((1, 4), dtype=np.float32),
-            np.full(1, _SOURCES.index(PoseSource.HOLD), dtype=np.uint8),
-            np.zeros(1),
-            (FootLock(),),
+            fps=self._timeline.fps,
+            first_frame=-1,
+            root_m=root,
+            quaternions=quaternions[None].astype(np.float32),
+            contacts=np.ones((1, 4), dtype=np.float32),
+            source=np.full(1, SOURCES.index(PoseSource.HOLD), dtype=np.uint8),
+            leader_time_s=np.zeros(1),
+            locks=(FootLock(),),
         )
 
     def standing(self, frame: int) -> Standing:
@@ -133,18 +132,22 @@ class Playout:
         quaternions = quaternion_wxyz_from_matrix(rotations)
         # The hand-over from plan to plan is the model at work; only the way back from a held pose is not.
         source = np.where(
-            np.arange(count) < returning, _SOURCES.index(PoseSource.BLEND), _SOURCES.index(PoseSource.MODEL)
+            np.arange(count) < returning, SOURCES.index(PoseSource.BLEND), SOURCES.index(PoseSource.MODEL)
         )
-        self._line = _Line(
-            first,
-            np.concatenate([line.root_m[kept], *(p.root_m[None] for p in gap), root]).astype(np.float32),
-            np.concatenate([line.quaternions[kept], *(p.quaternions_wxyz[None] for p in gap), quaternions]).astype(
-                np.float32
-            ),
-            np.concatenate([line.contacts[kept], *(p.contacts[None] for p in gap), plan.contacts[skip:]]),
-            np.concatenate([line.source[kept], [_SOURCES.index(p.source) for p in gap], source]).astype(np.uint8),
-            np.concatenate([line.leader_time_s[kept], np.full(len(gap) + count, plan.leader_time_s)]),
-            (*line.locks[kept], *(FootLock() for _ in gap), *locks),
+        shown = line.quaternions[kept], *(p.quaternions_wxyz[None] for p in gap)
+        self._show(
+            _Line(
+                fps=line.fps,
+                first_frame=first,
+                root_m=np.concatenate([line.root_m[kept], *(p.root_m[None] for p in gap), root]).astype(np.float32),
+                quaternions=np.concatenate([*shown, quaternions]).astype(np.float32),
+                contacts=np.concatenate([line.contacts[kept], *(p.contacts[None] for p in gap), plan.contacts[skip:]]),
+                source=np.concatenate([line.source[kept], [SOURCES.index(p.source) for p in gap], source]).astype(
+                    np.uint8
+                ),
+                leader_time_s=np.concatenate([line.leader_time_s[kept], np.full(len(gap) + count, plan.leader_time_s)]),
+                locks=(*line.locks[kept], *(FootLock() for _ in gap), *locks),
+            )
         )
 
     def halt(self, shown_frame: int, rest_frames: int | None = None) -> None:
@@ -157,15 +160,18 @@ class Playout:
         # What was shown since the line began is kept for those who ask for it a little late.
         first = max(join - _KEEP_FRAMES, self._line.first_frame)
         poses = [*(self._sample(f) for f in range(first, join)), *poses]
-        self._line = _Line(
-            first,
-            np.stack([p.root_m for p in poses]),
-            np.stack([p.quaternions_wxyz for p in poses]),
-            np.stack([p.contacts for p in poses]),
-            np.array([_SOURCES.index(p.source) for p in poses], dtype=np.uint8),
-            np.full(len(poses), self._line.leader_time_s[-1]),
-            tuple(FootLock() for _ in poses),
-            stays=True,
+        self._show(
+            _Line(
+                fps=self._timeline.fps,
+                first_frame=first,
+                root_m=np.stack([p.root_m for p in poses]),
+                quaternions=np.stack([p.quaternions_wxyz for p in poses]),
+                contacts=np.stack([p.contacts for p in poses]),
+                source=np.array([SOURCES.index(p.source) for p in poses], dtype=np.uint8),
+                leader_time_s=np.full(len(poses), self._line.leader_time_s[-1]),
+                locks=tuple(FootLock() for _ in poses),
+                stays=True,
+            )
         )
 
     def _handed_over(self, join: int, root: Array, quaternions: Array) -> tuple[Array, Array, int]:
@@ -195,47 +201,14 @@ class Playout:
 
     def pose_at(self, time_s: float) -> FollowerPose:
         """The pose to show at ``time_s``: interpolated, or eased toward rest where no plan reaches."""
-        return self._sample(time_s * self._timeline.fps)
+        return self._line.pose_at(time_s)
 
     def leader_age_s(self, time_s: float) -> float:
         """How old, when shown at ``time_s``, the newest leader frame is that the shown pose knew."""
-        line = self._line
-        i = int(np.clip(round(time_s * self._timeline.fps) - line.first_frame, 0, len(line.root_m) - 1))
-        return time_s - float(line.leader_time_s[i])
+        return self._line.leader_age_s(time_s)
 
     def _sample(self, frame: float) -> FollowerPose:
-        line = self._line
-        at = frame - line.first_frame
-        last = len(line.root_m) - 1
-        if at > last + 1e-6 and not line.stays:
-            return self._eased(line, frame, (at - last) / self._timeline.fps)
-        low = int(np.clip(np.floor(at + 1e-6), 0, last))
-        high = min(low + 1, last)
-        f = np.float32(np.clip(at - low, 0.0, 1.0))
-        return FollowerPose(
-            frame / self._timeline.fps,
-            line.root_m[low] * (1 - f) + line.root_m[high] * f,
-            slerp_wxyz(line.quaternions[low], line.quaternions[high], np.full(22, f)).astype(np.float32),
-            line.contacts[low],
-            _SOURCES[int(line.source[low])],
-        )
-
-    def _eased(self, line: _Line, frame: float, late_s: float) -> FollowerPose:
-        """After the last planned frame: glide to a relaxed stand on the spot."""
-        x = min(late_s / EASE_S, 1.0)
-        w = np.float32(x * x * (3 - 2 * x))
-        target = self._rest.copy()
-        pelvis = matrix_from_quaternion_wxyz(line.quaternions[-1, 0].astype(np.float64))
-        target[0] = quaternion_wxyz_from_matrix(yaw_matrix(float(pelvis_yaw(pelvis))))
-        root: Array = line.root_m[-1].copy()
-        root[1] = root[1] * (1 - w) + RELAXED_PELVIS_HEIGHT_M * w
-        return FollowerPose(
-            frame / self._timeline.fps,
-            root,
-            slerp_wxyz(line.quaternions[-1], target, np.full(22, w)).astype(np.float32),
-            line.contacts[-1],
-            PoseSource.HOLD,
-        )
+        return self._line.sample(frame)
 
 
 def _yaw(pelvis_wxyz: Array) -> float:

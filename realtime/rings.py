@@ -1,6 +1,6 @@
 """Hand-over between processes without locks: latest value, short history, first-in-first-out ring.
 
-All three live in shared memory and hold records of ``width`` float32 with a float64 stamp. There is
+All of them live in shared memory and hold records of ``width`` float32 with a float64 stamp. There is
 one writer. Each slot is a sequence lock: its sequence number is odd while the slot is being written
 and says, when even, which record it holds. A checksum over the record guards machines that may
 reorder stores; a reader that meets a half-written slot tries again or takes the one before.
@@ -25,7 +25,7 @@ Floats = NDArray[np.float32]
 _MAGIC = 0x44554554
 _HEAD = struct.Struct("<IIII")  # magic, kind, capacity, width
 _COUNTS = struct.Struct("<QQQ")  # written, read, refused
-_SLOT = struct.Struct("<QdI")  # sequence lock, stamp, checksum
+_SLOT = struct.Struct("<QdII")  # sequence lock, stamp, checksum, numbers in the record
 _SEQUENCE = struct.Struct("<Q")
 _COUNTS_AT = 64  # apart from the head; written and read counts are each stored by one side only
 _SLOTS_AT = 128
@@ -101,26 +101,31 @@ class _Slots:
     ) -> None:
         self.close()
 
+    def _fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether a record of this shape may be written."""
+        return shape == (self.width,)
+
     def _write_slot(self, index: int, stamp_s: float, values: Floats) -> None:
         record = np.ascontiguousarray(values, dtype=np.float32)
-        if record.shape != (self.width,):
+        if not self._fits(record.shape):
             raise ValueError(f"{type(self).__name__}: expected a record ({self.width},), got {record.shape}.")
         data = record.tobytes()
         at = _SLOTS_AT + (index % self.capacity) * self._stride
         buffer = self._bytes
         _SEQUENCE.pack_into(buffer, at, 2 * index + 1)
-        _SLOT.pack_into(buffer, at, 2 * index + 1, stamp_s, zlib.crc32(data))
-        buffer[at + _SLOT_HEAD_BYTES : at + self._stride] = data
+        _SLOT.pack_into(buffer, at, 2 * index + 1, stamp_s, zlib.crc32(data), len(record))
+        buffer[at + _SLOT_HEAD_BYTES : at + _SLOT_HEAD_BYTES + len(data)] = data
         _SEQUENCE.pack_into(buffer, at, 2 * index + 2)
 
     def _read_slot(self, index: int) -> Record | None:
         """Record ``index``, or None if its slot holds another one or is being written."""
         at = _SLOTS_AT + (index % self.capacity) * self._stride
         buffer = self._bytes
-        sequence, stamp_s, checksum = _SLOT.unpack_from(buffer, at)
+        sequence, stamp_s, checksum, count = _SLOT.unpack_from(buffer, at)
         if sequence != 2 * index + 2:
             return None
-        data = bytes(buffer[at + _SLOT_HEAD_BYTES : at + self._stride])
+        # A torn head may say any number; the sum would not be right then.
+        data = bytes(buffer[at + _SLOT_HEAD_BYTES : at + _SLOT_HEAD_BYTES + 4 * min(count, self.width)])
         if _SEQUENCE.unpack_from(buffer, at)[0] != sequence or zlib.crc32(data) != checksum:
             return None
         return Record(index, stamp_s, np.frombuffer(data, dtype=np.float32))
@@ -172,6 +177,15 @@ class LatestCell(HistoryCell):
     def create(cls, *, width: int, capacity: int = 3) -> Self:
         """New memory, owned by the caller; spare slots let a slow reader finish."""
         return cls._allocate(capacity + 1, width)
+
+
+class VaryingCell(LatestCell):
+    """The newest record only, of ``width`` numbers or fewer: what is not used costs nothing."""
+
+    _KIND = 4
+
+    def _fits(self, shape: tuple[int, ...]) -> bool:
+        return len(shape) == 1 and shape[0] <= self.width
 
 
 class SpscRing(_Slots):

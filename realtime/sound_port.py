@@ -17,7 +17,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from duet.errors import DeviceError, DuetError
-from realtime import child
+from realtime import child, topology
 from realtime.portaudio import PORTAUDIO, AudioDevice, SoundSystem, Way, look
 from realtime.sound_host import Opened, Phase, SoundChannels, SoundTask, run
 
@@ -25,11 +25,12 @@ LOG = logging.getLogger("duet.sound")
 
 _TICK_S = 0.02
 _START_S = 15.0
-_SPAWN_S = 60.0
-"""For Python to start on a machine that is busy with everything else that starts."""
-_HANG_S = 1.2
-"""Without a sign of life for so long, a process hangs and is replaced. Some drivers are slow to list and to open
-devices: each time in a row that it hangs there, the next is given twice as long."""
+_ROW = topology.process("duet-sound")
+_SPAWN_S = _ROW.start_s
+"""For Python to start."""
+_HANG_S = _ROW.silent_s
+"""Some drivers are slow to list and to open devices: each time in a row that a process hangs there, the next is given
+twice as long."""
 _LONGEST_HANG_S = 12.0
 _AGAIN_S = (0.1, 1.0)
 _STOP_S = 1.0

@@ -28,17 +28,18 @@ from realtime.camera_source import CAMERA_LATENCY_S
 from realtime.camera_trouble import RESTARTING, CameraTrouble
 from realtime.devices import SYSTEM_CAMERAS, CameraSystem
 from realtime.health import Health, StageStats
+from realtime.leader_record import frame_of_record
 from realtime.lifting import HOLD_S
 from realtime.placement import Lens, StageMap
 from realtime.pose_model import ensure_pose_model
 from realtime.preview import Sight
-from realtime.tracking import HISTORY_FRAMES, STAGES, Channels, Heartbeat, TrackingTask, frame_of_record, run
+from realtime.topology import process
+from realtime.tracking import HISTORY_FRAMES, STAGES, Channels, Heartbeat, TrackingTask, run
 from realtime.view import View
 
 _WATCH_S = 0.1
-_START_S = 60.0
-_SILENT_S = 5.0
-"""A process whose heart has not beaten for so long hangs and is ended."""
+_ROW = process("duet-tracker")
+_START_S, _SILENT_S = _ROW.start_s, _ROW.silent_s
 _BACK_OFF_S = (0.5, 8.0)
 _STOP_S = 4.0
 _COUNTERS = ("camera_frames", "camera_dropped", "held_frames", "lost_frames")
@@ -81,7 +82,7 @@ class Tracker:
         self._clock = MonotonicClock(task.epoch_s)
         self._health = health
         self._channels = Channels.create(preview=task.preview)
-        self._log = child.new_log("duet-tracker")
+        self._log = child.new_log(_ROW.name)
         self._state = TrackerState.STARTING
         self._problem = ""
         self._camera_trouble = CameraTrouble(task.source)
@@ -197,6 +198,12 @@ class Tracker:
         record = None if cell is None or self._state is TrackerState.STOPPED else cell.latest()
         return None if record is None else Sight.of_record(record)
 
+    @property
+    def sight_name(self) -> str | None:
+        """Of the cell with what the camera sees, for who reads it in another process; None without ``preview``."""
+        cell = self._channels.preview
+        return None if cell is None else cell.name
+
     def stats(self) -> TrackerStats:
         """Counters and stage times so far."""
         times = self._health.stages()
@@ -232,7 +239,7 @@ class Tracker:
         self.stop()
 
     def _spawn(self) -> tuple[BaseProcess, Connection]:
-        return child.spawn("duet-tracker", run, self._task, self._channels.names, self._log)
+        return child.spawn(_ROW.name, run, self._task, self._channels.names, self._log)
 
     def _await_ready(self) -> None:
         """Wait for the first picture; raise the process's own error."""

@@ -20,18 +20,18 @@ from numpy.typing import NDArray
 from duet.clock import MonotonicClock
 from duet.errors import DeviceError, DuetError, ModelError
 from duet.frames import LeaderFrame, LeaderStatus
-from duet.skeleton import BODY
 from realtime import child
 from realtime.camera import Camera, CameraFrame, CameraState, open_camera
 from realtime.camera_source import CAMERA_LATENCY_S
 from realtime.devices import SYSTEM_CAMERAS, CameraSystem
 from realtime.landmarks import Landmarks
+from realtime.leader_record import FRAME_WIDTH, values_of_frame
 from realtime.lifting import Lifter
 from realtime.people import Chooser
 from realtime.placement import Lens, StageMap
 from realtime.plugged import Pin
 from realtime.preview import PreviewWriter, preview_cell
-from realtime.rings import HistoryCell, LatestCell, Record, SpscRing
+from realtime.rings import HistoryCell, LatestCell, SpscRing
 from realtime.view import View
 
 HISTORY_FRAMES = 32
@@ -42,10 +42,7 @@ _SLOWER = 2.0
 """Times the usual pause between two pictures: no camera is as irregular as that."""
 _HUNG_S = 5.0
 """A driver that does not come back from handing out a picture for so long never will."""
-_STATUSES = tuple(LeaderStatus)
 _CAMERA_STATES = tuple(CameraState)
-_J = len(BODY)
-FRAME_WIDTH = 1 + 3 + _J * (3 + 6 + 1)
 STAGES = ("camera", "track", "lift", "frame")
 
 
@@ -150,34 +147,6 @@ class Channels:
     def _cells(self) -> "tuple[HistoryCell | SpscRing, ...]":
         cells = self.frames, self.heartbeat, self.times
         return cells if self.preview is None else (*cells, self.preview)
-
-
-def values_of_frame(frame: LeaderFrame) -> NDArray[np.float32]:
-    """A frame as a record (FRAME_WIDTH,); its index and stamp are the record's."""
-    return np.concatenate(
-        [
-            np.array([_STATUSES.index(frame.status)], dtype=np.float32),
-            frame.root_m,
-            frame.joints_m.ravel(),
-            frame.rotations_6d.ravel(),
-            frame.visibility,
-        ]
-    )
-
-
-def frame_of_record(record: Record) -> LeaderFrame:
-    """The frame that ``values_of_frame`` wrote."""
-    values = record.values
-    joints_end, rotations_end = 4 + 3 * _J, 4 + 9 * _J
-    return LeaderFrame(
-        index=record.index,
-        time_s=record.stamp_s,
-        root_m=values[1:4],
-        joints_m=values[4:joints_end].reshape(_J, 3),
-        rotations_6d=values[joints_end:rotations_end].reshape(_J, 6),
-        visibility=values[rotations_end:],
-        status=_STATUSES[int(values[0])],
-    )
 
 
 class PoseModel:

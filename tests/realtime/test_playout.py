@@ -9,7 +9,8 @@ from duet.rotations import matrix_from_quaternion_wxyz, matrix_from_rotvec, yaw_
 from duet.skeleton import BODY
 from duet.timeline import Timeline
 from realtime.feet import FootLock, lock_feet
-from realtime.playout import EASE_S, FADE_FRAMES, RETURN_FRAMES, Plan, Playout
+from realtime.playout import FADE_FRAMES, RETURN_FRAMES, Plan, Playout
+from realtime.pose_line import EASE_S
 
 TIMELINE = Timeline(30.0, 4)
 START = Standing(np.array([1.0, 0.9, 2.0]), 0.7)

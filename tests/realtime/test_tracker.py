@@ -25,19 +25,11 @@ from duet.skeleton import BODY
 from realtime import tracker as tracker_module
 from realtime.camera import Camera, CameraState
 from realtime.health import Health
+from realtime.leader_record import FRAME_WIDTH, frame_of_record, values_of_frame
 from realtime.pose_model import bundle, find_pose_model
 from realtime.rings import LatestCell
 from realtime.tracker import Tracker, TrackerState
-from realtime.tracking import (
-    FRAME_WIDTH,
-    Channels,
-    Heartbeat,
-    PoseModel,
-    TrackingTask,
-    _Work,
-    frame_of_record,
-    values_of_frame,
-)
+from realtime.tracking import Channels, Heartbeat, PoseModel, TrackingTask, _Work
 
 needs_model = pytest.mark.skipif(
     find_pose_model() is None, reason="the pose model is not in the cache: run python -m realtime.pose_model"

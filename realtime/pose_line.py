@@ -1,0 +1,128 @@
+"""The follower's poses around now, as a value that may be read anywhere: in the process that dances and in the one that
+draws, by the same code.
+
+A ``PoseLine`` is never changed, only replaced, and travels as a record of plain numbers.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duet.features import pelvis_yaw
+from duet.frames import FollowerPose, PoseSource
+from duet.poses import RELAXED_PELVIS_HEIGHT_M, relaxed_quaternions_wxyz
+from duet.rotations import Array, matrix_from_quaternion_wxyz, quaternion_wxyz_from_matrix, slerp_wxyz, yaw_matrix
+
+EASE_S = 1.0
+"""Seconds from the end of a plan to rest."""
+MOST_FRAMES = 1024
+"""Of a record: the longest way to rest that may be asked for, and what is kept before it."""
+SOURCES = tuple(PoseSource)
+_REST = relaxed_quaternions_wxyz()
+_HEAD = np.dtype([("fps", "<f8"), ("first_frame", "<i8"), ("frames", "<i4"), ("stays", "<i4")])
+_FRAME = np.dtype(
+    [
+        ("root_m", "<f4", 3),
+        ("quaternions", "<f4", (len(_REST), 4)),
+        ("contacts", "<f4", 4),
+        ("source", "<f4"),
+        ("leader_time_s", "<f8"),
+    ]
+)
+_HEAD_FLOATS = _HEAD.itemsize // 4
+LINE_WIDTH = _HEAD_FLOATS + MOST_FRAMES * _FRAME.itemsize // 4
+"""Numbers in the longest record."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PoseLine:
+    """Frames ``first_frame`` … of poses that will be shown, and how it goes on after them."""
+
+    fps: float
+    first_frame: int
+    root_m: NDArray[np.float32]
+    """(N, 3)."""
+    quaternions: NDArray[np.float32]
+    """(N, 22, 4)."""
+    contacts: NDArray[np.float32]
+    """(N, 4)."""
+    source: NDArray[np.uint8]
+    """(N,) index into ``SOURCES``."""
+    leader_time_s: NDArray[np.float64]
+    """(N,) stamp of the newest leader frame that each pose knew."""
+    stays: bool = False
+    """Whether the last pose is kept for ever, instead of eased to rest."""
+
+    @property
+    def last_frame(self) -> int:
+        """The last frame that is planned."""
+        return self.first_frame + len(self.root_m) - 1
+
+    def pose_at(self, time_s: float) -> FollowerPose:
+        """The pose to show at ``time_s``: interpolated, or eased toward rest where no plan reaches."""
+        return self.sample(time_s * self.fps)
+
+    def leader_age_s(self, time_s: float) -> float:
+        """How old, when shown at ``time_s``, the newest leader frame is that the shown pose knew."""
+        i = int(np.clip(round(time_s * self.fps) - self.first_frame, 0, len(self.root_m) - 1))
+        return time_s - float(self.leader_time_s[i])
+
+    def sample(self, frame: float) -> FollowerPose:
+        """The pose of a frame, or of a moment between two."""
+        at = frame - self.first_frame
+        last = len(self.root_m) - 1
+        if at > last + 1e-6 and not self.stays:
+            return self._eased(frame, (at - last) / self.fps)
+        low = int(np.clip(np.floor(at + 1e-6), 0, last))
+        high = min(low + 1, last)
+        f = np.float32(np.clip(at - low, 0.0, 1.0))
+        return FollowerPose(
+            frame / self.fps,
+            self.root_m[low] * (1 - f) + self.root_m[high] * f,
+            slerp_wxyz(self.quaternions[low], self.quaternions[high], np.full(22, f)).astype(np.float32),
+            self.contacts[low],
+            SOURCES[int(self.source[low])],
+        )
+
+    def _eased(self, frame: float, late_s: float) -> FollowerPose:
+        """After the last planned frame: glide to a relaxed stand on the spot."""
+        x = min(late_s / EASE_S, 1.0)
+        w = np.float32(x * x * (3 - 2 * x))
+        target = _REST.copy()
+        pelvis = matrix_from_quaternion_wxyz(self.quaternions[-1, 0].astype(np.float64))
+        target[0] = quaternion_wxyz_from_matrix(yaw_matrix(float(pelvis_yaw(pelvis))))
+        root: Array = self.root_m[-1].copy()
+        root[1] = root[1] * (1 - w) + RELAXED_PELVIS_HEIGHT_M * w
+        return FollowerPose(
+            frame / self.fps,
+            root,
+            slerp_wxyz(self.quaternions[-1], target, np.full(22, w)).astype(np.float32),
+            self.contacts[-1],
+            PoseSource.HOLD,
+        )
+
+    def values(self) -> NDArray[np.float32]:
+        """As a record of at most ``LINE_WIDTH`` numbers, to the bit; of a longer line its first ``MOST_FRAMES``."""
+        count = min(len(self.root_m), MOST_FRAMES)
+        head, frames = np.zeros(1, _HEAD), np.zeros(count, _FRAME)
+        head[0] = self.fps, self.first_frame, count, self.stays or count < len(self.root_m)
+        for name in _FRAME.names or ():
+            frames[name] = getattr(self, name)[:count]
+        return np.concatenate([head.view(np.float32), frames.view(np.float32)])
+
+    @classmethod
+    def of_values(cls, values: NDArray[np.float32]) -> "PoseLine":
+        """From a record."""
+        head, frames = values[:_HEAD_FLOATS].view(_HEAD)[0], values[_HEAD_FLOATS:].view(_FRAME)
+        return PoseLine(
+            fps=float(head["fps"]),
+            first_frame=int(head["first_frame"]),
+            # Laid out as they were: sums come out the same to the bit.
+            root_m=np.ascontiguousarray(frames["root_m"]),
+            quaternions=np.ascontiguousarray(frames["quaternions"]),
+            contacts=np.ascontiguousarray(frames["contacts"]),
+            source=frames["source"].astype(np.uint8),
+            leader_time_s=np.ascontiguousarray(frames["leader_time_s"]),
+            stays=bool(head["stays"]),
+        )

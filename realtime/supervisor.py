@@ -1,0 +1,106 @@
+"""Keeping a process going: it is heard, its heart is watched, and it is started again when it dies or hangs.
+
+Threading: everything here runs on the thread that looks after the show; no call waits for a process that answers not.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+LOG = logging.getLogger("duet.processes")
+
+BACK_OFF_S = (0.25, 8.0)
+"""First and longest pause before another start; doubled each time, as long as none lives for ``SETTLED_S``."""
+SETTLED_S = 10.0
+
+
+class Ward(Protocol):
+    """A process that is to be kept going."""
+
+    @property
+    def name(self) -> str:
+        """As operating systems list it."""
+        ...
+
+    def start(self) -> None:
+        """Begin to start it, without waiting until it is ready."""
+        ...
+
+    def end(self) -> None:
+        """Make an end of it, whatever it does, and of all that it left."""
+        ...
+
+    def trouble(self, now_s: float) -> str | None:
+        """Why it must be replaced; None while it starts or all is well. ``now_s`` on the machine's clock."""
+        ...
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has started and does its work."""
+        ...
+
+
+class WardState(StrEnum):
+    """How a process is."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    AWAY = "away"  # it died or hung; it is started again after a pause
+    ENDED = "ended"
+
+
+@dataclass
+class Keeper:
+    """Keeps one process going. ``told`` is given a sentence each time that something changes, never twice the same."""
+
+    ward: Ward
+    told: Callable[[str], None] = LOG.warning
+    state: WardState = WardState.STARTING
+    restarts: int = 0
+    problem: str = ""
+    """Why it went away last; empty when it never did."""
+    _pause_s: float = BACK_OFF_S[0]
+    _again_s: float = 0.0
+    _away_s: float = 0.0
+    _ready_s: float = 0.0
+
+    def look(self, now_s: float) -> None:
+        """Look after it, at ``now_s`` of the machine's clock; often enough."""
+        if self.state is WardState.ENDED:
+            return
+        if self.state is WardState.AWAY:
+            if now_s >= self._again_s:
+                self.ward.start()
+                self.state = WardState.STARTING
+            return
+        trouble = self.ward.trouble(now_s)
+        if trouble is not None:
+            self._lose(trouble, now_s)
+        elif self.state is WardState.STARTING and self.ward.is_ready:
+            self._gain(now_s)
+        elif self.state is WardState.RUNNING and now_s - self._ready_s > SETTLED_S:
+            self._pause_s = BACK_OFF_S[0]
+
+    def end(self) -> None:
+        """Make an end of the process. Safe to call again."""
+        if self.state is not WardState.ENDED:
+            self.state = WardState.ENDED
+            self.ward.end()
+
+    def _lose(self, trouble: str, now_s: float) -> None:
+        if self.state is WardState.RUNNING:
+            self._away_s = now_s
+        if trouble != self.problem or self.state is WardState.RUNNING:
+            self.told(f"{self.ward.name}: {trouble}; it is started again")
+        self.problem, self.state = trouble, WardState.AWAY
+        self.restarts += 1
+        self.ward.end()
+        self._again_s = now_s + self._pause_s
+        self._pause_s = min(2.0 * self._pause_s, BACK_OFF_S[1])
+
+    def _gain(self, now_s: float) -> None:
+        self.state, self._ready_s = WardState.RUNNING, now_s
+        if self.restarts:
+            self.told(f"{self.ward.name}: back after {now_s - self._away_s:.1f} s")

@@ -1,0 +1,124 @@
+"""Every process and thread of a performance, in one table: what it does, how often, who goes first, what it writes.
+
+Read by who starts and watches processes (how long one may be silent, its rank), by ``duet doctor --processes``, and by
+a test that holds it against what really runs. One writer for each thing that crosses; nobody waits for a reader.
+"""
+
+import math
+from dataclasses import dataclass
+
+from realtime.priority import Rank
+
+LIVE = "duet"
+
+
+@dataclass(frozen=True)
+class Process:
+    """One kind of process."""
+
+    name: str
+    does: str
+    rank: Rank
+    when: str = "always"
+    silent_s: float = math.inf
+    """Without a sign of life for so long it hangs, and is ended and started again."""
+    start_s: float = 60.0
+    """It may take so long to start, on a machine that is busy with everything else that starts."""
+
+
+@dataclass(frozen=True)
+class Thread:
+    """One kind of thread."""
+
+    name: str
+    process: str
+    does: str
+    rate: str
+    owner: str
+    """The module whose code it runs."""
+    writes: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    when: str = "always"
+
+
+PROCESSES = (
+    Process(LIVE, "dances: takes in leader and music, asks the follower, keeps the others going", Rank.DANCE),
+    Process("duet-picture", "draws, in a window or into a film", Rank.ORDINARY, silent_s=5.0),
+    Process("duet-tracker", "sees the leader", Rank.ORDINARY, "a camera or a video leads", silent_s=5.0),
+    Process("duet-sound", "holds a sound device; one stands by", Rank.ORDINARY, "sound has a device", silent_s=1.2),
+)
+
+FILM_SILENT_S = 60.0
+"""Of a picture process that writes a film: it draws as slowly as its size asks for, and to lose a film by impatience is
+worse than to wait."""
+
+_LINE, _LEADER, _FACTS = "follower's line (cell)", "leader (history)", "panel's facts (cell)"
+_KEYS, _COSTS = "keys (ring)", "pictures' costs (ring)"
+_TRACKED, _SIGHT, _TRACKING = "tracked frames (history)", "camera's picture (cell)", "tracking times (ring)"
+_HEARD, _PLAYED = "heard sound (history)", "sound to play (ring)"
+
+THREADS = (
+    Thread(
+        "MainThread", LIVE, "looks after the show: keys, panel, processes, garbage", "60 Hz", "ui.app",
+        writes=(_LEADER, _FACTS, "commands (queue)"),
+        reads=(_KEYS, _COSTS, "picture's heart (cell)", "glance", _TRACKED),
+    ),
+    Thread(
+        "duet-conductor", LIVE, "gathers, asks, merges", "one a token (7.5 Hz)", "realtime.conductor",
+        writes=(_LINE, "glance", "asked ticks (queue)", "chunks (queue)"),
+        reads=("commands (queue)", "music frames (queue)", "done ticks (queue)", _TRACKED),
+    ),
+    Thread(
+        "duet-engine", LIVE, "runs the follower's graphs", "one a tick", "realtime.engine",
+        writes=("done ticks (queue)",), reads=("asked ticks (queue)",),
+    ),
+    Thread(
+        "music", LIVE, "hears beats and features", "120 Hz", "realtime.audio",
+        writes=("music frames (queue)",), reads=(_HEARD, "beat from outside"),
+    ),
+    Thread("duet-health", LIVE, "takes a snapshot of times and counters", "1 Hz", "realtime.health_watch"),
+    Thread(
+        "duet-session", LIVE, "writes the session's file", "2 Hz", "realtime.session_file",
+        reads=("chunks (queue)",), when="--record",
+    ),
+    Thread(
+        "tracker-watch", LIVE, "looks after the tracking process", "10 Hz", "realtime.tracker",
+        reads=(_TRACKING, "tracking's heart (cell)"), when="a camera or a video leads",
+    ),
+    Thread(
+        "sound device", LIVE, "looks after the sound process and feeds it", "50 Hz", "realtime.sound_port",
+        writes=(_PLAYED,), reads=("sound's heart (cell)",), when="sound has a device",
+    ),
+    Thread("music stream", LIVE, "reads and decodes", "as it comes", "realtime.music_stream", when="--music -"),
+    Thread("midi", LIVE, "hears a MIDI clock", "24 a beat", "realtime.midi_port", ("beat from outside",),
+           when="--midi-clock"),
+    Thread("osc", LIVE, "hears OSC", "as it comes", "realtime.osc_port", ("beat from outside",), when="--osc-tempo"),
+    Thread(
+        "MainThread", "duet-picture", "draws; owns OpenGL", "--fps (30 Hz)", "ui.picture",
+        writes=(_KEYS, _COSTS, "picture's heart (cell)"), reads=(_LINE, _LEADER, _FACTS, _SIGHT),
+    ),
+    Thread("duet-orphan", "duet-picture", "ends the process when the dance is gone", "once", "ui.picture"),
+    Thread(
+        "MainThread", "duet-tracker", "finds the pose, lifts it", "camera's rate", "realtime.tracking",
+        writes=(_TRACKED, _SIGHT, _TRACKING, "tracking's heart (cell)"), reads=("pictures (newest)",),
+    ),
+    Thread("camera", "duet-tracker", "takes pictures", "camera's rate", "realtime.camera", ("pictures (newest)",)),
+    Thread(
+        "MainThread", "duet-sound", "opens the device; beats", "20 Hz", "realtime.sound_host",
+        writes=("sound's heart (cell)",),
+    ),
+    Thread(
+        "PortAudio's", "duet-sound", "copies, counts and stamps", "100 Hz", "realtime.sound_host",
+        writes=(_HEARD,), reads=(_PLAYED,),
+    ),
+)  # fmt: skip
+
+
+def process(name: str) -> Process:
+    """The row of a process; KeyError where there is none."""
+    return next(row for row in PROCESSES if row.name == name)
+
+
+def threads_of(name: str) -> tuple[Thread, ...]:
+    """The rows of a process's threads."""
+    return tuple(row for row in THREADS if row.process == name)

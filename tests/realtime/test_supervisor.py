@@ -1,0 +1,97 @@
+"""A keeper keeps a process going, by a clock that the test moves."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from realtime.supervisor import BACK_OFF_S, SETTLED_S, Keeper, WardState
+
+
+@dataclass
+class Ward:
+    """A process in name only: the test says how it is."""
+
+    name: str = "duet-test"
+    is_ready: bool = False
+    wrong: str | None = None
+    done: list[str] = field(default_factory=list)
+
+    def start(self) -> None:
+        self.done.append("start")
+        self.is_ready, self.wrong = False, None
+
+    def end(self) -> None:
+        self.done.append("end")
+
+    def trouble(self, now_s: float) -> str | None:
+        return self.wrong
+
+
+@pytest.fixture
+def told() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def ward() -> Ward:
+    return Ward()
+
+
+@pytest.fixture
+def keeper(ward: Ward, told: list[str]) -> Keeper:
+    return Keeper(ward, told.append)
+
+
+def _run(keeper: Keeper, ward: Ward, from_s: float, to_s: float) -> float:
+    """Look sixty times a second; a process is ready as soon as it is started."""
+    steps = int((to_s - from_s) * 60)
+    for step in range(steps):
+        keeper.look(from_s + step / 60)
+        ward.is_ready = ward.is_ready or keeper.state is WardState.STARTING
+    return to_s
+
+
+def test_a_process_that_dies_is_ended_and_started_again(keeper: Keeper, ward: Ward, told: list[str]) -> None:
+    _run(keeper, ward, 0.0, 5.0)
+    assert keeper.state is WardState.RUNNING and told == []
+    ward.wrong = "signal 9"
+    _run(keeper, ward, 5.0, 6.0)
+    assert keeper.state is WardState.RUNNING and ward.done == ["end", "start"]
+    assert keeper.restarts == 1 and keeper.problem == "signal 9"
+    assert told[0] == "duet-test: signal 9; it is started again"
+    assert told[1].startswith("duet-test: back after 0.")
+
+
+def test_pauses_grow_and_what_stays_the_same_is_told_once(keeper: Keeper, ward: Ward, told: list[str]) -> None:
+    starts_s = []
+    for step in range(60 * 60):
+        before = len(ward.done)
+        keeper.look(step / 60)
+        if "start" in ward.done[before:]:
+            starts_s.append(step / 60)
+        ward.wrong = "no display"
+    pauses_s = [b - a for a, b in zip(starts_s, starts_s[1:], strict=False)]
+    assert pauses_s[0] < 1.0 and all(a <= b + 0.05 for a, b in zip(pauses_s, pauses_s[1:], strict=False))
+    assert pauses_s[-1] == pytest.approx(BACK_OFF_S[1], abs=0.1)
+    assert told == ["duet-test: no display; it is started again"]
+
+
+def test_who_has_lived_for_long_is_back_soon(keeper: Keeper, ward: Ward, told: list[str]) -> None:
+    now_s = 0.0
+    for _ in range(8):
+        now_s = _run(keeper, ward, now_s, now_s + 9.0)
+        ward.wrong = "signal 11"
+    now_s = _run(keeper, ward, now_s, now_s + 2.0 * BACK_OFF_S[1] + SETTLED_S + 1.0)
+    assert keeper.state is WardState.RUNNING
+    ward.wrong = "signal 11"
+    _run(keeper, ward, now_s, now_s + 2.0 * BACK_OFF_S[0])
+    assert keeper.state is WardState.RUNNING
+
+
+def test_an_end_is_an_end(keeper: Keeper, ward: Ward, told: list[str]) -> None:
+    _run(keeper, ward, 0.0, 1.0)
+    keeper.end()
+    keeper.end()
+    ward.wrong = "signal 15"
+    _run(keeper, ward, 1.0, 20.0)
+    assert ward.done == ["end"] and told == [] and keeper.state is WardState.ENDED
