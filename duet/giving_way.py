@@ -28,9 +28,20 @@ _BOTH_RADII_M = RADII_M[:, None] + RADII_M + SPARE_M
 class Bodies:
     """Follower and leader in the frames of one plan."""
 
-    def __init__(self, frames: Array, leader_m: Array, leader_heading_rad: Array, leak: float) -> None:
+    def __init__(
+        self,
+        frames: Array,
+        leader_m: Array,
+        leader_heading_rad: Array,
+        leak: float,
+        *,
+        asked_frames: int | None = None,
+    ) -> None:
         """Follower frames (T, 145), leader joints (T, 22, 3) and smoothed headings (T,); ``leak`` a frame as in
-        ``duet.features.integrate_root``."""
+        ``duet.features.integrate_root``. Only the first ``asked_frames`` will be asked about; None: all."""
+        if asked_frames is not None:
+            seen = slice(asked_frames + max(AHEAD_FRAMES))
+            frames, leader_m, leader_heading_rad = frames[seen], leader_m[seen], leader_heading_rad[seen]
         rows = np.asarray(frames[:, FOLLOWER_ROOT], dtype=np.float64)
         heading = np.asarray(leader_heading_rad, dtype=np.float64)
         leader = np.asarray(leader_m, dtype=np.float64)

@@ -346,7 +346,7 @@ def _inputs(
 def _advance(dancer: _Dancer, frames: Floats, leader: LeaderWindow, leak: float, grid: Grid) -> None:
     """Commit the first token of a plan (4 F, 145)."""
     n, heading = grid.token, leader.plan_heading_rad
-    room = Bodies(frames, leader.plan_joints_m, heading, leak)
+    room = Bodies(frames, leader.plan_joints_m, heading, leak, asked_frames=n)
     walk = integrate_root(
         dancer.standing, frames[:n, FOLLOWER_ROOT], leader.plan_root_m[:n], heading[:n], grid.fps, leak, room
     )

@@ -129,3 +129,16 @@ def test_giving_way_is_bounded_begins_softly_and_goes_on_from_token_to_token() -
     first = on(start, slice(0, 4))
     for one, other in zip(whole, first + on(first[-1], slice(4, 8)), strict=True):
         np.testing.assert_allclose(one.root_m, other.root_m, atol=1e-12)
+
+
+def test_frames_that_nobody_asks_about_change_nothing() -> None:
+    """To the bit: what is said of the first frames needs no more than they and how far ahead they look."""
+    chance = np.random.default_rng(0)
+    frames, leader, heading = standing_frames(0.35, 32), relaxed(np.linspace(0.0, 0.6, 32)), np.linspace(0.0, 0.5, 32)
+    frames = (frames + chance.normal(0.0, 0.05, frames.shape)).astype(np.float32)
+    whole, part = Bodies(frames, leader, heading, LEAK), Bodies(frames, leader, heading, LEAK, asked_frames=8)
+    lacks = [
+        [room.lack(i, np.array([0.02 * i, 0.85, 0.3]), np.pi - 0.1 * i) for i in range(8)] for room in (whole, part)
+    ]
+    np.testing.assert_array_equal(*lacks)
+    assert np.count_nonzero(lacks[0]) > 8
