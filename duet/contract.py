@@ -15,6 +15,9 @@ from duet.timeline import Timeline
 
 SCHEMA = "duet-follower/1"
 CONTRACT_FILE = "contract.json"
+PRECISIONS = ("fp32", "fp16", "int8")
+_LATER = "later"
+"""Marks a field that came later: at its default it is not written, so that older contracts stay as they were."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,19 @@ class FollowerContract:
     bank_sha256: str = ""
     forecast: GraphSpec | None = None
     """The graph that foresees the leader (``duet.forecast.Forecaster``); without one the damped forecast plays."""
+    precision: str = field(default="fp32", metadata={_LATER: True})
+    """Of the graphs' arithmetic, one of ``PRECISIONS``; inputs, outputs and states are float32 in every case."""
+    tolerance: float = field(default=1e-4, metadata={_LATER: True})
+    """What any output or state may differ from torch, as a share of its scale; 0 where only the joints are judged."""
+    tolerance_mm: float = field(default=0.1, metadata={_LATER: True})
+    """What any decoded joint may."""
+    gflop: float = field(default=0.0, metadata={_LATER: True})
+    """Arithmetic of one tick in 10^9 multiplications and additions, counted in the graphs; 0 where it was not."""
+    golden: str = field(default="", metadata={_LATER: True})
+    """File of the golden answer in the folder (``duet.golden``), "" for none."""
+    golden_sha256: str = field(default="", metadata={_LATER: True})
+    untrained: bool = field(default=False, metadata={_LATER: True})
+    """Random weights: to be measured, not to be danced with."""
     notes: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -109,7 +125,11 @@ class FollowerContract:
 
     def to_json(self) -> str:
         """Stable JSON: sorted keys, so that equal contracts are equal bytes."""
-        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1, sort_keys=True) + "\n"
+        said = asdict(self)
+        for spec in fields(self):
+            if _LATER in spec.metadata and said[spec.name] == spec.default:
+                del said[spec.name]
+        return json.dumps({"schema": SCHEMA, **said}, indent=1, sort_keys=True) + "\n"
 
     def diff(self, other: "FollowerContract") -> list[str]:
         """Plain sentences on what differs between two contracts."""
@@ -152,7 +172,9 @@ def _contract(raw: dict[str, Any]) -> FollowerContract:
         if name not in raw and spec.default is MISSING and spec.default_factory is MISSING:
             raise KeyError(name)
         accepted = (
-            {int: (int,), float: (int, float), str: (str,)}.get(spec.type) if isinstance(spec.type, type) else None
+            {int: (int,), float: (int, float), str: (str,), bool: (bool,)}.get(spec.type)
+            if isinstance(spec.type, type)
+            else None
         )
         if accepted and name in raw and type(raw[name]) not in accepted:
             raise TypeError(f"{raw[name]!r} as {name}")
@@ -184,6 +206,8 @@ def load_contract(folder: str | Path) -> FollowerContract:
     files = [(g.file, g.sha256) for g in (*contract.graphs, contract.forecast) if g is not None]
     if contract.bank:
         files.append((contract.bank, contract.bank_sha256))
+    if contract.golden:
+        files.append((contract.golden, contract.golden_sha256))
     for name, expected in files:
         if Path(name).name != name:
             raise FollowerError(f"{path}: expected plain file names, got {name!r}. Do not use this follower.")
@@ -217,6 +241,11 @@ def _check_fits(contract: FollowerContract, where: str) -> None:
     if contract.music_layout != MUSIC_LAYOUT:
         raise FollowerError(
             f"{where}: expected music layout {MUSIC_LAYOUT!r}, got {contract.music_layout!r}. "
+            "Export the follower with this version."
+        )
+    if contract.precision not in PRECISIONS:
+        raise FollowerError(
+            f"{where}: expected precision {', '.join(PRECISIONS)}, got {contract.precision!r}. "
             "Export the follower with this version."
         )
     _check_shapes(contract, where)

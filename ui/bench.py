@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from duet.errors import InputError
+from ui.bench_compare import add_compare
+from ui.bench_model import add_model
 from ui.bench_unplug import add_unplug
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ def add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", f
     beats.set_defaults(run=_beats)
     add_unplug(kinds)
     _add_perception(kinds, follower)
+    add_model(kinds, follower)
+    add_compare(kinds)
 
 
 def _add_perception(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]", follower: Path) -> None:
