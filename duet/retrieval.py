@@ -178,6 +178,13 @@ class Bank:
             costs = np.where(barred, np.float32(np.inf), costs)
         return self.holding.next(held, int(np.argmin(costs)), costs, self.begins)
 
+    def go_on(self, held: Held) -> Held:
+        """The same clip a token later, unasked: as when a token is danced that nothing was planned anew for."""
+        on = held.row + 1
+        if held.row < 0 or on >= len(self.begins) or not self.begins[on]:
+            return replace(held, row=-1, age=0)
+        return replace(held, row=on, age=min(held.age + 1, self.holding.tokens))
+
     def reference(self, held: Held) -> Floats:
         """(F, V) the tokens of a clip from now on; zeros where none is followed."""
         if held.row < 0:

@@ -45,16 +45,15 @@ from realtime.commands import (
 from realtime.engine import Engine
 from realtime.halting import PANIC_S
 from realtime.health import Health
+from realtime.law import LEAST_DELAY_FRAMES, Pace, PaceSource, SteadyPace
 from realtime.leader_track import LeaderTrack
 from realtime.music_track import MusicTrack
 from realtime.playout import Plan, Playout
 from realtime.tick import Tensors, TickResult
 
-LEAST_DELAY_FRAMES = 2
-"""d: a tick starts this many frames before its first frame is shown, or more on a slow machine."""
-GIVING_TOKENS = 2
-"""So much of a plan gives way to the leader's body: what is shown before the next plan, and what may be, should that
-one be late. Further on it costs most of the merging and is planned anew before it is seen."""
+SPARE_GIVING_TOKENS = 1
+"""So much more of a plan gives way to the leader's body than is shown before the next: that one may be late. Further on
+it costs most of the merging and is planned anew before it is seen."""
 MAX_CATCH_UP_TICKS = 4
 """Further behind than this, ticks are skipped and the follower begins anew: better a small break than a growing lag."""
 
@@ -118,6 +117,7 @@ class Glance:
     tick_ms: float = 0.0
     ticks: int = 0
     late_ticks: int = 0
+    pace: Pace = Pace()
 
 
 @dataclass
@@ -128,11 +128,12 @@ class _Asked:
     leader: LeaderWindow
     standing: Standing
     newest_s: float
+    begun_s: float
 
 
 @dataclass
 class Conductor:
-    """Drives one follower: one tick a token, by the clock."""
+    """Drives one follower by the clock: it looks round at every token, and asks at each or, by ``law``, at some."""
 
     contract: FollowerContract
     engine: Engine
@@ -144,7 +145,9 @@ class Conductor:
     health: Health
     seed: int = 0
     delay_frames: int = LEAST_DELAY_FRAMES
-    """d of the law d <= s <= H - d: frames that pass, at p95, while a tick is computed."""
+    """d of the law d <= s <= H - d until ``law`` sets another."""
+    law: PaceSource = field(default_factory=SteadyPace)
+    """Sets the pace by how long ticks take."""
     log: Log | None = None
     forecaster: Forecaster | None = None
     """Foresees the leader, where the follower learned to be shown what it foresees."""
@@ -159,7 +162,10 @@ class Conductor:
         self._timeline = c.timeline
         self._leader_track = LeaderTrack(self._timeline, keep, self.forecaster)
         self._music_track = MusicTrack(self._timeline, keep)
+        self._pace = Pace(1, self.delay_frames)
         self._asked: _Asked | None = None
+        self._newest_tick: int | None = None
+        """The newest tick that the follower was asked for and has not forgotten."""
         self._giving_m: dict[int, tuple[float, float]] = {}
         self._placed = False
         self._logged_to = 0
@@ -176,18 +182,19 @@ class Conductor:
             if behind > MAX_CATCH_UP_TICKS:
                 self.health.count("skipped_ticks", int(behind))
                 tick += int(behind)
-                # What it remembers is of another moment. (One missed tick only shifts its past by a token.)
-                self.engine.reset()
+                # What it remembers is of another moment.
+                self._forget()
             tick += 1
         self._merge_finished(timeout_s=1.0)
         self._log_shown(self.clock.now())
 
     def tick(self, tick: int) -> None:
-        """One tick: take what is new, ask the follower, merge its answer when it is in time."""
+        """One token: take what is new, ask the follower where it is time to, merge its answer when it comes."""
         now = self.clock.now()
         self._log_shown(now)
         for command in self.commands.take_new(tick):
             self._obey(command, tick, now)
+        self._keep_pace(tick)
         with self.health.measure("gather"):
             self._take_new(now)
         self._merge_finished(timeout_s=0.0)
@@ -195,18 +202,43 @@ class Conductor:
             return
         if not self._placed:
             self._enter(tick)
-        asked, inputs = self._gather(tick)
-        self.health.count("ticks")
-        if not self.engine.submit(tick, inputs):
-            self.health.count("late_ticks")
-            self.glance.late_ticks += 1
-            return
-        self._asked = asked
-        # Wait until just before the next tick; a tick still running then is late and merged later.
+        if self._newest_tick is None or tick - self._newest_tick >= self._pace.commit_tokens:
+            if now < self._start_of(tick + 1):
+                self._ask(tick, now)
+            else:
+                # The next one is due as well, and can be in time.
+                self.health.count("skipped_ticks")
+        # Wait until just before the next token; a tick still running then is merged later.
         self._merge_finished(timeout_s=max(self._start_of(tick + 1) - 0.005 - self.clock.now(), 0.0))
 
     def _start_of(self, tick: int) -> float:
-        return self._timeline.time_of_frame(self._timeline.first_frame(tick) - self.delay_frames)
+        return self._timeline.time_of_frame(self._timeline.first_frame(tick) - self._pace.delay_frames)
+
+    def _keep_pace(self, tick: int) -> None:
+        pace = self.law.pace(tick, self._pace)
+        if pace.commit_tokens != self._pace.commit_tokens:
+            self.health.count("pace_changes")
+        self._pace = self.glance.pace = pace
+
+    def _ask(self, tick: int, now: float) -> None:
+        if self._newest_tick is not None and tick - self._newest_tick > self.contract.plan_tokens:
+            # All that it planned is over.
+            self._forget()
+        asked, inputs = self._gather(tick, now)
+        self.health.count("ticks")
+        if self.engine.submit(tick, inputs):
+            self._asked, self._newest_tick = asked, tick
+        else:
+            self._tally_late(True)
+
+    def _tally_late(self, late: bool) -> None:
+        self.health.tally("late_ticks", late)
+        self.glance.late_ticks += late
+
+    def _forget(self) -> None:
+        """The follower begins anew with the next tick."""
+        self.engine.reset()
+        self._newest_tick = None
 
     def _take_new(self, now: float) -> None:
         for frame in self.leader.take_new(now):
@@ -257,7 +289,7 @@ class Conductor:
             return
         self.wishes = replace(self.wishes, is_halted=False)
         # What it remembers is of another moment; a dance that had not begun begins where the leader is by now.
-        self.engine.reset()
+        self._forget()
         self._placed = self._placed and not self.playout.awaits_entry
 
     def _enter(self, tick: int) -> None:
@@ -267,7 +299,7 @@ class Conductor:
         self.playout.enter(start)
         self._placed = True
 
-    def _gather(self, tick: int) -> tuple[_Asked, Tensors]:
+    def _gather(self, tick: int, now: float) -> tuple[_Asked, Tensors]:
         """Everything tick ``tick`` is asked with, as the contract's input tensors."""
         c, first = self.contract, self._timeline.first_frame(tick)
         leader = self._leader_track.window(first, c)
@@ -292,7 +324,7 @@ class Conductor:
             "reference_flag": np.zeros((1, 1), dtype=np.float32),
         }
         wanted = {t.name for t in c.inputs}
-        return _Asked(tick, leader, standing, self._leader_track.newest_s), {
+        return _Asked(tick, leader, standing, self._leader_track.newest_s, now), {
             k: v for k, v in inputs.items() if k in wanted
         }
 
@@ -301,11 +333,13 @@ class Conductor:
         if result is None or self._asked is None:
             return
         # Read whatever the follower says: a replay by another one reads the clock as often.
-        shown = self._timeline.frame_at(self.clock.now())
+        now = self.clock.now()
+        shown = self._timeline.frame_at(now)
+        self.law.observe(now - self._asked.begun_s)
         if not np.isfinite(result.outputs["frames"]).all():
             # Such a state would poison every later tick: forget it, and let the playout ease to rest meanwhile.
             self.health.count("broken_ticks")
-            self.engine.reset()
+            self._forget()
             return
         if self.wishes.is_halted:
             return
@@ -315,9 +349,7 @@ class Conductor:
         self.playout.merge(plan, shown + 1)
         self.health.record("decode", (time.perf_counter() - started) * 1e3)
         self.health.record("tick", result.seconds * 1e3)
-        if shown >= plan.first_frame:
-            self.health.count("late_ticks")
-            self.glance.late_ticks += 1
+        self._tally_late(shown >= plan.first_frame)
         self.glance.tick_ms = result.seconds * 1e3
         self.glance.ticks += 1
 
@@ -326,8 +358,9 @@ class Conductor:
         c, first = self.contract, self._timeline.first_frame(asked.tick)
         frames = result.outputs["frames"][0]
         leader, heading = asked.leader, asked.leader.plan_heading_rad
-        room = Bodies(frames, leader.plan_joints_m, heading, c.root_leak)
-        rows, near, walk = frames[:, FOLLOWER_ROOT], GIVING_TOKENS * c.token_frames, list[Standing]()
+        near = (self._pace.commit_tokens + SPARE_GIVING_TOKENS) * c.token_frames
+        rows, walk = frames[:, FOLLOWER_ROOT], list[Standing]()
+        room = Bodies(frames, leader.plan_joints_m, heading, c.root_leak, asked_frames=near)
         for part, way in ((slice(0, near), room), (slice(near, len(rows)), None)):
             start = walk[-1] if walk else asked.standing
             walk += integrate_root(start, rows[part], leader.plan_root_m[part], heading[part], c.fps, c.root_leak, way)

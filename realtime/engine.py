@@ -1,4 +1,7 @@
-"""Where ticks are computed: inline (replay, tests) or on a thread of its own (live).
+"""Where ticks are computed: inline (replay, tests), on a thread of its own (live), or inline with a time it takes.
+
+A tick that was not asked for, because the machine is slow, is made up for at the next: its token is committed as it was
+planned, where the runner can (``CarryingRunner``), so that the follower's past holds what was danced.
 
 Threading: ``submit`` and ``collect`` are called by the conductor's thread only. ``ThreadedEngine``
 owns one worker thread; the two meet in two queues of one place each. The conductor cannot tell which
@@ -8,17 +11,21 @@ engine it drives.
 import queue
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
+from duet.clock import ManualClock
 from duet.errors import DuetError
-from realtime.tick import FollowerState, Runner, Tensors, TickResult
+from realtime.tick import CarryingRunner, FollowerState, Runner, Tensors, TickResult, earlier
 
 
 class Engine(Protocol):
     """Computes one tick at a time and owns the follower's state between ticks."""
 
     def submit(self, tick: int, inputs: Tensors) -> bool:
-        """Begin tick ``tick``; False when one is still being computed."""
+        """Begin tick ``tick``; False when one is still being computed. Ticks left out since the last are made up for;
+        after ``reset`` there are none."""
         ...
 
     def collect(self, timeout_s: float) -> TickResult | None:
@@ -39,26 +46,51 @@ class InlineEngine:
 
     def __init__(self, runner: Runner, state: FollowerState) -> None:
         self._runner = runner
-        self._first = self._state = state
+        self._first = self._past = _Past(state)
         self._ready: TickResult | None = None
 
     def submit(self, tick: int, inputs: Tensors) -> bool:
         if self._ready is not None:
             return False
-        self._ready = _compute(self._runner, tick, inputs, self._state)
+        self._ready = _compute(self._runner, tick, inputs, self._past)
         return True
 
     def collect(self, timeout_s: float) -> TickResult | None:
         result, self._ready = self._ready, None
         if result is not None:
-            self._state = result.state
+            self._past = _Past(result.state, result.tick)
         return result
 
     def reset(self) -> None:
-        self._state, self._ready = self._first, None
+        self._past, self._ready = self._first, None
 
     def close(self) -> None:
         self._ready = None
+
+
+class DelayedEngine(InlineEngine):
+    """Computes inline, and has the answer so long later on a clock that moves only when told: any machine, made up."""
+
+    def __init__(
+        self, runner: Runner, state: FollowerState, clock: ManualClock, latency_s: Callable[[int], float]
+    ) -> None:
+        """``latency_s`` says how long a tick takes, by its number."""
+        super().__init__(runner, state)
+        self._clock, self._latency_s = clock, latency_s
+        self._ready_s = 0.0
+
+    def submit(self, tick: int, inputs: Tensors) -> bool:
+        accepted = super().submit(tick, inputs)
+        if accepted:
+            self._ready_s = self._clock.now() + self._latency_s(tick)
+        return accepted
+
+    def collect(self, timeout_s: float) -> TickResult | None:
+        if self._ready is None:
+            return None
+        until_s = self._clock.now() + max(timeout_s, 0.0)
+        self._clock.sleep_until(min(until_s, self._ready_s))
+        return super().collect(0.0) if self._ready_s <= until_s else None
 
 
 class ThreadedEngine:
@@ -66,11 +98,11 @@ class ThreadedEngine:
 
     def __init__(self, runner: Runner, state: FollowerState) -> None:
         self._runner = runner
-        self._first = self._state = state
+        self._first = self._past = _Past(state)
         self._busy = False
         self._is_forgotten = False
         """Whether the tick that is being computed began before a reset."""
-        self._asked: queue.Queue[tuple[int, Tensors, FollowerState] | None] = queue.Queue(1)
+        self._asked: queue.Queue[tuple[int, Tensors, _Past] | None] = queue.Queue(1)
         self._done: queue.Queue[TickResult | BaseException] = queue.Queue(1)
         self._thread = threading.Thread(target=self._work, name="duet-engine", daemon=True)
         self._thread.start()
@@ -79,7 +111,7 @@ class ThreadedEngine:
         if self._busy:
             return False
         self._busy = True
-        self._asked.put((tick, inputs, self._state))
+        self._asked.put((tick, inputs, self._past))
         return True
 
     def collect(self, timeout_s: float) -> TickResult | None:
@@ -95,11 +127,11 @@ class ThreadedEngine:
         forgotten, self._is_forgotten = self._is_forgotten, False
         if forgotten:
             return None
-        self._state = result.state
+        self._past = _Past(result.state, result.tick)
         return result
 
     def reset(self) -> None:
-        self._state, self._is_forgotten = self._first, self._busy
+        self._past, self._is_forgotten = self._first, self._busy
 
     def close(self) -> None:
         if self._thread.is_alive():
@@ -114,7 +146,25 @@ class ThreadedEngine:
                 self._done.put(error)
 
 
-def _compute(runner: Runner, tick: int, inputs: Tensors, state: FollowerState) -> TickResult:
+@dataclass(frozen=True)
+class _Past:
+    """What a follower remembers, and the tick that it remembers last; None before the first."""
+
+    state: FollowerState
+    tick: int | None = None
+
+    def until(self, tick: int, inputs: Tensors, runner: Runner) -> FollowerState:
+        """The state before ``tick``."""
+        missed = 0 if self.tick is None else tick - self.tick - 1
+        if not missed or not isinstance(runner, CarryingRunner):
+            return self.state
+        state = self.state
+        for tokens in range(missed, 0, -1):
+            state = runner.carry(earlier(inputs, tokens), state)
+        return state
+
+
+def _compute(runner: Runner, tick: int, inputs: Tensors, past: _Past) -> TickResult:
     start = time.perf_counter()
-    outputs, new_state = runner.tick(inputs, state)
+    outputs, new_state = runner.tick(inputs, past.until(tick, inputs, runner))
     return TickResult(tick, outputs, new_state, time.perf_counter() - start)

@@ -1,38 +1,61 @@
-"""What the loop knows of itself: milliseconds per stage and counters of everything that went wrong.
+"""What the loop knows of itself: milliseconds per stage, counters of what went wrong, what the process holds.
 
-Threading: each stage and each counter has one writing thread; readers take snapshots.
+Threading: each stage and each counter has one writing thread; ``snapshot`` belongs to one thread (``HealthWatch``'s);
+readers take snapshots.
 """
 
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-_KEEP = 200_000
-"""Samples kept per stage: an hour at 50 Hz; older ones leave, so that memory stays bounded."""
+from realtime.histogram import Histogram, StageStats
+from realtime.process_use import Trend, handles, memory_mb
+
+RECENT_SNAPSHOTS = 10
+"""``Snapshot.recent`` reaches back over so many."""
 
 
 @dataclass(frozen=True)
-class StageStats:
-    """Percentiles of one stage over the session."""
+class Snapshot:
+    """The loop at one moment."""
 
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-    max_ms: float
-    n: int
+    time_s: float
+    """On the session's clock."""
+    stages: Mapping[str, StageStats] = field(default_factory=dict)
+    """Since the beginning."""
+    recent: Mapping[str, StageStats] = field(default_factory=dict)
+    """Since ``RECENT_SNAPSHOTS`` ago."""
+    counters: Mapping[str, int] = field(default_factory=dict)
+    memory_mb: float = 0.0
+    handles: int = 0
+    memory_mb_per_10_min: float | None = None
+    """None until it can be told."""
+    handles_per_10_min: float | None = None
 
-    @classmethod
-    def of(cls, samples_ms: list[float]) -> "StageStats":
-        """Statistics of samples; zeros when there are none."""
-        if not samples_ms:
-            return cls(0.0, 0.0, 0.0, 0.0, 0)
-        p50, p95, p99 = np.percentile(samples_ms, [50, 95, 99])
-        return cls(float(p50), float(p95), float(p99), float(max(samples_ms)), len(samples_ms))
+    def values(self) -> dict[str, Any]:
+        """As what JSON can hold; stages that took no part are left out."""
+        told: dict[str, Any] = {"time_s": round(self.time_s, 3)}
+        for name, stages in (("stages", self.stages), ("recent", self.recent)):
+            told[name] = {
+                stage: {key: round(number, 3) for key, number in asdict(stats).items()}
+                for stage, stats in stages.items()
+                if stats.n
+            }
+        growth = {"memory_mb_per_10_min": self.memory_mb_per_10_min, "handles_per_10_min": self.handles_per_10_min}
+        return {
+            **told,
+            "counters": dict(self.counters),
+            "memory_mb": round(self.memory_mb, 1),
+            "handles": self.handles,
+            **{name: None if value is None else round(value, 3) for name, value in growth.items()},
+        }
 
 
 class Health:
@@ -41,13 +64,16 @@ class Health:
     STAGES = ("camera", "track", "lift", "frame", "music", "gather", "tick", "decode", "draw", "encode")
 
     def __init__(self) -> None:
-        self._samples: dict[str, deque[float]] = {s: deque(maxlen=_KEEP) for s in self.STAGES}
+        self._stages = {s: Histogram() for s in self.STAGES}
         self._counters: dict[str, int] = {}
+        self._runs: dict[str, int] = {}
         self._lock = threading.Lock()
+        self._earlier: deque[dict[str, NDArray[np.int64]]] = deque(maxlen=RECENT_SNAPSHOTS)
+        self._memory, self._handles = Trend(), Trend()
 
     def record(self, stage: str, milliseconds: float) -> None:
         """Add one measurement of ``stage``."""
-        self._samples[stage].append(milliseconds)
+        self._stages[stage].add(milliseconds)
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
@@ -61,17 +87,48 @@ class Health:
         with self._lock:
             self._counters[name] = self._counters.get(name, 0) + by
 
+    def tally(self, name: str, happened: bool) -> None:
+        """Count what may happen again and again; counter ``longest_<name>`` is its longest run."""
+        with self._lock:
+            run = self._runs[name] = self._runs.get(name, 0) + 1 if happened else 0
+            self._counters[name] = self._counters.get(name, 0) + happened
+            longest = f"longest_{name}"
+            self._counters[longest] = max(self._counters.get(longest, 0), run)
+
     def counter(self, name: str) -> int:
         """A counter's value, 0 when it never counted."""
         return self._counters.get(name, 0)
 
     def forget(self) -> None:
         """Begin anew: what went before is no part of what is to be measured."""
-        for samples in self._samples.values():
-            samples.clear()
+        for stage in self._stages.values():
+            stage.clear()
+        self._earlier.clear()
         with self._lock:
             self._counters.clear()
+            self._runs.clear()
 
     def stages(self) -> dict[str, StageStats]:
-        """Statistics of every stage."""
-        return {name: StageStats.of(list(samples)) for name, samples in self._samples.items()}
+        """Statistics of every stage since the beginning."""
+        return {name: stage.stats() for name, stage in self._stages.items()}
+
+    def snapshot(self, time_s: float) -> Snapshot:
+        """Everything at ``time_s``; taken about once a second, by one thread."""
+        memory, open_handles = memory_mb(), handles()
+        self._memory.add(time_s, memory)
+        self._handles.add(time_s, open_handles)
+        before = self._earlier[0] if self._earlier else {}
+        recent = {name: stage.stats(before.get(name)) for name, stage in self._stages.items()}
+        self._earlier.append({name: stage.counts() for name, stage in self._stages.items()})
+        with self._lock:
+            counters = dict(self._counters)
+        return Snapshot(
+            time_s,
+            self.stages(),
+            recent,
+            counters,
+            memory,
+            open_handles,
+            self._memory.per_10_min(),
+            self._handles.per_10_min(),
+        )

@@ -1,6 +1,7 @@
 """Runs a follower folder: its graphs in the contract's order, on whatever runtime opens them."""
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -10,10 +11,13 @@ from numpy.typing import NDArray
 from duet.bank_file import bank_of
 from duet.contract import FollowerContract, GraphSpec, load_contract
 from duet.errors import FollowerError
-from realtime.graph_session import Opener, OrtSession, check_graph
+from duet.retrieval import Held
+from realtime.graph_session import GraphSession, Opener, OrtSession, check_graph
 from realtime.tick import FollowerState, Tensors
 
 _NEW = "new_"
+_CARRIED = {"new_past", "new_plan", "new_noise_ring"}
+"""What plans anew gives, and what ``carry`` can say without it."""
 
 
 class OrtRunner:
@@ -53,18 +57,38 @@ class OrtRunner:
 
     def tick(self, inputs: Tensors, state: FollowerState) -> tuple[Tensors, FollowerState]:
         """Run every graph once. Pure: neither argument is changed."""
-        held, contract = state.held, self.contract
+        held = state.held
         if self._bank is not None:
-            inputs, (held,) = self._bank.recall(inputs, [held], contract.past_tokens)
+            inputs, (held,) = self._bank.recall(inputs, [held], self.contract.past_tokens)
         tensors: dict[str, np.ndarray] = {**inputs, **state.tensors}
         for graph, session in self._graphs:
-            for spec, result in zip(graph.outputs, session.run(tensors), strict=True):
-                tensors[spec.name] = result
+            _run(graph, session, tensors)
+        outputs = MappingProxyType({t.name: tensors[t.name] for t in self.contract.outputs})
+        return outputs, self._next(tensors, held)
+
+    def carry(self, inputs: Tensors, state: FollowerState) -> FollowerState:
+        """Commit the last plan's next token: every graph runs but the one that plans, in whose place the plan shifts.
+
+        See ``realtime.tick.CarryingRunner``. A follower with other states than ours is left as it is: its past shifts.
+        """
+        given = [{t.name for t in graph.outputs} for graph, _ in self._graphs]
+        if _CARRIED not in given:
+            return state
+        tensors: dict[str, np.ndarray] = {**inputs, **state.tensors}
+        for (graph, session), names in zip(self._graphs, given, strict=True):
+            if names != _CARRIED:
+                _run(graph, session, tensors)
+                continue
+            plan, ring = tensors["plan"], tensors["noise_ring"]
+            tensors["new_plan"] = np.concatenate([plan[:, 1:], plan[:, -1:]], axis=1)
+            tensors["new_past"] = np.concatenate([tensors["past"][:, 1:], plan[:, 1:2]], axis=1)
+            tensors["new_noise_ring"] = np.concatenate([ring[:, 1:], tensors["noise"][:, -1:]], axis=1)
+        return self._next(tensors, state.held if self._bank is None else self._bank.go_on(state.held))
+
+    def _next(self, tensors: Mapping[str, np.ndarray], held: Held) -> FollowerState:
         if self._bank is not None:
-            held = held.after(tensors["frames"][0], contract.token_frames)
-        outputs = MappingProxyType({t.name: tensors[t.name] for t in contract.outputs})
-        new = MappingProxyType({t.name: tensors[_NEW + t.name] for t in contract.states})
-        return outputs, FollowerState(new, held)
+            held = held.after(tensors["frames"][0], self.contract.token_frames)
+        return FollowerState(MappingProxyType({t.name: tensors[_NEW + t.name] for t in self.contract.states}), held)
 
 
 class OrtForecaster:
@@ -78,3 +102,9 @@ class OrtForecaster:
         """See ``duet.forecast.Forecaster``."""
         (foreseen,) = self._session.run({self._name: leader[None]})
         return foreseen[0]
+
+
+def _run(graph: GraphSpec, session: GraphSession, tensors: dict[str, np.ndarray]) -> None:
+    """One graph: what it reads is in ``tensors``, and what it gives is there afterwards."""
+    for spec, result in zip(graph.outputs, session.run(tensors), strict=True):
+        tensors[spec.name] = result

@@ -22,6 +22,7 @@ from duet.frames import FollowerPose, LeaderFrame, MusicFrame
 from realtime.commands import Command, SetGuidance, SetPlacement, SetStyle, command_as_values
 from realtime.conductor import CommandSource, Conductor, LeaderSource, Log, MusicSource
 from realtime.engine import Engine
+from realtime.law import Pace, PaceSource
 from realtime.session_file import SessionWriter
 from realtime.tape import TapeWriter
 from realtime.tick import Tensors, TickResult
@@ -58,6 +59,7 @@ class Recording:
         conductor.music = _RecordedMusic(conductor.music, self._tape)
         conductor.engine = _RecordedEngine(conductor.engine, self._tape)
         conductor.commands = _RecordedCommands(conductor.commands, self._tape)
+        conductor.law = _RecordedLaw(conductor.law, self._tape)
         conductor.log = _RecordedLog(conductor.log, self._tape)
 
     @property
@@ -146,6 +148,20 @@ class _RecordedCommands:
         commands = self._source.take_new(tick)
         self._tape.commands(tick, commands)
         return commands
+
+
+class _RecordedLaw:
+    def __init__(self, law: PaceSource, tape: TapeWriter) -> None:
+        self._law, self._tape = law, tape
+
+    def observe(self, seconds: float) -> None:
+        self._law.observe(seconds)
+
+    def pace(self, tick: int, now: Pace) -> Pace:
+        pace = self._law.pace(tick, now)
+        if pace != now:
+            self._tape.pace(tick, pace)
+        return pace
 
 
 class _RecordedEngine:

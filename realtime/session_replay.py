@@ -25,6 +25,7 @@ from realtime.commands import Command, SetGuidance, SetPlacement, SetStyle, comm
 from realtime.conductor import Conductor, Log, Wishes
 from realtime.engine import InlineEngine
 from realtime.health import Health
+from realtime.law import Pace
 from realtime.playout import Playout
 from realtime.session import SCHEMA, fingerprint, machine
 from realtime.session_file import SessionReader
@@ -97,6 +98,20 @@ class _ReplayedCommands:
         if recorded != tick:
             raise InputError(f"Session: expected tick {tick}, got {recorded}. Another version recorded it.")
         return commands
+
+
+class _ReplayedLaw:
+    """Decides as was decided: how long ticks take now is another matter."""
+
+    def __init__(self, tape: TapeReader) -> None:
+        self._tape = tape
+
+    def observe(self, seconds: float) -> None:
+        """See ``PaceSource``."""
+
+    def pace(self, tick: int, now: Pace) -> Pace:
+        """See ``PaceSource``."""
+        return self._tape.pace() or now
 
 
 class _ReplayedEngine:
@@ -238,6 +253,7 @@ class Session:
             log=_ReplayedLog(log, tape, verdict),
             forecaster=forecaster if self.foresees else None,
             commands=_ReplayedCommands(tape),
+            law=_ReplayedLaw(tape),
         )
 
         def is_over() -> bool:

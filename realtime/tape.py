@@ -1,8 +1,8 @@
 """What a conductor took in and gave out, in the order it did: as many bytes as it needs, and back.
 
-A conductor is a pure function of its clock's readings, its sources' frames, its commands and the moments at which its
-engine had an answer. A tape holds these, so that the same code takes the same way again; and beside them what came of
-it: check sums of every tensor of a tick, and every pose that was shown.
+A conductor is a pure function of its clock's readings, its sources' frames, its commands, its pace and the moments at
+which its engine had an answer. A tape holds these, so that the same code takes the same way again; and beside them what
+came of it: check sums of every tensor of a tick, and every pose that was shown.
 
 Owned by the conductor's thread.
 """
@@ -23,6 +23,7 @@ from duet.errors import InputError
 from duet.frames import FollowerPose, LeaderFrame, LeaderStatus, MusicFrame, PoseSource
 from duet.skeleton import BODY
 from realtime.commands import Command, command_as_values, command_of
+from realtime.law import Pace
 from realtime.session_file import Chunk, SessionWriter
 from realtime.tick import Tensors, TickResult
 
@@ -31,6 +32,7 @@ CHUNK_S = 0.4
 _CHUNK_BYTES = 1 << 20
 _MOST_FRAMES = 100_000
 _MOST_FEATURES = 512
+_MOST_TOKENS = 1024
 _FARTHEST_S = 1e9
 _STATUS, _SOURCES = tuple(LeaderStatus), tuple(PoseSource)
 _JOINTS = len(BODY)
@@ -49,6 +51,7 @@ class Kind(IntEnum):
     COLLECT = 6
     POSE = 7
     END = 8
+    PACE = 9
 
 
 _KINDS = {kind.value: kind for kind in Kind}
@@ -60,6 +63,7 @@ _COMMANDS = struct.Struct("<qI")
 _SUBMIT = struct.Struct("<qBB")
 _COLLECT = struct.Struct("<qdB")
 _POSE = struct.Struct("<qdB")
+_PACE = struct.Struct("<qHH")
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,10 @@ class TapeWriter:
         """Commands were taken, and tick ``tick`` obeys them."""
         text = json.dumps([command_as_values(c) for c in commands]).encode() if commands else b""
         self._add(Kind.COMMANDS, _COMMANDS.pack(tick, len(text)) + text)
+
+    def pace(self, tick: int, pace: Pace) -> None:
+        """From tick ``tick`` on the pace is another."""
+        self._add(Kind.PACE, _PACE.pack(tick, pace.commit_tokens, pace.delay_frames))
 
     def submit(self, tick: int, accepted: bool, inputs: Tensors) -> None:
         """A tick was asked for."""
@@ -226,6 +234,16 @@ class TapeReader:
         if not isinstance(values, list) or len(values) > _MOST_FRAMES:
             self._refuse("commands that cannot be read")
         return tick, [command_of(v) for v in values]
+
+    def pace(self) -> Pace | None:
+        """The pace that was changed to here; None where none was."""
+        if self.peek() is not Kind.PACE:
+            return None
+        self._at += 1
+        tick, commit_tokens, delay_frames = self._values(_PACE)
+        if not (1 <= commit_tokens <= _MOST_TOKENS and delay_frames <= _MOST_TOKENS):
+            self._refuse(f"a pace of {commit_tokens} tokens and {delay_frames} frames in tick {tick}")
+        return Pace(commit_tokens, delay_frames)
 
     def submit(self) -> Sums:
         """The tick that was asked for."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,27 @@ class Runner(Protocol):
     def tick(self, inputs: Tensors, state: FollowerState) -> tuple[Tensors, FollowerState]:
         """``inputs`` as the contract names them; returns the contract's outputs and the next state."""
         ...
+
+
+@runtime_checkable
+class CarryingRunner(Runner, Protocol):
+    """A runner that can commit a token of its last plan without planning anew."""
+
+    def carry(self, inputs: Tensors, state: FollowerState) -> FollowerState:
+        """The state of ``state``'s next token, danced as it was planned; ``inputs`` as that token's tick is asked.
+
+        Pure. What would be planned anew stays as it is: a plan of n tokens is carried n - 1 times at most.
+        """
+        ...
+
+
+def earlier(inputs: Tensors, tokens: int) -> Tensors:
+    """The inputs of a tick so many ``tokens`` before the one that is asked with ``inputs``, as they are known by now.
+
+    Exact where a tick was: the windows of leader and music reach back over their newest committed token.
+    """
+    windows = ("leader", "leader_flag", "music")
+    return {name: np.roll(t, tokens, axis=1) if name in windows else t for name, t in inputs.items()}
 
 
 def time_ticks(runner: Runner, contract: FollowerContract, runs: int) -> NDArray[np.float64]:

@@ -25,9 +25,10 @@ from duet.kinematics import heading_yaw
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from duet.skeleton import BODY
 from realtime.commands import CommandInbox
-from realtime.conductor import LEAST_DELAY_FRAMES, Conductor, Wishes
+from realtime.conductor import Conductor, Wishes
 from realtime.engine import ThreadedEngine
 from realtime.health import Health
+from realtime.law import Law, start_pace
 from realtime.motion_log import MotionLog
 from realtime.playout import Playout
 from realtime.runner_ort import OrtRunner
@@ -83,7 +84,7 @@ def perform(make_sources: SourcesMaker, output: Output) -> int:
     with ExitStack() as stack:
         with console.status("Loading the follower"):
             runner = OrtRunner(output.follower)
-            delay_frames = _delay_frames(runner)
+            law, slow = start_pace(runner.contract, time_ticks(runner, runner.contract, _WARM_UP_TICKS))
         with console.status("Opening leader and music"):
             sources = make_sources(health)
             stack.callback(sources.leader.stop)
@@ -91,6 +92,8 @@ def perform(make_sources: SourcesMaker, output: Output) -> int:
             giver, tempo = open_tempo_input(output.tempo, sources.music.override) or ("", None)
             if tempo is not None:
                 stack.callback(tempo.stop)
+        if slow:
+            console.print(slow)
         seconds = _shorter(output.seconds, sources.seconds)
         _check_film(output, sources, seconds, console)
         canvas = stack.enter_context(_open_canvas(output, sources, seconds))
@@ -107,7 +110,7 @@ def perform(make_sources: SourcesMaker, output: Output) -> int:
             sources.sound_trouble,
             sources.sound_level,
         )
-        show = _assemble(runner, sources, canvas, output, health, seconds, log, delay_frames, panel)
+        show = _assemble(runner, sources, canvas, output, health, seconds, log, law, panel)
         recording = None if output.record is None else Recording(output.record, show.conductor)
         if recording is not None:
             stack.callback(recording.close)
@@ -142,12 +145,6 @@ def _check(output: Output) -> None:
         check_writable(path)
     if output.record is not None:
         check_new(output.record)
-
-
-def _delay_frames(runner: OrtRunner) -> int:
-    """d of the law d <= s <= H - d by the p95 of ticks measured now."""
-    p95_s = float(np.percentile(time_ticks(runner, runner.contract, _WARM_UP_TICKS), 95))
-    return max(LEAST_DELAY_FRAMES, runner.contract.timeline.delay_frames(p95_s))
 
 
 def _check_film(output: Output, sources: Sources, seconds: float | None, console: Console) -> None:
@@ -192,7 +189,7 @@ def _assemble(
     health: Health,
     seconds: float | None,
     log: MotionLog | None,
-    delay_frames: int,
+    law: Law,
     panel: Panel,
 ) -> _Show:
     contract = runner.contract
@@ -209,7 +206,7 @@ def _assemble(
         Wishes(placement, style=output.style_token(contract)),
         health,
         seed=output.seed,
-        delay_frames=delay_frames,
+        law=law,
         log=log,
         forecaster=runner.forecaster,
         commands=commands,

@@ -1,0 +1,69 @@
+"""Looks at the loop once a second: a snapshot for the panel and the report, a line for the log where one is kept.
+
+Threading: ``step`` runs on the watch's own thread, "duet-health"; ``latest`` is replaced whole, for any reader.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+
+from duet.clock import Clock
+from realtime.budget import exceeded
+from realtime.health import Health, Snapshot
+from realtime.health_log import HealthLog, LogHandler
+
+EVERY_S = 1.0
+
+States = Mapping[str, str]
+"""What is the case, by name: the leader is tracked, the follower dances, the pace is so and so."""
+
+
+class HealthWatch:
+    """Watches ``health`` and ``states``, from ``start`` to ``stop``."""
+
+    def __init__(
+        self, health: Health, clock: Clock, states: Callable[[], States] = dict, log: HealthLog | None = None
+    ) -> None:
+        self.latest = Snapshot(0.0)
+        self._health, self._clock, self._states, self._log = health, clock, states, log
+        self._known: dict[str, str] = {}
+        self._handler = None if log is None else LogHandler(log)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="duet-health", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        if self._handler is not None:
+            logging.getLogger().addHandler(self._handler)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look once more, and end; safe to call again, and without ``start``."""
+        if self._stopped.is_set():
+            return
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5.0)
+            self.step()
+        if self._handler is not None:
+            logging.getLogger().removeHandler(self._handler)
+        if self._log is not None:
+            self._log.close()
+
+    def step(self) -> None:
+        """One look."""
+        snapshot = self.latest = self._health.snapshot(self._clock.now())
+        if self._log is None:
+            return
+        over = [str(figure) for figure in exceeded(snapshot)]
+        states = {**self._states(), "over budget": "; ".join(figure.split(" ", 1)[0] for figure in over)}
+        for name, now in states.items():
+            before = self._known.get(name)
+            if now != before:
+                self._log.write("state", {"name": name, "was": before, "is": now})
+        self._known = dict(states)
+        self._log.write("health", {**snapshot.values(), "over_budget": over})
+
+    def _run(self) -> None:
+        while not self._stopped.wait(EVERY_S):
+            self.step()

@@ -1,0 +1,88 @@
+"""What a process holds, memory and handles, and whether it grows."""
+
+import os
+import sys
+from collections import deque
+from pathlib import Path
+
+import numpy as np
+
+WARM_UP_S = 60.0
+"""What grows before this is a start, not a leak."""
+_MOST_POINTS = 720
+
+
+def memory_mb() -> float:
+    """Memory of this process that is not swapped out, in 10^6 bytes; 0 where the system does not tell."""
+    pages = Path("/proc/self/statm")
+    if pages.is_file():
+        return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    if sys.platform == "win32":
+        return _windows_memory_mb()
+    import resource
+
+    # The most it ever was: the only figure that every Unix gives. In bytes on macOS, in kilobytes elsewhere.
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def handles() -> int:
+    """Open files, pipes, sockets and segments of this process; 0 where the system does not tell."""
+    for folder in ("/proc/self/fd", "/dev/fd"):
+        if os.path.isdir(folder):
+            return len(os.listdir(folder))
+    if sys.platform == "win32":
+        return _windows_handles()
+    return 0
+
+
+if sys.platform == "win32":
+    import ctypes
+    from ctypes import wintypes
+
+    class _Memory(ctypes.Structure):
+        _fields_ = [("cb", wintypes.DWORD), ("faults", wintypes.DWORD)] + [
+            (name, ctypes.c_size_t)
+            for name in ("peak", "working_set", "p1", "p2", "p3", "p4", "pagefile", "pagefile_peak")
+        ]
+
+    def _windows_memory_mb() -> float:
+        told = _Memory(cb=ctypes.sizeof(_Memory))
+        kernel = ctypes.windll.kernel32
+        fine = kernel.K32GetProcessMemoryInfo(wintypes.HANDLE(-1), ctypes.byref(told), told.cb)
+        return told.working_set / 1e6 if fine else 0.0
+
+    def _windows_handles() -> int:
+        count = wintypes.DWORD()
+        fine = ctypes.windll.kernel32.GetProcessHandleCount(wintypes.HANDLE(-1), ctypes.byref(count))
+        return count.value if fine else 0
+
+
+class Trend:
+    """How fast a value grows: the slope of a straight line through it, after ``WARM_UP_S``.
+
+    Holds a fixed number of points: when they are full every second one leaves, and half as many are taken from then on.
+    """
+
+    def __init__(self, warm_up_s: float = WARM_UP_S) -> None:
+        self._warm_up_s = warm_up_s
+        self._points: deque[tuple[float, float]] = deque()
+        self._every, self._seen = 1, 0
+
+    def add(self, time_s: float, value: float) -> None:
+        """One point."""
+        if time_s < self._warm_up_s:
+            return
+        if self._seen % self._every == 0:
+            self._points.append((time_s, value))
+            if len(self._points) >= _MOST_POINTS:
+                self._points = deque(list(self._points)[::2])
+                self._every *= 2
+        self._seen += 1
+
+    def per_10_min(self) -> float | None:
+        """Growth in ten minutes; None until the points span as long as the warm-up took."""
+        if len(self._points) < 3 or self._points[-1][0] - self._points[0][0] < self._warm_up_s:
+            return None
+        time_s, value = np.array(self._points).T
+        return float(np.polyfit(time_s - time_s[0], value, 1)[0] * 600.0)

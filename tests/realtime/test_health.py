@@ -1,0 +1,168 @@
+"""What the loop knows of itself: percentiles in fixed memory, runs, growth, budgets, and a log that is not flooded."""
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from duet.clock import ManualClock
+from duet.errors import InputError
+from realtime.budget import BUDGETS, exceeded, judged
+from realtime.health import RECENT_SNAPSHOTS, Health, Snapshot
+from realtime.health_log import KEEP_FILES, QUIET_S, HealthLog
+from realtime.health_watch import HealthWatch
+from realtime.histogram import RATIO, Histogram, StageStats
+from realtime.process_use import Trend, handles, memory_mb
+
+
+def test_percentiles_are_those_of_the_samples_within_a_bin() -> None:
+    samples = np.random.default_rng(0).lognormal(2.0, 1.0, 20_000)
+    stats, exact = Histogram(samples).stats(), StageStats.of(list(samples))
+    for name in ("p50_ms", "p95_ms", "p99_ms"):
+        assert getattr(stats, name) == pytest.approx(getattr(exact, name), rel=RATIO - 1)
+    assert stats.max_ms == exact.max_ms and stats.n == exact.n
+    assert Histogram().stats() == StageStats(0.0, 0.0, 0.0, 0.0, 0)
+    odd = Histogram([0.0, -1.0, 1e9, 5.0]).stats()
+    assert odd.n == 4 and odd.max_ms == 1e9
+
+
+def test_what_came_lately_is_told_apart() -> None:
+    health = Health()
+    for _ in range(100):
+        health.record("tick", 200.0)
+    for second in range(RECENT_SNAPSHOTS + 1):
+        health.record("tick", 20.0)
+        snapshot = health.snapshot(float(second))
+    assert snapshot.stages["tick"].p50_ms == pytest.approx(200.0, rel=0.04)
+    assert snapshot.recent["tick"].p95_ms == snapshot.recent["tick"].max_ms == pytest.approx(20.0, rel=0.04)
+    assert snapshot.recent["tick"].n == RECENT_SNAPSHOTS
+    health.forget()
+    assert health.snapshot(12.0).stages["tick"].n == 0
+
+
+def test_the_longest_run_is_kept() -> None:
+    health = Health()
+    for late in (True, False, True, True, True, False, True):
+        health.tally("late_ticks", late)
+    assert health.counter("late_ticks") == 5 and health.counter("longest_late_ticks") == 3
+
+
+def test_growth_is_a_slope_after_the_warm_up_in_fixed_memory() -> None:
+    trend = Trend()
+    assert trend.per_10_min() is None
+    for second in range(20_000):
+        # Falls while it warms up, then grows by 0.01 a second, with noise.
+        trend.add(float(second), 1000.0 - second if second < 60 else 100.0 + 0.01 * second + (second % 7) * 0.1)
+    assert trend.per_10_min() == pytest.approx(6.0, rel=0.05)
+    assert len(trend._points) < 720
+
+
+def test_a_process_tells_what_it_holds(tmp_path: Path) -> None:
+    assert 5.0 < memory_mb() < 100_000.0
+    before = handles()
+    with (tmp_path / "a").open("w"), (tmp_path / "b").open("w"):
+        assert handles() in (0, before + 2)
+
+
+def test_a_budget_holds_what_was_not_measured_and_not_what_is_beyond_it() -> None:
+    assert exceeded(Snapshot(0.0)) == ()
+    assert len({budget.name for budget in BUDGETS}) == len(BUDGETS) == len(judged(Snapshot(0.0)))
+    bad = Snapshot(
+        1.0,
+        stages={"tick": StageStats(50.0, 120.0, 130.0, 140.0, 9)},
+        counters={"ticks": 1000, "late_ticks": 6, "longest_late_ticks": 3},
+        memory_mb_per_10_min=2.0,
+    )
+    told = [str(figure) for figure in exceeded(bad)]
+    assert told == [
+        "late ticks 0.6 % (at most 0.5)", "longest run of late ticks 3 (at most 2)", "tick p95 120 ms (at most 66.7)",
+        "memory growth 2 MB in 10 min (at most 1)",
+    ]  # fmt: skip
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_log_holds_every_second_and_every_change(tmp_path: Path) -> None:
+    clock, health, leader = ManualClock(), Health(), "tracked"
+    log = HealthLog(tmp_path / "show.jsonl", clock)
+    watch = HealthWatch(health, clock, lambda: {"leader": leader}, log)
+    for second in range(6):
+        clock.sleep_until(second + 0.5)
+        leader = "lost" if second >= 3 else "tracked"
+        health.tally("late_ticks", second == 4)
+        health.count("ticks")
+        watch.step()
+    log.close()
+    written = lines(tmp_path / "show.jsonl")
+    assert [line["time_s"] for line in written if line["event"] == "health"] == [s + 0.5 for s in range(6)]
+    changes = [(line["name"], line["was"], line["is"]) for line in written if line["event"] == "state"]
+    assert changes[:2] == [("leader", None, "tracked"), ("over budget", None, "")]
+    assert ("leader", "tracked", "lost") in changes
+    assert written[-1]["counters"]["late_ticks"] == 1 and written[-1]["over_budget"][0].startswith("late ticks 16.7 %")
+    assert written[-1]["memory_mb"] > 0
+
+
+def test_a_log_is_turned_over_and_old_ones_go(tmp_path: Path) -> None:
+    log = HealthLog(tmp_path / "show.jsonl", ManualClock(), most_bytes=2000)
+    for number in range(200):
+        log.write("state", {"name": "x", "is": str(number)})
+    log.close()
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["show.jsonl", *(f"show.jsonl.{n}" for n in range(1, KEEP_FILES + 1))]
+    assert all(path.stat().st_size < 2200 for path in tmp_path.iterdir())
+    newest = lines(tmp_path / "show.jsonl.1") + lines(tmp_path / "show.jsonl")
+    assert [int(line["is"]) for line in newest] == list(range(200 - len(newest), 200))
+
+
+def test_a_message_that_repeats_is_told_once_and_counted(tmp_path: Path) -> None:
+    clock = ManualClock()
+    log = HealthLog(tmp_path / "show.jsonl", clock)
+    for _ in range(1000):
+        log.message("the camera is gone", "warning")
+    clock.advance(QUIET_S)
+    log.message("the camera is gone", "warning")
+    for number in range(1000):
+        log.message(f"never the same {number}")
+    log.close()
+    told = [line for line in lines(tmp_path / "show.jsonl") if line["text"] == "the camera is gone"]
+    assert [line.get("repeated", 0) for line in told] == [0, 999]
+    assert len(log._told) <= 256
+
+
+def test_a_watch_writes_down_what_is_logged_while_it_lasts(tmp_path: Path) -> None:
+    clock = ManualClock()
+    watch = HealthWatch(Health(), clock, dict, HealthLog(tmp_path / "show.jsonl", clock))
+    before = list(logging.getLogger().handlers)
+    watch.start()
+    logging.getLogger("duet.test").warning("a sound card came back")
+    watch.stop()
+    watch.stop()
+    assert logging.getLogger().handlers == before
+    written = lines(tmp_path / "show.jsonl")
+    assert written[0]["text"] == "a sound card came back" and written[0]["level"] == "warning"
+    assert written[-1]["event"] == "health" and watch.latest.memory_mb > 0
+
+
+def test_nothing_is_written_unless_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    watch = HealthWatch(Health(), ManualClock())
+    watch.step()
+    watch.stop()
+    assert not list(tmp_path.iterdir()) and watch.latest.handles >= 0
+
+
+def test_a_log_that_cannot_be_written_is_refused_or_ends_quietly(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected to write a log there"):
+        HealthLog(tmp_path / "none" / "show.jsonl", ManualClock())
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("no /dev/full here")
+    log = HealthLog(full, ManualClock())
+    log.write("state", {})
+    assert "expected to log to the end" in log.failure
+    log.write("state", {})
+    log.close()
