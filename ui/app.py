@@ -44,6 +44,7 @@ from ui.report import make_report, this_machine, write_report
 from ui.scene import SceneState
 from ui.sources import Sources, SourcesMaker
 from ui.tempo_inputs import TempoInput, open_tempo_input
+from ui.watched import begin_watch
 
 _WARM_UP_TICKS = 20
 
@@ -111,6 +112,7 @@ def perform(make_sources: SourcesMaker, output: Output) -> int:
             sources.sound_level,
         )
         show = _assemble(runner, sources, canvas, output, health, seconds, log, law, panel)
+        stack.callback(begin_watch(show.conductor, panel, show.clock, output.log).stop)
         recording = None if output.record is None else Recording(output.record, show.conductor)
         if recording is not None:
             stack.callback(recording.close)
@@ -143,6 +145,8 @@ def _check(output: Output) -> None:
             raise InputError(f"{path}: expected a name ending in {suffix}, got '{path.suffix}'. Rename it.")
     for path in asked:
         check_writable(path)
+    if output.log is not None:
+        check_writable(output.log)
     if output.record is not None:
         check_new(output.record)
 
@@ -359,6 +363,7 @@ def _tell(console: Console, show: _Show, output: Output, elapsed: float) -> None
         console.print("No leader was seen: stand so that the camera sees the whole body, in good light.")
     if restarts := health.counter("tracker_restarts"):
         console.print(f"The tracking process stopped and was started again {restarts} times.")
-    kept: list[Path] = [p for p in (output.film if output.headless else None, output.motion, output.report) if p]
+    asked = (output.film if output.headless else None, output.motion, output.report, output.log)
+    kept: list[Path] = [path for path in asked if path]
     for path in kept:
         console.print(f"Wrote {path}")

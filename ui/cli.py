@@ -182,6 +182,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         "--record", type=Path, metavar="DIR", help="record a session for duet replay: no image, no sound"
     )
     parser.add_argument("--report", type=Path, metavar="FILE.json", help="write timings and counters")
+    parser.add_argument("--log", type=Path, metavar="FILE", help="write health, each second, and what happens")
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -247,6 +248,7 @@ def _output_of(arguments: argparse.Namespace) -> Output:
         motion=arguments.save_motion,
         report=arguments.report,
         record=arguments.record,
+        log=arguments.log,
         distance_m=arguments.distance,
         style=arguments.style,
     )

@@ -54,6 +54,8 @@ class Output:
     report: Path | None = None
     record: Path | None = None
     """Folder to record a session in."""
+    log: Path | None = None
+    """File to write health and what happens in, a line each."""
     distance_m: float | None = None
     style: str | None = None
     """Name of a style token; None for the follower's own."""

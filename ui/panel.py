@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 
 from duet.contract import FollowerContract
 from duet.frames import FollowerPose, LeaderFrame, LeaderStatus, MusicFrame
+from realtime.budget import exceeded
 from realtime.conductor import Glance
+from realtime.health import Snapshot
+from realtime.law import trouble
 from realtime.level import Level
 from realtime.preview import Sight
 from ui.controls import Controls
@@ -34,6 +37,8 @@ class Panel:
     """What is wrong with the sound now; empty for nothing."""
     sound_level: Callable[[], Level | None] = lambda: None
     """How loud the music comes in; None without music."""
+    snapshot: Callable[[], Snapshot] = lambda: Snapshot(0.0)
+    """The loop's health by now."""
 
     def __post_init__(self) -> None:
         self._drawn: tuple[tuple[float, LeaderStatus], NDArray[np.uint8]] | None = None
@@ -61,9 +66,11 @@ class Panel:
             leader=leader.status if leader else None,
             source=pose.source,
             beat_giver=self.giver,
-            rows=self.rows(),
+            rows=(*self.rows(), *_over_budget(self.snapshot())),
             sound=self.sound_level(),
-            troubles=tuple(t for t in (self.camera_trouble(), self.sound_trouble()) if t),
+            troubles=tuple(
+                t for t in (self.camera_trouble(), self.sound_trouble(), trouble(self.contract, glance.pace)) if t
+            ),
             sight=shown,
             message=self.controls.message(time_s) or ("" if leader else "waiting for a leader"),
         )
@@ -90,6 +97,12 @@ class Panel:
         box = inset_box((picture.shape[1], picture.shape[0]), screen)
         age_ms = max(0.0, now_s - sight.time_s) * 1e3
         return picture, SightValues(box, status, sight.fps, age_ms, self.camera_trouble())
+
+
+def _over_budget(snapshot: Snapshot) -> tuple[str, ...]:
+    """A line for what is beyond its bound; nothing while all is within."""
+    over = exceeded(snapshot)
+    return (f"over budget: {', '.join(figure.name for figure in over)}",) if over else ()
 
 
 def _beat_in_bar(music: MusicFrame, beats: float) -> int:

@@ -12,6 +12,7 @@ from duet import __version__
 from duet.contract import FollowerContract
 from duet.errors import InputError
 from duet.files import written_whole
+from realtime.budget import judged
 from realtime.health import Health
 
 
@@ -57,6 +58,7 @@ def make_report(
     how late the follower can be for something the leader does unannounced.
     """
     lag = np.array(lag_ms) if lag_ms else np.zeros(1)
+    snapshot = health.snapshot(seconds)
     return {
         "duet": __version__,
         "follower": {"name": contract.name, "weights_sha256": contract.weights_sha256},
@@ -65,12 +67,14 @@ def make_report(
         "seconds": round(seconds, 3),
         "stages": {
             name: {key: round(value, 3) for key, value in asdict(stats).items()}
-            for name, stats in health.stages().items()
+            for name, stats in snapshot.stages.items()
         },
         "tick_budget_ms": 1e3 * contract.token_frames / contract.fps,
         "ticks": health.counter("ticks"),
         "late_ticks": health.counter("late_ticks"),
+        "longest_late_ticks": health.counter("longest_late_ticks"),
         "skipped_ticks": health.counter("skipped_ticks"),
+        "pace_changes": health.counter("pace_changes"),
         "broken_ticks": health.counter("broken_ticks"),
         "tracker_restarts": health.counter("tracker_restarts"),
         "stale_leader_ticks": health.counter("stale_leader_ticks"),
@@ -83,6 +87,9 @@ def make_report(
         "drawn_fps": round(health.counter("drawn_frames") / seconds, 2) if seconds > 0 else 0.0,
         "lag_ms": round(float(np.median(lag)), 1),
         "lag_p95_ms": round(float(np.percentile(lag, 95)), 1),
+        "memory_mb": round(snapshot.memory_mb, 1),
+        "handles": snapshot.handles,
+        "budgets": [{**asdict(figure), "holds": figure.holds} for figure in judged(snapshot)],
     }
 
 
