@@ -3,7 +3,8 @@
 A pose speaks of the 22 body joints of some skeleton; an avatar has 55 joints and its own proportions. The local
 rotations are taken over as they are, the hands rest relaxed, and the pelvis is put at the height at which the lowest
 point of the soles is as high above the floor as the pose's is, scaled by leg length: standing feet stand, lifted feet
-are lifted. On the floor the path is the pose's own, so that partners stay as far apart as they danced.
+are lifted. On the floor the path is the pose's own, so that partners stay as far apart as they danced; and so are the
+feet's places, by a little bending of the legs: under legs of another length, standing feet would slide.
 """
 
 import zipfile
@@ -16,13 +17,26 @@ from numpy.typing import NDArray
 
 from duet.errors import InputError
 from duet.frames import FollowerPose, LeaderFrame
-from duet.rotations import matrix_from_6d, matrix_from_quaternion_wxyz, matrix_from_rotvec, quaternion_wxyz_from_matrix
+from duet.rotations import (
+    matrix_between,
+    matrix_from_6d,
+    matrix_from_quaternion_wxyz,
+    matrix_from_rotvec,
+    quaternion_wxyz_from_matrix,
+)
 from duet.skeleton import BODY, Skeleton
 
 Floats = NDArray[np.float32]
 
 ASSETS = Path(__file__).parent / "assets"
+AVATARS = {
+    "leader": "a broad-shouldered dancer in shirt and trousers",
+    "follower": "a dancer in a red dress, her hair in a knot",
+    "glow": "an abstract figure of light, to be projected",
+}
+"""What each body that ships is like."""
 
+_LEGS = [[BODY.index(f"{side}_{name}") for side in ("left", "right")] for name in ("hip", "knee", "ankle", "foot")]
 _HEEL_BACK_M = 0.05
 _TOE_AHEAD_M = 0.06
 # Radians of curl of the three joints of each relaxed finger (T-pose, palm down), on top of the sculpted hand.
@@ -67,6 +81,8 @@ class Avatar:
     rest_from_bind: Floats
     names: tuple[str, ...]
     parents: tuple[int, ...]
+    is_glowing: bool = False
+    """Whether it is a figure of light, which no lamp lights."""
 
     @cached_property
     def skeleton(self) -> Skeleton:
@@ -115,19 +131,60 @@ class Avatar:
         for level, parents in self._levels:
             joints[level] = joints[parents] + np.einsum("jab,jb->ja", turns[parents], offsets[level])
             turns[level] = turns[parents] @ turns[level]
+        before = turns.copy()
+        self._step_as_danced(pose.skeleton, joints, turns)
         scale = self.skeleton.leg_length_m / pose.skeleton.leg_length_m
-        lowest = _sole_height(pose.skeleton, turns) + float(pose.root_m[1])
+        lowest = _sole_height(pose.skeleton, before) + float(pose.root_m[1])
         root = np.array([pose.root_m[0], scale * lowest - _sole_height(self.skeleton, turns), pose.root_m[2]])
         return joints + root, turns
 
+    def _step_as_danced(self, danced: Skeleton, joints: NDArray[np.float64], turns: NDArray[np.float64]) -> None:
+        """Swing both legs, in place, until each ankle is as far from its place at rest as on the ``danced`` body.
+
+        Feet keep their angle, knees their bend. A leg that is lifted to the side has no floor to slide on.
+        """
+        hips, knees, ankles, feet = _LEGS
+        leg = joints[ankles] - joints[hips]
+        length = np.linalg.norm(leg, axis=1, keepdims=True)
+        standing = np.clip(-2.0 * leg[:, 1:2] / length, 0.0, 1.0)
+        wanted = leg + standing * (_steps(danced, turns) - _steps(self.skeleton, turns))
+        wanted[:, 1] = np.sign(leg[:, 1]) * np.sqrt(
+            np.maximum(length[:, 0] ** 2 - wanted[:, 0] ** 2 - wanted[:, 2] ** 2, 0.0)
+        )
+        swing = matrix_between(leg, wanted)
+        foot = joints[feet] - joints[ankles]
+        knee, shin = joints[knees] - joints[hips], joints[ankles] - joints[knees]
+        joints[knees] = joints[hips] + np.einsum("jab,jb->ja", swing, knee)
+        joints[ankles] = joints[knees] + np.einsum("jab,jb->ja", swing, shin)
+        joints[feet] = joints[ankles] + foot
+        turns[hips], turns[knees] = swing @ turns[hips], swing @ turns[knees]
+
     def skin_matrices(self, pose: BodyPose) -> Floats:
         """(55, 3, 4): where each bone carries a point of the bind pose."""
-        joints, turns = self.place(pose)
+        return self.skin_between(*self.place(pose))
+
+    def skin_between(self, joints: NDArray[np.float64], turns: NDArray[np.float64]) -> Floats:
+        """``skin_matrices`` of a body that was placed: joints (55, 3) and global rotations (55, 3, 3)."""
         matrices = np.empty((len(turns), 3, 4), dtype=np.float32)
         matrices[:, :, :3] = turns @ self.rest_from_bind[:, :, :3]
         to_joint = self.rest_from_bind[:, :, 3] - self.rest_joints_m
         matrices[:, :, 3] = np.einsum("jab,jb->ja", turns, to_joint) + joints
         return matrices
+
+    def below(self, joint: int) -> list[int]:
+        """``joint`` and all joints that hang on it."""
+        return self._below[joint]
+
+    @cached_property
+    def _below(self) -> list[list[int]]:
+        hanging = [[j] for j in range(len(self.parents))]
+        for j in reversed(range(1, len(self.parents))):
+            hanging[self.parents[j]] += hanging[j]
+        return hanging
+
+    def between_eyes_m(self, placed: tuple[NDArray[np.float64], NDArray[np.float64]]) -> NDArray[np.float64]:
+        """(3,) the middle between the eyes of this body where it was placed."""
+        return placed[0][[self.names.index("left_eye"), self.names.index("right_eye")]].mean(axis=0)
 
     def skinned_vertices_m(self, pose: BodyPose) -> Floats:
         """(N, 3) the skin in the world, as the graphics card computes it."""
@@ -135,6 +192,15 @@ class Avatar:
         weights = self.bone_weight.astype(np.float32) / 255.0
         blended = np.einsum("vk,vkab->vab", weights, matrices[self.bone_index])
         return np.einsum("vab,vb->va", blended[:, :, :3], self.vertices_m) + blended[:, :, 3]
+
+
+def _steps(skeleton: Skeleton, turns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(2, 3) how far each ankle is from its place at rest below the turned pelvis; ``turns`` are global rotations."""
+    offsets = skeleton.offsets_m.astype(np.float64)
+    moved = np.zeros((2, 3))
+    for parents, children in (([0, 0], _LEGS[0]), (_LEGS[0], _LEGS[1]), (_LEGS[1], _LEGS[2])):
+        moved += np.einsum("jab,jb->ja", turns[parents] - turns[0], offsets[children])
+    return moved
 
 
 def _sole_height(skeleton: Skeleton, turns: NDArray[np.float64]) -> float:
@@ -160,7 +226,8 @@ def read_avatar(path: Path) -> Avatar:
     """The avatar in an npz file (no pickles). Raises ``InputError`` when it is missing or is no avatar."""
     try:
         with np.load(path, allow_pickle=False) as data:
-            arrays = {name: data[name] for name in Avatar.__dataclass_fields__}
+            arrays = {name: data[name] for name in Avatar.__dataclass_fields__ if name != "is_glowing"}
+            is_glowing = "is_glowing" in data and bool(data["is_glowing"])
     except FileNotFoundError as error:
         raise InputError(f"Avatar: expected {path}, got none. Bake it: python -m ui.bake_avatar --help.") from error
     except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
@@ -169,9 +236,9 @@ def read_avatar(path: Path) -> Avatar:
     parents = tuple(int(parent) for parent in arrays.pop("parents"))
     if names[: len(BODY)] != BODY.names:
         raise InputError(f"Avatar: expected the body's 22 joints first, got {names[:3]} ... in {path}. Bake it again.")
-    return Avatar(**arrays, names=names, parents=parents)
+    return Avatar(**arrays, names=names, parents=parents, is_glowing=is_glowing)
 
 
 def shipped_avatar(name: str) -> Avatar:
-    """The avatar called ``leader`` or ``follower`` that ships with Duet."""
+    """One of the ``AVATARS`` that ship with Duet."""
     return read_avatar(ASSETS / f"{name}.npz")

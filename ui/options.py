@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from duet.contract import FollowerContract
+from duet.errors import InputError
 from realtime.stage_shift import Shift
 from ui.camera_options import Look
+from ui.staging import Staging
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,18 @@ class Output:
     usual_style: str | None = None
     """What stands for None where the follower knows it."""
     tempo: TempoOptions = TempoOptions()
+    staging: Staging = Staging()
 
     def style_token(self, contract: FollowerContract) -> tuple[float, ...]:
         """The style token to dance in, () for the follower's own; InputError for a name it does not know."""
         if self.style is not None:
             return contract.style_named(self.style)
         return contract.style_named(self.usual_style) if self.usual_style in contract.styles else ()
+
+
+def size_of(text: str) -> tuple[int, int]:
+    """Width and height that ``WxH`` asks for, even, as video codecs want them. Raises InputError."""
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit() and 64 <= int(width) <= 7680 and 64 <= int(height) <= 4320):
+        raise InputError(f"--size: expected WxH such as 1280x720, got {text!r}.")
+    return int(width) // 2 * 2, int(height) // 2 * 2

@@ -5,17 +5,13 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from duet.errors import InputError
 from duet.files import check_writable
-from duet.rotations import matrix_from_6d, quaternion_wxyz_from_matrix
+from ui.options import size_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from realtime.session_replay import Verdict
 
 _MORE = """\
@@ -54,6 +50,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from realtime.motion_log import MotionLog
     from realtime.runner_ort import OrtRunner
     from realtime.session_replay import Session
+    from ui.dance import dance_of
+    from ui.film_take import Drawing, write_film
 
     film, motion = arguments.out, arguments.save_motion
     for path, suffix in ((film, ".mp4"), (motion, ".npz")):
@@ -61,7 +59,7 @@ def _run(arguments: argparse.Namespace) -> int:
             if path.suffix.lower() != suffix:
                 raise InputError(f"{path}: expected a name ending in {suffix}, got '{path.suffix}'. Rename it.")
             check_writable(path)
-    size = _size(arguments.size)
+    size = size_of(arguments.size)
     console = Console(stderr=True)
     session = Session(arguments.session)
     try:
@@ -82,18 +80,12 @@ def _run(arguments: argparse.Namespace) -> int:
     if log is not None and motion is not None:
         log.save(motion)
     if log is not None and film is not None:
-        _write_film(film, log.arrays(), size, console)
+        dance = dance_of(log.arrays())
+        write_film(film, Drawing((dance,), 0.0, dance.seconds), size, dance.fps, None, console)
     for path in (film, motion):
         if path is not None:
             console.print(f"Wrote {path}")
     return _tell(console, verdict)
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit() and 64 <= int(width) <= 7680 and 64 <= int(height) <= 4320):
-        raise InputError(f"--size: expected WxH such as 1280x720, got {text!r}.")
-    return int(width) // 2 * 2, int(height) // 2 * 2
 
 
 def _tell(console: Console, verdict: "Verdict") -> int:
@@ -120,25 +112,3 @@ def _tell(console: Console, verdict: "Verdict") -> int:
     elif within:
         console.print(f"Another machine recorded it: up to {TOLERANCE_M * 1e3:g} mm is the same dance.")
     return 0 if within and not verdict.same_machine else 1
-
-
-def _write_film(path: Path, motion: "dict[str, NDArray]", size: tuple[int, int], console: Console) -> None:
-    from realtime.health import Health
-    from ui.avatar import BodyPose
-    from ui.canvas import FilmCanvas
-    from ui.scene import SceneState
-
-    def body(dancer: str, i: int) -> BodyPose:
-        turns = matrix_from_6d(motion[f"{dancer}_rotations_6d"][i].astype(np.float64))
-        return BodyPose(motion[f"{dancer}_root_m"][i], quaternion_wxyz_from_matrix(turns))
-
-    canvas, health = FilmCanvas(size, float(motion["fps"]), path, None), Health()
-    try:
-        with Progress(TextColumn("Drawing"), BarColumn(), TimeElapsedColumn(), console=console, transient=True) as bar:
-            for i in bar.track(range(len(motion["time_s"]))):
-                time_s = float(motion["time_s"][i] - motion["time_s"][0])
-                canvas.draw(SceneState(time_s, body("follower", i), body("leader", i)), health)
-    except BaseException:
-        canvas.abandon()
-        raise
-    canvas.close()

@@ -1,4 +1,4 @@
-"""The stage: two dancers with skin, shadow, floor and light, the same in a window and without one.
+"""The stage: dancers with skin, shadow, floor and light, the same in a window and without one.
 
 Data in, pixels out: a ``Scene`` holds no clock and reads no device.
 """
@@ -17,15 +17,20 @@ from numpy.typing import NDArray
 
 from duet.errors import PictureError
 from ui.avatar import Avatar, BodyPose, shipped_avatar
-from ui.framing import Framing
+from ui.bones import bones_of
+from ui.cameras import CAMERAS
+from ui.dancer import Dancer
+from ui.holding import Placed, hold_hands
 from ui.hud import Hud, HudValues
 from ui.inset import Inset
-from ui.shaders import build_program
+from ui.lighting import View, shared_values, towards_light
+from ui.programs import Programs
+from ui.stages import STAGES
+from ui.staging import Staging
 
-_TOWARDS_LIGHT = np.array([0.42, 0.80, 0.43]) / np.linalg.norm([0.42, 0.80, 0.43])
-_SHADOW_TEXELS = 512
-_BONE_ROWS = 192
-_FAR_FLOOR_M = 40.0
+_SHADOW_TEXELS, _RICH_SHADOW_TEXELS = 512, 1024
+SMOOTHING_SAMPLES = 4
+"""Of every pixel, where there is time for it."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class SceneState:
     hud: HudValues | None = None
     inset: NDArray[np.uint8] | None = None
     """(H, W, 3) a small picture for the corner: what the camera sees."""
+    beat_phase: float | None = None
+    """[0, 1): 0 on the beat, for lights that pulse; None where no beat is known."""
 
 
 def limit_software_threads(threads: int = 1) -> None:
@@ -69,6 +76,12 @@ def create_headless_context(threads: int = 1) -> moderngl.Context:
     raise PictureError(f"Picture: expected OpenGL 3.3 without a window, got {failures[0]!r}. {hint}")
 
 
+def draws_in_software(context: moderngl.Context) -> bool:
+    """Whether the processor draws: then looks are spared that a graphics card has the time for."""
+    renderer = str(context.info["GL_RENDERER"])
+    return "llvmpipe" in renderer or "softpipe" in renderer
+
+
 def wait_for_pictures() -> None:
     """Wait until everything drawn so far is drawn, without holding Python's interpreter lock.
 
@@ -92,7 +105,11 @@ def _finish_call() -> Callable[[], object] | None:
 
 
 class Scene:
-    """Draws ``SceneState`` at ``size`` (width, height) pixels; ``samples`` > 1 smooths edges."""
+    """Draws ``SceneState`` at ``size`` (width, height) pixels, as ``staging`` says.
+
+    ``samples`` > 1 smooths edges; ``rich`` draws softer shadows, for graphics cards and films. ``leader`` and
+    ``follower`` stand for the staging's own avatars.
+    """
 
     def __init__(
         self,
@@ -100,22 +117,19 @@ class Scene:
         size: tuple[int, int],
         *,
         samples: int = 0,
+        staging: Staging | None = None,
+        rich: bool = False,
         leader: Avatar | None = None,
         follower: Avatar | None = None,
     ) -> None:
         self.context = context
-        self.framing = Framing()
         self._samples = min(samples, context.max_samples) if samples > 1 else 0
-        self._body_program = build_program(context, "body")
-        self._shadow_program = build_program(context, "shadow")
-        self._floor_programs = build_program(context, "floor"), build_program(context, "floor", "SHADOWED")
-        self._backdrop_program = build_program(context, "backdrop")
-        self._leader = _Dancer(self, leader or shipped_avatar("leader"))
-        self._follower = _Dancer(self, follower or shipped_avatar("follower"))
-        corners = context.buffer(np.array([-1, -1, 1, -1, -1, 1, 1, 1], dtype=np.float32).tobytes())
-        self._floors = [context.vertex_array(p, [(corners, "2f", "in_corner")]) for p in self._floor_programs]
-        self._backdrop = context.vertex_array(self._backdrop_program, [(corners, "2f", "in_corner")])
-        self._shadow_map = context.depth_texture((_SHADOW_TEXELS, _SHADOW_TEXELS))
+        self._programs = Programs(context, rich=rich)
+        self._avatars = {"leader": leader, "follower": follower}
+        self._corners = context.buffer(np.array([-1, -1, 1, -1, -1, 1, 1, 1], dtype=np.float32).tobytes())
+        self._plains: dict[tuple[str, ...], moderngl.VertexArray] = {}
+        self._texels = _RICH_SHADOW_TEXELS if rich else _SHADOW_TEXELS
+        self._shadow_map = context.depth_texture((self._texels, self._texels))
         self._shadow_map.compare_func = "<="
         self._shadow_map.repeat_x = self._shadow_map.repeat_y = False
         self._shadow_target = context.framebuffer(depth_attachment=self._shadow_map)
@@ -123,16 +137,37 @@ class Scene:
         self._inset = Inset(context)
         self._size = size
         self._targets = self._make_targets(size)
+        self._dancers: dict[str, Dancer] = {}
+        self.restage(staging or Staging())
 
-    def body_array(self, vertices: moderngl.Buffer, faces: moderngl.Buffer) -> list[moderngl.VertexArray]:
-        """The shadow's and the picture's vertex array over one avatar's buffers."""
-        shadow = [(vertices, "3f 8x 4u1 4f1", "in_position", "in_bones", "in_weights")]
-        names = "in_position", "in_normal", "in_colour", "in_bones", "in_weights"
-        body = [(vertices, "3f 4i1 4f1 4u1 4f1", *names)]
-        return [
-            self.context.vertex_array(program, content, faces, index_element_size=2)
-            for program, content in ((self._shadow_program, shadow), (self._body_program, body))
-        ]
+    def restage(self, staging: Staging) -> None:
+        """Show everything as ``staging`` says from now on; a new camera begins where it likes."""
+        before = getattr(self, "staging", None)
+        self.staging = staging
+        self._stage = STAGES[staging.stage]
+        if before is None or before.camera != staging.camera:
+            self.framing = CAMERAS[staging.camera].make()
+        for dancer in self._dancers.values():
+            dancer.release()
+        leader = self._avatars["leader"] or shipped_avatar(staging.leader)
+        follower = self._avatars["follower"] or shipped_avatar(staging.follower)
+        if staging.leader_as == "skeleton":
+            leader = bones_of(leader)
+        self._dancers = {
+            "follower": Dancer(self._programs, follower),
+            "leader": Dancer(self._programs, leader, is_ghost=staging.leader_as == "ghost"),
+        }
+        for dancer in self._dancers.values():
+            dancer.prepare(mirrored=self._stage.mirrors > 0.0)
+        self._floors = [self._plain("floor", *self._stage.defines, *extra) for extra in ((), ("SHADOWED",))]
+        self._backdrop = self._plain("backdrop", *self._stage.defines)
+
+    def _plain(self, *program: str) -> moderngl.VertexArray:
+        """A rectangle drawn by a program."""
+        if program not in self._plains:
+            content = [(self._corners, "2f", "in_corner")]
+            self._plains[program] = self.context.vertex_array(self._programs.get(*program), content)
+        return self._plains[program]
 
     @property
     def size(self) -> tuple[int, int]:
@@ -169,20 +204,17 @@ class Scene:
 
     def draw(self, state: SceneState) -> None:
         """Draws into ``picture``."""
-        shown = [(self._follower, state.follower)]
-        if state.leader is not None:
-            shown.append((self._leader, state.leader))
-        for dancer, pose in shown:
-            dancer.pose(pose)
+        dancers, placed = self.place(state)
         aspect = self._size[0] / self._size[1]
-        self.framing.follow(np.array([pose.root_m for _, pose in shown], dtype=np.float64), state.time_s, aspect)
-        light, reach_m = self.framing.light_from_world(_TOWARDS_LIGHT, _SHADOW_TEXELS)
-        self._light(light, aspect)
-        self._draw_shadows([dancer for dancer, _ in shown])
+        light, reach_m = self.framing.light_from_world(towards_light(self._stage), self._texels)
+        grounded = [places for dancer, places in zip(dancers, placed, strict=True) if not dancer.is_ghost]
+        view = View(self.framing, aspect, light, reach_m)
+        self._programs.write(shared_values(self._stage, view, grounded, state.beat_phase, state.time_s))
+        self._draw_shadows(dancers)
         target = self._targets[0]
         target.use()
-        target.clear(0.0, 0.0, 0.0, 1.0)
-        self._draw_stage([dancer for dancer, _ in shown], reach_m)
+        target.clear(0.0, 0.0, 0.0, 0.0 if self._stage.is_clear else 1.0)
+        self._draw_stage(dancers, reach_m)
         if self._samples:
             self.context.copy_framebuffer(self._targets[1], target)
             self._targets[1].use()
@@ -193,91 +225,85 @@ class Scene:
 
     def read(self) -> NDArray[np.uint8]:
         """(height, width, 3) the finished picture, top row first."""
+        return self._read(3)
+
+    def read_clear(self) -> NDArray[np.uint8]:
+        """(height, width, 4) the same with its alpha, not premultiplied, as PNG files have it."""
+        pixels = self._read(4).astype(np.uint16)
+        alpha = np.maximum(pixels[..., 3:], 1)
+        pixels[..., :3] = np.minimum((pixels[..., :3] * 255 + alpha // 2) // alpha, 255)
+        return pixels.astype(np.uint8)
+
+    def _read(self, components: int) -> NDArray[np.uint8]:
         wait_for_pictures()
         width, height = self._size
-        pixels = np.frombuffer(self._targets[1].read(components=3, alignment=1), dtype=np.uint8)
-        return np.ascontiguousarray(pixels.reshape(height, width, 3)[::-1])
+        pixels = np.frombuffer(self._targets[1].read(components=components, alignment=1), dtype=np.uint8)
+        return np.ascontiguousarray(pixels.reshape(height, width, components)[::-1])
 
-    def _light(self, light: NDArray[np.float64], aspect: float) -> None:
-        """Hands camera and light to every program."""
-        clip_from_world = self.framing.clip_from_world(aspect)
-        values = {
-            "clip_from_world": _columns(clip_from_world),
-            "light_from_world": _columns(light),
-            "eye_m": _floats(self.framing.eye_m),
-            "towards_light": _floats(_TOWARDS_LIGHT),
-            "pool_m": _floats(self.framing.target_m[[0, 2]]),
-        }
-        for program in (self._body_program, self._shadow_program, *self._floor_programs):
-            for name, value in values.items():
-                # Drivers drop the uniforms that a program has no use for.
-                uniform = program.get(name, None)
-                if isinstance(uniform, moderngl.Uniform):
-                    uniform.write(value)
-        ahead = self.framing.target_m - self.framing.eye_m
-        far_away = self.framing.eye_m + np.array([ahead[0], 0.0, ahead[2]]) * 1e4
-        horizon = clip_from_world @ np.append(far_away, 1.0)
-        self._backdrop_program["horizon"] = float(horizon[1] / horizon[3])
-        self._backdrop_program["aspect"] = aspect
+    def place(self, state: SceneState) -> tuple[list[Dancer], list[Placed]]:
+        """Who is to be drawn, the follower first, posed and in the camera's view; and where their joints are."""
+        poses = [state.follower] if state.leader is None else [state.follower, state.leader]
+        dancers = [self._dancers["follower"], self._dancers["leader"]][: len(poses)]
+        placed = [dancer.avatar.place(pose) for dancer, pose in zip(dancers, poses, strict=True)]
+        eyes_m = dancers[1].avatar.between_eyes_m(placed[1]) if len(placed) > 1 else None
+        if self.staging.leader_as == "none":
+            poses, dancers, placed = poses[:1], dancers[:1], placed[:1]
+        elif len(placed) > 1:
+            placed = list(hold_hands(dancers[0].avatar, placed[0], dancers[1].avatar, placed[1]))
+        for dancer, (joints, turns) in zip(dancers, placed, strict=True):
+            dancer.bend(joints, turns)
+        roots = np.array([pose.root_m for pose in poses], dtype=np.float64)
+        self.framing.follow(roots, state.time_s, self._size[0] / self._size[1], eyes_m)
+        return dancers, placed
 
-    def _draw_shadows(self, dancers: "list[_Dancer]") -> None:
+    def _draw_shadows(self, dancers: list[Dancer]) -> None:
         self.context.disable(moderngl.BLEND)
         self.context.enable(moderngl.DEPTH_TEST | moderngl.CULL_FACE)
+        self.context.front_face = "ccw"
         self._shadow_target.use()
         self._shadow_target.clear(depth=1.0)
         for dancer in dancers:
-            dancer.cast()
+            if not dancer.is_ghost:
+                dancer.cast()
 
-    def _draw_stage(self, dancers: "list[_Dancer]", reach_m: float) -> None:
-        """Front to back, so that hidden floor and wall are not shaded."""
+    def _draw_stage(self, dancers: list[Dancer], reach_m: float) -> None:
+        """Front to back, so that hidden floor and wall are not shaded; ghosts over it all."""
         self._shadow_map.use(0)
+        ways = ("cw", "ccw") if self.framing.is_mirrored else ("ccw", "cw")
+        self.context.front_face = ways[0]
         for dancer in dancers:
-            dancer.show()
+            if not dancer.is_ghost:
+                dancer.show()
+        if self._stage.mirrors:
+            self.context.front_face = ways[1]
+            for dancer in dancers:
+                if not dancer.is_ghost:
+                    dancer.mirror()
+            self.context.front_face = ways[0]
         self.context.disable(moderngl.CULL_FACE)
-        middle = self.framing.target_m[[0, 2]]
-        # Only the floor near the dancers can lie in shadow; the rest, a hair lower, is spared the look-up.
-        patches = (_FAR_FLOOR_M, -0.01), (reach_m, 0.0)
-        for program, floor, patch in reversed(list(zip(self._floor_programs, self._floors, patches, strict=True))):
-            program["patch_m"] = (*middle, *patch)
-            floor.render(moderngl.TRIANGLE_STRIP)
-        self._backdrop.render(moderngl.TRIANGLE_STRIP)
+        self._draw_floor(reach_m)
+        if not self._stage.is_clear:
+            self._backdrop.render(moderngl.TRIANGLE_STRIP)
+        self.context.enable(moderngl.CULL_FACE)
+        for dancer in dancers:
+            if dancer.is_ghost:
+                dancer.haunt(self._targets[0])
 
-
-class _Dancer:
-    """An avatar on the graphics card."""
-
-    def __init__(self, scene: Scene, avatar: Avatar) -> None:
-        self._avatar = avatar
-        layout = [("p", "f4", 3), ("n", "i1", 4), ("c", "u1", 4), ("i", "u1", 4), ("w", "u1", 4)]
-        table = np.zeros(len(avatar.vertices_m), dtype=layout)
-        table["p"], table["c"], table["i"], table["w"] = (
-            avatar.vertices_m, avatar.colours, avatar.bone_index, avatar.bone_weight,
-        )  # fmt: skip
-        table["n"][:, :3] = avatar.normals
-        vertices = scene.context.buffer(table.tobytes())
-        faces = scene.context.buffer(avatar.faces.tobytes())
-        self._shadow, self._body = scene.body_array(vertices, faces)
-        self._bones = scene.context.buffer(reserve=_BONE_ROWS * 16, dynamic=True)
-
-    def pose(self, pose: BodyPose) -> None:
-        """Bends the skin to ``pose``."""
-        self._bones.write(self._avatar.skin_matrices(pose).tobytes())
-
-    def cast(self) -> None:
-        """Draws into the shadow map."""
-        self._bones.bind_to_uniform_block(0)
-        self._shadow.render()
-
-    def show(self) -> None:
-        """Draws into the picture."""
-        self._bones.bind_to_uniform_block(0)
-        self._body.render()
-
-
-def _floats(vector: NDArray[np.float64]) -> bytes:
-    return vector.astype(np.float32).tobytes()
-
-
-def _columns(matrix: NDArray[np.float64]) -> bytes:
-    """A (4, 4) matrix as OpenGL reads it: column after column."""
-    return np.ascontiguousarray(matrix.T, dtype=np.float32).tobytes()
+    def _draw_floor(self, reach_m: float) -> None:
+        """Only the floor near the dancers can lie in shadow; the rest, a hair lower, is spared the look-up."""
+        context, middle = self.context, self.framing.target_m[[0, 2]]
+        if self._stage.mirrors:
+            # Added to a share of what was drawn under it: the mirror images.
+            context.enable(moderngl.BLEND)
+            over: Any = moderngl.ONE, moderngl.SRC_ALPHA, moderngl.ZERO, moderngl.ONE
+            context.blend_func = over  # the binding's type knows only two of the four
+        elif self._stage.is_clear:
+            context.enable(moderngl.BLEND)
+            context.blend_func = moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA
+        far, near = self._floors
+        near.program["patch_m"] = (*middle, reach_m, 0.0)
+        near.render(moderngl.TRIANGLE_STRIP)
+        if not self._stage.is_clear:
+            far.program["patch_m"] = (*middle, self._stage.depth_m, -0.01)
+            far.render(moderngl.TRIANGLE_STRIP)
+        context.disable(moderngl.BLEND)

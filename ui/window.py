@@ -1,6 +1,7 @@
 """The window: glfw, its keys, and the picture in it. Import this only where there is a display.
 
-Esc or Q ends, F toggles full screen, H the panel; the other keys are ``ui.controls``'.
+Esc or Q ends, F toggles full screen, H the panel, V takes the next camera, B the next stage, L the next way to show the
+leader; the other keys are ``ui.controls``'.
 """
 
 import time
@@ -28,6 +29,8 @@ class WindowInput:
     show_hud: bool = True
     keys: list[tuple[str, float]] = field(default_factory=list)
     """Other keys by name, and when each went down (``time.monotonic``)."""
+    turns: list[str] = field(default_factory=list)
+    """Of what the next is asked for: ``camera``, ``stage`` or ``leader_as``."""
 
 
 _KEYS = {
@@ -37,12 +40,24 @@ _KEYS = {
     glfw.KEY_T: "t", glfw.KEY_P: "p", glfw.KEY_BACKSPACE: "backspace",
     glfw.KEY_SPACE: "space", glfw.KEY_O: "o", glfw.KEY_X: "x", glfw.KEY_R: "r",
 }  # fmt: skip
+_TURNS = {glfw.KEY_V: "camera", glfw.KEY_B: "stage", glfw.KEY_L: "leader_as"}
 
 
 class Window:
-    """A resizable window with an OpenGL 3.3 context. Raises ``PictureError`` when there is no display or no OpenGL."""
+    """A resizable window with an OpenGL 3.3 context. Raises ``PictureError`` when there is no display or no OpenGL.
 
-    def __init__(self, size: tuple[int, int], title: str = "Duet", *, wait_for_display: bool = True) -> None:
+    ``display`` is the number of the one to fill at once, ``is_clear`` lets the desktop through where nothing is drawn.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        title: str = "Duet",
+        *,
+        wait_for_display: bool = True,
+        display: int | None = None,
+        is_clear: bool = False,
+    ) -> None:
         self.input = WindowInput()
         self._windowed = (80, 80, *size)
         limit_software_threads()
@@ -53,6 +68,7 @@ class Window:
             (glfw.CONTEXT_VERSION_MINOR, 3),
             (glfw.OPENGL_PROFILE, glfw.OPENGL_CORE_PROFILE),
             (glfw.OPENGL_FORWARD_COMPAT, 1),
+            (glfw.TRANSPARENT_FRAMEBUFFER, int(is_clear)),
         ):
             glfw.window_hint(hint, value)
         self._window = glfw.create_window(*size, title, None, None)
@@ -67,6 +83,8 @@ class Window:
         corners = self.context.buffer(np.array([-1, -1, 1, -1, -1, 1, 1, 1], dtype=np.float32).tobytes())
         program = build_program(self.context, "present")
         self._rectangle = self.context.vertex_array(program, [(corners, "2f", "in_corner")])
+        if display is not None:
+            self._fill(_display(display))
 
     def _make_context(self) -> moderngl.Context:
         try:
@@ -134,13 +152,41 @@ class Window:
             self.input.show_hud = not self.input.show_hud
         elif key == glfw.KEY_F:
             self._toggle_full_screen()
+        elif key in _TURNS:
+            self.input.turns.append(_TURNS[key])
 
     def _toggle_full_screen(self) -> None:
         if glfw.get_window_monitor(self._window):
             glfw.set_window_monitor(self._window, None, *self._windowed, glfw.DONT_CARE)  # pyright: ignore[reportArgumentType]
             return
         self._windowed = (*glfw.get_window_pos(self._window), *glfw.get_window_size(self._window))
-        monitor = glfw.get_primary_monitor()
+        monitor = self._nearest_display()
         if monitor is not None:
-            mode = glfw.get_video_mode(monitor)
-            glfw.set_window_monitor(self._window, monitor, 0, 0, mode.size.width, mode.size.height, mode.refresh_rate)
+            self._fill(monitor)
+
+    def _fill(self, monitor: Any) -> None:
+        mode = glfw.get_video_mode(monitor)
+        glfw.set_window_monitor(self._window, monitor, 0, 0, mode.size.width, mode.size.height, mode.refresh_rate)
+
+    def _nearest_display(self) -> Any:
+        """The display that the window's middle is on, or the first one."""
+        (left, top), (width, height) = glfw.get_window_pos(self._window), glfw.get_window_size(self._window)
+        for monitor in glfw.get_monitors():
+            x, y, wide, high = glfw.get_monitor_workarea(monitor)
+            if x <= left + width / 2 < x + wide and y <= top + height / 2 < y + high:
+                return monitor
+        return glfw.get_primary_monitor()
+
+
+def _display(number: int) -> Any:
+    monitors = glfw.get_monitors()
+    if number >= len(monitors):
+        names = ", ".join(f"{k}: {_name(m)}" for k, m in enumerate(monitors))
+        glfw.terminate()
+        raise PictureError(f"--display: expected one of {names or 'none'}, got {number}. Choose one of these.")
+    return monitors[number]
+
+
+def _name(monitor: Any) -> str:
+    name: Any = glfw.get_monitor_name(monitor)
+    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)

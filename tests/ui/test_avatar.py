@@ -13,7 +13,7 @@ from duet.frames import LeaderFrame, LeaderStatus
 from duet.kinematics import forward
 from duet.rotations import matrix_from_rotvec, quaternion_wxyz_from_matrix, six_d_from_matrix
 from duet.skeleton import BODY, Skeleton
-from ui.avatar import Avatar, BodyPose, read_avatar, shipped_avatar
+from ui.avatar import AVATARS, Avatar, BodyPose, read_avatar, shipped_avatar
 
 NAMES = ("leader", "follower")
 
@@ -57,9 +57,22 @@ def test_files_are_sound(avatar: Avatar) -> None:
 def test_files_are_small() -> None:
     from ui.avatar import ASSETS
 
-    for name in NAMES:
+    for name in AVATARS:
         assert (ASSETS / f"{name}.npz").stat().st_size < 500_000
     assert "CC0" in (ASSETS / "NOTICE.md").read_text()
+
+
+def test_the_figure_of_light_is_light_and_has_the_same_bones() -> None:
+    glow, leader = shipped("glow"), shipped("leader")
+    assert glow.is_glowing and not leader.is_glowing
+    assert glow.names == leader.names and glow.parents == leader.parents
+    assert 1500 < len(glow.vertices_m) < 6000 and glow.faces.max() == len(glow.vertices_m) - 1
+    assert (glow.bone_weight.sum(1) == 255).all()
+    assert abs(glow.skinned_vertices_m(rest_pose())[:, 1].min()) < 0.002
+    # In front it is greener than behind: that is how it is told where it faces.
+    ahead = glow.normals[:, 2] > 80
+    behind = glow.normals[:, 2] < -80
+    assert np.median(glow.colours[ahead, 1]) > np.median(glow.colours[behind, 1]) + 100
 
 
 def test_normals_point_outwards(avatar: Avatar) -> None:
@@ -142,6 +155,24 @@ def test_feet_stand_still_while_standing(avatar: Avatar) -> None:
         root = np.array([0.0, rest_ankle - joints[7, 1], 0.0])
         skin = avatar.skinned_vertices_m(BodyPose(root, pose.quaternions_wxyz))
         assert abs(skin[:, 1].min()) < 0.012
+
+
+@given(
+    swing=st.floats(-0.7, 0.4),
+    side=st.floats(-0.3, 0.3),
+    bend=st.floats(0.0, 1.0),
+    yaw=st.floats(-3.0, 3.0),
+)
+def test_feet_step_as_far_as_danced(swing: float, side: float, bend: float, yaw: float) -> None:
+    """Whatever the length of the legs, an ankle goes over the floor as far as it did on the body of the pose."""
+    legs = {"left_hip": (swing, 0.0, side), "left_knee": (bend, 0.0, 0.0)}
+    turned = {"pelvis": (0.0, yaw, 0.0)}
+    ways = []
+    for avatar in (canonical_body(), *(shipped(name) for name in AVATARS)):
+        there, here = (avatar.place(posed(**turned, **more))[0] for more in (legs, {}))
+        ways.append(there[[7, 8]] - here[[7, 8]])
+    for way in ways[1:]:
+        np.testing.assert_allclose(way[:, [0, 2]], ways[0][:, [0, 2]], atol=1e-6)
 
 
 def test_hands_are_relaxed_unless_given(avatar: Avatar) -> None:

@@ -50,8 +50,21 @@ with Window((320, 180), wait_for_display=False) as window:
     window.show(scene)
     press(glfw.KEY_F)
     window.show(scene)
+    press(glfw.KEY_V), press(glfw.KEY_B), press(glfw.KEY_L)
+    assert window.input.turns == ["camera", "stage", "leader_as"]
     press(glfw.KEY_Q)
     assert not window.open
+from duet.errors import PictureError
+with Window((320, 180), wait_for_display=False, display=0, is_clear=True) as window:
+    assert window.size == (800, 600), window.size
+    press(glfw.KEY_F)
+    assert window.size == (320, 180), window.size
+try:
+    Window((320, 180), display=7)
+except PictureError as error:
+    assert "--display: expected one of 0: screen, got 7" in str(error), error
+else:
+    raise AssertionError("a display that is not there")
 print("danced")
 """
 

@@ -26,7 +26,8 @@ def build_program(context: moderngl.Context, name: str, *defines: str) -> modern
     """The program of ``name``.vert and ``name``.frag. Raises ``PictureError`` when the driver refuses it."""
     try:
         return context.program(
-            vertex_shader=read_shader(f"{name}.vert"), fragment_shader=read_shader(f"{name}.frag", *defines)
+            vertex_shader=read_shader(f"{name}.vert", *defines),
+            fragment_shader=read_shader(f"{name}.frag", *defines),
         )
     except moderngl.Error as error:
         raise PictureError(

@@ -16,5 +16,8 @@ void main() {
     normal = mat3(bone) * vec3(in_normal.xyz);
     colour = vec4(in_colour.rgb * in_colour.rgb, in_colour.a);
     light_clip = (light_from_world * world).xyz;
+#ifdef MIRRORED
+    world.y = -world.y;
+#endif
     gl_Position = clip_from_world * world;
 }

@@ -2,33 +2,79 @@
 #include "light.glsl"
 #include "stage.glsl"
 uniform vec2 pool_m;  // centre of the pool of light
+uniform vec3 floor_colour;
+uniform float boards;
+uniform float pool_fall;
+uniform float mirrors;
+uniform float swell;
+uniform vec4 spots[3];       // x, z from the pool's centre, 1 / radius squared
+uniform vec3 spot_light[3];
+uniform vec4 soles[8];       // what all but touches the floor: x, height, z, radius
+uniform float reach_m;
+uniform float depth_m;       // where the floor ends
 in vec2 floor_m;
 in vec3 light_clip;
-out vec4 screen;
+out vec4 screen;  // where the floor mirrors, alpha is the share of what lies under it
 
 void main() {
     vec2 out_m = floor_m - pool_m;
     float away2 = dot(out_m, out_m);
-    float pool = 1.0 / (1.0 + 0.055 * away2);
-    pool *= pool;
-    // Boards along z, 14 cm wide; their joints fade before they get finer than a pixel.
-    float board = floor_m.x * 7.0;
-    float number = floor(board);
-    float tone = fract(sin(number * 12.9898) * 43.758);
-    float joint = smoothstep(0.44, 0.49, abs(fract(board) - 0.5)) * exp(-0.03 * away2);
-    vec3 wood = mix(vec3(0.115, 0.066, 0.040), vec3(0.165, 0.098, 0.060), tone) * (1.0 - 0.45 * joint);
+#ifdef WALLED
+    if (away2 > depth_m * depth_m) discard;
+#endif
 #ifdef SHADOWED
     float key = lit(light_clip);
+    // Close under a sole the sky is hidden, too: a sphere over a plane.
+    float open = 1.0;
+    for (int k = 0; k < 8; k++) {
+        vec3 d = soles[k].xyz - vec3(floor_m.x, 0.0, floor_m.y);
+        float near = inversesqrt(dot(d, d));
+        open -= min(0.55 * d.y * soles[k].w * soles[k].w * near * near * near, 0.5);
+    }
+    open = max(open, 0.25);
 #else
     float key = 1.0;
+    float open = 1.0;
 #endif
-    vec3 light = wood * (SKY * 0.55 + key * KEY * 0.85) * pool;
+#ifdef CATCHER
+    float edge = 1.0 - smoothstep(0.6, 1.0, away2 / (reach_m * reach_m));
+    screen = vec4(0.0, 0.0, 0.0, (1.0 - open * (0.45 + 0.55 * key)) * edge);
+#else
+    float pool = 1.0 / (1.0 + pool_fall * away2);
+    pool *= pool;
+    vec3 colour = floor_colour;
+#ifdef BOARDS
+    // Boards along z, 14 cm wide; they fade before they get finer than a pixel.
+    float board = floor_m.x * 7.0;
+    float number = floor(board);
+    float tone = fract(sin(number * 12.9898) * 43.758) - 0.5;
+    float fine = fwidth(board);
+    float joint = smoothstep(0.44, 0.49, abs(fract(board) - 0.5)) * (1.0 - smoothstep(0.06, 0.22, fine));
+    colour *= (1.0 + boards * tone * (1.0 - smoothstep(0.25, 0.9, fine))) * (1.0 - 0.45 * joint);
+#endif
+    vec3 light = colour * (sky_light * 0.55 * open + key * open * key_light * 0.85) * pool;
+#ifdef SPOTS
+    for (int k = 0; k < 3; k++) {
+        vec2 d = out_m - spots[k].xy;
+        light += spot_light[k] * swell * (0.25 + 0.75 * key) * open * 0.22 / (1.0 + dot(d, d) * spots[k].z * (1.0 + dot(d, d) * spots[k].z));
+    }
+#endif
     vec3 from_eye = vec3(floor_m.x, 0.0, floor_m.y) - eye_m;
     float far = dot(from_eye, from_eye);
-    float haze = far / (far + 260.0);
+    float haze = far * far / (far * far + 90000.0);
+#ifdef STRIPS
+    // The wall's lights on the floor before it.
+    vec4 strip = strip_at(atan(from_eye.x, -from_eye.z));
+    float near_wall = exp(-0.9 * (depth_m - sqrt(away2)));
+    light += mix(strip_light[0], strip_light[1], strip.z) * (0.6 * strip.x + strip.y) * near_wall * (0.12 + 0.88 * swell) * 0.5;
+#endif
     // A waxed floor mirrors the back wall's glow the more, the flatter one looks.
     float flat_look = 1.0 - clamp(-from_eye.y * inversesqrt(far), 0.0, 1.0);
     flat_look *= flat_look; flat_look *= flat_look;
-    light += HORIZON * 0.30 * flat_look * (0.55 + 0.45 * key);
-    screen = vec4(to_screen(mix(light, HORIZON, haze)), 1.0);
+    light += horizon_light * 0.30 * flat_look * (0.55 + 0.45 * key);
+    screen = vec4(to_screen(mix(light, horizon_light, haze)), 1.0);
+#ifdef MIRRORS
+    screen.a = mirrors * (1.0 + 0.4 * flat_look);
+#endif
+#endif
 }

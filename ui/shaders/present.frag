@@ -4,5 +4,5 @@ in vec2 uv;
 out vec4 screen;
 
 void main() {
-    screen = vec4(texture(picture, uv).rgb, 1.0);
+    screen = texture(picture, uv);
 }

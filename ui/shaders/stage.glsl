@@ -1,4 +1,17 @@
 // The back of the stage, linear light.
-const vec3 HORIZON = vec3(0.026, 0.021, 0.036);
-const vec3 ZENITH = vec3(0.005, 0.006, 0.014);
-const vec3 GLOW = vec3(0.13, 0.058, 0.066);
+uniform vec3 horizon_light;
+uniform vec3 zenith_light;
+uniform vec3 glow_light;
+
+#ifdef STRIPS
+uniform vec3 strip_light[2];
+
+// Upright strips of light round the hall, seen at ``angle`` radians: x its brightness, y its halo's, z which colour,
+// w how tall it is.
+vec4 strip_at(float angle) {
+    float strip = angle * 14.0;
+    float chance = fract(sin(floor(strip) * 12.9898) * 43.758);
+    float off = fract(strip) - 0.5;
+    return vec4(1.0 - smoothstep(0.05, 0.16, abs(off)), 0.10 / (1.0 + 30.0 * off * off), fract(chance * 7.0), chance);
+}
+#endif

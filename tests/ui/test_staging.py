@@ -1,0 +1,44 @@
+"""What is to be seen: names, their order under a key, and what does not fit."""
+
+import pickle
+
+import pytest
+
+from duet.errors import InputError
+from ui.cameras import CAMERAS
+from ui.stages import STAGES
+from ui.staging import LEADER_AS, Staging
+
+
+@pytest.mark.parametrize(("what", "table"), [("stage", STAGES), ("camera", CAMERAS), ("leader_as", LEADER_AS)])
+def test_a_key_goes_through_all_and_comes_back(what: str, table: dict[str, object]) -> None:
+    staging, seen = Staging(), []
+    for _ in table:
+        seen.append(getattr(staging, what))
+        assert seen[-1] in staging.told(what)
+        staging = staging.with_next(what)
+    assert sorted(seen) == sorted(table)
+    assert staging == Staging()
+
+
+@pytest.mark.parametrize("what", ["stage", "camera", "leader_as", "leader", "follower"])
+def test_an_unknown_name_is_told_with_the_known_ones(what: str) -> None:
+    with pytest.raises(InputError, match=f"{what}: expected one of .*, got 'moon'"):
+        Staging(**{what: "moon"})
+
+
+def test_it_travels_to_another_process() -> None:
+    staging = Staging(stage="club", camera="mirror", display=1)
+    assert pickle.loads(pickle.dumps(staging)) == staging  # noqa: S301
+
+
+def test_lights_swell_on_the_beat_and_breathe_without_one() -> None:
+    club = STAGES["club"]
+    assert club.swell(0.0, 3.0) == 1.0
+    over = [club.swell(k / 100, 0.0) for k in range(100)]
+    assert min(over) < 0.45
+    steps = [abs(b - a) for a, b in zip(over, [*over[1:], over[0]], strict=True)]
+    assert max(steps) < 0.12, "no flash"
+    breath = [club.swell(None, k / 10) for k in range(40)]
+    assert max(breath) > 0.95 and min(breath) < 0.5
+    assert STAGES["studio"].swell(0.5, 0.0) == 1.0

@@ -1,0 +1,215 @@
+"""``duet film``: a dance that is over, drawn in good quality: a film, a contact sheet, or both."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duet.errors import InputError
+from duet.files import check_writable, written_whole
+from ui.staging import Staging, add_staging, staging_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ui.dance import Beats, Dance
+    from ui.scene import SceneState
+
+_MORE = """\
+A dance is a file that --save-motion wrote, a folder that --record wrote, or a take of one dancer (npz, bvh).
+The sheet of a stage that is clear is transparent.
+
+examples:
+  duet film motion.npz --music song.ogg --out film.mp4             with its sound, lights on its beat
+  duet film motion.npz --stage club --camera side --out club.mp4
+  duet film motion.npz --sheet sheet.png                           twelve moments, for a paper
+  duet film mine.npz --beside other.npz --out compare.mp4          two followers, side by side
+"""
+_MOST_MOMENTS = 100
+_SHEET_CELL = (480, 270)
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", follower: Path) -> None:
+    """Describe it to the parser; ``follower`` is the usual one."""
+    command = commands.add_parser(
+        "film",
+        help="draw a dance that is over: a film, a contact sheet",
+        description="Draw a dance that is over, in good quality, as slowly as that takes.",
+        epilog=_MORE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("dance", type=Path, metavar="DANCE", help="a motion file, a recorded session or a take")
+    command.add_argument("--out", type=Path, metavar="FILM.mp4", help="the film")
+    command.add_argument("--sheet", type=Path, metavar="FILE.png", help="a grid of moments")
+    command.add_argument("--moments", type=int, default=12, metavar="N", help="on the sheet (default 12)")
+    command.add_argument("--beside", type=Path, metavar="DANCE", help="another dance, drawn beside it")
+    command.add_argument("--music", type=Path, metavar="FILE", help="what was danced to, from session time 0 on")
+    command.add_argument("--start", type=float, default=0.0, metavar="S", help="leave out what is before")
+    command.add_argument("--seconds", type=float, metavar="N", help="at most so long")
+    command.add_argument("--size", default="1280x720", metavar="WxH", help="of the film (default 1280x720)")
+    command.add_argument("--fps", type=float, default=30.0, help="pictures a second (default 30)")
+    command.add_argument("--follower", type=Path, default=follower, metavar="DIR", help="of a recorded session")
+    add_staging(command, window=False)
+    command.set_defaults(run=_run)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What is drawn: ``dances`` side by side, ``seconds`` of each from ``start_s`` after its first frame on."""
+
+    dances: "tuple[Dance, ...]"
+    start_s: float
+    seconds: float
+    staging: Staging = Staging()
+    beats: "Beats | None" = None
+    """Of the music, from the first moment that is drawn."""
+
+    def states(self, after_s: float) -> "list[SceneState]":
+        """The pictures ``after_s`` seconds after the first one drawn."""
+        phase = self.beats.phase_at(after_s) if self.beats is not None else None
+        return [dance.state(self.start_s + after_s, phase) for dance in self.dances]
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from ui.options import size_of
+
+    _check(arguments)
+    size = size_of(arguments.size)
+    console = Console(stderr=True)
+    dances = tuple(_read(path, arguments.follower, console) for path in (arguments.dance, arguments.beside) if path)
+    natural_s = min(dance.seconds for dance in dances) - arguments.start
+    if natural_s <= 0:
+        raise InputError(f"--start: expected less than the dance's {natural_s + arguments.start:.1f} s, got more.")
+    seconds = min(natural_s, arguments.seconds or natural_s)
+    sound, beats = _heard(arguments.music, dances[0].start_s + arguments.start, seconds)
+    drawing = Drawing(dances, arguments.start, seconds, staging_of(arguments), beats)
+    if arguments.out is not None:
+        write_film(arguments.out, drawing, size, arguments.fps, sound, console)
+        console.print(f"Wrote {arguments.out}")
+    if arguments.sheet is not None:
+        write_sheet(arguments.sheet, drawing, arguments.moments)
+        console.print(f"Wrote {arguments.sheet}")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if arguments.out is None and arguments.sheet is None:
+        raise InputError("duet film: expected --out FILM.mp4 or --sheet FILE.png, got neither. Add one.")
+    for path, suffix in ((arguments.out, ".mp4"), (arguments.sheet, ".png")):
+        if path is not None:
+            if path.suffix.lower() != suffix:
+                raise InputError(f"{path}: expected a name ending in {suffix}, got '{path.suffix}'. Rename it.")
+            check_writable(path)
+    if not 1 <= arguments.moments <= _MOST_MOMENTS:
+        raise InputError(f"--moments: expected 1 to {_MOST_MOMENTS}, got {arguments.moments}.")
+    if not 1.0 <= arguments.fps <= 240.0:
+        raise InputError(f"--fps: expected 1 to 240, got {arguments.fps:g}.")
+    if arguments.seconds is not None and not arguments.seconds > 0:
+        raise InputError(f"--seconds: expected more than 0, got {arguments.seconds:g}.")
+    if not arguments.start >= 0:
+        raise InputError(f"--start: expected 0 or more, got {arguments.start:g}.")
+
+
+def _read(path: Path, follower: Path, console: "Console") -> "Dance":
+    from ui.dance import is_session, read_dance, replayed
+
+    if path.is_dir() and not is_session(path):
+        raise InputError(f"{path}: expected a recorded session, got another folder. Name what --record wrote.")
+    if not path.is_dir():
+        return read_dance(path)
+    with console.status(f"Dancing {path} again") as status:
+        return replayed(path, follower, lambda at_s: status.update(f"Dancing {path} again: {at_s:.0f} s"))
+
+
+def _heard(
+    music: Path | None, start_s: float, seconds: float
+) -> "tuple[tuple[NDArray[np.float32], int] | None, Beats | None]":
+    """The film's sound and its beats, both from the film's first moment on."""
+    if music is None:
+        return None, None
+    from duet.music import RATE_HZ
+    from duet.sound_file import load_sound
+    from realtime.sound_file import stereo
+    from ui.dance import Beats
+
+    samples = stereo(load_sound(music))
+    # The tracker wants the music from its beginning, to be sure of it when the film begins.
+    beats = Beats.of(samples[: round((start_s + seconds) * RATE_HZ)])
+    return (samples[round(start_s * RATE_HZ) :], RATE_HZ), beats.later(start_s)
+
+
+class Studio:
+    """Draws the pictures of a ``Drawing``; use it as a context manager, on one thread."""
+
+    def __init__(self, drawing: Drawing, size: tuple[int, int]) -> None:
+        from ui.scene import SMOOTHING_SAMPLES, Scene, create_headless_context
+
+        self._drawing = drawing
+        self._context = create_headless_context()
+        each, staging = (size[0] // len(drawing.dances), size[1]), drawing.staging
+        self._scenes = [
+            Scene(self._context, each, samples=SMOOTHING_SAMPLES, staging=staging, rich=True) for _ in drawing.dances
+        ]
+
+    def picture(self, after_s: float, *, clear: bool = False) -> NDArray[np.uint8]:
+        """(H, W, 3), or (H, W, 4) with its transparency, ``after_s`` seconds after the first one."""
+        pictures = []
+        for scene, state in zip(self._scenes, self._drawing.states(after_s), strict=True):
+            scene.draw(state)
+            pictures.append(scene.read_clear() if clear else scene.read())
+        return np.concatenate(pictures, axis=1)
+
+    def __enter__(self) -> "Studio":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._context.release()
+
+
+def write_film(
+    path: Path,
+    drawing: Drawing,
+    size: tuple[int, int],
+    fps: float,
+    sound: tuple[NDArray[np.float32], int] | None,
+    console: "Console",
+) -> None:
+    """A film of ``size`` and ``fps`` with a progress bar; ``sound`` begins with its first picture."""
+    from rich.progress import track
+
+    from ui.film import FilmWriter
+
+    # Side by side, both halves are whole pixels and the film's width is even.
+    count = len(drawing.dances)
+    size = size[0] // (2 * count) * 2 * count, size[1]
+    pictures = range(max(1, round(drawing.seconds * fps)))
+    with Studio(drawing, size) as studio, FilmWriter(path, size, fps, audio=sound) as film:
+        for index in track(pictures, "Drawing", console=console, transient=True):
+            film.write(studio.picture(index / fps), index / fps)
+
+
+def write_sheet(path: Path, drawing: Drawing, moments: int) -> None:
+    """A PNG of ``moments`` in a grid, read like a page; transparent where the stage is."""
+    from PIL import Image
+
+    from ui.stages import STAGES
+
+    clear, wide = STAGES[drawing.staging.stage].is_clear, _SHEET_CELL[0] * len(drawing.dances)
+    with Studio(drawing, (wide, _SHEET_CELL[1])) as studio:
+        cells = [studio.picture(drawing.seconds * (k + 0.5) / moments, clear=clear) for k in range(moments)]
+    with written_whole(path) as unfinished:
+        Image.fromarray(grid(cells)).save(unfinished, format="PNG")
+
+
+def grid(cells: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Pictures (H, W, C) in rows, as many in a row as make the whole about as wide as a page."""
+    height, width = cells[0].shape[:2]
+    columns = max(1, round((len(cells) * 1.6 * height / width) ** 0.5))
+    blank = np.zeros_like(cells[0])
+    rows = [cells[k : k + columns] for k in range(0, len(cells), columns)]
+    return np.concatenate([np.concatenate([*row, *[blank] * (columns - len(row))], axis=1) for row in rows])

@@ -1,0 +1,98 @@
+"""How a performance is shown: stage, camera, bodies, screen. Plain values, and the options that give them."""
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from duet.errors import InputError
+from ui.avatar import AVATARS
+from ui.cameras import CAMERAS
+from ui.stages import STAGES
+
+LEADER_AS = {
+    "body": "as the dancer they are",
+    "ghost": "see-through",
+    "skeleton": "as bones of light",
+    "none": "not at all: the leader is there in person",
+}
+
+
+@dataclass(frozen=True)
+class Staging:
+    """What is to be seen; each a name of its table. Small, frozen and picklable: it goes to whoever draws."""
+
+    stage: str = "studio"
+    camera: str = "follow"
+    leader_as: str = "body"
+    leader: str = "leader"
+    follower: str = "follower"
+    display: int | None = None
+    """Number of the display to fill; None: a window."""
+
+    def __post_init__(self) -> None:
+        tables = (
+            ("stage", STAGES),
+            ("camera", CAMERAS),
+            ("leader_as", LEADER_AS),
+            ("leader", AVATARS),
+            ("follower", AVATARS),
+        )
+        for name, table in tables:
+            if (value := getattr(self, name)) not in table:
+                raise InputError(f"{name}: expected one of {', '.join(table)}, got {value!r}. Choose one of these.")
+
+    def with_next(self, what: str) -> "Staging":
+        """The same with the next of its ``stage``, ``camera`` or ``leader_as``, the first after the last."""
+        names = list({"stage": STAGES, "camera": CAMERAS, "leader_as": LEADER_AS}[what])
+        following = names[(names.index(getattr(self, what)) + 1) % len(names)]
+        return replace(self, **{what: following})
+
+    def told(self, what: str) -> str:
+        """One line about its ``stage``, ``camera`` or ``leader_as``."""
+        name = getattr(self, what)
+        says = {
+            "stage": STAGES[self.stage].says,
+            "camera": CAMERAS[self.camera].says,
+            "leader_as": LEADER_AS[self.leader_as],
+        }[what]
+        return f"{what.split('_')[0]} {name}: {says}"
+
+
+def add_staging(parser: argparse.ArgumentParser, *, window: bool = True) -> None:
+    """Add the options; ``window``: those of a screen, too."""
+    group = parser.add_argument_group("what is seen")
+    group.add_argument("--stage", choices=STAGES, default="studio", help=_said((n, s.says) for n, s in STAGES.items()))
+    group.add_argument(
+        "--camera", choices=CAMERAS, default="follow", help=_said((n, c.says) for n, c in CAMERAS.items())
+    )
+    group.add_argument("--leader-as", choices=LEADER_AS, default="body", help="how the leader is shown (default body)")
+    group.add_argument("--leader-avatar", choices=AVATARS, default="leader", help="the leader's body (default leader)")
+    group.add_argument(
+        "--follower-avatar", choices=AVATARS, default="follower", help="the partner's body (default follower)"
+    )
+    if window:
+        group.add_argument(
+            "--display",
+            type=int,
+            metavar="N",
+            help="fill this display, 0 for the first (key F: the one the window is on)",
+        )
+
+
+def staging_of(arguments: argparse.Namespace) -> Staging:
+    """The values of the options that ``add_staging`` added. Raises ``InputError`` for a display below 0."""
+    display = getattr(arguments, "display", None)
+    if display is not None and display < 0:
+        raise InputError(f"--display: expected 0 or more, got {display}.")
+    return Staging(
+        arguments.stage,
+        arguments.camera,
+        arguments.leader_as,
+        arguments.leader_avatar,
+        arguments.follower_avatar,
+        display,
+    )
+
+
+def _said(rows: Iterable[tuple[str, str]]) -> str:
+    return "; ".join(f"{name}: {says}" for name, says in rows)
