@@ -1,8 +1,9 @@
-"""The README's commands exist: every line of its ``sh`` blocks is held against the Makefile and the commands' help."""
+"""What README and docs tell to type exists: ``sh`` blocks are held against the Makefile and the commands' help."""
 
 import contextlib
 import importlib
 import io
+import itertools
 import re
 import shlex
 from functools import cache
@@ -12,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = {"duet": "ui.cli", "duet-lab": "export.cli"}
 ELSEWHERE = {"git", "cd", "export", "sudo", "docker", "pip", "pytest"}
 """Programs that are not ours to check."""
@@ -62,12 +64,14 @@ def problems(words: list[str]) -> list[str]:
         demo_options = [w.partition("=")[2] for w in rest if w.startswith("ARGS=")] if "demo" in rest else []
         return found + [p for options in demo_options for p in problems(["duet", "demo", *shlex.split(options)])]
     if program in COMMANDS:
-        command = rest[0] if rest and not rest[0].startswith("-") else ""
-        known = help_of(program, command)
+        names = list(itertools.takewhile(lambda word: re.fullmatch(r"[a-z][a-z-]*", word), rest[:2]))
+        # Some commands have commands of their own; the second word of any other is somebody's file.
+        known = help_of(program, " ".join(names)) or help_of(program, " ".join(names[:1]))
         if not known:
-            return [f"{program} has no command {command!r}"]
+            return [f"{program} has no command {' '.join(names[:1])!r}"]
+        (usage,) = re.findall(r"^usage: ([a-z -]*[a-z])", known)
         flags = {w.partition("=")[0] for w in rest if w.startswith("--")}
-        return [f"{program} {command} has no {f}" for f in sorted(flags) if not re.search(rf"{f}(?![\w-])", known)]
+        return [f"{usage} has no {f}" for f in sorted(flags) if not re.search(rf"{f}(?![\w-])", known)]
     if program in ELSEWHERE:
         return []
     if program in ("python", "python3") and rest and (rest[0] == "-m" or (ROOT / rest[0]).is_file()):
@@ -75,9 +79,9 @@ def problems(words: list[str]) -> list[str]:
     return [f"{program!r} is none of ours"]
 
 
-def test_every_command_in_the_readme_exists() -> None:
-    assert README.is_file(), "README.md is missing"
-    lines = fenced(README.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_is_told_exists(page: Path) -> None:
+    lines = fenced(page.read_text(encoding="utf-8"))
     found = {line: wrong for line in lines if (words := words_of(line)) and (wrong := problems(words))}
     assert found == {}
 
@@ -88,10 +92,10 @@ def test_the_readme_shows_how_to_begin(needed: str) -> None:
     assert any(line == needed or line.startswith(f"{needed} ") for line in lines), f"no `{needed}` in an sh block"
 
 
-def test_the_readme_names_no_file_that_is_not_there() -> None:
-    text = README.read_text(encoding="utf-8")
-    linked = [target for target in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in target]
-    assert [target for target in linked if not (ROOT / target).exists()] == []
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_page_names_a_file_that_is_not_there(page: Path) -> None:
+    linked = [t for t in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")) if "://" not in t]
+    assert [target for target in linked if not (page.parent / target).exists()] == []
 
 
 @pytest.mark.parametrize(
@@ -105,6 +109,8 @@ def test_the_readme_names_no_file_that_is_not_there() -> None:
         ("make demo ARGS='--sugar 2'", ["duet demo has no --sugar"]),
         ("duet waltz", ["duet has no command 'waltz'"]),
         ("duet play --lead camera:0", ["duet play has no --lead"]),
+        ("duet calibrate stage --height 1.7 --sugar 2", ["duet calibrate stage has no --sugar"]),
+        ("duet replay rehearsal --sugar 2", ["duet replay has no --sugar"]),
         ("tango now", ["'tango' is none of ours"]),
     ],
 )
