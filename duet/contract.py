@@ -228,7 +228,14 @@ def _check_fits(contract: FollowerContract, where: str) -> None:
             f"{where}: expected a plan inside a window of tokens, got {contract.plan_tokens} of "
             f"{contract.window_tokens} tokens of {contract.token_frames} frames at {contract.fps} fps. Export it again."
         )
-    if contract.skeleton_fingerprint != BODY.fingerprint or contract.joint_names != BODY.names:
+    foreign = sorted(set(contract.joint_names) ^ set(BODY.names))
+    if contract.joint_names != BODY.names:
+        raise FollowerError(
+            f"{where}: expected the {len(BODY.names)} joints of this version, got "
+            f"{f'other ones, such as {foreign[0]!r}' if foreign else 'them in another order'}. "
+            "This follower was trained on another body; export one for this version."
+        )
+    if contract.skeleton_fingerprint != BODY.fingerprint:
         raise FollowerError(
             f"{where}: expected skeleton {BODY.fingerprint[:12]}…, got {contract.skeleton_fingerprint[:12]}…. "
             "This follower was trained on another body; export one for this version."

@@ -7,12 +7,17 @@ from torch import nn
 
 from duet.contract import FollowerContract
 from duet.errors import InputError
-from export.verify import TOLERANCE, TOLERANCE_MM, Parity
+from export.verify import Parity
 from models.follower import Follower
 from models.release import Release
 
 CARD_FILE = "MODEL_CARD.md"
 _BEGIN, _END = "<!-- closed loop: written by duet-lab evaluate -->", "<!-- end of closed loop -->"
+_PRECISIONS = {
+    "fp32": "float32",
+    "fp16": "float16 in denoiser and decoder, float32 in the memory, which carries a state for ever",
+    "int8": "int8 weights per channel in the denoiser, float32 elsewhere",
+}
 _UNMEASURED = "Not measured yet: `duet-lab evaluate` dances the validation takes and writes the numbers here."
 
 
@@ -24,9 +29,15 @@ def model_card(follower: Follower, release: Release, contract: FollowerContract,
     sizes = "\n".join(f"| {name} | {_millions(part)} |" for name, part in parts.items())
     foreseen = "a forecaster that learned how leaders go on" if follower.forecaster else "damped velocity"
     times = "\n".join(f"| {role} | {p50:.2f} | {p99:.2f} |" for role, (p50, p99) in parity.milliseconds.items())
+    judged = f"tolerance {parity.tolerance:g}" if parity.tolerance else "not judged in this precision"
+    untrained = (
+        "**Untrained: random weights. It is there to be measured (`duet bench model`); `duet play` refuses it.**\n\n"
+        if contract.untrained
+        else ""
+    )
     return f"""# {release.name}
 
-A follower for Duet: given a leader's movement and the music as they are known now, it plans the next
+{untrained}A follower for Duet: given a leader's movement and the music as they are known now, it plans the next
 {contract.plan_frames} frames of its partner's dance at {config.fps:g} frames a second and plans anew every
 {config.token_frames} frames.
 
@@ -62,8 +73,9 @@ Seeds: {", ".join(str(seed) for seed in release.seeds)}.
 ### Export
 Torch against ONNX Runtime over {parity.seconds:.0f} s ({parity.ticks} ticks) of carried state on seeded inputs in
 the units of the training data: greatest difference of any output or state {parity.max_relative:.3e} of its scale
-(`{parity.worst}`; tolerance {TOLERANCE:g}), in its own units {parity.max_abs:.3e}; of any joint
-{parity.joints_mm:.3e} mm (tolerance {TOLERANCE_MM:g} mm).
+(`{parity.worst}`; {judged}), in its own units {parity.max_abs:.3e}; of any joint
+{parity.joints_mm:.3e} mm (tolerance {parity.tolerance_mm:g} mm). Arithmetic: {_PRECISIONS[contract.precision]};
+{contract.gflop:.3g} GFLOP a tick.
 The plan stays continuous: committed latents are not snapped to the codec's grid, where a rounding tie could make two
 runtimes part.
 

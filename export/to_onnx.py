@@ -10,6 +10,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,14 @@ from torch import Tensor
 from duet.contract import CONTRACT_FILE, FollowerContract, GraphSpec, TensorSpec, sha256_of
 from duet.errors import InputError
 from duet.features import LAYOUT_VERSION
+from duet.golden import GOLDEN_FILE, Golden, save_golden
 from duet.music import MUSIC_LAYOUT
+from duet.onnx_file import read_onnx
 from duet.skeleton import BODY
+from export.arithmetic import gflop
 from export.card import CARD_FILE, model_card
-from export.verify import LEAST_SECONDS, Parity, measure
+from export.precision import lowered
+from export.verify import GUIDANCE, HALF_TOLERANCE_MM, LEAST_SECONDS, UNGUIDED, Parity, measure, units_of
 from models.data.corpus import STYLES
 from models.follower import Follower, Role
 from models.forecaster import ForecastRole
@@ -37,6 +42,18 @@ Progress = Callable[[str], None]
 Graph = Role | ForecastRole
 
 
+@dataclass(frozen=True)
+class Form:
+    """What of a follower is a matter of its export."""
+
+    precision: str = "fp32"
+    """One of ``duet.contract.PRECISIONS``."""
+    guided: bool = True
+    """False leaves out the branch that guidance needs: one pass, and guidance is not heard."""
+    untrained: bool = False
+    """Random weights: for measuring."""
+
+
 def export_follower(
     follower: Follower,
     release: Release,
@@ -45,27 +62,60 @@ def export_follower(
     bank: Path | None = None,
     seconds: float = LEAST_SECONDS,
     progress: Progress = lambda _: None,
+    form: Form = Form(),
 ) -> tuple[FollowerContract, Parity]:
     """Write ``follower`` to the folder ``out`` and prove it there over ``seconds`` of carried state.
 
-    The contract is written last, and only when the proof holds (see ``export.verify``): a folder without one is no
-    follower, so a broken export is never played. FollowerError says what did not hold.
+    What torch danced meanwhile becomes its golden answer (``duet.golden``). The contract is written last, and only when
+    the proof holds (see ``export.verify``): a folder without one is no follower, so a broken export is never played.
+    FollowerError says what did not hold.
     """
     follower = follower.eval()
     origin = "" if bank is None else _bank_origin(bank, follower)
     out.mkdir(parents=True, exist_ok=True)
     (out / CONTRACT_FILE).unlink(missing_ok=True)
-    graphs = write_graphs(follower, out, progress)
+    graphs = write_graphs(follower, out, progress, form)
     forecast = write_forecast(follower, out, progress)
     if bank is not None:
         shutil.copyfile(bank, out / bank.name)
     progress(f"verify {seconds:.0f} s")
-    parity = measure(follower, out, graphs, seconds=seconds, forecast=forecast)
+    kept: dict[int, np.ndarray] = {}
+    parity = measure(follower, out, graphs, seconds=seconds, forecast=forecast, guided=form.guided, kept=kept)
+    parity = _judged(parity, form.precision)
     parity.require(out, "Train again, or look for the part that does not export faithfully.")
+    answer = Golden(0, units_of(follower), tuple(sorted(kept)), np.stack([kept[tick] for tick in sorted(kept)]))
+    save_golden(answer, out / GOLDEN_FILE)
     contract = _contract(follower, release, graphs, parity, out / bank.name if bank else None, origin, forecast)
+    contract = _formed(contract, form, parity, out)
     (out / CARD_FILE).write_text(model_card(follower, release, contract, parity))
     (out / CONTRACT_FILE).write_text(contract.to_json())
     return contract, parity
+
+
+def _judged(parity: Parity, precision: str) -> Parity:
+    """``parity`` with what is allowed in ``precision``. Int8 is allowed twice what it showed: that is for who listens
+    and looks to judge, and a runtime that is further off computes something else."""
+    if precision == "fp32":
+        return parity
+    most_mm = HALF_TOLERANCE_MM if precision == "fp16" else max(HALF_TOLERANCE_MM, 2.0 * parity.joints_mm)
+    return replace(parity, tolerance=0.0, tolerance_mm=round(most_mm, 1))
+
+
+def _formed(contract: FollowerContract, form: Form, parity: Parity, out: Path) -> FollowerContract:
+    """``contract`` with what is a matter of the export, and what is read from the files in ``out``."""
+    counted = sum(float(read_onnx(out / graph.file).metadata["gflop"]) for graph in contract.graphs)
+    guidance = "both branches in one batch" if form.guided else f"{UNGUIDED}: one pass, guidance is not heard"
+    return replace(
+        contract,
+        precision=form.precision,
+        tolerance=parity.tolerance,
+        tolerance_mm=parity.tolerance_mm,
+        untrained=form.untrained,
+        gflop=float(f"{counted:.6g}"),
+        golden=GOLDEN_FILE,
+        golden_sha256=sha256_of(out / GOLDEN_FILE),
+        notes={**contract.notes, GUIDANCE: guidance},
+    )
 
 
 def _bank_origin(bank: Path, follower: Follower) -> str:
@@ -78,13 +128,15 @@ def _bank_origin(bank: Path, follower: Follower) -> str:
     return fitting_bank(bank, follower.codec, follower.config).origin
 
 
-def write_graphs(follower: Follower, out: Path, progress: Progress = lambda _: None) -> tuple[GraphSpec, ...]:
+def write_graphs(
+    follower: Follower, out: Path, progress: Progress = lambda _: None, form: Form = Form()
+) -> tuple[GraphSpec, ...]:
     """One graph per role of a tick into the folder ``out``, in the order they run."""
     weights = weights_sha256(follower)
     graphs = []
-    for role, tensors in example_roles(follower):
+    for role, tensors in example_roles(follower, guided=form.guided):
         progress(f"export {role.name}")
-        graphs.append(_write(role, tensors, _properties(follower, role, weights), out))
+        graphs.append(_write(role, tensors, _properties(follower, role, weights), out, form.precision))
     return tuple(graphs)
 
 
@@ -100,21 +152,25 @@ def write_forecast(follower: Follower, out: Path, progress: Progress = lambda _:
     return _write(role, tensors, _properties(follower, role, weights_sha256(follower)), out)
 
 
-def _write(role: Graph, tensors: dict[str, Tensor], properties: dict[str, str], out: Path) -> GraphSpec:
+def _write(
+    role: Graph, tensors: dict[str, Tensor], properties: dict[str, str], out: Path, precision: str = "fp32"
+) -> GraphSpec:
     model = export_role(role, tensors)
-    onnx.helper.set_model_props(model, properties)
+    counted = gflop(model)
+    model = lowered(model, role.name, precision)
+    onnx.helper.set_model_props(model, {**properties, "precision": precision, "gflop": f"{counted:.6g}"})
     path = out / f"{role.name}.onnx"
     path.write_bytes(model.SerializeToString(deterministic=True))
     inputs, outputs = _specs(tensors, role.inputs), _specs(tensors, role.outputs)
     return GraphSpec(role.name, path.name, sha256_of(path), inputs, outputs)
 
 
-def example_roles(follower: Follower) -> Iterator[tuple[Role, dict[str, Tensor]]]:
+def example_roles(follower: Follower, *, guided: bool = True) -> Iterator[tuple[Role, dict[str, Tensor]]]:
     """Every role of a tick with example tensors of all its inputs and outputs, by name."""
     generator = torch.Generator().manual_seed(0)
     tensors = {name: torch.randn(shape, generator=generator) for name, shape in follower.input_shapes().items()}
     tensors |= follower.initial_state()
-    for role in follower.roles():
+    for role in follower.roles(guided=guided):
         role.eval()
         with torch.no_grad():
             tensors |= dict(zip(role.outputs, role(*(tensors[name] for name in role.inputs)), strict=True))

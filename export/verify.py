@@ -15,27 +15,31 @@ outside of it; there the same round-off is some fifty times larger, and says not
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from duet.contract import GraphSpec, load_contract
+from duet import golden
+from duet.contract import FollowerContract, GraphSpec, load_contract
 from duet.errors import FollowerError, InputError
-from duet.features import FOLLOWER_ROOT, LEADER_SIZE, ROOT_HEIGHT, follower_rotations
+from duet.features import LEADER_SIZE
 from duet.forecast import FORESEEN_FROM_FRAMES
-from duet.kinematics import forward
-from duet.skeleton import BODY
-from models.blocks import Normaliser
+from duet.golden import Golden, joint_distance_mm, load_golden
 from models.follower import Follower
-from models.onnx_tick import OnnxForecaster, OnnxTick, Tensors
+from models.onnx_tick import CPU, OnnxForecaster, OnnxTick, Tensors
+
+GUIDANCE, UNGUIDED = "guidance", "none"
+"""A contract's note on guidance, and how it begins where the graphs have no second branch."""
 
 TOLERANCE = 1e-4
 """Greatest difference of any output or state, as a share of its own scale, over the whole run."""
 TOLERANCE_MM = 0.1
 """Greatest difference of any decoded joint: a tenth of what motion capture resolves."""
+HALF_TOLERANCE_MM = 5.0
+"""Of a follower in float16, whose tensors are not judged: half of what its dance trembles by tracking noise."""
 LEAST_SECONDS = 60.0
 """Of carried state, for an export that ships."""
 
@@ -54,6 +58,9 @@ class Parity:
     """Greatest distance of a decoded joint of the same frame, pelvis at the decoded height."""
     milliseconds: dict[str, tuple[float, float]]
     """p50 and p99 of each role on one thread."""
+    tolerance: float = TOLERANCE
+    """Of tensors, as a share of their scale; 0 where they are not judged."""
+    tolerance_mm: float = TOLERANCE_MM
 
     def relative(self, name: str) -> float:
         """Difference of tensor ``name`` as a share of its scale, or of 1 where its scale is less."""
@@ -77,7 +84,8 @@ class Parity:
     @property
     def holds(self) -> bool:
         """Whether tensors and joints are within their tolerances."""
-        return self.max_relative <= TOLERANCE and self.joints_mm <= TOLERANCE_MM
+        judged = not self.tolerance or self.max_relative <= self.tolerance
+        return judged and self.joints_mm <= self.tolerance_mm
 
     @property
     def tick_ms(self) -> float:
@@ -86,9 +94,10 @@ class Parity:
 
     def sentence(self) -> str:
         """What was measured beside what is allowed, with digits enough to tell the two apart."""
+        allowed = f"allowed {self.tolerance:g}" if self.tolerance else "not judged"
         return (
-            f"{self.max_relative:.3e} of a tensor's scale ({self.worst}; allowed {TOLERANCE:g}) and "
-            f"{self.joints_mm:.3e} mm at a joint (allowed {TOLERANCE_MM:g} mm) over "
+            f"{self.max_relative:.3e} of a tensor's scale ({self.worst}; {allowed}) and "
+            f"{self.joints_mm:.3e} mm at a joint (allowed {self.tolerance_mm:g} mm) over "
             f"{self.seconds:.0f} s of carried state"
         )
 
@@ -109,43 +118,15 @@ class Parity:
 
 
 def seeded_inputs(follower: Follower, ticks: int, seed: int = 0) -> Iterator[Tensors]:
-    """Inputs of ``ticks`` ticks: leader and music slide by one token a tick, guidance and reference come and go.
+    """Inputs of ``ticks`` ticks in the units that the follower's normalisers were set from; see ``duet.golden``."""
+    return golden.seeded_inputs(follower.input_shapes(), follower.config.past, units_of(follower), ticks, seed)
 
-    Leader, music and place are as far from the mean as in the data that the follower's normalisers were set from.
-    """
-    rng = np.random.Generator(np.random.PCG64(seed))
-    shapes, window = follower.input_shapes(), follower.config.window
+
+def units_of(follower: Follower) -> golden.Units:
+    """(mean, spread) of what the follower learned from."""
     normal = follower.denoiser.conditions
-    tracks: Tensors = {}
-    for name, units in (("leader", normal.leader_norm), ("music", normal.music_norm)):
-        track = rng.standard_normal((ticks + window, shapes[name][-1]), dtype=np.float32)
-        for t in range(1, len(track)):
-            track[t] = 0.9 * track[t - 1] + 0.43 * track[t]
-        tracks[name] = _in_units(track, units)
-    flags = np.zeros(shapes["leader_flag"], dtype=np.float32)
-    flags[:, : follower.config.past, 0] = 1.0
-    flags[:, follower.config.past :, 2] = 1.0
-    style = np.zeros(shapes["style"], dtype=np.float32)
-    style[0, 0] = 1.0
-    for tick in range(ticks):
-        inputs = {
-            name: 0.5 * rng.standard_normal(shape, dtype=np.float32)
-            for name, shape in shapes.items()
-            if name not in ("leader", "music", "leader_flag", "style")
-        }
-        inputs |= {name: track[None, tick : tick + window] for name, track in tracks.items()}
-        inputs |= {"leader_flag": flags, "style": style, "place": _in_units(inputs["place"], normal.place_norm)}
-        inputs["noise"] = rng.standard_normal(shapes["noise"], dtype=np.float32)
-        inputs["guidance"] = np.abs(inputs["guidance"]) * float(tick % 60 >= 30)
-        inputs["reference_flag"] = np.full(shapes["reference_flag"], float(tick % 40 >= 20), dtype=np.float32)
-        yield inputs
-
-
-def _in_units(scores: NDArray[np.float32], normaliser: Normaliser) -> NDArray[np.float32]:
-    """z-scores (..., n * width), one or more frames in a row, to data units."""
-    width = normaliser.mean.shape[0]
-    rows = torch.from_numpy(scores.reshape(-1, width))
-    return normaliser.inverse(rows).numpy().reshape(scores.shape)
+    norms = {"leader": normal.leader_norm, "music": normal.music_norm, "place": normal.place_norm}
+    return {name: (norm.mean.cpu().numpy(), norm.spread.cpu().numpy()) for name, norm in norms.items()}
 
 
 def measure(
@@ -156,10 +137,14 @@ def measure(
     seconds: float = LEAST_SECONDS,
     seed: int = 0,
     forecast: GraphSpec | None = None,
+    guided: bool = True,
+    provider: str = CPU,
+    kept: dict[int, NDArray[np.float32]] | None = None,
 ) -> Parity:
     """Run ``follower`` and its exported ``graphs`` in ``folder`` side by side for ``seconds`` of performance.
 
-    ``forecast`` is the graph that foresees leaders; it is asked in every tick, too.
+    ``forecast`` is the graph that foresees leaders; it is asked in every tick, too. ``guided`` as the graphs are.
+    ``kept`` is filled with frames (plan frames, 145) of torch's first, middle and last tick, by number.
     """
     config = follower.config
     if not (math.isfinite(seconds) and seconds > 0):
@@ -167,7 +152,7 @@ def measure(
             f"Parity: expected a number of seconds above 0, got {seconds}. Compare over {LEAST_SECONDS:g}."
         )
     ticks = max(1, round(seconds * config.fps / config.token_frames))
-    runtime = OnnxTick(folder, graphs)
+    runtime = OnnxTick(folder, graphs, provider)
     foresight = follower.foresight
     foresee = (foresight, OnnxForecaster(folder, forecast)) if forecast and foresight else None
     torch_state = follower.initial_state()
@@ -175,9 +160,10 @@ def measure(
     compared = ("frames", *torch_state, *(("foreseen",) if foresee else ()))
     differences, worst_mm = dict.fromkeys(compared, 0.0), 0.0
     scales = dict(differences)
-    for inputs in seeded_inputs(follower, ticks, seed):
+    for tick, inputs in enumerate(seeded_inputs(follower, ticks, seed)):
         with torch.no_grad():
-            expected, torch_state = follower.tick({n: torch.from_numpy(v) for n, v in inputs.items()}, torch_state)
+            asked = {n: torch.from_numpy(v) for n, v in inputs.items()}
+            expected, torch_state = follower.tick(asked, torch_state, guided=guided)
         got, ort_state = runtime.tick(inputs, ort_state)
         pairs = {"frames": (expected["frames"].numpy(), got["frames"])}
         pairs |= {name: (torch_state[name].numpy(), ort_state[name]) for name in torch_state}
@@ -191,25 +177,65 @@ def measure(
                 raise FollowerError(f"{folder}: expected finite {name}, got {difference}. Train or export it again.")
             differences[name] = max(differences[name], difference)
             scales[name] = max(scales[name], float(np.abs(one).max()))
-        worst_mm = max(worst_mm, joint_distance_mm(*pairs["frames"]))
-    times = {role: np.array(spent[min(5, len(spent) - 1) :]) * 1e3 for role, spent in runtime.seconds.items()}
-    summary = {role: (float(np.median(ms)), float(np.percentile(ms, 99))) for role, ms in times.items()}
-    return Parity(ticks * config.token_frames / config.fps, ticks, differences, scales, worst_mm, summary)
+        worst_mm = max(worst_mm, joint_distance_mm(pairs["frames"][0][0], pairs["frames"][1][0]))
+        if kept is not None and tick in (0, ticks // 2, ticks - 1):
+            kept[tick] = pairs["frames"][0][0].copy()
+    seconds = ticks * config.token_frames / config.fps
+    return Parity(seconds, ticks, differences, scales, worst_mm, _times(runtime))
 
 
-def joint_distance_mm(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Greatest distance in millimetres between the joints of decoded frames (1, T, 145)."""
-    joints = []
-    for frames in (one[0], other[0]):
-        height = frames[:, FOLLOWER_ROOT][:, ROOT_HEIGHT]
-        root = np.concatenate([0 * height, height, 0 * height], axis=1)
-        joints.append(forward(BODY, root, follower_rotations(frames, np.zeros(len(frames))))[0])
-    return float(np.linalg.norm(joints[0] - joints[1], axis=-1).max() * 1e3)
-
-
-def verify_folder(follower: Follower, folder: Path, *, seconds: float = LEAST_SECONDS, seed: int = 0) -> Parity:
+def verify_folder(
+    follower: Follower, folder: Path, *, seconds: float = LEAST_SECONDS, seed: int = 0, provider: str = CPU
+) -> Parity:
     """Hold the exported ``folder`` against the weights it came from; FollowerError when it is not their export."""
     contract = load_contract(folder)
-    parity = measure(follower, folder, contract.graphs, seconds=seconds, seed=seed, forecast=contract.forecast)
+    parity = measure(
+        follower, folder, contract.graphs, seconds=seconds, seed=seed, forecast=contract.forecast,
+        guided=not contract.notes.get(GUIDANCE, "").startswith(UNGUIDED), provider=provider,
+    )  # fmt: skip
+    parity = replace(parity, tolerance=contract.tolerance, tolerance_mm=contract.tolerance_mm)
     parity.require(folder, "Is it the export of this run? Export it again.")
     return parity
+
+
+def verify_golden(folder: Path, *, provider: str = CPU) -> Parity:
+    """Hold the exported ``folder`` against the answer of torch that it carries; FollowerError when they part."""
+    contract = load_contract(folder)
+    if not contract.golden:
+        raise FollowerError(
+            f"{folder}: expected a golden answer in it, got none. Give the run too: duet-lab verify RUN --follower DIR."
+        )
+    answer = load_golden(folder / contract.golden)
+    parity = _against(answer, folder, contract, provider)
+    parity.require(folder, "The graphs are not what torch danced; export the follower again.")
+    return parity
+
+
+def _against(answer: Golden, folder: Path, contract: FollowerContract, provider: str) -> Parity:
+    runtime, ticks = OnnxTick(folder, contract.graphs, provider), max(answer.ticks) + 1
+    shapes = {spec.name: spec.shape for spec in contract.inputs}
+    state = {spec.name: np.zeros(spec.shape, dtype=np.float32) for spec in contract.states}
+    wanted = dict(zip(answer.ticks, answer.frames, strict=True))
+    difference = scale = worst_mm = 0.0
+    inputs = golden.seeded_inputs(shapes, contract.past_tokens, answer.units, ticks, answer.seed)
+    for tick, asked in enumerate(inputs):
+        got, state = runtime.tick(asked, state)
+        frames = got["frames"][0]
+        if tick not in wanted:
+            continue
+        if frames.shape != wanted[tick].shape or not np.isfinite(frames).all():
+            raise FollowerError(f"{folder}: expected the golden answer's frames, got others. Export it again.")
+        difference = max(difference, float(np.abs(frames - wanted[tick]).max()))
+        scale = max(scale, float(np.abs(wanted[tick]).max()))
+        worst_mm = max(worst_mm, joint_distance_mm(frames, wanted[tick]))
+    seconds = ticks * contract.token_frames / contract.fps
+    return Parity(
+        seconds, ticks, {"frames": difference}, {"frames": scale}, worst_mm, _times(runtime),
+        contract.tolerance, contract.tolerance_mm,
+    )  # fmt: skip
+
+
+def _times(runtime: OnnxTick) -> dict[str, tuple[float, float]]:
+    """p50 and p99 in milliseconds of each role, the first five ticks left out."""
+    times = {role: np.array(spent[min(5, len(spent) - 1) :]) * 1e3 for role, spent in runtime.seconds.items()}
+    return {role: (float(np.median(ms)), float(np.percentile(ms, 99))) for role, ms in times.items()}

@@ -9,6 +9,7 @@ between runtimes and would make one of them take another step.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -263,6 +264,13 @@ def random_follower(config: FollowerConfig, seed: int = 0) -> Follower:
                     parameter.normal_(std=0.2)
     follower.codec.frame_norm.set(rest, torch.full_like(rest, 0.3))
     return follower
+
+
+def with_calls(follower: Follower, calls: int) -> Follower:
+    """The same weights, danced in ``calls`` network calls a tick."""
+    other = Follower(replace(follower.config, sampler=replace(follower.config.sampler, calls=calls)))
+    other.load_state_dict(follower.state_dict())
+    return other.eval()
 
 
 def grown(follower: Follower, config: FollowerConfig) -> Follower:

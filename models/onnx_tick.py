@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from duet.contract import GraphSpec, TensorSpec
 from duet.errors import FollowerError
+from duet.onnx_file import check_onnx
 
+CPU = "CPUExecutionProvider"
 Tensors = dict[str, NDArray[np.float32]]
 
 
@@ -20,10 +22,11 @@ class OnnxTick:
     One thread and no spinning, as on stage, so that what is measured here is what is played there.
     """
 
-    def __init__(self, folder: str | Path, graphs: Sequence[GraphSpec]) -> None:
-        """FollowerError when a graph cannot be run or its tensors are not those that its ``GraphSpec`` states."""
+    def __init__(self, folder: str | Path, graphs: Sequence[GraphSpec], provider: str = CPU) -> None:
+        """``provider`` is ONNX Runtime's name of who runs them. FollowerError when a graph cannot be run or its tensors
+        are not those that its ``GraphSpec`` states."""
         options = _one_thread()
-        self._sessions = [(graph, _open(Path(folder) / graph.file, graph, options)) for graph in graphs]
+        self._sessions = [(graph, _open(Path(folder) / graph.file, graph, options, provider)) for graph in graphs]
         self.seconds: dict[str, list[float]] = {graph.role: [] for graph in graphs}
         """How long each role took, tick by tick."""
 
@@ -64,12 +67,15 @@ def _one_thread() -> ort.SessionOptions:
     return options
 
 
-def _open(path: Path, graph: GraphSpec, options: ort.SessionOptions) -> ort.InferenceSession:
+def _open(path: Path, graph: GraphSpec, options: ort.SessionOptions, provider: str = CPU) -> ort.InferenceSession:
+    check_onnx(path)
     try:
-        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(str(path), options, providers=list(dict.fromkeys((provider, CPU))))
     except Exception as error:  # ONNX Runtime raises classes of its own that share no base
         reason = str(error).splitlines()[0]
         raise FollowerError(f"{path}: expected a graph for ONNX Runtime, got: {reason}. Export it again.") from error
+    if provider not in session.get_providers():
+        raise FollowerError(f"{path}: expected {provider} to run it, got only the CPU's. Look after the driver.")
     for side, specs in ((session.get_inputs(), graph.inputs), (session.get_outputs(), graph.outputs)):
         there = {node.name: tuple(node.shape) for node in side}
         stated = {spec.name: spec.shape for spec in specs}

@@ -5,13 +5,28 @@ from pathlib import Path
 
 from rich.console import Console
 
-from export.commands.command_line import Commands, above_zero, add_couples, couples_of, new_command, weights_folder
+from duet.errors import InputError
+from export.commands.command_line import (
+    Commands,
+    above_none,
+    above_zero,
+    add_couples,
+    count,
+    couples_of,
+    new_command,
+    weights_folder,
+)
 from export.commands.evaluate import measure
 
 MORE = """\
-Writes *.onnx, MODEL_CARD.md and, last and only when torch and ONNX Runtime agree, contract.json.
+Writes *.onnx, golden.npz (what torch danced, for every other runtime to be held against), MODEL_CARD.md and, last and
+only when torch and ONNX Runtime agree, contract.json. --precision fp16 and int8 lower the denoiser (fp16: the decoder,
+too); the contract says how far they are off. --random-weights makes a follower of a preset that learned nothing: for
+duet bench model, and refused by duet play.
 
   duet-lab export runs/salsa --out followers/salsa-s --data DATA
+  duet-lab export runs/salsa --out followers/salsa-s-int8 --precision int8
+  duet-lab export --preset M --random-weights 0 --calls 4 --out out/m-4 --seconds 10
 """
 
 
@@ -20,29 +35,58 @@ def add(commands: Commands) -> None:
     command = new_command(
         commands, "export", "Write the folder the live half plays, and prove it there.", run, more=MORE
     )
-    command.add_argument("run_folder", type=Path, metavar="RUN", help="folder of a finished training run")
+    command.add_argument("run_folder", type=Path, nargs="?", metavar="RUN", help="folder of a finished training run")
     command.add_argument("--out", type=Path, required=True, help="the follower's folder, for example followers/salsa-s")
     command.add_argument("--seconds", type=above_zero, default=60.0, help="of carried state to compare (default 60)")
+    command.add_argument("--precision", default="fp32", help="fp32, fp16 or int8 (default fp32)")
+    command.add_argument("--preset", help="with --random-weights: XS, S, M or L")
+    command.add_argument("--random-weights", type=count, metavar="SEED", help="of a follower that learned nothing")
+    command.add_argument("--calls", type=above_none, help="network calls a tick, unrolled (default: as it was trained)")
+    command.add_argument(
+        "--no-guidance", action="store_true", help="leave out the branch that guidance needs: one pass"
+    )
     add_couples(command, needed=False)
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
     """Do it."""
+    _check(options)
     from export.progress import timing_table
-    from export.to_onnx import export_follower
-    from models.follower import load_follower
+    from export.to_onnx import Form, export_follower
+    from export.untrained import untrained
+    from models.follower import load_follower, with_calls
     from models.release import read_release
 
-    folder = weights_folder(options.run_folder)
-    release = read_release(folder)
+    random = options.random_weights is not None
+    form = Form(options.precision, guided=not options.no_guidance, untrained=random)
     with console.status("loading") as status:
-        follower = load_follower(folder)
+        if random:
+            follower, release = untrained(options.preset, options.random_weights, options.calls)
+            folder = options.out
+        else:
+            folder = weights_folder(options.run_folder)
+            release, follower = read_release(folder), load_follower(folder)
+            follower = follower if options.calls is None else with_calls(follower, options.calls)
         bank = folder / release.bank if release.bank else None
         contract, parity = export_follower(
-            follower, release, options.out, bank=bank, seconds=options.seconds, progress=status.update
+            follower, release, options.out, bank=bank, seconds=options.seconds, progress=status.update, form=form
         )
     console.print(timing_table(parity.milliseconds))
     console.print(f"{contract.name}: torch and ONNX Runtime differ by {parity.sentence()}.")
-    if options.data is not None:
+    if options.data is not None and not random:
         measure(options.out, couples_of(options), console)
-    console.print(f"{options.out} is ready. Next: duet play --follower {options.out}", soft_wrap=True)
+    after = "duet bench model" if random else "duet play"
+    console.print(f"{options.out} is ready. Next: {after} --follower {options.out}", soft_wrap=True)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """InputError for options that do not go together."""
+    from duet.contract import PRECISIONS
+
+    if options.precision not in PRECISIONS:
+        raise InputError(f"--precision: expected {', '.join(PRECISIONS)}, got {options.precision!r}. Choose one.")
+    if (options.random_weights is None) == (options.run_folder is None):
+        got = "neither" if options.run_folder is None else "both"
+        raise InputError(f"RUN: expected a run or --preset with --random-weights, got {got}. Give one of them.")
+    if (options.random_weights is None) != (options.preset is None):
+        raise InputError("--preset: expected it together with --random-weights, got one alone. Give both.")

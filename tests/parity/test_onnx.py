@@ -112,7 +112,7 @@ def test_graphs_that_are_not_the_contracts_are_refused(small: Exported, tmp_path
     with pytest.raises(FollowerError, match="expected the tensors .*, got"):
         OnnxTick(small.folder, [replace(memory, inputs=memory.inputs[1:])])
     (tmp_path / memory.file).write_bytes(b"no graph")
-    with pytest.raises(FollowerError, match=r"memory\.onnx: expected a graph for ONNX Runtime, got"):
+    with pytest.raises(FollowerError, match=r"memory\.onnx: expected an ONNX graph, got a file that is none"):
         OnnxTick(tmp_path, [memory])
 
 
