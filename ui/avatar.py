@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from duet.errors import InputError
 from duet.frames import FollowerPose, LeaderFrame
 from duet.rotations import (
-    matrix_between,
     matrix_from_6d,
     matrix_from_quaternion_wxyz,
     matrix_from_rotvec,
     quaternion_wxyz_from_matrix,
 )
 from duet.skeleton import BODY, Skeleton
+from ui.legs import ANKLES, FEET, HIPS, KNEES, Legs, legs_of
 
 Floats = NDArray[np.float32]
 
@@ -36,9 +36,6 @@ AVATARS = {
 }
 """What each body that ships is like."""
 
-_LEGS = [[BODY.index(f"{side}_{name}") for side in ("left", "right")] for name in ("hip", "knee", "ankle", "foot")]
-_HEEL_BACK_M = 0.05
-_TOE_AHEAD_M = 0.06
 # Radians of curl of the three joints of each relaxed finger (T-pose, palm down), on top of the sculpted hand.
 _CURLS = {"index": 0.22, "middle": 0.30, "ring": 0.38, "pinky": 0.42}
 _CURL_SHARES = (0.7, 1.0, 0.6)
@@ -92,14 +89,15 @@ class Avatar:
         return Skeleton(self.names, self.parents, offsets)
 
     @cached_property
-    def _levels(self) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """Joints and their parents, one pair of index arrays per depth, so that a level is one matrix product."""
+    def _levels(self) -> list[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]]:
+        """Joints, their parents and their offsets (J, 3, 1), by depth, so that a level is one matrix product."""
         depth = [0] * len(self.parents)
         for j, parent in enumerate(self.parents):
             if parent >= 0:
                 depth[j] = depth[parent] + 1
         levels = [np.flatnonzero(np.array(depth) == d) for d in range(1, max(depth) + 1)]
-        return [(level, np.array(self.parents)[level]) for level in levels]
+        offsets = self.skeleton.offsets_m.astype(np.float64)[:, :, None]
+        return [(level, np.array(self.parents)[level], offsets[level]) for level in levels]
 
     @cached_property
     def _relaxed(self) -> NDArray[np.float64]:
@@ -126,38 +124,28 @@ class Avatar:
     def place(self, pose: BodyPose) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Joints (55, 3) in the world and global rotations (55, 3, 3) of this body in ``pose``."""
         turns = self.local_rotations(pose)
-        offsets = self.skeleton.offsets_m
         joints = np.zeros((len(turns), 3))
-        for level, parents in self._levels:
-            joints[level] = joints[parents] + np.einsum("jab,jb->ja", turns[parents], offsets[level])
-            turns[level] = turns[parents] @ turns[level]
-        before = turns.copy()
-        self._step_as_danced(pose.skeleton, joints, turns)
-        scale = self.skeleton.leg_length_m / pose.skeleton.leg_length_m
-        lowest = _sole_height(pose.skeleton, before) + float(pose.root_m[1])
-        root = np.array([pose.root_m[0], scale * lowest - _sole_height(self.skeleton, turns), pose.root_m[2]])
-        return joints + root, turns
+        for level, parents, offsets in self._levels:
+            above = turns[parents]
+            joints[level] = joints[parents] + (above @ offsets)[:, :, 0]
+            turns[level] = above @ turns[level]
+        legs, danced = self._legs, legs_of(pose.skeleton)
+        lowest = danced.sole_height_m(turns) + float(pose.root_m[1])
+        self._swing_legs(legs.swing_to(danced, turns), joints, turns)
+        height = lowest * self.skeleton.leg_length_m / pose.skeleton.leg_length_m - legs.sole_height_m(turns)
+        return joints + np.array([pose.root_m[0], height, pose.root_m[2]]), turns
 
-    def _step_as_danced(self, danced: Skeleton, joints: NDArray[np.float64], turns: NDArray[np.float64]) -> None:
-        """Swing both legs, in place, until each ankle is as far from its place at rest as on the ``danced`` body.
+    def _swing_legs(self, swing: NDArray[np.float64], joints: NDArray[np.float64], turns: NDArray[np.float64]) -> None:
+        """Swing both legs about the hips by ``swing`` (2, 3, 3), in place; feet keep their angle."""
+        knee, shin, foot = joints[KNEES] - joints[HIPS], joints[ANKLES] - joints[KNEES], joints[FEET] - joints[ANKLES]
+        joints[KNEES] = joints[HIPS] + (swing @ knee[:, :, None])[:, :, 0]
+        joints[ANKLES] = joints[KNEES] + (swing @ shin[:, :, None])[:, :, 0]
+        joints[FEET] = joints[ANKLES] + foot
+        turns[HIPS], turns[KNEES] = swing @ turns[HIPS], swing @ turns[KNEES]
 
-        Feet keep their angle, knees their bend. A leg that is lifted to the side has no floor to slide on.
-        """
-        hips, knees, ankles, feet = _LEGS
-        leg = joints[ankles] - joints[hips]
-        length = np.linalg.norm(leg, axis=1, keepdims=True)
-        standing = np.clip(-2.0 * leg[:, 1:2] / length, 0.0, 1.0)
-        wanted = leg + standing * (_steps(danced, turns) - _steps(self.skeleton, turns))
-        wanted[:, 1] = np.sign(leg[:, 1]) * np.sqrt(
-            np.maximum(length[:, 0] ** 2 - wanted[:, 0] ** 2 - wanted[:, 2] ** 2, 0.0)
-        )
-        swing = matrix_between(leg, wanted)
-        foot = joints[feet] - joints[ankles]
-        knee, shin = joints[knees] - joints[hips], joints[ankles] - joints[knees]
-        joints[knees] = joints[hips] + np.einsum("jab,jb->ja", swing, knee)
-        joints[ankles] = joints[knees] + np.einsum("jab,jb->ja", swing, shin)
-        joints[feet] = joints[ankles] + foot
-        turns[hips], turns[knees] = swing @ turns[hips], swing @ turns[knees]
+    @cached_property
+    def _legs(self) -> Legs:
+        return Legs(self.skeleton)
 
     def skin_matrices(self, pose: BodyPose) -> Floats:
         """(55, 3, 4): where each bone carries a point of the bind pose."""
@@ -171,20 +159,10 @@ class Avatar:
         matrices[:, :, 3] = np.einsum("jab,jb->ja", turns, to_joint) + joints
         return matrices
 
-    def below(self, joint: int) -> list[int]:
-        """``joint`` and all joints that hang on it."""
-        return self._below[joint]
-
-    @cached_property
-    def _below(self) -> list[list[int]]:
-        hanging = [[j] for j in range(len(self.parents))]
-        for j in reversed(range(1, len(self.parents))):
-            hanging[self.parents[j]] += hanging[j]
-        return hanging
-
     def between_eyes_m(self, placed: tuple[NDArray[np.float64], NDArray[np.float64]]) -> NDArray[np.float64]:
         """(3,) the middle between the eyes of this body where it was placed."""
-        return placed[0][[self.names.index("left_eye"), self.names.index("right_eye")]].mean(axis=0)
+        eyes = [self.names.index(f"{side}_eye") for side in ("left", "right")]
+        return placed[0][eyes].mean(axis=0)
 
     def skinned_vertices_m(self, pose: BodyPose) -> Floats:
         """(N, 3) the skin in the world, as the graphics card computes it."""
@@ -192,34 +170,6 @@ class Avatar:
         weights = self.bone_weight.astype(np.float32) / 255.0
         blended = np.einsum("vk,vkab->vab", weights, matrices[self.bone_index])
         return np.einsum("vab,vb->va", blended[:, :, :3], self.vertices_m) + blended[:, :, 3]
-
-
-def _steps(skeleton: Skeleton, turns: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(2, 3) how far each ankle is from its place at rest below the turned pelvis; ``turns`` are global rotations."""
-    offsets = skeleton.offsets_m.astype(np.float64)
-    moved = np.zeros((2, 3))
-    for parents, children in (([0, 0], _LEGS[0]), (_LEGS[0], _LEGS[1]), (_LEGS[1], _LEGS[2])):
-        moved += np.einsum("jab,jb->ja", turns[parents] - turns[0], offsets[children])
-    return moved
-
-
-def _sole_height(skeleton: Skeleton, turns: NDArray[np.float64]) -> float:
-    """Height in metres of the lowest point of both soles above the root joint; ``turns`` are global rotations."""
-    rest = skeleton.rest_joints_m
-    lowest = np.inf
-    for side in ("left", "right"):
-        hip, knee, ankle, foot = (skeleton.index(f"{side}_{name}") for name in ("hip", "knee", "ankle", "foot"))
-        offsets = skeleton.offsets_m
-        at_knee = turns[0, 1] @ offsets[hip] + turns[hip, 1] @ offsets[knee]
-        at_ankle = at_knee + turns[knee, 1] @ offsets[ankle]
-        at_foot = at_ankle + turns[ankle, 1] @ offsets[foot]
-        heel = np.array([0.0, -rest[ankle, 1], -_HEEL_BACK_M])
-        ball = np.array([0.0, -rest[foot, 1], 0.0])
-        toe = np.array([0.0, -rest[foot, 1], _TOE_AHEAD_M])
-        lowest = min(
-            lowest, at_ankle + turns[ankle, 1] @ heel, at_foot + turns[ankle, 1] @ ball, at_foot + turns[foot, 1] @ toe
-        )
-    return float(lowest)
 
 
 def read_avatar(path: Path) -> Avatar:

@@ -15,10 +15,13 @@ _BODY_CONTENT = "3f 4i1 4f1 4u1 4f1", "in_position", "in_normal", "in_colour", "
 
 
 class Dancer:
-    """Draws ``avatar``; ``is_ghost``: see-through, without shadow."""
+    """Draws ``avatar`` on a stage of such ``defines``; ``is_ghost``: see-through, without shadow."""
 
-    def __init__(self, programs: Programs, avatar: Avatar, *, is_ghost: bool = False) -> None:
+    def __init__(
+        self, programs: Programs, avatar: Avatar, defines: tuple[str, ...] = (), *, is_ghost: bool = False
+    ) -> None:
         self.avatar, self.is_ghost = avatar, is_ghost
+        self._defines = defines
         self._programs = programs
         context = programs.context
         layout = [("p", "f4", 3), ("n", "i1", 4), ("c", "u1", 4), ("i", "u1", 4), ("w", "u1", 4)]
@@ -44,11 +47,11 @@ class Dancer:
 
     @cached_property
     def _body(self) -> moderngl.VertexArray:
-        return self._array(_BODY_CONTENT, "body", self._skin)
+        return self._array(_BODY_CONTENT, "body", self._skin, *self._defines)
 
     @cached_property
     def _mirrored(self) -> moderngl.VertexArray:
-        return self._array(_BODY_CONTENT, "body", self._skin, "MIRRORED")
+        return self._array(_BODY_CONTENT, "body", self._skin, "MIRRORED", *self._defines)
 
     def prepare(self, *, mirrored: bool) -> None:
         """Build what will be drawn, before the frame's values are handed out."""

@@ -154,8 +154,8 @@ class Scene:
         if staging.leader_as == "skeleton":
             leader = bones_of(leader)
         self._dancers = {
-            "follower": Dancer(self._programs, follower),
-            "leader": Dancer(self._programs, leader, is_ghost=staging.leader_as == "ghost"),
+            "follower": Dancer(self._programs, follower, self._stage.defines),
+            "leader": Dancer(self._programs, leader, self._stage.defines, is_ghost=staging.leader_as == "ghost"),
         }
         for dancer in self._dancers.values():
             dancer.prepare(mirrored=self._stage.mirrors > 0.0)

@@ -52,7 +52,7 @@ class Stage:
 
     @property
     def defines(self) -> tuple[str, ...]:
-        """What floor and wall need, for their shaders."""
+        """What floor and wall need, for their shaders, and the lights that never change: constants are quicker."""
         wanted = {
             "BOARDS": self.boards > 0.0,
             "MIRRORS": self.mirrors > 0.0,
@@ -61,7 +61,21 @@ class Stage:
             "CATCHER": self.is_clear,
             "STRIPS": bool(self.wall),
         }
-        return tuple(name for name, needed in wanted.items() if needed)
+        names = tuple(name for name, needed in wanted.items() if needed)
+        if self.pulse:
+            return names
+        lights = {
+            "key_light": self.key,
+            "sky_light": self.sky,
+            "bounce_light": self.bounce,
+            "rim_left": self.rims[0],
+            "rim_right": self.rims[1],
+            "horizon_light": self.horizon,
+            "zenith_light": self.zenith,
+            "glow_light": self.glow,
+            "floor_colour": self.floor,
+        }
+        return names + tuple(f"{name} vec3({r:.6f}, {g:.6f}, {b:.6f})" for name, (r, g, b) in lights.items())
 
     def swell(self, beat_phase: float | None, time_s: float) -> float:
         """[0, 1] how bright pulsing lights are: 1 on the beat; a slow breath where none is known."""

@@ -2,7 +2,9 @@
 #include "light.glsl"
 #include "stage.glsl"
 uniform vec2 pool_m;  // centre of the pool of light
+#ifndef floor_colour  // else constants, defined in front of this
 uniform vec3 floor_colour;
+#endif
 uniform float boards;
 uniform float pool_fall;
 uniform float mirrors;
@@ -24,14 +26,16 @@ void main() {
 #endif
 #ifdef SHADOWED
     float key = lit(light_clip);
-    // Close under a sole the sky is hidden, too: a sphere over a plane.
     float open = 1.0;
+#ifdef RICH
+    // Close under a sole the sky is hidden, too: a sphere over a plane.
     for (int k = 0; k < 8; k++) {
         vec3 d = soles[k].xyz - vec3(floor_m.x, 0.0, floor_m.y);
         float near = inversesqrt(dot(d, d));
         open -= min(0.55 * d.y * soles[k].w * soles[k].w * near * near * near, 0.5);
     }
     open = max(open, 0.25);
+#endif
 #else
     float key = 1.0;
     float open = 1.0;
@@ -44,13 +48,13 @@ void main() {
     pool *= pool;
     vec3 colour = floor_colour;
 #ifdef BOARDS
-    // Boards along z, 14 cm wide; they fade before they get finer than a pixel.
+    // Boards along z, 14 cm wide; they fade before they get finer than a pixel. Multiples of the golden ratio scatter
+    // the tones of neighbours.
     float board = floor_m.x * 7.0;
-    float number = floor(board);
-    float tone = fract(sin(number * 12.9898) * 43.758) - 0.5;
-    float fine = fwidth(board);
-    float joint = smoothstep(0.44, 0.49, abs(fract(board) - 0.5)) * (1.0 - smoothstep(0.06, 0.22, fine));
-    colour *= (1.0 + boards * tone * (1.0 - smoothstep(0.25, 0.9, fine))) * (1.0 - 0.45 * joint);
+    float sharp = 1.0 - smoothstep(0.06, 0.4, fwidth(board));
+    float tone = fract(floor(board) * 0.618034) - 0.5;
+    float joint = smoothstep(0.44, 0.49, abs(fract(board) - 0.5));
+    colour *= 1.0 + sharp * (boards * tone - 0.45 * joint);
 #endif
     vec3 light = colour * (sky_light * 0.55 * open + key * open * key_light * 0.85) * pool;
 #ifdef SPOTS
@@ -61,7 +65,6 @@ void main() {
 #endif
     vec3 from_eye = vec3(floor_m.x, 0.0, floor_m.y) - eye_m;
     float far = dot(from_eye, from_eye);
-    float haze = far * far / (far * far + 90000.0);
 #ifdef STRIPS
     // The wall's lights on the floor before it.
     vec4 strip = strip_at(atan(from_eye.x, -from_eye.z));
@@ -72,7 +75,10 @@ void main() {
     float flat_look = 1.0 - clamp(-from_eye.y * inversesqrt(far), 0.0, 1.0);
     flat_look *= flat_look; flat_look *= flat_look;
     light += horizon_light * 0.30 * flat_look * (0.55 + 0.45 * key);
-    screen = vec4(to_screen(mix(light, horizon_light, haze)), 1.0);
+#ifndef WALLED
+    light = mix(light, horizon_light, far * far / (far * far + 90000.0));
+#endif
+    screen = vec4(to_screen(light), 1.0);
 #ifdef MIRRORS
     screen.a = mirrors * (1.0 + 0.4 * flat_look);
 #endif

@@ -2,11 +2,13 @@
 uniform sampler2DShadow shadow_map;
 uniform vec3 towards_light;
 uniform vec3 eye_m;
+#ifndef key_light  // else constants, defined in front of this
 uniform vec3 key_light;
 uniform vec3 sky_light;
 uniform vec3 bounce_light;
 uniform vec3 rim_left;
 uniform vec3 rim_right;
+#endif
 
 // 1 in the light, 0 in the shadow. Bilinear comparisons: four for an edge of about three texels, twelve for a wide one.
 float lit(vec3 light_clip) {

@@ -1,7 +1,9 @@
 // The back of the stage, linear light.
+#ifndef horizon_light  // else constants, defined in front of this
 uniform vec3 horizon_light;
 uniform vec3 zenith_light;
 uniform vec3 glow_light;
+#endif
 
 #ifdef STRIPS
 uniform vec3 strip_light[2];
