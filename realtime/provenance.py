@@ -105,6 +105,14 @@ def gpus() -> str:
     return "; ".join(line.strip() for line in told.splitlines())
 
 
+def compute_capability() -> str:
+    """Of the first NVIDIA GPU, such as 8.9; "" where there is none."""
+    if shutil.which("nvidia-smi") is None:
+        return ""
+    told = _output(["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"])
+    return told.splitlines()[0].strip() if told else ""
+
+
 def _output(command: list[str]) -> str:
     """What a command prints; "" where it fails."""
     try:

@@ -1,17 +1,20 @@
 """What a follower's graphs run on: which runtimes there are, which of them this machine has, and which one is taken.
 
-``auto`` goes down one list, TensorRT, CUDA, CPU, and says what it took and why not what stands before it. OpenVINO is
-taken when it is asked for: in float32 it is hardly faster than ONNX Runtime, and it is not installed by itself.
+``auto`` goes down one list, TensorRT, CUDA, CPU, and says what it took and why not what stands before it. TensorRT is
+taken where the follower's engines are built (``duet engines``): nobody waits for a builder when a dance begins.
+OpenVINO is taken when it is asked for: in float32 it is hardly faster than ONNX Runtime.
 """
 
 import importlib.util
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from duet.contract import GraphSpec, load_contract
 from duet.errors import InputError
-from realtime.graph_session import Opener, OrtSession
+from realtime.engine_cache import engine_fits, engine_key, tensorrt_version
+from realtime.graph_session import GraphSession, Opener, OrtSession
+from realtime.provenance import compute_capability, gpus
 from realtime.runner_ort import OrtRunner
 
 AUTO_ORDER = ("tensorrt", "cuda", "cpu")
@@ -21,10 +24,9 @@ CHOICES = ("auto", *RUNTIMES)
 TITLES = {
     "cpu": "ONNX Runtime on the CPU",
     "cuda": "ONNX Runtime on an NVIDIA GPU",
-    "tensorrt": "TensorRT for RTX by ONNX Runtime",
+    "tensorrt": "TensorRT",
     "openvino": "OpenVINO on the CPU",
 }
-_TENSORRT_PROVIDERS = ("NvTensorRTRTXExecutionProvider", "TensorrtExecutionProvider")
 
 
 @dataclass(frozen=True)
@@ -45,48 +47,67 @@ class Choice:
         return " ".join((f"{self.title}.", *self.passed_over))
 
 
-def missing(name: str) -> str:
-    """Why runtime ``name`` cannot be used on this machine; "" where it can."""
-    return _CHECKS[name]()
+def missing(name: str, folder: Path | None = None) -> str:
+    """Why runtime ``name`` cannot be used on this machine, for the follower in ``folder`` if one is given; "" where it
+    can."""
+    if name == "tensorrt":
+        return _no_tensorrt(folder)
+    return {"cpu": _nothing, "cuda": _no_cuda, "openvino": _no_openvino}[name]()
 
 
-def choose(asked: str) -> Choice:
+def choose(asked: str, folder: Path | None = None) -> Choice:
     """The runtime for ``--runtime asked``; InputError says what one lacks that was asked for by name."""
     if asked not in CHOICES:
         raise InputError(f"--runtime: expected one of {', '.join(CHOICES)}, got {asked!r}. Choose one of them.")
     if asked != "auto":
-        if lacks := missing(asked):
+        if lacks := missing(asked, folder):
             raise InputError(f"--runtime {asked}: expected {TITLES[asked]}, got {lacks} Or give --runtime auto.")
         return Choice(asked)
     passed = []
     for name in AUTO_ORDER:
-        lacks = missing(name)
+        lacks = missing(name, folder)
         if not lacks:
             return Choice(name, tuple(passed))
-        passed.append(f"{name}: {lacks}")
+        passed.append(f"Not {name}: {lacks}")
     raise InputError("Runtime: expected at least the CPU's, got none. Run make demo again.")
 
 
-def opener(name: str, threads: int = 1) -> Opener:
-    """Opens graphs for the runtime ``name``, which is there."""
+def opener(name: str, folder: Path, threads: int = 1) -> Opener:
+    """Opens graphs of the follower in ``folder`` for the runtime ``name``, which is there."""
     if name == "openvino":
         from realtime.openvino_session import OpenVinoSession
 
         return partial(OpenVinoSession, threads=threads)
-    providers = {
-        "cpu": ("CPUExecutionProvider",),
-        "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
-        "tensorrt": (*_tensorrt_provider(), "CPUExecutionProvider"),
-    }[name]
-    return partial(OrtSession, threads=threads, providers=providers)
+    if name == "tensorrt":
+        return _tensorrt_opener(folder)
+    cuda = ("CUDAExecutionProvider", "CPUExecutionProvider")
+    return partial(OrtSession, threads=threads, providers=cuda if name == "cuda" else cuda[1:])
 
 
 def open_runner(folder: str | Path, asked: str = "auto", *, threads: int = 1, measuring: bool = False) -> OrtRunner:
     """A follower on the runtime that ``asked`` comes to; see ``OrtRunner`` for its errors and for ``measuring``."""
-    return OrtRunner(folder, opened=opener(choose(asked).name, threads), measuring=measuring)
+    folder = Path(folder)
+    return OrtRunner(folder, opened=opener(choose(asked, folder).name, folder, threads), measuring=measuring)
 
 
-def _no_cpu() -> str:
+def this_target() -> str:
+    """The generation of this machine's first GPU, such as SM89; "" without one."""
+    capability = compute_capability()
+    return f"SM{capability.replace('.', '')}" if capability else ""
+
+
+def _tensorrt_opener(folder: Path) -> Opener:
+    from realtime.tensorrt_session import TensorRtSession
+
+    contract, target = load_contract(folder), this_target()
+
+    def opened(path: Path, graph: GraphSpec) -> GraphSession:
+        return TensorRtSession(path, graph, contract, target)
+
+    return opened
+
+
+def _nothing() -> str:
     return ""
 
 
@@ -95,13 +116,21 @@ def _no_cuda() -> str:
 
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         return "an ONNX Runtime without CUDA. Install onnxruntime-gpu in its place."
-    return _no_gpu()
+    return "" if gpus() else _NO_GPU
 
 
-def _no_tensorrt() -> str:
-    if not _tensorrt_provider():
-        return "an ONNX Runtime without TensorRT. Install onnxruntime-gpu, or the provider of TensorRT for RTX."
-    return _no_gpu()
+def _no_tensorrt(folder: Path | None) -> str:
+    if not tensorrt_version():
+        return "no such package. Install it: pip install 'duet[tensorrt]'."
+    if not gpus():
+        return _NO_GPU
+    if folder is None:
+        return ""
+    contract = load_contract(folder)
+    keys = [engine_key(graph, contract, this_target()) for graph in contract.graphs]
+    if any(engine_fits(key.path, key) for key in keys):
+        return f"no engines of this follower. Build them: duet engines --follower {folder}."
+    return ""
 
 
 def _no_openvino() -> str:
@@ -110,23 +139,4 @@ def _no_openvino() -> str:
     return ""
 
 
-def _no_gpu() -> str:
-    from realtime.provenance import gpus
-
-    return "" if gpus() else "no NVIDIA GPU that its driver tells of. Look after the driver."
-
-
-def _tensorrt_provider() -> tuple[str, ...]:
-    """The provider for TensorRT that ONNX Runtime was built with, if any."""
-    import onnxruntime
-
-    there = onnxruntime.get_available_providers()
-    return tuple(name for name in _TENSORRT_PROVIDERS if name in there)[:1]
-
-
-_CHECKS: dict[str, Callable[[], str]] = {
-    "cpu": _no_cpu,
-    "cuda": _no_cuda,
-    "tensorrt": _no_tensorrt,
-    "openvino": _no_openvino,
-}
+_NO_GPU = "no NVIDIA GPU that its driver tells of. Look after the driver."

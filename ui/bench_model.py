@@ -105,8 +105,8 @@ def measure_model(asked: Asked, progress: Any = None) -> BenchRecord:
     progress = progress or untold
     # Before any of our own work: what else ran on this machine.
     where = provenance()
-    choice = choose(asked.runtime)
-    watch = Stopwatch(opener(choice.name, asked.threads))
+    choice = choose(asked.runtime, asked.follower)
+    watch = Stopwatch(opener(choice.name, asked.follower, asked.threads))
     runner = OrtRunner(asked.follower, opened=watch, measuring=True)
     contract, golden = runner.contract, golden_of(asked.follower, runner.contract)
     inputs = bench_inputs(contract, golden)

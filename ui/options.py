@@ -63,6 +63,8 @@ class Output:
     """Name of a style token; None for the follower's own."""
     usual_style: str | None = None
     """What stands for None where the follower knows it."""
+    runtime: str = "auto"
+    """What the follower's graphs run on (``realtime.runtimes.CHOICES``)."""
     tempo: TempoOptions = TempoOptions()
     staging: Staging = Staging()
 

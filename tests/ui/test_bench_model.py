@@ -159,7 +159,8 @@ def test_a_runtime_that_is_not_there_is_refused_and_auto_says_what_it_took(capsy
     if missing("tensorrt") and missing("cuda"):
         choice = choose("auto")
         assert choice.name == "cpu"
-        assert [s.split(":")[0] for s in choice.passed_over] == ["tensorrt", "cuda"]
+        assert [s.split(":")[0] for s in choice.passed_over] == ["Not tensorrt", "Not cuda"]
+        assert choice.sentence().startswith("ONNX Runtime on the CPU. Not tensorrt: ")
 
 
 @pytest.fixture

@@ -1,0 +1,78 @@
+"""Which runtime is taken, why, and that each gives the same answer; those that are not installed are skipped."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from duet.contract import load_contract
+from duet.errors import FollowerError, InputError
+from duet.golden import joint_distance_mm, seeded_inputs
+from realtime import runtimes
+from realtime.runner_ort import OrtRunner
+from realtime.runtimes import choose, open_runner
+from ui import cli
+
+SHIPPED = Path(__file__).resolve().parents[2] / "followers" / "salsa-s"
+
+
+def lacking(monkeypatch: pytest.MonkeyPatch, **what: str) -> None:
+    """Each of TensorRT, CUDA, OpenVINO is missing what is said here, or there."""
+    monkeypatch.setattr(runtimes, "_no_tensorrt", lambda folder: what.get("tensorrt", ""))
+    monkeypatch.setattr(runtimes, "_no_cuda", lambda: what.get("cuda", ""))
+
+
+def test_auto_goes_down_the_list_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    lacking(monkeypatch)
+    assert choose("auto").name == "tensorrt" and choose("auto").sentence() == "TensorRT."
+    lacking(monkeypatch, tensorrt="no engines.")
+    assert choose("auto").name == "cuda"
+    assert choose("auto").sentence() == "ONNX Runtime on an NVIDIA GPU. Not tensorrt: no engines."
+    lacking(monkeypatch, tensorrt="no engines.", cuda="no GPU.")
+    assert choose("auto").name == "cpu"
+    assert choose("auto").sentence() == "ONNX Runtime on the CPU. Not tensorrt: no engines. Not cuda: no GPU."
+
+
+def test_one_that_is_asked_for_is_taken_or_refused_never_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    lacking(monkeypatch, cuda="no GPU.")
+    assert choose("cpu").name == "cpu" and choose("cpu").passed_over == ()
+    with pytest.raises(InputError, match="--runtime cuda: expected ONNX Runtime on an NVIDIA GPU, got no GPU"):
+        choose("cuda")
+    with pytest.raises(InputError, match="--runtime: expected one of auto, cpu, cuda, tensorrt, openvino, got 'npu'"):
+        choose("npu")
+
+
+def test_a_show_refuses_an_unknown_runtime_in_words(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    words = ["demo", "--headless", "--seconds", "1", "--report", str(tmp_path / "r.json"), "--runtime", "abacus"]
+    assert cli.main(words) == 2
+    assert "--runtime: expected one of" in capsys.readouterr().err
+
+
+def frames_of(runner: OrtRunner) -> np.ndarray:
+    """What it dances in five ticks."""
+    contract = runner.contract
+    shapes = {spec.name: spec.shape for spec in contract.inputs}
+    state = runner.initial_state()
+    for inputs in seeded_inputs(shapes, contract.past_tokens, {}, 5):
+        outputs, state = runner.tick(inputs, state)
+    return outputs["frames"][0]
+
+
+def test_more_threads_give_the_same_answer() -> None:
+    one, two = (frames_of(open_runner(SHIPPED, "cpu", threads=n)) for n in (1, 2))
+    assert joint_distance_mm(one, two) < 0.1
+
+
+@pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="OpenVINO is not installed")
+def test_openvino_gives_the_answer_of_onnx_runtime(tmp_path: Path) -> None:
+    from realtime.openvino_session import OpenVinoSession
+
+    assert choose("openvino").name == "openvino"
+    one, other = (frames_of(open_runner(SHIPPED, name).without_bank()) for name in ("cpu", "openvino"))
+    assert np.abs(one - other).max() > 0.0, "another runtime, and not the same one again"
+    assert joint_distance_mm(one, other) < 0.1
+    graph = load_contract(SHIPPED).graphs[0]
+    (tmp_path / "broken.onnx").write_bytes(b"no graph")
+    with pytest.raises(FollowerError, match=r"broken\.onnx: expected a graph OpenVINO can run, got"):
+        OpenVinoSession(tmp_path / "broken.onnx", graph)
