@@ -1,13 +1,13 @@
 """One performance, wired: inputs -> conductor -> playout -> picture, until it ends; then what was asked to be kept.
 
-Threading: the main thread draws (it owns OpenGL); the conductor, its engine and the ear have a thread
-each; a camera has a process. Everything is opened and warmed up before the session clock starts.
+Threading: the main thread looks after the show; the conductor, its engine and the ear have a thread each; picture,
+camera and sound devices have processes of their own (``realtime.topology`` has them all). Everything is opened and
+warmed up before the session clock starts.
 """
 
 import os
 import platform
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -27,27 +27,30 @@ from duet.skeleton import BODY
 from realtime.commands import CommandInbox
 from realtime.conductor import Conductor, Wishes
 from realtime.engine import ThreadedEngine
+from realtime.guards import GuardedLeader, GuardedMusic, GuardedRunner
 from realtime.health import Health
 from realtime.law import Law, start_pace
 from realtime.motion_log import MotionLog
 from realtime.playout import Playout
+from realtime.priority import Undisturbed
 from realtime.runner_ort import OrtRunner
-from realtime.runtimes import choose, open_runner
 from realtime.session import Recording
 from realtime.session_file import check_new
 from realtime.tick import FollowerState, time_ticks
-from ui.avatar import BodyPose
-from ui.canvas import Canvas, FilmCanvas
 from ui.controls import Controls
 from ui.options import Output
 from ui.panel import Panel
+from ui.picture import PictureTask
+from ui.picture_port import PicturePort
 from ui.report import make_report, this_machine, write_report
-from ui.scene import SceneState
 from ui.sources import Sources, SourcesMaker
 from ui.tempo_inputs import TempoInput, open_tempo_input
 from ui.watched import begin_watch
 
 _WARM_UP_TICKS = 20
+_LOOK_S = 1.0 / 60.0
+"""Between two looks at keys, leader and processes."""
+_GARBAGE_S = 60.0
 
 
 def has_display() -> bool:
@@ -65,11 +68,10 @@ class _Show:
     clock: MonotonicClock
     conductor: Conductor
     sources: Sources
-    canvas: Canvas
+    picture: PicturePort
     health: Health
     seconds: float | None
     panel: Panel
-    lag_ms: list[float]
     commands: CommandInbox
 
     @property
@@ -85,11 +87,8 @@ def perform(make_sources: SourcesMaker, output: Output) -> int:
     health = Health()
     with ExitStack() as stack:
         with console.status("Loading the follower"):
-            choice = choose(output.runtime, output.follower)
-            runner = open_runner(output.follower, choice.name)
+            runner = OrtRunner(output.follower)
             law, slow = start_pace(runner.contract, time_ticks(runner, runner.contract, _WARM_UP_TICKS))
-        if choice.name != "cpu":
-            console.print(choice.sentence())
         with console.status("Opening leader and music"):
             sources = make_sources(health)
             stack.callback(sources.leader.stop)
@@ -101,7 +100,7 @@ def perform(make_sources: SourcesMaker, output: Output) -> int:
             console.print(slow)
         seconds = _shorter(output.seconds, sources.seconds)
         _check_film(output, sources, seconds, console)
-        canvas = stack.enter_context(_open_canvas(output, sources, seconds))
+        picture = stack.enter_context(_picture(output, sources, seconds, health, console))
         log = MotionLog(runner.contract.fps) if output.motion else None
         placement = Placement(output.distance_m or sources.distance_m or runner.contract.distance_m)
         controls = _controls(sources, output, placement)
@@ -110,12 +109,11 @@ def perform(make_sources: SourcesMaker, output: Output) -> int:
             controls,
             giver,
             sources.notes,
-            sources.sight,
             sources.camera_trouble,
             sources.sound_trouble,
             sources.sound_level,
         )
-        show = _assemble(runner, sources, canvas, output, health, seconds, log, law, panel)
+        show = _assemble(runner, sources, picture, output, health, seconds, log, law, panel)
         stack.callback(begin_watch(show.conductor, panel, show.clock, output.log).stop)
         recording = None if output.record is None else Recording(output.record, show.conductor)
         if recording is not None:
@@ -123,8 +121,8 @@ def perform(make_sources: SourcesMaker, output: Output) -> int:
         stack.callback(show.conductor.engine.close)
         interrupted = _run(show, console, tempo)
         elapsed = show.clock.now() if seconds is None else min(show.clock.now(), seconds)
-        opengl = canvas.renderer
-    _keep(show, output, log, elapsed, opengl)
+        _finish(show, elapsed, console)
+    _keep(show, output, log, elapsed)
     _tell(console, show, output, elapsed)
     if recording is not None:
         console.print(recording.failure or f"Recorded {recording.path}")
@@ -171,28 +169,38 @@ def _shorter(asked: float | None, natural: float | None) -> float | None:
 
 
 @contextmanager
-def _open_canvas(output: Output, sources: Sources, seconds: float | None) -> Iterator[Canvas]:
-    """A window, or a picture without one that may be written as a film."""
-    if output.headless:
-        sound = sources.soundtrack(seconds) if seconds is not None else None
-        canvas: Canvas = FilmCanvas(output.size, output.fps, output.film, sound)
-    else:
-        # glfw must not be imported where there is no display.
-        from ui.window_canvas import WindowCanvas
-
-        canvas = WindowCanvas(output.size, output.fps)
+def _picture(
+    output: Output, sources: Sources, seconds: float | None, health: Health, console: Console
+) -> Iterator[PicturePort]:
+    """A window, or a picture without one that may be written as a film, in a process of its own."""
+    film = output.film if output.headless else None
+    sound = sources.soundtrack(seconds) if film is not None and seconds is not None else None
+    sight_name = sources.sight_name
+    task = PictureTask(output.size, output.fps, output.headless, film, sound, seconds, sight_name, output.staging)
+    picture = PicturePort(task, health)
     try:
-        yield canvas
-    except BaseException:
-        canvas.abandon()
-        raise
-    canvas.close()
+        with console.status("Opening the picture"):
+            picture.open()
+        yield picture
+    finally:
+        picture.close()
+
+
+def _finish(show: _Show, elapsed: float, console: Console) -> None:
+    """Complete the film."""
+    with console.status("Finishing the picture"):
+        try:
+            show.picture.finish(elapsed)
+        except KeyboardInterrupt:
+            # It ends the evening, not the film of it.
+            show.picture.finish(elapsed)
+            raise
 
 
 def _assemble(
     runner: OrtRunner,
     sources: Sources,
-    canvas: Canvas,
+    picture: PicturePort,
     output: Output,
     health: Health,
     seconds: float | None,
@@ -206,10 +214,10 @@ def _assemble(
     commands = CommandInbox()
     conductor = Conductor(
         contract,
-        ThreadedEngine(runner, FollowerState.initial(contract)),
-        sources.leader,
-        sources.music,
-        Playout(contract.timeline, _first_place(sources, placement)),
+        ThreadedEngine(GuardedRunner(runner, contract, health), FollowerState.initial(contract)),
+        GuardedLeader(sources.leader, health),
+        GuardedMusic(sources.music, health),
+        Playout(contract.timeline, _first_place(sources, placement), picture.tell_line),
         clock,
         Wishes(placement, style=output.style_token(contract)),
         health,
@@ -219,7 +227,7 @@ def _assemble(
         forecaster=runner.forecaster,
         commands=commands,
     )
-    return _Show(contract, clock, conductor, sources, canvas, health, seconds, panel, [], commands)
+    return _Show(contract, clock, conductor, sources, picture, health, seconds, panel, commands)
 
 
 def _controls(sources: Sources, output: Output, placement: Placement) -> Controls:
@@ -245,7 +253,7 @@ def _first_place(sources: Sources, placement: Placement) -> Standing:
 
 
 def _run(show: _Show, console: Console, tempo: TempoInput | None) -> bool:
-    """Conduct on a thread, draw on this one; True when interrupted by the user."""
+    """Conduct on a thread, look after the show on this one; True when interrupted by the user."""
     stopping = threading.Event()
     failure: list[BaseException] = []
 
@@ -265,8 +273,10 @@ def _run(show: _Show, console: Console, tempo: TempoInput | None) -> bool:
         music = show.sources.played
         if music is not None and music.played.unheard_because:
             console.print(f"The music plays unheard until there is a sound output. {music.played.unheard_because}")
-        thread.start()
-        _draw_until(show, stopping, console)
+        with Undisturbed() as undisturbed:
+            thread.start()
+            show.picture.begin(show.clock.epoch_s)
+            _look_after(show, stopping, console, undisturbed)
     except KeyboardInterrupt:
         interrupted = True
     finally:
@@ -280,49 +290,41 @@ def _run(show: _Show, console: Console, tempo: TempoInput | None) -> bool:
     return interrupted
 
 
-def _draw_until(show: _Show, stopping: threading.Event, console: Console) -> None:
-    """Draw frame after frame at the asked rate; frames that come too late are left out, never queued."""
-    frame_s = 1.0 / show.canvas.fps
-    index = 0
+def _look_after(show: _Show, stopping: threading.Event, console: Console, undisturbed: Undisturbed) -> None:
+    """Tell the picture what there is, do what keys ask for, and keep everything going, until the end."""
+    told_s, garbage_s = 0.0, _GARBAGE_S
     with console.status("Dancing: Ctrl-C to stop") as status:
-        while not stopping.is_set() and not show.canvas.is_closed:
-            show.canvas.wait_until(show.clock, index * frame_s)
-            _press_keys(show)
+        while not stopping.wait(_LOOK_S) and not show.picture.is_closed:
             now = show.clock.now()
             if show.seconds is not None and now >= show.seconds:
                 return
-            time_s = max(index, int(now / frame_s)) * frame_s
-            _draw(show, time_s)
-            if index % round(show.canvas.fps) == 0:
-                status.update(_status_line(show, time_s))
-            index = max(index, int(now / frame_s)) + 1
+            _press_keys(show)
+            _tell_picture(show, now)
+            show.picture.look()
+            if now >= told_s:
+                told_s = now + 1.0
+                status.update(_status_line(show, now))
+            if now >= garbage_s:
+                garbage_s = now + _GARBAGE_S
+                undisturbed.take_out()
 
 
 def _press_keys(show: _Show) -> None:
     """Do what the keys ask for, each as of the moment it went down."""
-    for key, monotonic_s in show.canvas.take_keys():
+    for key, monotonic_s in show.picture.take_keys():
         show.controls.press(key, monotonic_s - show.clock.epoch_s)
     asked, show.controls.asked = show.controls.asked, []
     for command in asked:
         show.commands.ask(command)
 
 
-def _draw(show: _Show, time_s: float) -> None:
-    start = time.perf_counter()
-    pose = show.conductor.playout.pose_at(time_s)
-    leader = show.sources.leader.shown(time_s)
-    lag_s = show.conductor.playout.leader_age_s(time_s)
-    glance = show.conductor.glance
-    inset = show.panel.inset(show.clock.now(), leader, show.canvas.size)
-    picture, sight = inset or (None, None)
-    hud = show.panel.values(time_s, glance, leader, pose, lag_s, sight)
-    dancer = BodyPose.of_leader(leader) if leader else None
-    state = SceneState(time_s, BodyPose.of_follower(pose), dancer, hud, picture)
-    show.canvas.draw(state, show.health)
-    show.health.record("draw", (time.perf_counter() - start) * 1e3)
-    show.health.count("drawn_frames")
-    if glance.ticks:
-        show.lag_ms.append(lag_s * 1e3)
+def _tell_picture(show: _Show, now: float) -> None:
+    """Leader and panel as of now; of a recorded leader the next frame, which is drawn when its time comes."""
+    leader = show.sources.leader.shown(now + 1.0 / show.contract.fps)
+    if leader is not None:
+        show.picture.tell_leader(leader)
+    facts = show.panel.facts(now, show.conductor.glance, is_led=leader is not None)
+    show.picture.tell_facts(now, facts)
 
 
 def _status_line(show: _Show, time_s: float) -> str:
@@ -334,7 +336,7 @@ def _status_line(show: _Show, time_s: float) -> str:
     return f"Dancing {time_s:.0f}{total} s · leader {leader} · {music} · tick {glance.tick_ms:.0f} ms · Ctrl-C to stop"
 
 
-def _keep(show: _Show, output: Output, log: MotionLog | None, elapsed: float, opengl: str) -> None:
+def _keep(show: _Show, output: Output, log: MotionLog | None, elapsed: float) -> None:
     """Write what was asked for; what cannot be written does not keep the rest from it."""
     failure: DuetError | None = None
     if log is not None and output.motion is not None:
@@ -345,10 +347,10 @@ def _keep(show: _Show, output: Output, log: MotionLog | None, elapsed: float, op
     if output.report is not None:
         report = make_report(
             show.health,
-            this_machine(opengl),
+            this_machine(show.picture.renderer),
             show.contract,
             seconds=elapsed,
-            lag_ms=show.lag_ms,
+            lag_ms=show.picture.lag_ms,
             sources=show.sources.names,
         )
         write_report(output.report, report)
@@ -367,6 +369,8 @@ def _tell(console: Console, show: _Show, output: Output, elapsed: float) -> None
         console.print("No leader was seen: stand so that the camera sees the whole body, in good light.")
     if restarts := health.counter("tracker_restarts"):
         console.print(f"The tracking process stopped and was started again {restarts} times.")
+    if restarts := health.counter("picture_restarts"):
+        console.print(f"The drawing process stopped and was started again {restarts} times.")
     asked = (output.film if output.headless else None, output.motion, output.report, output.log)
     kept: list[Path] = [path for path in asked if path]
     for path in kept:

@@ -19,7 +19,6 @@ from ui.calibrate import add_tracking
 from ui.calibrate_latency import add_latency
 from ui.calibrate_stage import add_stage
 from ui.camera_options import add_look, look_of
-from ui.engines import add_engines
 from ui.options import LeaderOptions, Output, size_of
 from ui.staging import add_staging, staging_of
 from ui.tempo_inputs import add_tempo, tempo_of
@@ -112,8 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     film_take.add(commands, DEFAULT_FOLLOWER)
     avatar_command.add(commands)
     add_bench(commands, DEFAULT_FOLLOWER)
-    add_engines(commands, DEFAULT_FOLLOWER)
     doctor = commands.add_parser("doctor", help="check what works here", description=_doctor.__doc__)
+    doctor.add_argument("--processes", action="store_true", help="list the processes and threads of a performance")
     doctor.set_defaults(run=_doctor)
     return parser
 
@@ -186,7 +185,6 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--record", type=Path, metavar="DIR", help="record a session for duet replay: no image, no sound"
     )
-    parser.add_argument("--runtime", default="auto", metavar="NAME", help="auto, cpu, cuda, tensorrt or openvino")
     parser.add_argument("--report", type=Path, metavar="FILE.json", help="write timings and counters")
     parser.add_argument("--log", type=Path, metavar="FILE", help="write health, each second, and what happens")
     add_staging(parser)
@@ -255,7 +253,6 @@ def _output_of(arguments: argparse.Namespace) -> Output:
         log=arguments.log,
         distance_m=arguments.distance,
         style=arguments.style,
-        runtime=arguments.runtime,
         staging=staging_of(arguments),
     )
 
@@ -267,12 +264,12 @@ def _devices(_: argparse.Namespace) -> int:
     return print_devices()
 
 
-def _doctor(_: argparse.Namespace) -> int:
+def _doctor(arguments: argparse.Namespace) -> int:
     """Check what works on this machine: picture, sound, camera, pose model, follower. One line each, with the next
     step where something is missing."""
-    from ui.doctor import print_checks
+    from ui.doctor import print_checks, print_processes
 
-    return print_checks(DEFAULT_FOLLOWER)
+    return print_processes() if arguments.processes else print_checks(DEFAULT_FOLLOWER)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.metadata
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -29,7 +30,6 @@ def run_checks(follower: Path) -> list[Check]:
     checks: list[tuple[str, Callable[[], str]]] = [
         ("python", _python),
         ("follower", lambda: _follower(follower)),
-        ("runtime", lambda: _runtime(follower)),
         ("picture", _picture),
         ("window", _window),
         ("film", _film),
@@ -37,6 +37,7 @@ def run_checks(follower: Path) -> list[Check]:
         ("camera", _camera),
         ("pose model", _pose_model),
         ("calibration", _calibration),
+        ("priority", _priority),
     ]
     return [_checked(name, check) for name, check in checks]
 
@@ -62,6 +63,24 @@ def print_checks(follower: Path) -> int:
     return 0 if all(c.works for c in checks if c.name in needed) else 2
 
 
+def print_processes() -> int:
+    """Print every process and thread of a performance."""
+    from realtime.topology import PROCESSES, threads_of
+
+    console = Console()
+    table = Table(box=None, pad_edge=False)
+    for heading in ("thread", "rate", "does", "writes", "reads"):
+        table.add_column(heading, no_wrap=heading in ("thread", "rate"))
+    for row in PROCESSES:
+        silent = f", started again when silent for {row.silent_s:g} s" if math.isfinite(row.silent_s) else ""
+        table.add_row(f"[bold]{row.name}[/]", "", f"[bold]{row.does}[/] ({row.when}; {row.rank.says}{silent})", "", "")
+        for thread in threads_of(row.name):
+            name = thread.name if thread.when == "always" else f"{thread.name} ({thread.when})"
+            table.add_row(f"  {name}", thread.rate, thread.does, ", ".join(thread.writes), ", ".join(thread.reads))
+    console.print(table)
+    return 0
+
+
 def _python() -> str:
     versions = (f"{p} {importlib.metadata.version(p)}" for p in ("numpy", "onnxruntime", "moderngl", "mediapipe"))
     return f"Python {sys.version.split()[0]}, {', '.join(versions)}"
@@ -76,12 +95,6 @@ def _follower(folder: Path) -> str:
     tick_ms = 1e3 * float(np.median(time_ticks(runner, c, runs=20)))
     budget_ms = 1e3 * c.token_frames / c.fps
     return f"{c.name}: {tick_ms:.0f} ms a tick (median of 20) of {budget_ms:.0f} ms, ONNX Runtime on one CPU thread"
-
-
-def _runtime(folder: Path) -> str:
-    from realtime.runtimes import choose
-
-    return choose("auto", folder).sentence()
 
 
 def _picture() -> str:
@@ -143,6 +156,14 @@ def _calibration() -> str:
     from realtime.calibration import calibration_told, load_calibration
 
     return calibration_told(load_calibration())
+
+
+def _priority() -> str:
+    from realtime.priority import Rank, take_rank
+
+    told = take_rank(Rank.DANCE)
+    take_rank(Rank.ORDINARY)
+    return f"the dance runs at {told}"
 
 
 @contextlib.contextmanager

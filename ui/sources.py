@@ -47,6 +47,8 @@ class Sources:
     """Whether recorded music begins again when it is over, as it does for a live leader."""
     sight: Callable[[], Sight | None] | None = None
     """What the camera sees, where it is to be shown."""
+    sight_name: str | None = None
+    """Of the shared memory in which that lies."""
     camera_trouble: Callable[[], str] = str
     """What is wrong with the camera now and what to do about it; empty for nothing."""
     notes: Callable[[], tuple[str, ...]] = tuple
@@ -181,6 +183,7 @@ def _before_camera(leader: LeaderOptions, ear: MusicThread, names: dict[str, str
         names,
         music_repeats=True,
         sight=camera.sight if leader.preview else None,
+        sight_name=camera.sight_name,
         camera_trouble=lambda: camera.trouble,
         notes=notes,
         distance_m=known.distance_m,

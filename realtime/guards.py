@@ -1,0 +1,159 @@
+"""What stands between the conductor and the world: nonsense is left out, counted and told; nothing ends a dance.
+
+A frame that cannot be (not a number, out of reach, out of order, ahead of the clock) is not handed on. A follower whose
+graphs fail answers with NaN, which the conductor knows how to bear: it forgets, and the body comes to rest meanwhile. A
+source that raises is a source that gives nothing.
+
+Threading: sources belong to the conductor's thread, the runner to the engine's.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from types import MappingProxyType
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duet.contract import FollowerContract
+from duet.frames import LeaderFrame, MusicFrame
+from realtime.conductor import LeaderSource, MusicSource
+from realtime.health import Health
+from realtime.tick import CarryingRunner, FollowerState, Runner, Tensors
+
+LOG = logging.getLogger("duet.guards")
+Tell = Callable[[str], None]
+Frame = TypeVar("Frame", LeaderFrame, MusicFrame)
+
+FARTHEST_M = 30.0
+"""No leader is further from the middle of the stage."""
+WIDEST_M = 3.0
+"""No joint is further from its pelvis."""
+AHEAD_S = 0.1
+"""A frame that claims to be so much newer than now has a clock of its own."""
+MOST_FEATURE = 100.0
+"""Of what a follower says: turns are within 1.5, metres and metres a second within a few."""
+_MOST_BPM = 1000.0
+
+
+class Told:
+    """Tells a trouble once, and its end once; counts each time."""
+
+    def __init__(self, health: Health, counter: str, told: Tell = LOG.warning) -> None:
+        self._health, self._counter, self._told = health, counter, told
+        self._trouble = ""
+
+    def see(self, trouble: str) -> None:
+        """What is wrong now; empty for nothing."""
+        if trouble:
+            self._health.count(self._counter)
+        if trouble and not self._trouble:
+            self._told(f"{trouble} ({self._counter.replace('_', ' ')})")
+        elif self._trouble and not trouble:
+            self._told(f"no more {self._counter.replace('_', ' ')}")
+        self._trouble = trouble
+
+
+class GuardedLeader:
+    """Leader frames that can be."""
+
+    def __init__(self, source: LeaderSource, health: Health, told: Tell = LOG.warning) -> None:
+        self._source, self._newest_s = source, -np.inf
+        self._refused, self._failed = Told(health, "refused_leader_frames", told), Told(health, "leader_failures", told)
+
+    def take_new(self, until_s: float) -> Sequence[LeaderFrame]:
+        """See ``LeaderSource``."""
+        return _frames(self._failed, "leader", lambda: list(self._good(self._source.take_new(until_s), until_s)))
+
+    def _good(self, frames: Sequence[LeaderFrame], until_s: float) -> Iterator[LeaderFrame]:
+        for frame in frames:
+            wrong = self._wrong(frame, until_s)
+            self._refused.see(wrong)
+            if not wrong:
+                self._newest_s = frame.time_s
+                yield frame
+
+    def _wrong(self, frame: LeaderFrame, until_s: float) -> str:
+        if not np.isfinite(frame.time_s) or frame.time_s > until_s + AHEAD_S:
+            return f"leader: a frame of {frame.time_s:.2f} s came at {until_s:.2f} s"
+        if frame.time_s <= self._newest_s:
+            return f"leader: a frame of {frame.time_s:.2f} s came after one of {self._newest_s:.2f} s"
+        values = frame.root_m, frame.joints_m, frame.rotations_6d
+        if not all(np.isfinite(value).all() for value in values):
+            return "leader: a body that is not a number"
+        away_m = np.abs(frame.joints_m - frame.root_m).max()
+        if np.abs(frame.root_m).max() > FARTHEST_M or away_m > WIDEST_M:
+            return f"leader: a body at {np.abs(frame.root_m).max():.0f} m, {away_m:.0f} m wide"
+        return ""
+
+
+class GuardedMusic:
+    """Music frames that can be."""
+
+    def __init__(self, source: MusicSource, health: Health, told: Tell = LOG.warning) -> None:
+        self._source = source
+        self._refused, self._failed = Told(health, "refused_music_frames", told), Told(health, "music_failures", told)
+
+    def take_new(self, until_s: float) -> Sequence[MusicFrame]:
+        """See ``MusicSource``."""
+        return _frames(self._failed, "music", lambda: list(self._good(self._source.take_new(until_s), until_s)))
+
+    def _good(self, frames: Sequence[MusicFrame], until_s: float) -> Iterator[MusicFrame]:
+        for frame in frames:
+            numbers = frame.time_s, frame.beat_phase, frame.bar_phase, frame.tempo_bpm, frame.confidence
+            sound = np.isfinite(numbers).all() and np.isfinite(frame.features).all()
+            can_be = sound and frame.time_s <= until_s + AHEAD_S and 0.0 <= frame.tempo_bpm <= _MOST_BPM
+            wrong = "" if can_be and frame.metre >= 1 else f"music: what was heard cannot be ({frame.tempo_bpm:g} bpm)"
+            self._refused.see(wrong)
+            if not wrong:
+                yield frame
+
+
+class GuardedRunner:
+    """A follower's graphs; where they fail or say what cannot be, NaN, and the state stays."""
+
+    def __init__(self, runner: Runner, contract: FollowerContract, health: Health, told: Tell = LOG.warning) -> None:
+        self._runner, self._contract = runner, contract
+        self._failed = Told(health, "failed_ticks", told)
+
+    def tick(self, inputs: Tensors, state: FollowerState) -> tuple[Tensors, FollowerState]:
+        """See ``Runner``."""
+        try:
+            outputs, new_state = self._runner.tick(inputs, state)
+            wrong = _unlikely(outputs["frames"])
+        except Exception as error:  # whatever a library raises
+            outputs, new_state, wrong = {}, state, _said("follower", error)
+        self._failed.see(wrong)
+        return (self._nothing(), state) if wrong else (outputs, new_state)
+
+    def carry(self, inputs: Tensors, state: FollowerState) -> FollowerState:
+        """See ``CarryingRunner``; one that cannot carry leaves its state as it was."""
+        if isinstance(self._runner, CarryingRunner):
+            try:
+                return self._runner.carry(inputs, state)
+            except Exception as error:  # whatever a library raises
+                self._failed.see(_said("follower", error))
+        return state
+
+    def _nothing(self) -> Tensors:
+        return MappingProxyType({t.name: np.full(t.shape, np.nan, np.float32) for t in self._contract.outputs})
+
+
+def _unlikely(frames: NDArray[np.float32]) -> str:
+    most = float(np.abs(frames).max())
+    return "" if most <= MOST_FEATURE else f"follower: expected poses, got numbers up to {most:g}"
+
+
+def _frames(failed: Told, who: str, take: Callable[[], list[Frame]]) -> list[Frame]:
+    """What a source gives; nothing where it raises."""
+    try:
+        frames = take()
+    except Exception as error:  # whatever a device raises: the show goes on, and says so
+        failed.see(_said(who, error))
+        return []
+    failed.see("")
+    return frames
+
+
+def _said(who: str, error: Exception) -> str:
+    return f"{who}: {type(error).__name__}: {str(error)[:200]}"

@@ -1,0 +1,204 @@
+"""The picture's process is killed, stopped or cannot draw, with the real process: the dance goes on."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from multiprocessing import shared_memory
+from pathlib import Path
+
+import pytest
+
+from duet.choreography import compose
+from duet.clock import MonotonicClock
+from duet.errors import PictureError
+from duet.features import Standing
+from duet.timeline import Timeline
+from realtime.health import Health
+from realtime.leader_take import TakeLeader
+from realtime.playout import Playout
+from ui import picture_port
+from ui.panel import Facts
+from ui.picture import PictureTask
+from ui.picture_channels import key_of_record, record_of_key
+from ui.picture_port import PicturePort
+
+SMALL = PictureTask((64, 64), 20.0, headless=True)
+
+
+class Stage:
+    """A picture of somebody who leads and somebody who rests."""
+
+    def __init__(self, task: PictureTask) -> None:
+        self.health = Health()
+        self.told: list[str] = []
+        self.picture = PicturePort(task, self.health)
+        self.picture.keeper.told = self.told.append
+        try:
+            self.picture.open()
+        except PictureError as error:
+            self.picture.close()
+            if "OpenGL" in str(error):
+                pytest.skip(f"nothing can be drawn here: {error}")
+            raise
+        Playout(Timeline(30.0, 4), Standing([0.0, 0.9, 0.8], 0.0), self.picture.tell_line)
+        self.leader = TakeLeader(compose("salsa", 2.0, 180.0, 0, fps=30.0).leader, 30.0)
+        self.clock = MonotonicClock()
+        self.picture.begin(self.clock.epoch_s)
+
+    @property
+    def drawn(self) -> int:
+        return self.health.counter("drawn_frames")
+
+    def look_until(self, condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
+        end_s = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < end_s, (self.told, self.drawn)
+            self.picture.tell_leader(self.leader.shown(self.clock.now()))
+            self.picture.tell_facts(self.clock.now(), Facts(ticks=1))
+            self.picture.look()
+            time.sleep(0.01)
+
+    @property
+    def pid(self) -> int:
+        process = self.picture._process
+        assert process is not None and process.pid is not None
+        return process.pid
+
+
+@pytest.fixture
+def stage_of() -> Iterator[Callable[[PictureTask], Stage]]:
+    stages: list[Stage] = []
+
+    def make(task: PictureTask) -> Stage:
+        stages.append(Stage(task))
+        return stages[-1]
+
+    yield make
+    for stage in stages:
+        stage.picture.close()
+
+
+def _gone(name: str) -> bool:
+    try:
+        shared_memory.SharedMemory(name=name).close()
+    except FileNotFoundError:
+        return True
+    return False
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+
+
+def test_a_killed_picture_is_drawn_again(stage_of: Callable[[PictureTask], Stage]) -> None:
+    stage = stage_of(SMALL)
+    stage.look_until(lambda: stage.drawn > 3)
+    os.kill(stage.pid, signal.SIGKILL)
+    stage.look_until(lambda: stage.health.counter("picture_restarts") == 1)
+    before = stage.drawn
+    stage.look_until(lambda: stage.drawn > before + 3)
+    assert stage.told[0].startswith("duet-picture: signal 9") and "back after" in stage.told[1]
+    assert stage.picture.lag_ms and stage.health.stages()["draw"].n == stage.drawn
+
+
+def test_a_stopped_picture_is_ended_and_drawn_again(
+    stage_of: Callable[[PictureTask], Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = stage_of(SMALL)
+    stage.look_until(lambda: stage.drawn > 3)
+    # Not sooner: a machine that tests beside much else may draw nothing for a while.
+    monkeypatch.setattr(picture_port, "_ROW", replace(picture_port._ROW, silent_s=2.0))
+    stopped = stage.pid
+    os.kill(stopped, signal.SIGSTOP)
+    stage.look_until(lambda: stage.health.counter("picture_restarts") >= 1)
+    assert "no sign of life for 2 s" in stage.told[0]
+    monkeypatch.setattr(picture_port, "_ROW", replace(picture_port._ROW, silent_s=60.0))
+    before = stage.drawn
+    stage.look_until(lambda: stage.drawn > before + 3)
+    assert not _runs(stopped)
+
+
+def test_a_film_is_whole_when_the_dance_says_so(stage_of: Callable[[PictureTask], Stage], tmp_path: Path) -> None:
+    from ui.film import read_back
+
+    film = tmp_path / "film.mp4"
+    stage = stage_of(replace(SMALL, film=film))
+    stage.look_until(lambda: stage.drawn > 10)
+    # Ctrl-C and a service's stop reach the whole group; the dance alone decides.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(stage.pid, number)
+    stage.look_until(lambda: stage.drawn > 15)
+    end_s = stage.clock.now() + 2.0
+    stage.picture.finish(end_s)
+    stage.picture.finish(end_s)
+    facts = read_back(film)
+    assert facts.pictures == stage.drawn and facts.seconds == pytest.approx(end_s - 0.05, abs=0.1)
+    assert [p.name for p in tmp_path.iterdir()] == ["film.mp4"]
+
+
+def test_a_film_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    picture = PicturePort(replace(SMALL, film=tmp_path / "file" / "film.mp4"), Health())
+    try:
+        with pytest.raises(PictureError, match="--out|OpenGL"):
+            picture.open()
+    finally:
+        picture.close()
+
+
+def test_nothing_is_left_after_a_close(stage_of: Callable[[PictureTask], Stage], tmp_path: Path) -> None:
+    stage = stage_of(replace(SMALL, film=tmp_path / "film.mp4"))
+    stage.look_until(lambda: stage.drawn > 3)
+    pid, names, log = stage.pid, stage.picture._channels.names, Path(stage.picture._log)
+    stage.picture.close()
+    stage.picture.close()
+    assert all(_gone(name) for name in names) and not log.exists() and not list(tmp_path.iterdir())
+    assert not _runs(pid)
+
+
+def test_keys_come_back_by_name() -> None:
+    for name in ("t", "left_bracket", "ä"):
+        assert key_of_record(record_of_key(name)) == name
+
+
+_PARENT = """
+import sys, time
+from pathlib import Path
+from tests.faults.test_picture_process import SMALL, Stage
+from dataclasses import replace
+stage = Stage(replace(SMALL, film=Path(sys.argv[1])))
+stage.look_until(lambda: stage.drawn > 5)
+print(stage.pid, stage.picture._log, *stage.picture._channels.names, flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_picture_outlives_the_dance_by_no_more_than_its_film(tmp_path: Path) -> None:
+    from ui.film import read_back
+
+    film = tmp_path / "film.mp4"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(
+        [sys.executable, "-c", _PARENT, str(film)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, env=environment, start_new_session=True,
+    ) as parent:  # fmt: skip
+        assert parent.stdout is not None and parent.stderr is not None
+        told = parent.stdout.readline().split()
+        parent.kill()
+        parent.wait(20.0)
+        if not told:
+            pytest.skip(f"nothing can be drawn here: {parent.stderr.read()[-200:]}")
+    pid, log, *names = told
+    end_s = time.monotonic() + 60.0
+    while (_runs(int(pid)) or not all(_gone(name) for name in names)) and time.monotonic() < end_s:
+        time.sleep(0.05)
+    Path(log).unlink(missing_ok=True)
+    assert not _runs(int(pid)) and all(_gone(name) for name in names)
+    assert read_back(film).pictures > 3
