@@ -34,6 +34,7 @@ from realtime.motion_log import MotionLog
 from realtime.playout import Playout
 from realtime.priority import Undisturbed
 from realtime.runner_ort import OrtRunner
+from realtime.runtimes import choose, open_runner
 from realtime.session import Recording
 from realtime.session_file import check_new
 from realtime.tick import FollowerState, time_ticks
@@ -87,8 +88,11 @@ def perform(make_sources: SourcesMaker, output: Output) -> int:
     health = Health()
     with ExitStack() as stack:
         with console.status("Loading the follower"):
-            runner = OrtRunner(output.follower)
+            choice = choose(output.runtime, output.follower)
+            runner = open_runner(output.follower, choice.name)
             law, slow = start_pace(runner.contract, time_ticks(runner, runner.contract, _WARM_UP_TICKS))
+        if choice.name != "cpu":
+            console.print(choice.sentence())
         with console.status("Opening leader and music"):
             sources = make_sources(health)
             stack.callback(sources.leader.stop)

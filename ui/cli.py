@@ -19,6 +19,7 @@ from ui.calibrate import add_tracking
 from ui.calibrate_latency import add_latency
 from ui.calibrate_stage import add_stage
 from ui.camera_options import add_look, look_of
+from ui.engines import add_engines
 from ui.options import LeaderOptions, Output, size_of
 from ui.staging import add_staging, staging_of
 from ui.tempo_inputs import add_tempo, tempo_of
@@ -111,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     film_take.add(commands, DEFAULT_FOLLOWER)
     avatar_command.add(commands)
     add_bench(commands, DEFAULT_FOLLOWER)
+    add_engines(commands, DEFAULT_FOLLOWER)
     doctor = commands.add_parser("doctor", help="check what works here", description=_doctor.__doc__)
     doctor.add_argument("--processes", action="store_true", help="list the processes and threads of a performance")
     doctor.set_defaults(run=_doctor)
@@ -185,6 +187,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--record", type=Path, metavar="DIR", help="record a session for duet replay: no image, no sound"
     )
+    parser.add_argument("--runtime", default="auto", metavar="NAME", help="auto, cpu, cuda, tensorrt or openvino")
     parser.add_argument("--report", type=Path, metavar="FILE.json", help="write timings and counters")
     parser.add_argument("--log", type=Path, metavar="FILE", help="write health, each second, and what happens")
     add_staging(parser)
@@ -253,6 +256,7 @@ def _output_of(arguments: argparse.Namespace) -> Output:
         log=arguments.log,
         distance_m=arguments.distance,
         style=arguments.style,
+        runtime=arguments.runtime,
         staging=staging_of(arguments),
     )
 

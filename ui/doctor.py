@@ -30,6 +30,7 @@ def run_checks(follower: Path) -> list[Check]:
     checks: list[tuple[str, Callable[[], str]]] = [
         ("python", _python),
         ("follower", lambda: _follower(follower)),
+        ("runtime", lambda: _runtime(follower)),
         ("picture", _picture),
         ("window", _window),
         ("film", _film),
@@ -95,6 +96,12 @@ def _follower(folder: Path) -> str:
     tick_ms = 1e3 * float(np.median(time_ticks(runner, c, runs=20)))
     budget_ms = 1e3 * c.token_frames / c.fps
     return f"{c.name}: {tick_ms:.0f} ms a tick (median of 20) of {budget_ms:.0f} ms, ONNX Runtime on one CPU thread"
+
+
+def _runtime(folder: Path) -> str:
+    from realtime.runtimes import choose
+
+    return choose("auto", folder).sentence()
 
 
 def _picture() -> str:
