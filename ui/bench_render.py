@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 Two dancers with their shadow are drawn as a performance draws them, without a window, and read back. "draw" is
-everything, "bend" of it what poses and skins take before the graphics begin. Software OpenGL draws on one thread
-unless LP_NUM_THREADS says otherwise. Run it with nothing else going on.
+everything, "bend" of it what poses and skins take before the graphics begin; "processor" is what a picture costs
+however busy the machine is. Software OpenGL draws on one thread unless LP_NUM_THREADS says otherwise. Run it with
+nothing else going on.
 
 examples:
   duet bench render                              each stage at 640x360
@@ -59,7 +60,7 @@ def _run(arguments: argparse.Namespace) -> int:
     states = _couple(arguments.frames + _WARM_UP)
     console = Console()
     table = Table(box=None, pad_edge=False)
-    for heading in ("stage", "draw p50 ms", "p95", "p99", "bend p50 ms", "pictures/s"):
+    for heading in ("stage", "draw p50 ms", "p95", "p99", "processor p50", "bend p50", "pictures/s"):
         table.add_column(heading, justify="left" if heading == "stage" else "right")
     context = create_headless_context()
     try:
@@ -67,8 +68,7 @@ def _run(arguments: argparse.Namespace) -> int:
             for stage in [arguments.stage] if arguments.stage else list(STAGES):
                 samples = SMOOTHING_SAMPLES if arguments.rich else 0
                 scene = Scene(context, size, samples=samples, staging=Staging(stage=stage), rich=arguments.rich)
-                drawn, bent = _timed(scene, progress.track(states, description=stage))
-                table.add_row(stage, *_cells(drawn, bent))
+                table.add_row(stage, *_cells(_timed(scene, progress.track(states, description=stage))))
         renderer = str(context.info["GL_RENDERER"])
     finally:
         context.release()
@@ -86,24 +86,24 @@ def _couple(frames: int) -> "list[SceneState]":
     return [dance.state(k / _FPS, k * _TEMPO_BPM / 60.0 / _FPS % 1.0) for k in range(frames)]
 
 
-def _timed(scene: "Scene", states: "Iterable[SceneState]") -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
-    """Milliseconds of each picture, and of its bending alone; the first few are for warming up."""
+def _timed(scene: "Scene", states: "Iterable[SceneState]") -> "NDArray[np.float64]":
+    """(N, 3) milliseconds of each picture, of the processor for it, and of its bending, after some to warm up."""
     import numpy as np
 
-    drawn, bent = [], []
+    rows = []
     for state in states:
         start = time.perf_counter()
         scene.place(state)
-        middle = time.perf_counter()
+        bent, used = time.perf_counter(), time.process_time()
         scene.draw(state)
         scene.read()
-        drawn.append((time.perf_counter() - middle) * 1e3)
-        bent.append((middle - start) * 1e3)
-    return np.array(drawn[_WARM_UP:]), np.array(bent[_WARM_UP:])
+        rows.append((time.perf_counter() - bent, time.process_time() - used, bent - start))
+    return 1e3 * np.array(rows[_WARM_UP:])
 
 
-def _cells(drawn: "NDArray[np.float64]", bent: "NDArray[np.float64]") -> list[str]:
+def _cells(times_ms: "NDArray[np.float64]") -> list[str]:
     import numpy as np
 
-    p50, p95, p99 = np.percentile(drawn, (50, 95, 99))
-    return [f"{p50:.1f}", f"{p95:.1f}", f"{p99:.1f}", f"{np.median(bent):.1f}", f"{1e3 / p50:.0f}"]
+    p50, p95, p99 = np.percentile(times_ms[:, 0], (50, 95, 99))
+    processor, bend = np.median(times_ms[:, 1:], axis=0)
+    return [f"{p50:.1f}", f"{p95:.1f}", f"{p99:.1f}", f"{processor:.1f}", f"{bend:.1f}", f"{1e3 / p50:.0f}"]

@@ -9,7 +9,7 @@ from ui.framing import Framing, Matrix
 
 _ORBIT_RAD_S = 2.0 * np.pi / 48.0
 _ORBIT_START_RAD = 0.9
-_EYES_SETTLE_S, _GAZE_SETTLE_S = 0.10, 0.35
+_EYES_SETTLE_S, _GAZE_SETTLE_S = 0.08, 0.16
 _EYES_AHEAD_M = 0.09
 """The camera stands before the face, so that nothing of the head is in its way."""
 _EYES_NEAR_M = 0.05

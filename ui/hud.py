@@ -134,7 +134,8 @@ class Hud:
         """(n, 14) instances: box, source in the atlas, colour, kind and parameter; design pixels scaled."""
         troubles = [self._wrapped(t, _PANEL_PX - 29) for t in v.troubles]
         first = 66 + _ROW_PX * (1 if v.sound is None else 2)
-        lines = len(v.rows) + sum(len(t) for t in troubles)
+        rows = [line for row in v.rows for line in self._wrapped(row, _PANEL_PX - 16)]
+        lines = len(rows) + sum(len(t) for t in troubles)
         parts = [self._box(8, 8, _PANEL_PX, first - 5 + _ROW_PX * lines, _PANEL, 7)]
         pulse = max(0.0, 1.0 - 3.0 * v.beat_phase) if v.tempo_bpm else 0.0
         red, green, blue = (c + (1.0 - c) * 0.55 * pulse for c in _BEAT[:3])
@@ -154,9 +155,9 @@ class Hud:
             parts.append(self._text(str(v.source), 114, 65, _INK))
         if v.sound is not None:
             parts += self._sound(v.sound)
-        for number, row in enumerate(v.rows):
+        for number, row in enumerate(rows):
             parts.append(self._text(row, 17, first + _ROW_PX * number, _FAINT))
-        parts += self._troubles(troubles, first + _ROW_PX * len(v.rows))
+        parts += self._troubles(troubles, first + _ROW_PX * len(rows))
         if v.sight is not None:
             parts += self._sight(v.sight)
         if v.message:

@@ -260,6 +260,16 @@ def test_trouble_is_a_red_lamp_and_whole_sentences_within_panel_and_inset(scene:
     scene.resize(SIZE)
 
 
+def test_a_long_row_stays_within_the_panel(scene: Scene) -> None:
+    scene.resize((640, 360))
+    row = "over budget: late ticks, longest run of late ticks, tick p95, decode p95, music p95"
+    before, after = draw(scene, COUPLE), draw(scene, replace(COUPLE, hud=replace(HUD, rows=(row, "tilt -3 degrees"))))
+    changed = (np.abs(after - before) > 12).any(-1)
+    assert not changed[:, 188:].any(), "nothing runs over"
+    assert changed[84:125, 8:186].any(1).all(), "it goes on below"
+    scene.resize(SIZE)
+
+
 def test_a_long_message_takes_two_lines_where_the_picture_is_narrow(scene: Scene) -> None:
     text = "leader moved +0.10 m across, -0.05 m to the front, turned +5 degrees, and the partner is 0.85 m away by now"
     for size, rows in (((640, 360), 1), ((270, 480), 2)):

@@ -14,8 +14,8 @@ void main() {
     float edge = 1.0 - facing;
 #if defined(GHOST)
     edge *= edge;
-    float cover = 0.10 + 0.62 * edge;
-    screen = vec4(to_screen(vec3(0.42, 0.58, 0.82) + 0.5 * colour.rgb) * cover, cover);
+    float cover = 0.14 + 0.66 * edge;
+    screen = vec4(to_screen(vec3(0.50, 0.72, 1.05) + 0.4 * colour.rgb) * cover, cover);
 #elif defined(GLOW)
     // A figure of light: brightest along its edges, breathing with the beat.
     float ring = smoothstep(0.22, 0.5, abs(fract(world_m.y * 16.0) - 0.5));
