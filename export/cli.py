@@ -14,6 +14,7 @@
     duet-lab distil   runs/salsa --out runs/salsa-fast
     duet-lab finish   runs/salsa --out runs/finished
     duet-lab calls    runs/salsa --student runs/salsa-fast
+    duet-lab bench-peers runs/salsa --follower followers/salsa-s
     duet-lab generate runs/salsa --leader take.bvh --music song.ogg --out couple.npz
 
 DATA is the folder that holds the recorded couples (see the README); the variable DUET_DATA names it once and for all.
@@ -39,6 +40,7 @@ from export.commands import (
     finish,
     forecast,
     generate,
+    peers,
     prepare,
     stress,
     train,
@@ -90,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         distil,
         finish,
         calls,
+        peers,
         forecast,
         stress,
         beats,

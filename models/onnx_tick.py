@@ -42,6 +42,15 @@ class OnnxTick:
             tensors.update(zip(names, (np.asarray(result) for result in results), strict=True))
         return {"frames": tensors["frames"]}, {name: tensors[f"new_{name}"] for name in state}
 
+    def run_alone(self, asked: Mapping[str, NDArray[np.float32]]) -> Tensors:
+        """The outputs of every graph by name, ``asked`` what none of them gives."""
+        tensors: Tensors = dict(asked)
+        for graph, session in self._sessions:
+            names = [spec.name for spec in graph.outputs]
+            results = session.run(names, {spec.name: tensors[spec.name] for spec in graph.inputs})
+            tensors.update(zip(names, (np.asarray(result) for result in results), strict=True))
+        return {name: tensors[name] for graph, _ in self._sessions for name in (s.name for s in graph.outputs)}
+
 
 class OnnxForecaster:
     """The forecast graph of a follower folder (``duet.forecast.Forecaster``), one thread and no spinning."""
