@@ -10,9 +10,9 @@ from export.commands.command_line import Commands, above_none, count, new_comman
 
 MORE = """\
 Times the denoiser three ways in turns: a Python loop that computes everything anew in every call (torch, eager), ours
-in torch, and the exported graph. Needs the weights (RUN, or the same --preset and --random-weights that were exported) and
-their float32 export. Only ratios are printed: they hold elsewhere, milliseconds do not. docs/proof.md says how to hold
-code of others beside it.
+in torch, and the exported graph. Needs the weights (RUN, or the same --preset and --random-weights that were exported)
+and their float32 export. Only ratios are printed: they hold elsewhere, milliseconds do not. docs/proof.md says how to
+hold code of others beside it.
 
   duet-lab bench-peers runs/salsa --follower followers/salsa-s
   duet-lab bench-peers --preset M --random-weights 0 --calls 4 --follower out/m-4
