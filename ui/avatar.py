@@ -4,7 +4,7 @@ A pose speaks of the 22 body joints of some skeleton; an avatar has 55 joints an
 rotations are taken over as they are, the hands rest relaxed, and the pelvis is put at the height at which the lowest
 point of the soles is as high above the floor as the pose's is, scaled by leg length: standing feet stand, lifted feet
 are lifted. On the floor the path is the pose's own, so that partners stay as far apart as they danced; and so are the
-feet's places, by a little bending of the legs: under legs of another length, standing feet would slide.
+ankles' places, by a little swing of the legs: under legs of another length, standing feet would slide.
 """
 
 import zipfile

@@ -1,5 +1,7 @@
 """Films: H.264 (or MPEG-4) and AAC into an mp4, every picture stamped with the moment it showed.
 
+A film whose pictures are partly clear, to be laid over another, is ProRes 4444 in a mov: mp4 knows no transparency.
+
 Pictures come when they come; each carries its own time, so a slow machine makes a film with fewer pictures and the
 right speed, in step with its sound.
 """
@@ -32,6 +34,9 @@ _CODECS = {
     "libopenh264": {},
     "mpeg4": {"qscale": "3"},
 }
+_CLEAR_CODEC, _CLEAR_OPTIONS = "prores_ks", {"profile": "4", "alpha_bits": "8"}
+CLEAR_SUFFIX = ".mov"
+"""Of a film that is to keep its transparency."""
 _WRITE_ERRORS = OSError, ValueError, av.error.FFmpegError
 """What PyAV raises when it encodes, writes or sets an encoder up."""
 
@@ -49,10 +54,11 @@ def best_video_codec() -> str:
 class FilmWriter:
     """Writes one film; use it as a context manager.
 
-    ``size`` is (width, height), both even. ``audio`` is (samples, rate): float32 (N,) or (N, channels) in [-1, 1],
-    whose first sample sounds at session time 0; the film ends with its last picture. The file appears at ``path`` only
-    when the film is complete; after an exception, also one of its own, nothing is left behind. ``close`` wants
-    pictures: where there are none (see ``pictures``), ``discard`` ends it.
+    ``size`` is (width, height), both even. A ``path`` that ends in .mov keeps the transparency of its pictures.
+    ``audio`` is (samples, rate): float32 (N,) or (N, channels) in [-1, 1], whose first sample sounds at session time 0;
+    the film ends with its last picture. The file appears at ``path`` only when the film is complete; after an
+    exception, also one of its own, nothing is left behind. ``close`` wants pictures: where there are none (see
+    ``pictures``), ``discard`` ends it.
     """
 
     def __init__(
@@ -75,7 +81,8 @@ class FilmWriter:
         self._samples_sent = 0
         self._samples = _prepare(audio[0]) if audio is not None else None
         self._rate = audio[1] if audio is not None else 0
-        codec = best_video_codec()
+        self._clear = self.path.suffix.lower() == CLEAR_SUFFIX
+        codec = _CLEAR_CODEC if self._clear else best_video_codec()
         self._container = self._open()
         try:
             self._video = self._add_video(codec)
@@ -91,7 +98,8 @@ class FilmWriter:
     def _open(self) -> av.container.OutputContainer:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            return av.open(str(self._partial), "w", format="mp4", options={"movflags": "+faststart"})
+            kind = "mov" if self._clear else "mp4"
+            return av.open(str(self._partial), "w", format=kind, options={"movflags": "+faststart"})
         except _WRITE_ERRORS as error:
             raise PictureError(
                 f"Film: expected to write {self.path}, got {getattr(error, 'strerror', None) or error}. "
@@ -100,9 +108,10 @@ class FilmWriter:
 
     def _add_video(self, codec: str) -> VideoStream:
         rate = Fraction(self._fps).limit_denominator(1001)
-        stream = cast(VideoStream, self._container.add_stream(codec, rate=rate, options=_CODECS[codec]))
+        options = _CLEAR_OPTIONS if self._clear else _CODECS[codec]
+        stream = cast(VideoStream, self._container.add_stream(codec, rate=rate, options=options))
         stream.width, stream.height = self._size
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = "yuva444p10le" if self._clear else "yuv420p"
         stream.time_base = stream.codec_context.time_base = _TIME_BASE
         # The stage beside it needs the cores more.
         stream.codec_context.thread_count = 1
@@ -118,21 +127,23 @@ class FilmWriter:
     def write(self, picture: NDArray[np.uint8], time_s: float) -> bool:
         """Adds ``picture`` (height, width, 3) uint8 RGB, shown from session time ``time_s`` on.
 
+        A film that keeps transparency wants (height, width, 4) with straight alpha.
+
         False when it was left out because it is no later than the one before. ``PictureError`` when it cannot be
         encoded or written; the film is given up then.
         """
         if self._ended:
             raise PictureError(f"Film: expected {self.path} to be open, got a film that ended. Begin another one.")
-        width, height = self._size
-        if picture.shape != (height, width, 3) or picture.dtype != np.uint8:
+        (width, height), colours = self._size, "RGBA" if self._clear else "RGB"
+        if picture.shape != (height, width, len(colours)) or picture.dtype != np.uint8:
             raise PictureError(
-                f"Film: expected pictures of {width}x{height} uint8 RGB, got {picture.dtype} {picture.shape}. "
+                f"Film: expected pictures of {width}x{height} uint8 {colours}, got {picture.dtype} {picture.shape}. "
                 "Draw at the film's size."
             )
         ticks = round(time_s * _TICKS_PER_S)
         if ticks <= self._last_ticks:
             return False
-        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        frame = av.VideoFrame.from_ndarray(picture, format="rgba" if self._clear else "rgb24")
         frame.pts, frame.time_base = ticks, _TIME_BASE
         self._encode(self._video, frame)
         self._last_ticks = ticks

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from duet.errors import InputError
 from duet.files import check_writable, written_whole
+from ui.stages import STAGES
 from ui.staging import Staging, add_staging, staging_of
 
 if TYPE_CHECKING:
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 
 _MORE = """\
 A dance is a file that --save-motion wrote, a folder that --record wrote, or a take of one dancer (npz, bvh).
-The sheet of a stage that is clear is transparent.
+On the stage that is clear, a sheet is transparent, and so is a film whose name ends in .mov (ProRes 4444).
 
 examples:
   duet film motion.npz --music song.ogg --out film.mp4             with its sound, lights on its beat
   duet film motion.npz --stage club --camera side --out club.mp4
   duet film motion.npz --sheet sheet.png                           twelve moments, for a paper
+  duet film motion.npz --stage clear --out over.mov                 to be laid over another picture
   duet film mine.npz --beside other.npz --out compare.mp4          two followers, side by side
 """
 _MOST_MOMENTS = 100
@@ -42,7 +44,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", followe
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("dance", type=Path, metavar="DANCE", help="a motion file, a recorded session or a take")
-    command.add_argument("--out", type=Path, metavar="FILM.mp4", help="the film")
+    command.add_argument("--out", type=Path, metavar="FILM.mp4", help="the film (.mov: transparent)")
     command.add_argument("--sheet", type=Path, metavar="FILE.png", help="a grid of moments")
     command.add_argument("--moments", type=int, default=12, metavar="N", help="on the sheet (default 12)")
     command.add_argument("--beside", type=Path, metavar="DANCE", help="another dance, drawn beside it")
@@ -100,9 +102,17 @@ def _run(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> None:
     if arguments.out is None and arguments.sheet is None:
         raise InputError("duet film: expected --out FILM.mp4 or --sheet FILE.png, got neither. Add one.")
-    for path, suffix in ((arguments.out, ".mp4"), (arguments.sheet, ".png")):
+    from ui.film import CLEAR_SUFFIX
+
+    clear = STAGES[arguments.stage].is_clear
+    if arguments.out is not None and arguments.out.suffix.lower() == CLEAR_SUFFIX and not clear:
+        raise InputError(
+            f"{arguments.out}: expected --stage clear for a transparent film, got {arguments.stage}. Add it."
+        )
+    for path, suffixes in ((arguments.out, (".mp4", CLEAR_SUFFIX)), (arguments.sheet, (".png",))):
         if path is not None:
-            if path.suffix.lower() != suffix:
+            if path.suffix.lower() not in suffixes:
+                suffix = suffixes[0]
                 raise InputError(f"{path}: expected a name ending in {suffix}, got '{path.suffix}'. Rename it.")
             check_writable(path)
     if not 1 <= arguments.moments <= _MOST_MOMENTS:
@@ -182,7 +192,7 @@ def write_film(
     """A film of ``size`` and ``fps`` with a progress bar; ``sound`` begins with its first picture."""
     from rich.progress import track
 
-    from ui.film import FilmWriter
+    from ui.film import CLEAR_SUFFIX, FilmWriter
 
     # Side by side, both halves are whole pixels and the film's width is even.
     count = len(drawing.dances)
@@ -190,14 +200,12 @@ def write_film(
     pictures = range(max(1, round(drawing.seconds * fps)))
     with Studio(drawing, size) as studio, FilmWriter(path, size, fps, audio=sound) as film:
         for index in track(pictures, "Drawing", console=console, transient=True):
-            film.write(studio.picture(index / fps), index / fps)
+            film.write(studio.picture(index / fps, clear=path.suffix.lower() == CLEAR_SUFFIX), index / fps)
 
 
 def write_sheet(path: Path, drawing: Drawing, moments: int) -> None:
     """A PNG of ``moments`` in a grid, read like a page; transparent where the stage is."""
     from PIL import Image
-
-    from ui.stages import STAGES
 
     clear, wide = STAGES[drawing.staging.stage].is_clear, _SHEET_CELL[0] * len(drawing.dances)
     with Studio(drawing, (wide, _SHEET_CELL[1])) as studio:

@@ -34,10 +34,6 @@ class Legs:
         """(2, 3) from the root joint to the ankles."""
         return self._hip @ turns[0].T + _turned(turns[HIPS], self._knee) + _turned(turns[KNEES], self._ankle)
 
-    def steps_m(self, turns: Array) -> Array:
-        """(2, 3) how far each ankle is from its place at rest below the turned pelvis."""
-        return self.ankles_m(turns) - self._at_rest @ turns[0].T
-
     def sole_height_m(self, turns: Array) -> float:
         """Height of the lowest point of both soles above the root joint."""
         ankles, at_ankle, at_foot = self.ankles_m(turns), turns[ANKLES], turns[FEET]
@@ -46,14 +42,16 @@ class Legs:
         return float(min((ankles + heel)[:, 1].min(), (feet + ball)[:, 1].min(), (feet + toe)[:, 1].min()))
 
     def swing_to(self, danced: "Legs", turns: Array) -> Array:
-        """(2, 3, 3) how to swing the legs so that each ankle steps as far over the floor as on the ``danced`` ones.
+        """(2, 3, 3) how to swing the legs so that the ankles stand over the floor as the ``danced`` ones do.
 
+        What the bodies' stances differ by at rest is kept, along the foot: while that stands still, so does the ankle.
         Knees keep their bend. A leg that is lifted to the side has no floor to slide on.
         """
         leg = self.ankles_m(turns) - self._hip @ turns[0].T
         length2 = np.sum(leg * leg, axis=1)
         standing = np.clip(-2.0 * leg[:, 1] / np.sqrt(length2), 0.0, 1.0)
-        wanted = leg + standing[:, None] * (danced.steps_m(turns) - self.steps_m(turns))
+        apart = _along(turns[ANKLES], self._at_rest - danced._at_rest) + danced.ankles_m(turns) - self.ankles_m(turns)
+        wanted = leg + standing[:, None] * apart
         wanted[:, 1] = np.sign(leg[:, 1]) * np.sqrt(np.maximum(length2 - wanted[:, 0] ** 2 - wanted[:, 2] ** 2, 0.0))
         return _swing(leg, wanted)
 
@@ -68,6 +66,14 @@ def legs_of(skeleton: Skeleton) -> Legs:
 
 def _turned(turns: Array, vectors: Array) -> Array:
     return (turns @ vectors[:, :, None])[:, :, 0]
+
+
+def _along(feet: Array, vectors: Array) -> Array:
+    """Vectors (2, 3), turned about the vertical by where each foot (2, 3, 3) points."""
+    ahead = feet[:, [0, 2], 2]
+    sine, cosine = (ahead / np.maximum(np.sqrt(np.sum(ahead * ahead, axis=1, keepdims=True)), 1e-6)).T
+    x, y, z = vectors.T
+    return np.stack([cosine * x + sine * z, y, cosine * z - sine * x], axis=1)
 
 
 def _swing(source: Array, target: Array) -> Array:

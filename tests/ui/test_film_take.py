@@ -96,6 +96,21 @@ def test_two_side_by_side_and_a_clear_sheet(motion: Path, tmp_path: Path) -> Non
     np.testing.assert_array_equal(both[:, :480], both[:, 480:])
 
 
+def test_a_clear_film_is_transparent(motion: Path, song: Path, tmp_path: Path) -> None:
+    import av
+
+    out = tmp_path / "over.mov"
+    asked = ("--stage", "clear", "--size", "160x90", "--seconds", "0.3", "--music", song)
+    assert film(motion, "--out", out, *asked) == 0
+    with av.open(str(out)) as container:
+        assert container.streams.audio
+        pictures = [frame.to_ndarray(format="rgba") for frame in container.decode(video=0)]
+    assert len(pictures) == 9
+    alpha = pictures[0][..., 3].astype(int)
+    assert alpha[:5, :5].max() < 4 and alpha.max() > 250
+    assert pictures[0][alpha > 250][:, 0].max() > 120
+
+
 def test_a_recorded_session_is_danced_again(tmp_path: Path) -> None:
     page, session = tmp_path / "sheet.png", tmp_path / "session"
     session.mkdir()
@@ -158,6 +173,7 @@ def test_a_grid_reads_like_a_page() -> None:
     [
         ((), "expected --out FILM.mp4 or --sheet FILE.png"),
         (("--out", "film.avi"), "expected a name ending in .mp4"),
+        (("--out", "film.mov"), "expected --stage clear for a transparent film, got studio"),
         (("--sheet", "s.jpg"), "expected a name ending in .png"),
         (("--sheet", "s.png", "--moments", "0"), "--moments: expected 1 to 100"),
         (("--sheet", "s.png", "--start", "9"), "--start: expected less than the dance's 1.5 s"),
