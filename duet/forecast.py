@@ -6,7 +6,7 @@ follower that learned to foresee leaders adds what that misses. The same functio
 the training data and those of the stage.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -104,6 +104,8 @@ class LeaderWindow:
     """(F * token_frames, 22, 3) the leader in the plan's frames."""
     plan_heading_rad: NDArray[np.float64]
     """(F * token_frames,) the leader's smoothed heading in the plan's frames."""
+    gap_joints_m: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 22, 3)))
+    """(G, 22, 3) the leader in the frames that were foreseen before the plan's first."""
 
     @property
     def plan_root_m(self) -> NDArray[np.float64]:
@@ -160,6 +162,7 @@ def leader_window(
         now=Standing(joints[past - 1, 0], float(heading[past - 1])),
         plan_joints_m=joints[past:],
         plan_heading_rad=heading[past:],
+        gap_joints_m=joints[past - delay_frames + 1 : past],
     )
 
 

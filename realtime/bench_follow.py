@@ -6,7 +6,7 @@ frame of the leader is known ``capture_s`` after it was, and a pose is on screen
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,15 +69,32 @@ class Danced:
     late_ticks: int
 
 
-class _Seen:
-    """A leader whose frames are known a while after they were."""
+class Lead:
+    """A recorded leader who does the frames of a take in some order, each known a while after it was."""
 
-    def __init__(self, take: TakeLeader, capture_s: float) -> None:
-        self._take, self._capture_s = take, capture_s
+    def __init__(self, take: TakeLeader, order: Sequence[int], fps: float) -> None:
+        self._take, self._order, self._fps = take, order, fps
+        self.capture_s, self._next = 0.0, 0
+
+    @property
+    def seconds(self) -> float:
+        """Until the last frame is over."""
+        return len(self._order) / self._fps
+
+    def frame(self, index: int) -> LeaderFrame:
+        """What is done in frame ``index``."""
+        return replace(self._take.frame(self._order[index]), index=index, time_s=index / self._fps)
 
     def take_new(self, until_s: float) -> Sequence[LeaderFrame]:
         """See ``realtime.conductor.LeaderSource``."""
-        return self._take.take_new(until_s - self._capture_s)
+        stop = min(int(np.floor((until_s - self.capture_s) * self._fps + 1e-6)) + 1, len(self._order))
+        frames = [self.frame(i) for i in range(self._next, stop)]
+        self._next = max(self._next, stop)
+        return frames
+
+    def joints_m(self) -> Array:
+        """(T, 22, 3)."""
+        return np.stack([self.frame(i).joints_m for i in range(len(self._order))])
 
 
 class _Silence:
@@ -99,11 +116,17 @@ class _Ages(MotionLog):
         self.known_s[frame] = self._playout.leader_age_s(pose.time_s)
 
 
-def dance(runner: OrtRunner, leader: Motion, stage: Stage, *, groove: Groove | None = None) -> Danced:
+def whole(leader: Motion, fps: float) -> Lead:
+    """A take from its beginning to its end."""
+    take = TakeLeader(leader, fps)
+    return Lead(take, range(round(take.seconds * fps)), fps)
+
+
+def dance(runner: OrtRunner, leader: Lead, stage: Stage, *, groove: Groove | None = None) -> Danced:
     """``runner``'s follower beside a recorded leader, to ``groove`` or in silence."""
     contract, clock = runner.contract, ManualClock()
-    take, wish = TakeLeader(leader, contract.fps), Placement(contract.distance_m)
-    first = take.frame(0)
+    wish, first = Placement(contract.distance_m), leader.frame(0)
+    leader.capture_s = stage.capture_s
     there = Standing(first.root_m.astype(np.float64), float(heading_yaw(BODY, first.joints_m)))
     playout = Playout(contract.timeline, partner_standing(there, wish, RELAXED_PELVIS_HEIGHT_M))
     log = _Ages(contract.fps, playout)
@@ -116,7 +139,7 @@ def dance(runner: OrtRunner, leader: Motion, stage: Stage, *, groove: Groove | N
     conductor = Conductor(
         contract,
         engine,
-        _Seen(take, stage.capture_s),
+        leader,
         music,
         playout,
         clock,
@@ -127,7 +150,7 @@ def dance(runner: OrtRunner, leader: Motion, stage: Stage, *, groove: Groove | N
         forecaster=runner.forecaster,
         law=Law(contract, [stage.latency_s]),
     )
-    conductor.run(lambda: clock.now() >= take.seconds)
+    conductor.run(lambda: clock.now() >= leader.seconds)
     danced = log.arrays()
     frames = np.round(danced["time_s"] * contract.fps).astype(int)
     return Danced(
@@ -192,32 +215,36 @@ def starts(leader: Motion, fps: float, count: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Start:
-    """How a follower met one sudden start, in seconds from the leader's first moving frame; infinite for not at all."""
+    """One sudden start, in seconds from the leader's first moving frame; infinite for what did not happen."""
 
     changed_s: float
     """Until the first pose that differs at all from those beside a leader who stands on."""
     answered_s: float
     """Until the follower's speed first differs by three sigma of that beside a leader who stands on."""
+    led_s: float
+    """Until the leader's own speed is as great."""
 
 
 def sudden_start(runner: OrtRunner, leader: Motion, at: int, stage: Stage, *, late_frames: int = 0) -> Start:
-    """A leader (30 fps) stands as in frame ``at`` for STILL_S and ``late_frames`` more, and goes on from there.
+    """A leader stands as in frame ``at`` of a take for STILL_S and ``late_frames`` more, and goes on from there.
 
     The same performance beside one who stands on is what it is compared with: before the start both are equal.
     """
-    still = round(STILL_S * leader.fps) + late_frames
-    moved = round(STARTED_S * leader.fps)
-    stood = np.full(still, at)
-    goes = dance(runner, _of_frames(leader, np.concatenate([stood, np.arange(at, at + moved)])), stage)
-    stands = dance(runner, _of_frames(leader, np.concatenate([stood, np.full(moved, at)])), stage)
-    fps, count = goes.fps, min(len(goes.follower_m), len(stands.follower_m))
+    fps = runner.contract.fps
+    take, still, moved = TakeLeader(leader, fps), round(STILL_S * fps) + late_frames, round(STARTED_S * fps)
+    goes, stands = (
+        dance(runner, Lead(take, [at] * still + goes_on, fps), stage)
+        for goes_on in (list(range(at, at + moved)), [at] * moved)
+    )
+    count = min(len(goes.follower_m), len(stands.follower_m))
     apart = np.linalg.norm(goes.follower_m[:count] - stands.follower_m[:count], axis=-1).max(axis=-1)
-    calm, ours = speeds(stands.follower_m[:count], fps), speeds(goes.follower_m[:count], fps)
-    sigma = float(calm[still - round(2.0 * fps) :].std())
+    calm, ours, led = (speeds(m[:count], fps) for m in (stands.follower_m, goes.follower_m, goes.leader_m))
+    much = _SIGMAS * float(calm[still - round(2.0 * fps) :].std())
     # Frame ``still`` shows the pose that was stood in; the one after it is the first that moves.
     return Start(
         _since(apart > _CHANGED_M, still + 1, fps) + stage.display_s,
-        _since(np.abs(ours - calm) > _SIGMAS * sigma, still, fps) + stage.display_s,
+        _since(np.abs(ours - calm) > much, still, fps) + stage.display_s,
+        _since(led > much, still, fps),
     )
 
 
@@ -225,7 +252,3 @@ def _since(happens: NDArray[np.bool_], frame: int, fps: float) -> float:
     """Seconds from ``frame`` until it first happens."""
     at = np.flatnonzero(happens[frame:])
     return float(at[0]) / fps if len(at) else np.inf
-
-
-def _of_frames(take: Motion, frames: NDArray[np.int64]) -> Motion:
-    return Motion(take.fps, take.skeleton, take.root_m[frames], take.rotations[frames])

@@ -29,6 +29,7 @@ from duet.frames import FollowerPose, LeaderFrame, LeaderStatus, MusicFrame
 from duet.giving_way import Bodies
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from duet.timeline import check_law
+from realtime.anticipation import InHand, Surprise
 from realtime.commands import (
     Command,
     CommandInbox,
@@ -127,8 +128,11 @@ class _Asked:
     tick: int
     leader: LeaderWindow
     standing: Standing
+    newest_frame: int
     newest_s: float
     begun_s: float
+    surprised: bool
+    """Whether the leader was just doing what was not foreseen."""
 
 
 @dataclass
@@ -166,6 +170,9 @@ class Conductor:
         self._asked: _Asked | None = None
         self._newest_tick: int | None = None
         """The newest tick that the follower was asked for and has not forgotten."""
+        self._in_hand: InHand | None = None
+        """The plan that is danced; None while there is none to be shifted."""
+        self._surprise, self._looked_at = Surprise(), -1
         self._giving_m: dict[int, tuple[float, float]] = {}
         self._placed = False
         self._logged_to = 0
@@ -174,7 +181,7 @@ class Conductor:
         """Tick by the clock until ``stop()``; what is due is done, what is too late is skipped."""
         tick = self._timeline.token_of_frame(self._timeline.frame_at(self.clock.now())) + 1
         while True:
-            self.clock.sleep_until(self._start_of(tick))
+            self._wait_for(tick)
             if stop():
                 break
             self.tick(tick)
@@ -187,6 +194,41 @@ class Conductor:
             tick += 1
         self._merge_finished(timeout_s=1.0)
         self._log_shown(self.clock.now())
+
+    def _wait_for(self, tick: int) -> None:
+        """Sleep until tick ``tick`` begins; look at every frame on the way, while there is a plan to be shifted."""
+        start_s = self._start_of(tick)
+        while self._in_hand is not None:
+            look_s = self._timeline.time_of_frame(self._timeline.frame_at(self.clock.now()) + 1)
+            # With the tick comes a look of its own.
+            if look_s > start_s - 0.5 * self._timeline.frame_s:
+                break
+            self.clock.sleep_until(look_s)
+            self._look()
+        self.clock.sleep_until(start_s)
+
+    def _look(self) -> None:
+        """Between two ticks: a leader who does what was not foreseen is followed at once."""
+        now = self.clock.now()
+        self._log_shown(now)
+        self._take_new(now)
+        if self._is_surprised() and self._in_hand is not None:
+            newest, shown = (self._leader_track.newest_index, self._leader_track.newest_s), self._timeline.frame_at(now)
+            first = max(newest[0] + 1, self._in_hand.plan.first_frame)
+            leader = self._leader_track.window(first, self.contract)
+            # The frame after the one on screen is being interpolated toward already.
+            self._in_hand = self._in_hand.shifted(leader, first, shown + 2, newest)
+            self.playout.merge(self._in_hand.plan, shown + 1, eager=True)
+            self.health.count("surprises")
+
+    def _is_surprised(self) -> bool:
+        """Whether the newest leader frame, if it was not looked at yet, is far from where the plan in hand has it."""
+        newest, in_hand = self._leader_track.newest_index, self._in_hand
+        if in_hand is None or newest <= self._looked_at:
+            return False
+        self._looked_at = newest
+        off_m = in_hand.off_m(newest, self._leader_track.newest(1)[0])
+        return off_m is not None and self._surprise.see(newest - in_hand.known_frame, off_m)
 
     def tick(self, tick: int) -> None:
         """One token: take what is new, ask the follower where it is time to, merge its answer when it comes."""
@@ -238,7 +280,7 @@ class Conductor:
     def _forget(self) -> None:
         """The follower begins anew with the next tick."""
         self.engine.reset()
-        self._newest_tick = None
+        self._newest_tick = self._in_hand = None
 
     def _take_new(self, now: float) -> None:
         for frame in self.leader.take_new(now):
@@ -282,6 +324,7 @@ class Conductor:
     def _halt(self, now: float, rest_s: float | None) -> None:
         frames = None if rest_s is None else max(round(rest_s * self._timeline.fps), 1)
         self.playout.halt(self._timeline.frame_at(now) + 1, frames)
+        self._in_hand = None
         self.wishes = replace(self.wishes, is_halted=True)
 
     def _resume(self) -> None:
@@ -324,9 +367,9 @@ class Conductor:
             "reference_flag": np.zeros((1, 1), dtype=np.float32),
         }
         wanted = {t.name for t in c.inputs}
-        return _Asked(tick, leader, standing, self._leader_track.newest_s, now), {
-            k: v for k, v in inputs.items() if k in wanted
-        }
+        track = self._leader_track
+        asked = _Asked(tick, leader, standing, track.newest_index, track.newest_s, now, self._is_surprised())
+        return asked, {k: v for k, v in inputs.items() if k in wanted}
 
     def _merge_finished(self, timeout_s: float) -> None:
         result = self.engine.collect(timeout_s)
@@ -346,7 +389,8 @@ class Conductor:
         started = time.perf_counter()
         plan = self._plan_of(result, self._asked)
         # The frame after the one on screen is being interpolated toward already.
-        self.playout.merge(plan, shown + 1)
+        self.playout.merge(plan, shown + 1, eager=self._asked.surprised)
+        self._in_hand = InHand(plan, result.outputs["frames"][0], self._asked.leader, self._asked.newest_frame)
         self.health.record("decode", (time.perf_counter() - started) * 1e3)
         self.health.record("tick", result.seconds * 1e3)
         self._tally_late(shown >= plan.first_frame)

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from duet.features import HURRY_M_S, Standing, pelvis_yaw
 from duet.frames import FollowerPose, PoseSource
+from duet.kinematics import forward
 from duet.poses import RELAXED_PELVIS_HEIGHT_M, relaxed_quaternions_wxyz
 from duet.rotations import Array, matrix_from_quaternion_wxyz, quaternion_wxyz_from_matrix, slerp_wxyz, yaw_matrix
+from duet.skeleton import BODY
 from duet.timeline import Timeline
 from realtime.feet import FootLock, lock_feet
 from realtime.halting import resting, stopping
@@ -22,6 +24,8 @@ from realtime.pose_line import SOURCES, PoseLine
 
 FADE_FRAMES = 3
 """Frames over which a new plan replaces the old one."""
+MOST_EAGER_STEP_M = 0.025
+"""Beside what the dance itself moves, when a new plan comes in sooner."""
 RETURN_FRAMES = 15
 """Frames over which the dance comes back from a held pose, or more: no body glides faster than HURRY_M_S."""
 _KEEP_FRAMES = 64
@@ -107,11 +111,12 @@ class Playout:
         i = int(np.clip(frame - line.first_frame, 0, len(line.root_m) - 1))
         return Standing(line.root_m[i].astype(np.float64), _yaw(line.quaternions[i, 0]))
 
-    def merge(self, plan: Plan, shown_frame: int) -> None:
+    def merge(self, plan: Plan, shown_frame: int, *, eager: bool = False) -> None:
         """Take over a new plan after ``shown_frame``, the newest frame that may be on screen already.
 
         Frames of the plan up to it are dropped: they are past. The rest fades in over FADE_FRAMES
-        from what the timeline said before, or from the pose it was easing to when it had run dry.
+        from what the timeline said before, or from the pose it was easing to when it had run dry; ``eager``, over
+        as few frames as move no joint by more than MOST_EAGER_STEP_M a frame on the way from one to the other.
         """
         join = max(plan.first_frame, shown_frame + 1)
         skip = join - plan.first_frame
@@ -119,7 +124,7 @@ class Playout:
         if count <= 0:
             return
         root, quaternions, returning = self._handed_over(
-            join, plan.root_m[skip:].copy(), quaternion_wxyz_from_matrix(plan.rotations[skip:])
+            join, plan.root_m[skip:].copy(), quaternion_wxyz_from_matrix(plan.rotations[skip:]), eager=eager
         )
         self._entry = None
         line = self._line
@@ -174,7 +179,7 @@ class Playout:
             )
         )
 
-    def _handed_over(self, join: int, root: Array, quaternions: Array) -> tuple[Array, Array, int]:
+    def _handed_over(self, join: int, root: Array, quaternions: Array, *, eager: bool) -> tuple[Array, Array, int]:
         """Root (N, 3) and quaternions (N, 22, 4) of a plan from frame ``join`` on, in place, as they are shown.
 
         They come back from a held pose, and over from the plan before. Also returns how many are still on the way back.
@@ -194,8 +199,9 @@ class Playout:
             held = self._held if glides else _moved(self._held, root[i], _yaw(quaternions[i, 0]))
             x = np.float32((join + i + 1 - self._back_at) / (self._return_frames + 1))
             root[i], quaternions[i] = _between(held, root[i], quaternions[i], x * x * (3 - 2 * x))
-        for i in range(min(FADE_FRAMES, len(root))):
-            weight = np.float32((i + 1) / (FADE_FRAMES + 1))
+        fade = _fewest_frames(old[0], root[0], quaternions[0]) if eager and not returning else FADE_FRAMES
+        for i in range(min(fade, len(root))):
+            weight = np.float32((i + 1) / (fade + 1))
             root[i], quaternions[i] = _between(old[i], root[i], quaternions[i], weight)
         return root, quaternions, returning
 
@@ -209,6 +215,14 @@ class Playout:
 
     def _sample(self, frame: float) -> FollowerPose:
         return self._line.sample(frame)
+
+
+def _fewest_frames(old: FollowerPose, root_m: Array, quaternions: Array) -> int:
+    """Over how many frames, at most FADE_FRAMES, to go from one pose to another that root (3,) and (22, 4) tell."""
+    poses = np.stack([old.root_m, root_m]).astype(np.float64), np.stack([old.quaternions_wxyz, quaternions])
+    joints = forward(BODY, poses[0], matrix_from_quaternion_wxyz(poses[1].astype(np.float64)))[0]
+    apart_m = float(np.linalg.norm(joints[1] - joints[0], axis=-1).max())
+    return int(np.clip(math.ceil(apart_m / MOST_EAGER_STEP_M) - 1, 1, FADE_FRAMES))
 
 
 def _yaw(pelvis_wxyz: Array) -> float:

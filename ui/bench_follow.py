@@ -34,7 +34,7 @@ lag     how late its speed comes after the leader's (greatest correlation in win
         beside the real partner's of the same take
 known   how old the newest leader frame is that a shown pose knew: what the software adds
 start   a leader who stood still starts all of a sudden: the first pose that differs at all from those beside a leader
-        who stands on, and the first change of speed by 3 sigma
+        who stands on, and the first change of speed by 3 sigma, beside when the leader's own speed was as great
 
 examples:
   duet bench follow                          choreographed leads, two minutes
@@ -55,6 +55,7 @@ class Found:
     known_ms: tuple[float, float]
     changed_ms: tuple[float, float]
     answered_ms: tuple[float, float]
+    led_ms: tuple[float, float]
     starts: int
     late_ticks: int
 
@@ -153,11 +154,11 @@ def _measure(
 ) -> Found:
     import numpy as np
 
-    from realtime.bench_follow import dance, lags_s, speeds, starts, sudden_start
+    from realtime.bench_follow import dance, lags_s, speeds, starts, sudden_start, whole
 
     leader, partner, groove = couple
     task = progress.add_task(name, total=1 + count)
-    danced = dance(runner, leader, stage, groove=groove)
+    danced = dance(runner, whole(leader, runner.contract.fps), stage, groove=groove)
     progress.advance(task)
     lead, fps = speeds(danced.leader_m, danced.fps), danced.fps
     lags = lags_s(lead, speeds(danced.follower_m, fps), fps) + stage.display_s
@@ -176,6 +177,7 @@ def _measure(
         _both(danced.known_s[round(2 * fps) :] + stage.display_s),
         _both(np.array([start.changed_s for start in met])),
         _both(np.array([start.answered_s for start in met])),
+        _both(np.array([start.led_s for start in met])),
         len(met),
         danced.late_ticks,
     )
@@ -196,12 +198,13 @@ def _table(found: list[Found]) -> "Table":
 
     table = Table(box=None, pad_edge=False, title="milliseconds, p50 / p95")
     table.add_column("lead", no_wrap=True)
-    for heading in ("lag", "n", "couple's", "n", "known", "start: differs", "3 sigma", "n", "late"):
+    for heading in ("lag", "n", "couple's", "n", "known", "start: differs", "3 sigma", "leader's", "n", "late"):
         table.add_column(heading, justify="right")
     for row in found:
         table.add_row(
             row.name, _cell(row.lag_ms), str(row.windows), _cell(row.couple_lag_ms), str(row.couple_windows),
-            _cell(row.known_ms), _cell(row.changed_ms), _cell(row.answered_ms), str(row.starts), str(row.late_ticks),
+            _cell(row.known_ms), _cell(row.changed_ms), _cell(row.answered_ms), _cell(row.led_ms), str(row.starts),
+            str(row.late_ticks),
         )  # fmt: skip
     return table
 

@@ -1,0 +1,105 @@
+"""What happens between two ticks when the leader does what was not foreseen.
+
+A tick is asked once a token, and its answer is on screen d frames later: whoever starts all of a sudden right after one
+is answered a fifth of a second later. So at every frame in between the newest leader frame is held against what the
+plan in hand was told to expect. A leader who is more than three sigma off is a surprise: the plan is shifted at once by
+as much as the partner's place has moved, and the next plan comes in over fewer frames. Nothing is asked of the network.
+
+The shift is a share of the way (the rest is left to the next plan), grows by no more than ``MOST_STEP_M`` a frame
+however often the leader surprises, and ends with the plan that it was added to.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duet.features import FOLLOWER_ROOT, ROOT_PLACE
+from duet.forecast import LeaderWindow
+from duet.rotations import Array, yaw_matrix
+from realtime.playout import Plan
+
+SIGMAS = 3.0
+LEAST_SIGMA_M = 0.01
+"""A leader who stands trembles by less; without it, breathing would be a surprise."""
+_FIRST_SIGMA_M = 0.01
+_MEMORY = 15
+"""Looks over which the usual is learned: about a second."""
+SHARE = 0.6
+"""How much of the way the partner's place has moved is gone at once."""
+MOST_STEP_M = 0.025
+
+
+class Surprise:
+    """How far leaders usually are from where they were foreseen, for each frame that was ahead."""
+
+    def __init__(self) -> None:
+        self._mean_square_m2 = _FIRST_SIGMA_M**2
+
+    def see(self, ahead: int, off_m: float) -> bool:
+        """Whether ``off_m``, in a frame that was foreseen ``ahead`` frames before, is more than SIGMAS of the usual."""
+        ahead = max(ahead, 1)
+        usual = max(self._mean_square_m2**0.5 * ahead, LEAST_SIGMA_M)
+        # A surprise is learned from as far as it is none: else the second would be none.
+        learned = min(off_m, SIGMAS * usual) / ahead
+        self._mean_square_m2 += (learned**2 - self._mean_square_m2) / _MEMORY
+        return off_m > SIGMAS * usual
+
+
+@dataclass(frozen=True)
+class InHand:
+    """The plan that is danced, and the leader it was made for."""
+
+    plan: Plan
+    rows: NDArray[np.float32]
+    """(N, 145) the follower's frames of the plan as decoded."""
+    leader: LeaderWindow
+    """Its ``plan_joints_m`` begin with the plan's first frame."""
+    known_frame: int
+    """The newest leader frame that was known to it."""
+    goal_m: Array | None = None
+    """(N, 3) by how much the plan should be shifted by now; None: not at all."""
+    shift_m: Array | None = None
+    """(N, 3) by how much it is."""
+
+    def off_m(self, frame: int, joints_m: Array) -> float | None:
+        """How far joints (22, 3) in ``frame`` are from where they were foreseen, on average; None for other frames."""
+        at, gap = frame - self.plan.first_frame, self.leader.gap_joints_m
+        if not -len(gap) <= at < len(self.rows) - 1:
+            return None
+        foreseen = self.leader.plan_joints_m[at] if at >= 0 else gap[at]
+        return float(np.linalg.norm(joints_m - foreseen, axis=-1).mean())
+
+    def shifted(self, leader: LeaderWindow, first_frame: int, join: int, newest: tuple[int, float]) -> "InHand":
+        """The rest of the plan from ``first_frame`` on, for a ``leader`` whose plan frames begin there.
+
+        ``join`` is the first frame that may still be changed; ``newest`` the newest leader frame and its stamp.
+        """
+        gone, plan, before = first_frame - self.plan.first_frame, self.plan, self.leader
+        rows = self.rows[gone:]
+        old = _places(rows, before.plan_root_m[gone:], before.plan_heading_rad[gone:])
+        new = _places(rows, leader.plan_root_m, leader.plan_heading_rad)
+        nowhere = np.zeros((len(self.rows), 3))
+        shift = nowhere if self.shift_m is None else self.shift_m
+        goal = (nowhere if self.goal_m is None else self.goal_m)[gone:] + SHARE * (new - old)
+        moved = shift.copy()
+        for i in range(max(join - plan.first_frame, 1), len(moved)):
+            step = goal[i - gone] - moved[i - 1]
+            moved[i] = moved[i - 1] + step * min(1.0, MOST_STEP_M / max(float(np.hypot(step[0], step[2])), 1e-9))
+        rest = replace(
+            plan,
+            first_frame=first_frame,
+            root_m=(plan.root_m + (moved - shift))[gone:].astype(np.float32),
+            rotations=plan.rotations[gone:],
+            contacts=plan.contacts[gone:],
+            leader_time_s=newest[1],
+        )
+        return InHand(rest, rows, leader, newest[0], goal, moved[gone:])
+
+
+def _places(rows: Array, leader_root_m: Array, heading_rad: Array) -> Array:
+    """(N, 3) on the floor: where follower frames ``rows`` (N, 145) have their place before such a leader (M >= N)."""
+    leader_root_m, heading_rad = leader_root_m[: len(rows)], heading_rad[: len(rows)]
+    place = np.asarray(rows[:, FOLLOWER_ROOT][:, ROOT_PLACE], dtype=np.float64)
+    flat = np.stack([place[:, 0], np.zeros(len(place)), place[:, 1]], axis=-1)
+    return leader_root_m * [1.0, 0.0, 1.0] + (yaw_matrix(heading_rad) @ flat[..., None])[..., 0]
