@@ -20,7 +20,7 @@ UNSTEADY = 0.10
 DRIFT = 0.05
 """Change of the median from the first fifth to the last above which a machine is called drifting."""
 _RESAMPLES = 400
-_BINS, _STRETCHES = 60, 120
+_BINS, _STRETCHES, _STRETCH = 60, 120, 5
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Distribution:
         p50, p90, p95, p99 = (float(v) for v in np.percentile(x, [50, 90, 95, 99]))
         low, high = p99_interval(x)
         counts, edges = np.histogram(x, bins=_BINS)
-        stretches = np.array_split(x, min(_STRETCHES, len(x)))
+        stretches = np.array_split(x, min(_STRETCHES, max(1, len(x) // _STRETCH)))
         return cls(
             n=len(x), mean=float(x.mean()), std=float(x.std()), min=float(x.min()), p50=p50, p90=p90, p95=p95, p99=p99,
             p99_low=low, p99_high=high, p999=float(np.percentile(x, 99.9)) if len(x) >= ENOUGH_FOR_P999 else None,

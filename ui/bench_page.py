@@ -112,10 +112,15 @@ def histogram(measured: Distribution, unit: str) -> str:
     )
     marks = "".join(
         f'<line class="mark" x1="{x(value):.1f}" x2="{x(value):.1f}" y1="0" y2="{_HIGH}"/>'
-        f'<text x="{x(value) + 3:.1f}" y="{row}">{name} {value:.2f}</text>'
+        f'<text {_beside(x(value))} y="{row}">{name} {value:.2f}</text>'
         for name, value, row in (("p50", measured.p50, 11), ("p99", measured.p99, 24))
     )
     return _svg(bars + marks, (f"{most}", "0"), (f"{low:.2f} {unit}", f"{high:.2f} {unit}"))
+
+
+def _beside(x: float) -> str:
+    """Where a mark's name stands: right of it, or left where there is no room."""
+    return f'x="{x - 3:.1f}" text-anchor="end"' if x > _WIDE - 90 else f'x="{x + 3:.1f}"'
 
 
 def course(measured: Distribution, unit: str) -> str:

@@ -14,6 +14,7 @@ from duet.errors import InputError
 from duet.files import written_whole
 from realtime.budget import judged
 from realtime.health import Health
+from realtime.provenance import cpu_name
 
 
 @dataclass(frozen=True)
@@ -30,17 +31,8 @@ class Machine:
 def this_machine(opengl: str) -> Machine:
     """The machine this process runs on; ``opengl`` is the renderer's name."""
     return Machine(
-        _cpu_name(), os.cpu_count() or 0, f"{platform.system()} {platform.release()}", platform.python_version(), opengl
+        cpu_name(), os.cpu_count() or 0, f"{platform.system()} {platform.release()}", platform.python_version(), opengl
     )
-
-
-def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def make_report(

@@ -49,6 +49,29 @@ def test_a_show_refuses_an_unknown_runtime_in_words(tmp_path: Path, capsys: pyte
     assert "--runtime: expected one of" in capsys.readouterr().err
 
 
+def test_the_doctor_tells_what_runs_and_why() -> None:
+    from ui.doctor import _checked, _runtime
+
+    check = _checked("runtime", lambda: _runtime(SHIPPED))
+    assert check.works and check.finding == choose("auto", SHIPPED).sentence()
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [(2, "too little memory on the GPU"), (35, "no driver, or one that is too old"), (100, "no GPU")],
+)
+def test_what_cuda_refuses_is_told_in_words(code: int, reason: str) -> None:
+    from types import SimpleNamespace
+
+    from duet.errors import DeviceError
+    from realtime.tensorrt_session import _Cuda
+
+    cuda = object.__new__(_Cuda)
+    cuda._runtime = SimpleNamespace(cudaMalloc=lambda size: (code, None))
+    with pytest.raises(DeviceError, match=f"CUDA: expected cudaMalloc to succeed, got {reason}"):
+        cuda.device(4)
+
+
 def frames_of(runner: OrtRunner) -> np.ndarray:
     """What it dances in five ticks."""
     contract = runner.contract

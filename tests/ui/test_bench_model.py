@@ -74,6 +74,8 @@ def test_it_measures_what_it_says(made: Path) -> None:
     assert 0 < record.figures["cold_cached_loaded"].value <= record.figures["cold_cached"].value
     assert record.figures["peak"].value > 0
     assert record.parity["equal_bits"] is True
+    shipped_golden = bool(load_contract(SHIPPED).golden)
+    assert ("of torch" in record.verdict) == shipped_golden, "without a golden answer nothing is called right"
     assert any(warning.startswith("Few: p99 of the tick rests on 6") for warning in record.warnings)
     contract = load_contract(SHIPPED)
     assert record.subject["weights_sha256"] == contract.weights_sha256
