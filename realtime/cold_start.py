@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from duet.errors import FollowerError
+from duet.errors import DuetError, FollowerError
 
 _PATIENCE_S = 600.0
 
@@ -53,7 +53,7 @@ def _first_pose(folder: str, runtime: str, threads: int) -> dict[str, float]:
     from realtime.runtimes import open_runner
 
     at_s = {"imported": time.monotonic()}
-    runner = open_runner(folder, runtime, threads=threads)
+    runner = open_runner(folder, runtime, threads=threads, measuring=True)
     at_s["loaded"] = time.monotonic()
     contract = runner.contract
     shapes = {spec.name: spec.shape for spec in contract.inputs}
@@ -67,5 +67,15 @@ def _first_pose(folder: str, runtime: str, threads: int) -> dict[str, float]:
     return at_s
 
 
+def main(folder: str, runtime: str, threads: str) -> int:
+    """Say when each stage was reached, or what stood in the way; the exit code."""
+    try:
+        sys.stdout.write(json.dumps(_first_pose(folder, runtime, int(threads))) + "\n")
+    except DuetError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(_first_pose(sys.argv[1], sys.argv[2], int(sys.argv[3]))) + "\n")
+    sys.exit(main(*sys.argv[1:]))

@@ -136,7 +136,7 @@ def test_random_weights_are_for_measuring_only(
     out = ["--headless", "--report", str(tmp_path / "r.json"), "--seconds", "1"]
     assert cli.main(["demo", "--follower", str(random), *out]) == 2
     assert "It is for measuring only: duet bench model" in capsys.readouterr().err
-    words = ["--ticks", "3", "--seconds", "0.2", "--no-cold-start", "--runtime", "cpu"]
+    words = ["--ticks", "3", "--seconds", "0.2", "--runtime", "cpu"]
     assert cli.main(["bench", "model", "--follower", str(random), *words]) == 0
     assert "mm of torch" in " ".join(capsys.readouterr().out.split())
     assert main(["verify", str(random)]) == 0

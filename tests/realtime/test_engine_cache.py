@@ -5,6 +5,7 @@ What needs a GPU, running them, is not tested here.
 
 import importlib.util
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -97,6 +98,23 @@ def test_a_builder_that_crashes_takes_nobody_along(tmp_path: Path, monkeypatch: 
         build_engine(SHIPPED / "decode.onnx", KEY, lambda done, total: seen.append((done, total)))
     assert seen == [(1, 6)]
     assert list(KEY.path.parent.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands for the builder")
+def test_a_stopped_build_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = tmp_path / "python"
+    slow.write_text("#!/bin/sh\necho $$ > " + str(tmp_path / "pid") + "\necho 1 6\nexec sleep 600\n")
+    slow.chmod(0o755)
+    monkeypatch.setattr(engine_cache.sys, "executable", str(slow))
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_engine(SHIPPED / "decode.onnx", KEY, stop)
+    assert list(KEY.path.parent.iterdir()) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 @pytest.mark.skipif(HAS_TENSORRT, reason="TensorRT for RTX is installed")

@@ -165,6 +165,16 @@ def test_a_runtime_that_is_not_there_is_refused_and_auto_says_what_it_took(capsy
         assert choice.sentence().startswith("ONNX Runtime on the CPU. Not tensorrt: ")
 
 
+def test_a_process_that_comes_to_no_pose_says_why(tmp_path: Path) -> None:
+    from duet.errors import FollowerError
+    from realtime.cold_start import cold_start
+
+    folder = Path(shutil.copytree(SHIPPED, tmp_path / "follower"))
+    (folder / "decode.onnx").write_bytes(b"")
+    with pytest.raises(FollowerError, match=r"expected a first pose, got: .*decode\.onnx: expected sha256"):
+        cold_start(folder, "cpu", 1, forget=True)
+
+
 @pytest.fixture
 def with_golden(tmp_path: Path) -> Path:
     """The shipped follower with a golden answer of its own making."""
