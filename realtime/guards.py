@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duet.contract import FollowerContract
+from duet.features import FOLLOWER_LOWER, FOLLOWER_UPPER
 from duet.frames import LeaderFrame, MusicFrame
 from realtime.conductor import LeaderSource, MusicSource
 from realtime.health import Health
@@ -33,7 +34,11 @@ AHEAD_S = 0.1
 """A frame that claims to be so much newer than now has a clock of its own."""
 MOST_FEATURE = 100.0
 """Of what a follower says: turns are within 1.5, metres and metres a second within a few."""
+MOST_SUDDEN = 0.4
+"""By so much a turn's numbers (6D) may be off the straight line from the frame before to the frame after: in salsa they
+are by 0.26 at most. A follower that says more speaks noise."""
 _MOST_BPM = 1000.0
+_TURNS = slice(FOLLOWER_UPPER.start, FOLLOWER_LOWER.stop)
 
 
 class Told:
@@ -140,8 +145,13 @@ class GuardedRunner:
 
 
 def _unlikely(frames: NDArray[np.float32]) -> str:
+    """What is wrong with decoded ``frames`` (1, N, 145); empty for nothing."""
     most = float(np.abs(frames).max())
-    return "" if most <= MOST_FEATURE else f"follower: expected poses, got numbers up to {most:g}"
+    if not most <= MOST_FEATURE:
+        return f"follower: expected poses, got numbers up to {most:g}"
+    turns = frames[0, :, _TURNS]
+    sudden = float(np.abs(np.diff(turns, n=2, axis=0)).max())
+    return "" if sudden <= MOST_SUDDEN else f"follower: expected a dance, got turns that leap by {sudden:.2f}"
 
 
 def _frames(failed: Told, who: str, take: Callable[[], list[Frame]]) -> list[Frame]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from duet.errors import InputError
 from ui.bench_compare import add_compare
+from ui.bench_faults import add_faults
 from ui.bench_follow import add_follow
 from ui.bench_model import add_model
 from ui.bench_render import add_render
@@ -61,6 +62,7 @@ def add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", f
     beats.add_argument("--seed", type=int, default=0, metavar="N", help="of the set (default 0)")
     beats.set_defaults(run=_beats)
     add_unplug(kinds)
+    add_faults(kinds, follower)
     add_render(kinds)
     add_follow(kinds, follower)
     _add_perception(kinds, follower)
