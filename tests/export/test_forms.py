@@ -88,6 +88,17 @@ def test_arithmetic_is_counted_where_it_is_done_every_time():
     assert gflop(onnx.helper.make_model(graph)) * 1e9 == pytest.approx(expected)
 
 
+def test_every_graph_says_of_itself_what_the_contract_says(exported: Path):
+    contract = load_contract(exported)
+    for graph in contract.graphs:
+        told = read_onnx(exported / graph.file).metadata
+        assert told["role"] == graph.role and told["precision"] == contract.precision
+        assert (float(told["fps"]), int(told["token_frames"])) == (contract.fps, contract.token_frames)
+        assert told["skeleton_sha256"] == contract.skeleton_fingerprint
+        assert told["weights_sha256"] == contract.weights_sha256
+        assert told["sampler"].split(" x") == contract.notes["sampler"].removesuffix(" calls a tick").split(", ")
+
+
 def test_a_contract_states_the_sum_of_its_graphs(exported: Path):
     contract = load_contract(exported)
     parts = [float(read_onnx(exported / graph.file).metadata["gflop"]) for graph in contract.graphs]
