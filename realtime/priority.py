@@ -51,17 +51,13 @@ class Undisturbed:
     ``take_out`` is called. As a context manager it leaves everything as it was.
     """
 
-    def __init__(self) -> None:
-        self.rank = ""
-        """What ``take_rank`` said."""
-
     def __enter__(self) -> "Undisturbed":
         self._was_enabled, self._switch_s = gc.isenabled(), sys.getswitchinterval()
         gc.collect()
         gc.freeze()
         gc.disable()
         sys.setswitchinterval(SWITCH_S)
-        self.rank = take_rank(Rank.DANCE)
+        take_rank(Rank.DANCE)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -375,6 +375,8 @@ def _tell(console: Console, show: _Show, output: Output, elapsed: float) -> None
         console.print(f"The tracking process stopped and was started again {restarts} times.")
     if restarts := health.counter("picture_restarts"):
         console.print(f"The drawing process stopped and was started again {restarts} times.")
+        if output.headless and output.film is not None:
+            console.print(f"The film has no pictures before {show.picture.lost_until_s:.1f} s.")
     asked = (output.film if output.headless else None, output.motion, output.report, output.log)
     kept: list[Path] = [path for path in asked if path]
     for path in kept:

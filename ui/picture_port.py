@@ -60,9 +60,8 @@ class PicturePort:
         """Whether the audience has gone: the window was closed."""
         self.lag_ms: list[float] = []
         """For each picture, how old the newest leader frame was that its pose knew."""
-        self.lost_s: list[tuple[float, float]] = []
-        """From when to when, in session time, a film has no pictures because its process was away."""
-        self._drawn_s = 0.0
+        self.lost_until_s = 0.0
+        """Session time before which a film has no pictures, because its process went away and took them with it."""
 
     def open(self) -> None:
         """Start it and wait until it can draw; the error that it reports."""
@@ -106,6 +105,8 @@ class PicturePort:
         self.keeper.look(time.monotonic())
         if self.keeper.restarts > restarts:
             self._health.count("picture_restarts")
+            if self._epoch_s is not None:
+                self.lost_until_s = time.monotonic() - self._epoch_s
 
     def finish(self, end_s: float) -> None:
         """The dance ended at ``end_s``: complete the film; PictureError where that fails or the process is gone."""
@@ -202,9 +203,6 @@ class PicturePort:
                 self._health.record("encode", cost.encode_ms)
             if not np.isnan(cost.lag_ms):
                 self.lag_ms.append(cost.lag_ms)
-            if self.keeper.restarts > len(self.lost_s):
-                self.lost_s.append((self._drawn_s, record.stamp_s))
-            self._drawn_s = record.stamp_s
 
 
 def _gone(trouble: str) -> str:

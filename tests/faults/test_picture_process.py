@@ -1,11 +1,13 @@
 """The picture's process is killed, stopped or cannot draw, with the real process: the dance goes on."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing import shared_memory
 from pathlib import Path
@@ -143,6 +145,23 @@ def test_a_film_is_whole_when_the_dance_says_so(stage_of: Callable[[PictureTask]
     assert [p.name for p in tmp_path.iterdir()] == ["film.mp4"]
 
 
+def test_a_film_whose_process_is_killed_begins_again(stage_of: Callable[[PictureTask], Stage], tmp_path: Path) -> None:
+    from ui.film import read_back
+
+    film = tmp_path / "film.mp4"
+    stage = stage_of(replace(SMALL, film=film))
+    stage.look_until(lambda: stage.drawn > 5)
+    os.kill(stage.pid, signal.SIGKILL)
+    stage.look_until(lambda: stage.health.counter("picture_restarts") == 1)
+    before = stage.drawn
+    stage.look_until(lambda: stage.drawn > before + 5)
+    end_s = stage.clock.now()
+    stage.picture.finish(end_s)
+    assert 0.2 < stage.picture.lost_until_s < end_s
+    assert 3 < read_back(film).pictures <= stage.drawn - before + 1
+    assert [p.name for p in tmp_path.iterdir()] == ["film.mp4"]
+
+
 def test_a_film_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     picture = PicturePort(replace(SMALL, film=tmp_path / "file" / "film.mp4"), Health())
@@ -161,6 +180,38 @@ def test_nothing_is_left_after_a_close(stage_of: Callable[[PictureTask], Stage],
     stage.picture.close()
     assert all(_gone(name) for name in names) and not log.exists() and not list(tmp_path.iterdir())
     assert not _runs(pid)
+
+
+@pytest.mark.skipif(shutil.which("Xvfb") is None, reason="no Xvfb: no display that could go")
+def test_a_display_that_goes_is_waited_for(
+    stage_of: Callable[[PictureTask], Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with _display(None) as (first, number):
+        monkeypatch.setenv("DISPLAY", f":{number}")
+        stage = stage_of(PictureTask((320, 180), 20.0, headless=False))
+        stage.look_until(lambda: stage.drawn > 3)
+        first.kill()
+        first.wait()
+        # The first process goes with its display, the next one finds none.
+        stage.look_until(lambda: stage.health.counter("picture_restarts") >= 2)
+    assert not stage.picture.is_closed
+    with _display(number):
+        before = stage.drawn
+        stage.look_until(lambda: stage.drawn > before + 3)
+        stage.picture.close()
+    assert "expected a display" in " ".join(stage.told) and "back after" in stage.told[-1]
+
+
+@contextmanager
+def _display(number: int | None) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+    """An X server, with this number or one of its own."""
+    command = ["Xvfb", *([] if number is None else [f":{number}"]), "-displayfd", "1", "-screen", "0", "640x480x24"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield server, int(server.stdout.readline())
+        finally:
+            server.kill()
 
 
 def test_keys_come_back_by_name() -> None:
