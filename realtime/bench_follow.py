@@ -1,8 +1,8 @@
 """How late a follower follows: by the speeds of a couple, and by leaders who start all of a sudden.
 
 Everything runs on a clock that moves only when told, with a compute latency that is stated: the figures are the same on
-every machine, and say nothing of this one's speed. What a camera and a screen add is added by the same arithmetic: a
-frame of the leader is known ``capture_s`` after it was, and a pose is on screen ``display_s`` after it was drawn.
+every machine, and say nothing of this one's speed. A camera and a screen can be made up as well: a frame of the leader
+is known ``capture_s`` after it was, and a pose is seen ``display_s`` after it was drawn, as the conductor is told.
 """
 
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Danced:
-    """One performance on the 30 fps grid, as it was shown."""
+    """One performance on the 30 fps grid, as it was seen."""
 
     fps: float
     leader_m: Array
@@ -65,7 +65,7 @@ class Danced:
     follower_m: Array
     """(T, 22, 3)."""
     known_s: NDArray[np.float64]
-    """(T,) how old the newest leader frame was that each pose knew, when it was drawn."""
+    """(T,) how old the newest leader frame was that each pose knew, when it was seen."""
     late_ticks: int
 
 
@@ -147,6 +147,7 @@ def dance(runner: OrtRunner, leader: Lead, stage: Stage, *, groove: Groove | Non
         Health(),
         seed=stage.seed,
         log=log,
+        display_lead_s=stage.display_s,
         forecaster=runner.forecaster,
         law=Law(contract, [stage.latency_s]),
     )
@@ -242,8 +243,8 @@ def sudden_start(runner: OrtRunner, leader: Motion, at: int, stage: Stage, *, la
     much = _SIGMAS * float(calm[still - round(2.0 * fps) :].std())
     # Frame ``still`` shows the pose that was stood in; the one after it is the first that moves.
     return Start(
-        _since(apart > _CHANGED_M, still + 1, fps) + stage.display_s,
-        _since(np.abs(ours - calm) > much, still, fps) + stage.display_s,
+        _since(apart > _CHANGED_M, still + 1, fps),
+        _since(np.abs(ours - calm) > much, still, fps),
         _since(led > much, still, fps),
     )
 

@@ -150,6 +150,8 @@ class Conductor:
     seed: int = 0
     delay_frames: int = LEAST_DELAY_FRAMES
     """d of the law d <= s <= H - d until ``law`` sets another."""
+    display_lead_s: float = 0.0
+    """A pose is seen so long after it was drawn: what is drawn is of that moment, and ticks begin as much sooner."""
     law: PaceSource = field(default_factory=SteadyPace)
     """Sets the pace by how long ticks take."""
     log: Log | None = None
@@ -213,7 +215,7 @@ class Conductor:
         self._log_shown(now)
         self._take_new(now)
         if self._is_surprised() and self._in_hand is not None:
-            newest, shown = (self._leader_track.newest_index, self._leader_track.newest_s), self._timeline.frame_at(now)
+            newest, shown = (self._leader_track.newest_index, self._leader_track.newest_s), self._drawn_at(now)
             first = max(newest[0] + 1, self._in_hand.plan.first_frame)
             leader = self._leader_track.window(first, self.contract)
             # The frame after the one on screen is being interpolated toward already.
@@ -254,7 +256,12 @@ class Conductor:
         self._merge_finished(timeout_s=max(self._start_of(tick + 1) - 0.005 - self.clock.now(), 0.0))
 
     def _start_of(self, tick: int) -> float:
-        return self._timeline.time_of_frame(self._timeline.first_frame(tick) - self._pace.delay_frames)
+        begin = self._timeline.first_frame(tick) - self._pace.delay_frames
+        return self._timeline.time_of_frame(begin) - self.display_lead_s
+
+    def _drawn_at(self, now: float) -> int:
+        """The newest frame that may have been drawn at ``now``."""
+        return self._timeline.frame_at(now + self.display_lead_s)
 
     def _keep_pace(self, tick: int) -> None:
         pace = self.law.pace(tick, self._pace)
@@ -323,7 +330,7 @@ class Conductor:
 
     def _halt(self, now: float, rest_s: float | None) -> None:
         frames = None if rest_s is None else max(round(rest_s * self._timeline.fps), 1)
-        self.playout.halt(self._timeline.frame_at(now) + 1, frames)
+        self.playout.halt(self._drawn_at(now) + 1, frames)
         self._in_hand = None
         self.wishes = replace(self.wishes, is_halted=True)
 
@@ -377,7 +384,7 @@ class Conductor:
             return
         # Read whatever the follower says: a replay by another one reads the clock as often.
         now = self.clock.now()
-        shown = self._timeline.frame_at(now)
+        shown = self._drawn_at(now)
         self.law.observe(now - self._asked.begun_s)
         if not np.isfinite(result.outputs["frames"]).all():
             # Such a state would poison every later tick: forget it, and let the playout ease to rest meanwhile.

@@ -91,6 +91,7 @@ def _header(conductor: Conductor) -> dict[str, Any]:
         "weights_sha256": conductor.contract.weights_sha256,
         "seed": conductor.seed,
         "delay_frames": conductor.delay_frames,
+        "display_lead_s": float(conductor.display_lead_s),
         "foresees": conductor.forecaster is not None,
         "start": {"root_m": [float(x) for x in start.root_m], "yaw_rad": float(start.yaw_rad)},
         "wishes": [

@@ -37,6 +37,7 @@ TOLERANCE_M = 0.005
 ONNX Runtime reckons in another order, and 0.01 mm where inputs are off by a millionth; the rest is for lookups in a
 bank that turn out otherwise by a hair."""
 _FARTHEST_M = 1e4
+MOST_LEAD_S = 1.0
 
 
 @dataclass
@@ -202,6 +203,7 @@ class Session:
             raise InputError(f"{name}: expected {SCHEMA}, got {schema!r:.40}. Use the Duet it is from.")
         try:
             self.seed, self.delay_frames = int(header["seed"]), int(header["delay_frames"])
+            self.display_lead_s = float(header.get("display_lead_s", 0.0))
             self.follower, self.contract_sha256 = str(header["follower"]), str(header["contract_sha256"])
             self.foresees = bool(header["foresees"])
             self.start = _standing(header["start"])
@@ -209,6 +211,10 @@ class Session:
             self.same_machine = header["machine"] == machine()
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"{name}: expected a session's beginning, got {error!r:.80}. Do not trust it.") from error
+        if not 0.0 <= self.display_lead_s <= MOST_LEAD_S:
+            raise InputError(
+                f"{name}: expected a display that is up to {MOST_LEAD_S:g} s late, got another. Do not trust it."
+            )
         if not 0 <= self.seed < 2**63:
             raise InputError(f"{name}: expected a seed of 0 or more, got {self.seed}. Do not trust it.")
 
@@ -250,6 +256,7 @@ class Session:
             Health(),
             seed=self.seed,
             delay_frames=self.delay_frames,
+            display_lead_s=self.display_lead_s,
             log=_ReplayedLog(log, tape, verdict),
             forecaster=forecaster if self.foresees else None,
             commands=_ReplayedCommands(tape),

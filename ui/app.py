@@ -180,7 +180,17 @@ def _picture(
     film = output.film if output.headless else None
     sound = sources.soundtrack(seconds) if film is not None and seconds is not None else None
     sight_name = sources.sight_name
-    task = PictureTask(output.size, output.fps, output.headless, film, sound, seconds, sight_name, output.staging)
+    task = PictureTask(
+        output.size,
+        output.fps,
+        output.headless,
+        film,
+        sound,
+        seconds,
+        sight_name,
+        output.staging,
+        output.display_lead_s,
+    )
     picture = PicturePort(task, health)
     try:
         with console.status("Opening the picture"):
@@ -227,6 +237,7 @@ def _assemble(
         health,
         seed=output.seed,
         law=law,
+        display_lead_s=output.display_lead_s,
         log=log,
         forecaster=runner.forecaster,
         commands=commands,
@@ -324,7 +335,7 @@ def _press_keys(show: _Show) -> None:
 
 def _tell_picture(show: _Show, now: float) -> None:
     """Leader and panel as of now; of a recorded leader the next frame, which is drawn when its time comes."""
-    leader = show.sources.leader.shown(now + 1.0 / show.contract.fps)
+    leader = show.sources.leader.shown(now + 1.0 / show.contract.fps + show.conductor.display_lead_s)
     if leader is not None:
         show.picture.tell_leader(leader)
     facts = show.panel.facts(now, show.conductor.glance, is_led=leader is not None)

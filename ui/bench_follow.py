@@ -161,7 +161,7 @@ def _measure(
     danced = dance(runner, whole(leader, runner.contract.fps), stage, groove=groove)
     progress.advance(task)
     lead, fps = speeds(danced.leader_m, danced.fps), danced.fps
-    lags = lags_s(lead, speeds(danced.follower_m, fps), fps) + stage.display_s
+    lags = lags_s(lead, speeds(danced.follower_m, fps), fps)
     theirs = lags_s(speeds(leader.joints_m, leader.fps), speeds(partner.joints_m, leader.fps), leader.fps)
     met: list[Start] = []
     for number, at in enumerate(starts(leader, fps, count)):
@@ -174,7 +174,7 @@ def _measure(
         len(lags),
         _both(theirs),
         len(theirs),
-        _both(danced.known_s[round(2 * fps) :] + stage.display_s),
+        _both(danced.known_s[round(2 * fps) :]),
         _both(np.array([start.changed_s for start in met])),
         _both(np.array([start.answered_s for start in met])),
         _both(np.array([start.led_s for start in met])),

@@ -189,6 +189,13 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--runtime", default="auto", metavar="NAME", help="auto, cpu, cuda, tensorrt or openvino")
     parser.add_argument("--report", type=Path, metavar="FILE.json", help="write timings and counters")
+    parser.add_argument(
+        "--display-lead",
+        type=float,
+        default=0.0,
+        metavar="MS",
+        help="how late your screen or projector shows a picture: the follower dances so much ahead (default 0)",
+    )
     parser.add_argument("--log", type=Path, metavar="FILE", help="write health, each second, and what happens")
     add_staging(parser)
 
@@ -240,6 +247,8 @@ def _output_of(arguments: argparse.Namespace) -> Output:
         raise InputError(f"--seed: expected 0 or more, got {arguments.seed}.")
     if not 1.0 <= arguments.fps <= 240.0:
         raise InputError(f"--fps: expected 1 to 240, got {arguments.fps:g}.")
+    if not 0.0 <= arguments.display_lead <= 500.0:
+        raise InputError(f"--display-lead: expected 0 to 500 ms, got {arguments.display_lead:g}.")
     if arguments.distance is not None and not 0.4 <= arguments.distance <= 3.0:
         raise InputError(f"--distance: expected 0.4 to 3 metres, got {arguments.distance:g}.")
     return Output(
@@ -254,6 +263,8 @@ def _output_of(arguments: argparse.Namespace) -> Output:
         report=arguments.report,
         record=arguments.record,
         log=arguments.log,
+        # A film is seen when it is seen.
+        display_lead_s=0.0 if arguments.headless or arguments.out is not None else arguments.display_lead / 1e3,
         distance_m=arguments.distance,
         style=arguments.style,
         runtime=arguments.runtime,

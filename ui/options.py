@@ -58,6 +58,8 @@ class Output:
     """Folder to record a session in."""
     log: Path | None = None
     """File to write health and what happens in, a line each."""
+    display_lead_s: float = 0.0
+    """How late the screen shows what is drawn in a window."""
     distance_m: float | None = None
     style: str | None = None
     """Name of a style token; None for the follower's own."""

@@ -59,6 +59,8 @@ class PictureTask:
     sight_name: str | None = None
     """Of the cell with what the camera sees."""
     staging: Staging = Staging()
+    lead_s: float = 0.0
+    """A picture is seen so long after it was drawn, and shows that later moment."""
 
 
 class _LastTimes(Health):
@@ -90,8 +92,9 @@ class Picture:
             self._sight_cell.close()
 
     def draw(self, time_s: float) -> bool:
-        """Draw what is shown at ``time_s``; False before there is anything to draw."""
+        """Draw what is to be seen of a picture drawn at ``time_s``; False before there is anything to draw."""
         start = time.perf_counter()
+        time_s += self._task.lead_s
         line = self._newest_line()
         if line is None:
             return False

@@ -129,11 +129,14 @@ class Still:
         return {"frames": in_hand().rows[None]}, state
 
 
-def dance(speed_m_s: float, record: Path | None = None, age_s: float = 0.0) -> tuple[Conductor, np.ndarray]:
+def dance(
+    speed_m_s: float, record: Path | None = None, age_s: float = 0.0, display_lead_s: float = 0.0
+) -> tuple[Conductor, np.ndarray]:
     clock, log = ManualClock(), MotionLog(CONTRACT.fps)
     conductor = Conductor(
         CONTRACT, InlineEngine(Still(), FollowerState.initial(CONTRACT)), Starting(speed_m_s, age_s), Nothing(),
         Playout(CONTRACT.timeline, Standing(np.zeros(3), 0.0)), clock, Wishes(Placement(0.8)), Health(), log=log,
+        display_lead_s=display_lead_s,
     )  # fmt: skip
     recording = None if record is None else Recording(record, conductor)
     conductor.run(lambda: clock.now() >= 6.0)
@@ -162,8 +165,9 @@ def test_a_sudden_start_is_followed_sooner_and_a_calm_leader_is_no_surprise(
     assert steps[0] <= steps[1] + MOST_STEP_M
 
 
-def test_a_surprise_is_replayed_to_the_bit(tmp_path: Path) -> None:
-    conductor, root_m = dance(1.2, tmp_path)
+@pytest.mark.parametrize("display_lead_s", [0.0, 0.055])
+def test_a_surprise_is_replayed_to_the_bit(tmp_path: Path, display_lead_s: float) -> None:
+    conductor, root_m = dance(1.2, tmp_path, display_lead_s=display_lead_s)
     session, log = Session(tmp_path), MotionLog(CONTRACT.fps)
     verdict = session.replay(CONTRACT, Still(), None, log=log)
     session.close()

@@ -302,6 +302,19 @@ def test_a_slower_machine_starts_its_ticks_earlier() -> None:
     assert loop.health.counter("late_ticks") == 0
 
 
+@pytest.mark.parametrize("lead_s", [0.0, 0.03, 0.2])
+def test_what_a_late_display_shows_is_danced_so_much_ahead(lead_s: float) -> None:
+    clock, began = ManualClock(), []
+    loop = conductor(Slow(clock, 0.05), clock, WalkingLeader(0.5), display_lead_s=lead_s)
+    loop.run(stop=lambda: began.append(clock.now()) or clock.now() >= 3.0)
+    assert loop.health.counter("late_ticks") == 0
+    # Each tick begins two frames before its first frame is drawn, and that is so much before it is seen.
+    first = (np.array(began[5:]) + lead_s) * 30.0 + LEAST_DELAY_FRAMES
+    np.testing.assert_allclose(first % 4, np.zeros(len(first)) + 4 * (first % 4 > 2), atol=1e-6)
+    # At 2.5 s a picture is drawn of the moment when it is seen, and the follower is beside the leader of then.
+    assert loop.playout.pose_at(2.5 + lead_s).root_m[0] == pytest.approx(0.5 * (2.5 + lead_s), abs=0.15)
+
+
 def test_a_machine_that_is_too_slow_is_told_so() -> None:
     clock = ManualClock()
     with pytest.raises(DuetError, match="d <= s <= H - d"):
