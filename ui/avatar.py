@@ -164,6 +164,16 @@ class Avatar:
         eyes = [self.names.index(f"{side}_eye") for side in ("left", "right")]
         return placed[0][eyes].mean(axis=0)
 
+    @cached_property
+    def casting_faces(self) -> NDArray[np.uint16]:
+        """(K, 3) the faces that cast the shadow: all but eyes and linings, which others hide from the light."""
+        _, first, group = np.unique(np.round(self.vertices_m * 1e4), axis=0, return_index=True, return_inverse=True)
+        outside = first[group.ravel()]
+        turned = np.sum(self.normals[outside].astype(np.int32) * self.normals, axis=1) < 0
+        eyes = [self.names.index(f"{side}_eye") for side in ("left", "right")]
+        spared = turned | np.isin(self.bone_index[:, 0], eyes)
+        return self.faces[~spared[self.faces].all(axis=1)]
+
     def skinned_vertices_m(self, pose: BodyPose) -> Floats:
         """(N, 3) the skin in the world, as the graphics card computes it."""
         matrices = self.skin_matrices(pose)

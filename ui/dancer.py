@@ -32,26 +32,26 @@ class Dancer:
         table["n"][:, :3] = avatar.normals
         self._vertices = context.buffer(table.tobytes())
         self._faces = context.buffer(avatar.faces.tobytes())
+        self._casting = context.buffer(avatar.casting_faces.tobytes())
         self._bones = context.buffer(reserve=_BONE_ROWS * 16, dynamic=True)
         self._skin = "GHOST" if is_ghost else "GLOW" if avatar.is_glowing else "SKIN"
 
-    def _array(self, content: tuple[str, ...], name: str, *defines: str) -> moderngl.VertexArray:
+    def _array(self, name: str, *defines: str) -> moderngl.VertexArray:
         program = self._programs.get(name, *defines)
-        return self._programs.context.vertex_array(
-            program, [(self._vertices, *content)], self._faces, index_element_size=2
-        )
+        content, faces = (_SHADOW_CONTENT, self._casting) if name == "shadow" else (_BODY_CONTENT, self._faces)
+        return self._programs.context.vertex_array(program, [(self._vertices, *content)], faces, index_element_size=2)
 
     @cached_property
     def _shadow(self) -> moderngl.VertexArray:
-        return self._array(_SHADOW_CONTENT, "shadow")
+        return self._array("shadow")
 
     @cached_property
     def _body(self) -> moderngl.VertexArray:
-        return self._array(_BODY_CONTENT, "body", self._skin, *self._defines)
+        return self._array("body", self._skin, *self._defines)
 
     @cached_property
     def _mirrored(self) -> moderngl.VertexArray:
-        return self._array(_BODY_CONTENT, "body", self._skin, "MIRRORED", *self._defines)
+        return self._array("body", self._skin, "MIRRORED", *self._defines)
 
     def prepare(self, *, mirrored: bool) -> None:
         """Build what will be drawn, before the frame's values are handed out."""
@@ -91,7 +91,7 @@ class Dancer:
         for name in ("_shadow", "_body", "_mirrored"):
             if name in self.__dict__:
                 self.__dict__[name].release()
-        for buffer in (self._vertices, self._faces, self._bones):
+        for buffer in (self._vertices, self._faces, self._casting, self._bones):
             buffer.release()
 
     def _render(self, array: moderngl.VertexArray) -> None:

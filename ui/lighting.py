@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,7 +11,7 @@ from duet.rotations import normalise
 from duet.skeleton import BODY
 from ui.framing import Framing, Matrix
 from ui.holding import Placed
-from ui.stages import SPOTS, Colour, Stage
+from ui.stages import Colour, Stage
 
 _SOLES = 8
 _ANKLES = [BODY.index(f"{side}_ankle") for side in ("left", "right")]
@@ -39,12 +40,7 @@ def shared_values(
 ) -> dict[str, bytes]:
     """Uniform -> value, for one picture of ``grounded``, the bodies that darken the floor they stand on."""
     swell = stage.swell(beat_phase, time_s)
-    return (
-        _of_camera(stage, view)
-        | _of_lamps(stage, swell)
-        | _of_floor(stage, view, grounded, time_s)
-        | {"swell": _bytes(swell)}
-    )
+    return _of_camera(stage, view) | _of_lamps(stage, swell) | _of_floor(stage, view, grounded, time_s)
 
 
 def _of_camera(stage: Stage, view: View) -> dict[str, bytes]:
@@ -66,7 +62,9 @@ def _of_camera(stage: Stage, view: View) -> dict[str, bytes]:
     }
 
 
+@lru_cache(maxsize=64)
 def _of_lamps(stage: Stage, swell: float) -> dict[str, bytes]:
+    """What changes with the beat at most: lamps, wall and the floor's own looks."""
     walls = np.array(stage.wall or (_BLACK, _BLACK))
     # The key light breathes a little, the coloured ones fully.
     return {
@@ -80,26 +78,24 @@ def _of_lamps(stage: Stage, swell: float) -> dict[str, bytes]:
         "zenith_light": _bytes(stage.zenith),
         "glow_light": _bytes(stage.glow),
         "strip_light": _bytes(walls),
-    }
-
-
-def _of_floor(stage: Stage, view: View, grounded: Sequence[Placed], time_s: float) -> dict[str, bytes]:
-    lights = np.zeros((SPOTS, 3))
-    places = np.zeros((SPOTS, 4))
-    if stage.spots:
-        lights[:], places[:] = stage.spots, stage.spots_at(time_s)
-    return {
+        "swell": _bytes(swell),
         "floor_colour": _bytes(stage.floor),
         "boards": _bytes(stage.boards),
         "pool_fall": _bytes(stage.pool),
         "mirrors": _bytes(stage.mirrors),
-        "reach_m": _bytes(view.reach_m),
         "depth_m": _bytes(stage.depth_m),
+    }
+
+
+def _of_floor(stage: Stage, view: View, grounded: Sequence[Placed], time_s: float) -> dict[str, bytes]:
+    values = {
+        "reach_m": _bytes(view.reach_m),
         "pool_m": _bytes(view.framing.target_m[[0, 2]]),
         "soles": _bytes(_soles(grounded)),
-        "spots": _bytes(places),
-        "spot_light": _bytes(lights),
     }
+    if stage.spots:
+        values |= {"spots": _bytes(stage.spots_at(time_s)), "spot_light": _bytes(stage.spots)}
+    return values
 
 
 def _soles(grounded: Sequence[Placed]) -> NDArray[np.float64]:

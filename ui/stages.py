@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 Colour = tuple[float, float, float]
 
-SPOTS = 3
-"""How many coloured pools of light the floor can have."""
 _FAR_M = 40.0
 _UNKNOWN_BEAT_HZ = 0.5
 _SPOT_LAP_S = 11.0
@@ -42,8 +40,9 @@ class Stage:
     depth_m: float = _FAR_M
     """From the dancers to where the floor ends and the wall begins."""
     towards_light: Colour = (0.42, 0.80, 0.43)
-    spots: tuple[Colour, ...] = ()
-    wall: tuple[Colour, ...] = ()
+    spots: tuple[Colour, Colour, Colour] | None = None
+    """Three coloured pools of light that wander over the floor."""
+    wall: tuple[Colour, Colour] | None = None
     """Two colours of light strips on the back wall."""
     pulse: float = 0.0
     """By what share the lights fall between two beats."""
@@ -57,9 +56,9 @@ class Stage:
             "BOARDS": self.boards > 0.0,
             "MIRRORS": self.mirrors > 0.0,
             "WALLED": self.depth_m < _FAR_M,
-            "SPOTS": bool(self.spots),
+            "SPOTS": self.spots is not None,
             "CATCHER": self.is_clear,
-            "STRIPS": bool(self.wall),
+            "STRIPS": self.wall is not None,
         }
         names = tuple(name for name, needed in wanted.items() if needed)
         if self.pulse:
@@ -90,8 +89,8 @@ class Stage:
     def spots_at(self, time_s: float) -> list[tuple[float, float, float, float]]:
         """Where on the floor, relative to the dancers, the pools of light are: x, z, 1 / radius squared, unused."""
         places = []
-        for k in range(len(self.spots)):
-            turn = 2.0 * math.pi * (time_s / _SPOT_LAP_S + k / len(self.spots))
+        for k in range(len(self.spots or ())):
+            turn = 2.0 * math.pi * (time_s / _SPOT_LAP_S + k / 3.0)
             x, z = _SPOT_WAY_M * math.cos(turn), 0.7 * _SPOT_WAY_M * math.sin(1.3 * turn + k)
             places.append((x, z, 1.0 / _SPOT_RADIUS_M**2, 0.0))
         return places

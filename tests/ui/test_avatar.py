@@ -84,6 +84,15 @@ def test_normals_point_outwards(avatar: Avatar) -> None:
     assert 0.03 < np.sum(a * np.cross(b, c)) / 6 < 0.15
 
 
+def test_what_casts_the_shadow_has_the_whole_outline(avatar: Avatar) -> None:
+    """Linings and eyes are spared, and nothing of the silhouette from the light's side is lost."""
+    assert 0.7 * len(avatar.faces) < len(avatar.casting_faces) < 0.95 * len(avatar.faces)
+    across, up = np.array([0.72, 0.0, -0.69]), np.array([-0.33, 0.6, -0.34])
+    for way in (across, up, across + up, across - up):
+        whole, casting = ((avatar.vertices_m[np.unique(f)] @ way) for f in (avatar.faces, avatar.casting_faces))
+        assert casting.max() == whole.max() and casting.min() == whole.min()
+
+
 def test_two_dancers_differ() -> None:
     leader, follower = (shipped_avatar(name) for name in NAMES)
     assert leader.vertices_m[:, 1].max() > follower.vertices_m[:, 1].max() + 0.05
