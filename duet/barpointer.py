@@ -24,6 +24,8 @@ LEAST_CHANGE = 1e-9  # of tempo that is reckoned with, against keeping it
 RHYTHM_CHANGE = 2e-3  # chance per cycle that another rhythm begins
 SURPRISE = 1e-5  # chance per frame that any beat begins: a lost pointer finds back
 FORGET = 1.0 / 60.0  # share of the belief lost per silent frame: what begins after a pause may begin anywhere
+WITNESS = 0.5  # how much likelier a step is on the beat, and less so between beats, than at any time
+REMEMBER = 0.5  # chance that what begins after a pause goes on in the tempo and rhythm of before
 TEMPO_PRIOR_POWER = 2.0  # how much is known of usual tempi
 TEMPO_PULL_POWER = 0.03  # the same, per beat that comes
 COUNTS = ((2, 0), (2, 1), (3, 0), (3, 1), (3, 2), (4, 0), (4, 1), (4, 2), (4, 3))  # (metre, beat of the bar)
@@ -61,6 +63,7 @@ class BarPointer:
 
     def __init__(self, fps: float, rhythms: tuple[Rhythm, ...] = RHYTHMS) -> None:
         self._columns = [(rhythm, beat) for rhythm in rhythms for beat in range(rhythm.beats)]
+        self._rhythm = np.repeat(np.arange(len(rhythms)), [rhythm.beats for rhythm in rhythms])  # of each column
         slowest = min(rhythm.tempo_bpm[0] for rhythm in rhythms)
         fastest = max(rhythm.tempo_bpm[2] for rhythm in rhythms)
         octaves = np.log2(fastest / slowest)
@@ -70,7 +73,7 @@ class BarPointer:
         danced = weight.any(axis=1)
         self._frames, self._weight = self._frames[danced], weight[danced]
         self._accents = Accents()
-        self._lay_out()
+        self._lay_out(rhythms)
         self._lay_columns(rhythms)
         ratio = np.log(self._frames[None, :] / self._frames[:, None])
         stiff = np.exp(-TEMPO_STIFFNESS * np.abs(ratio))
@@ -78,7 +81,7 @@ class BarPointer:
         self._tempo_change = np.ascontiguousarray((stiff / stiff.sum(axis=1, keepdims=True)).T, dtype=np.float32)
         self.reset()
 
-    def _lay_out(self) -> None:
+    def _lay_out(self, rhythms: tuple[Rhythm, ...]) -> None:
         """Number the states and note of each its phase, column and class of likelihood."""
         danced = self._weight > 0
         tempo_of, column_of = np.nonzero(danced)
@@ -99,7 +102,10 @@ class BarPointer:
         frame = np.arange(lengths.sum()) - np.repeat(self._first - late, lengths)
         self._phase = frame / np.repeat(period, lengths)
         self._turn = np.exp(2j * np.pi * self._phase)
-        usual = self._weight.take(self._used) ** TEMPO_PRIOR_POWER
+        # A rhythm is as likely as it is usual, however long it is and however many tempi it is danced at.
+        usual = self._weight**TEMPO_PRIOR_POWER
+        share = np.array([rhythm.share for rhythm in rhythms]) / np.bincount(self._rhythm, usual.sum(axis=0))
+        usual = (usual * share[self._rhythm]).take(self._used)
         self._birth = (usual / usual.sum()).astype(np.float32)
         self._start = np.repeat(self._birth / lengths, lengths).astype(np.float32)
         self._class = np.concatenate(
@@ -139,6 +145,7 @@ class BarPointer:
         self._belief = self._start.copy()
         self._other, self._likelihood = np.empty_like(self._belief), np.empty_like(self._belief)
         self._sum = 1.0
+        self._resting: Array32 | None = None
         self._accents.reset()
 
     def step(self, activation: Array | None) -> Pointer:
@@ -147,9 +154,16 @@ class BarPointer:
         if activation is None:
             self._rest(entering)
             return self._read(0.0)
+        self._resting = None
         table, no_rhythm = self._accents.likelihoods(activation)
         self._weigh(entering, table)
         return self._read(float(np.log(self._sum)) - no_rhythm)
+
+    def witness(self, ago_frames: float) -> None:
+        """Somebody stepped ``ago_frames`` before the newest frame: what has a beat there is a little likelier."""
+        turned = np.exp(-2j * np.pi * ago_frames / self._frames)
+        on_beat = (self._turn * np.repeat(turned, self._tempo_stops - self._tempo_starts)).real
+        self._keep(self._belief * (1.0 + WITNESS * on_beat).astype(np.float32))
 
     def _entering(self) -> Array32:
         """(used,) belief that reaches the first frame of each beat of each rhythm and tempo."""
@@ -171,13 +185,25 @@ class BarPointer:
         moved.put(self._first, entering * likelihood.take(self._first))
         self._keep(moved)
 
+    def _after_rest(self) -> Array32:
+        """What to believe after a silence: the music goes on in its tempo and rhythm, anywhere in it, or it is new."""
+        lengths = np.diff(np.append(self._first, len(self._belief)))
+        danced = np.zeros(self._ending.shape, np.float32)
+        danced.put(self._used, np.add.reduceat(self._belief, self._first))
+        begins = np.flatnonzero(np.diff(self._rhythm, prepend=-1))
+        of_rhythm = np.add.reduceat(danced, begins, axis=1) / np.bincount(self._rhythm)
+        anywhere = of_rhythm[:, self._rhythm].take(self._used) / lengths / self._sum
+        return (REMEMBER * np.repeat(anywhere, lengths) + (1.0 - REMEMBER) * self._start).astype(np.float32)
+
     def _rest(self, entering: Array32) -> None:
         """Move the belief on by a frame in which nothing is heard."""
+        if self._resting is None:
+            self._resting = self._after_rest()
         moved, self._other = self._other, self._belief
         moved[1:] = self._belief[:-1]
         moved.put(self._first, entering)
         moved *= np.float32((1.0 - FORGET) / self._sum)
-        moved += np.float32(FORGET) * self._start
+        moved += np.float32(FORGET) * self._resting
         self._keep(moved)
 
     def _keep(self, moved: Array32) -> None:

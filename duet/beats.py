@@ -178,7 +178,7 @@ class Trust:
 
     EVIDENCE_FRAMES, SHARE_FRAMES = 120, 60  # over which the two are averaged
     SOON_FRAMES = 30  # from which on the first of them count in full
-    MIDDLE, WIDTH = 0.145, 0.015  # of their product: half confidence, how steeply; speech stayed below 0.135
+    MIDDLE, WIDTH = 0.15, 0.01  # of their product: half confidence, how steeply; speech exceeds it for moments only
 
     def __init__(self) -> None:
         self.confidence = 0.0
@@ -197,8 +197,8 @@ class Trust:
             self._evidence += (pointer.surprise - self._evidence) / min(seen, self.EVIDENCE_FRAMES)
             self._share += (pointer.share - self._share) / min(seen, self.SHARE_FRAMES)
             product = self._evidence * self._share**2
-            wanted = 1.0 / (1.0 + math.exp(-(product - self.MIDDLE) / self.WIDTH))
-            self.confidence += 0.05 * (wanted - self.confidence)
+            wanted = 0.5 + 0.5 * math.tanh(0.5 * (product - self.MIDDLE) / self.WIDTH)
+            self.confidence += 0.1 * (wanted - self.confidence)
         if self.confidence < 0.01:
             self.confidence = 0.0
 
@@ -210,6 +210,7 @@ class BeatTracker:
     """
 
     TRUSTED_SHARE = 0.5
+    LOCKED_CONFIDENCE = 0.5  # from which on nobody is asked for advice
 
     def __init__(self, *, rate_hz: int = RATE_HZ) -> None:
         self._rate_hz = rate_hz
@@ -219,23 +220,34 @@ class BeatTracker:
         self._sounds = BeatSounds()
         self._bar = BarCount()
         self._frame = 0
+        self._is_heard = False
         self._trust = Trust()
 
     def push(self, samples: ArrayLike) -> list[BeatState]:
         """The states that ``samples`` (N,) or (N, channels) complete, oldest first."""
         return [self._step(heard) for heard in self._onsets.push(mono(samples))]
 
+    def witness(self, time_s: float) -> None:
+        """Somebody who dances to this music put a foot down at ``time_s``, at most a second ago.
+
+        A beat that is locked takes no advice: steps only help to decide where the music leaves it open.
+        """
+        ago_frames = (self._pointer_s - time_s) * FPS
+        undecided = self._trust.confidence < self.LOCKED_CONFIDENCE
+        if undecided and self._is_heard and abs(ago_frames) <= FPS:
+            self._pointer.witness(ago_frames)
+
     def _step(self, heard: Heard | None) -> BeatState:
         pointer = self._pointer.step(None if heard is None else heard.onsets)
         self._trust.step(None if heard is None else pointer)
+        self._is_heard = heard is not None
         if heard is not None and pointer.share > self.TRUSTED_SHARE:
             new_lock = self._loop.step(pointer)
             self._count(pointer, heard, new_lock)
         else:
             self._loop.step(None)
-        centre_s = (self._frame * (self._rate_hz // FPS) + N_FFT / 2) / self._rate_hz
         self._frame += 1
-        return self._state_at(centre_s)
+        return self._state()
 
     def _count(self, pointer: Pointer, heard: Heard, new_lock: bool) -> None:
         """Count the bar by what the rhythm model believes and by what each beat sounds like."""
@@ -247,18 +259,27 @@ class BeatTracker:
         if ended is not None:
             self._bar.hear(*ended)
 
-    def _state_at(self, centre_s: float) -> BeatState:
+    @property
+    def _centre_s(self) -> float:
+        """Middle of the newest frame's window."""
+        return ((self._frame - 1) * (self._rate_hz // FPS) + N_FFT / 2) / self._rate_hz
+
+    @property
+    def _pointer_s(self) -> float:
+        """The moment of which the pointer tells the phase."""
+        return self._centre_s + N_FFT / 2 / self._rate_hz - BEAT_BEFORE_END_S
+
+    def _state(self) -> BeatState:
         loop = self._loop
-        pointer_s = centre_s + N_FFT / 2 / self._rate_hz - BEAT_BEFORE_END_S
         state = BeatState(
-            time_s=pointer_s,
+            time_s=self._pointer_s,
             beat_phase=loop.beats % 1.0,
             bar_phase=self._bar.beat(loop.beats) / self._bar.metre,
             tempo_bpm=60.0 * FPS * loop.beats_per_frame,
             confidence=self._trust.confidence,
             metre=self._bar.metre,
         )
-        return state.at(centre_s)
+        return state.at(self._centre_s)
 
 
 class MusicListener:
@@ -285,6 +306,10 @@ class MusicListener:
         self._samples += len(heard)
         self._states.extend(self._tracker.push(heard))
         return [self._frame(features) for features in self._features.push(heard)]
+
+    def witness(self, time_s: float) -> None:
+        """Somebody who dances to what is heard put a foot down at session time ``time_s``."""
+        self._tracker.witness(time_s - self._start_s)
 
     def _frame(self, features: Floats) -> MusicFrame:
         state = self._states.popleft()

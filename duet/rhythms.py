@@ -36,6 +36,9 @@ class Rhythm:
     pushes: bool = False
     """Bass and chords come before the bar, as in all music on a clave: its harmony does not tell the "1"."""
 
+    share: float = 1.0
+    """How usual the rhythm is, against the others."""
+
     @property
     def beats(self) -> int:
         """Beats after which the rhythm repeats: one or two bars."""
@@ -61,14 +64,18 @@ RHYTHMS = (
     Rhythm("son", 4, 2, (138, 184, 230), 0.25, ".5794.91|3749319.", "94999999|99899989", "99999999|99999999", True),
     Rhythm("mambo", 4, 2, (138, 184, 230), 0.25, "41591.94|.1492.9.", "91999899|91996999", "9.969996|92993999", True),
     # bass on 2& and 4, congas open on 4 and 4&, bell on every beat: the textbook tumbao and campana
-    Rhythm("campana", 4, 2, (138, 184, 230), 0.25, "3..8..9.|3..8..9.", "64864488|64864488", "94859485|94859485", True),
+    Rhythm("campana", 4, 2, (138, 184, 230), 0.25, "3..8..9.", "64864488", "94859485", True),
     Rhythm("cha-cha", 4, 2, (92, 120, 145), 0.20, "9.999.96|4.799.99", "96919999|99.99969", "91999499|91999399", True),
     Rhythm("rumba", 4, 2, (85, 106, 135), 0.20, "9.29349.|9.59.992", "91959455|89695989", "99999999|99999999", True),
     Rhythm("plain", 4, 2, (55, 116, 230), 0.40, "91626162", "91819181", "91919191"),
-    Rhythm("eighths", 4, 2, (55, 100, 140), 0.30, "93648474", "95869586", "99999999"),
     # kick on 1 and 3, snare on 2 and 4; the bass guitar where it likes
     Rhythm("backbeat", 4, 2, (94, 126, 210), 0.35, "94448455", "62926293", "96969696"),
-    Rhythm("sixteenths", 4, 4, (55, 76, 105), 0.30, "9.2.2.3.8.3.2.2.", "6.3.9.3.6.3.9.3.", "9696969696969696"),
+    # kick on every beat, the bass guitar and chords where they like
+    Rhythm("four on the floor", 4, 2, (94, 122, 160), 0.25, "94949494", "54745474", "95959595"),
+    # a ballad: explains nearly everything at half its tempo, so it has to explain it much better
+    Rhythm(
+        "sixteenths", 4, 4, (55, 76, 105), 0.30, "9.3242328.324232", "6122912261229122", "9363936393639363", share=0.03
+    ),
     # every beat alike, the first one more: tango marcato
     Rhythm("marcato", 4, 2, (100, 124, 145), 0.15, "91717171", "92828282", "91717171"),
     Rhythm("habanera", 2, 4, (58, 94, 118), 0.20, "9..86.7.", "7.468.7.", "7.386.6."),
@@ -78,5 +85,5 @@ RHYTHMS = (
     Rhythm("waltz", 3, 2, (70, 108, 150), 0.40, "937382", "919382", "929291"),
     # bass on 1 alone, chords on 2 and 3
     Rhythm("oom-pah-pah", 3, 2, (70, 125, 215), 0.45, "9.1.1.", "719181", "818181"),
-    Rhythm("viennese waltz", 3, 2, (140, 176, 215), 0.20, "915281", "918181", "919191"),
+    Rhythm("viennese waltz", 3, 2, (140, 176, 215), 0.20, "9.4.7.", "918181", "919191"),
 )

@@ -162,6 +162,56 @@ def test_a_state_carries_on_and_announces_the_next_beats():
     assert state.next_beats_s(3) == pytest.approx([10.125, 10.625, 11.125])
 
 
+def alike(seconds: float, every_s: float) -> np.ndarray:
+    """The same stroke again and again: nothing tells which are the beats."""
+    rng = np.random.default_rng(0)
+    stroke, samples = instruments.conga("open", 200.0, rng), np.zeros(round(seconds * RATE_HZ), np.float32)
+    for start in (np.arange(0.2, seconds - 0.5, every_s) * RATE_HZ).astype(int):
+        samples[start : start + len(stroke)] += 0.5 * stroke
+    return samples
+
+
+def track_while_stepping(samples: np.ndarray, steps_s: np.ndarray, late_s: float = 0.1) -> list[BeatState]:
+    tracker, states, heard = BeatTracker(), [], 0
+    for step_s in steps_s:
+        until = round((step_s + late_s) * RATE_HZ)
+        states += tracker.push(samples[heard:until])
+        tracker.witness(step_s)
+        heard = until
+    return states + tracker.push(samples[heard:])
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["even strokes", "odd strokes"])
+def test_steps_tell_which_of_equal_strokes_are_the_beats(first):
+    steps_s = np.arange(0.2 + 0.3 * first, 9.0, 0.6)
+    states = track_while_stepping(alike(10.0, 0.3), steps_s)
+    turns = [np.exp(2j * np.pi * (s.beat_phase - (s.time_s - steps_s[0]) / 0.6)) for s in states if s.time_s > 6.0]
+    assert states[-60].tempo_bpm == pytest.approx(100.0, rel=0.03)
+    assert abs(np.angle(np.mean(turns))) < 0.6
+
+
+def test_a_locked_beat_takes_no_advice(groove, states):
+    locked_s = next(s.time_s for s in states if s.confidence > 0.5 and s.time_s > 5.0)
+    between_s = groove.beat_times_s[groove.beat_times_s > locked_s + 0.2][:-3] + 60.0 / 180.0 / 2.0
+    samples = groove.samples.mean(axis=1)
+    assert track_while_stepping(samples, between_s) == BeatTracker().push(samples)
+
+
+def test_steps_make_no_beat_of_noise_or_silence():
+    noise = 0.1 * np.random.default_rng(0).normal(size=10 * RATE_HZ)
+    for samples in (noise, np.zeros(10 * RATE_HZ)):
+        stepped = track_while_stepping(samples, np.arange(1.0, 9.5, 0.5))
+        assert max(s.confidence for s in stepped[120:]) < 0.1
+
+
+def test_music_goes_on_in_its_tempo_after_a_pause(groove):
+    first = groove.samples[: 8 * RATE_HZ]
+    again = groove.samples[: 3 * RATE_HZ]
+    states = BeatTracker().push(np.concatenate([first, np.zeros((3 * RATE_HZ, 2), np.float32), again]))
+    assert states[-1].tempo_bpm == pytest.approx(180.0, rel=0.02)
+    assert states[-1].confidence > 0.5
+
+
 def test_what_is_not_a_number_does_not_break_the_tracker(groove):
     samples = groove.samples.copy()
     samples[3 * RATE_HZ : 3 * RATE_HZ + 200] = np.nan
