@@ -8,6 +8,7 @@ warmed up before the session clock starts.
 import os
 import platform
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from duet.skeleton import BODY
 from realtime.commands import CommandInbox
 from realtime.conductor import Conductor, Wishes
 from realtime.engine import ThreadedEngine
-from realtime.guards import GuardedLeader, GuardedMusic, GuardedRunner
+from realtime.guards import GuardedLeader, GuardedMusic, GuardedRunner, Told
 from realtime.health import Health
 from realtime.law import Law, start_pace
 from realtime.motion_log import MotionLog
@@ -35,6 +36,7 @@ from realtime.playout import Playout
 from realtime.priority import Undisturbed
 from realtime.runner_ort import OrtRunner
 from realtime.runtimes import choose, open_runner
+from realtime.service import Service
 from realtime.session import Recording
 from realtime.session_file import check_new
 from realtime.tick import FollowerState, time_ticks
@@ -52,6 +54,8 @@ _WARM_UP_TICKS = 20
 _LOOK_S = 1.0 / 60.0
 """Between two looks at keys, leader and processes."""
 _GARBAGE_S = 60.0
+_HUNG_S = 3.0
+"""Without a tick for so long, the conductor hangs; a service's watchdog is told no more that the show lives."""
 
 
 def has_display() -> bool:
@@ -74,6 +78,8 @@ class _Show:
     seconds: float | None
     panel: Panel
     commands: CommandInbox
+    pulse_s: float = 0.0
+    """When the conductor began its newest tick, on the machine's clock."""
 
     @property
     def controls(self) -> Controls:
@@ -272,9 +278,13 @@ def _run(show: _Show, console: Console, tempo: TempoInput | None) -> bool:
     stopping = threading.Event()
     failure: list[BaseException] = []
 
+    def is_over() -> bool:
+        show.pulse_s = time.monotonic()
+        return stopping.is_set()
+
     def conduct() -> None:
         try:
-            show.conductor.run(stopping.is_set)
+            show.conductor.run(is_over)
         except Exception as error:  # raised again on the main thread, below
             failure.append(error)
             stopping.set()
@@ -296,6 +306,7 @@ def _run(show: _Show, console: Console, tempo: TempoInput | None) -> bool:
         interrupted = True
     finally:
         stopping.set()
+        Service().stopping()
         if thread.is_alive():
             thread.join(timeout=5.0)
     if failure:
@@ -307,7 +318,10 @@ def _run(show: _Show, console: Console, tempo: TempoInput | None) -> bool:
 
 def _look_after(show: _Show, stopping: threading.Event, console: Console, undisturbed: Undisturbed) -> None:
     """Tell the picture what there is, do what keys ask for, and keep everything going, until the end."""
-    told_s, garbage_s = 0.0, _GARBAGE_S
+    told_s, garbage_s, service = 0.0, _GARBAGE_S, Service()
+    hung = Told(show.health, "conductor_hangs")
+    show.pulse_s = time.monotonic()
+    service.ready()
     with console.status("Dancing: Ctrl-C to stop") as status:
         while not stopping.wait(_LOOK_S) and not show.picture.is_closed:
             now = show.clock.now()
@@ -317,8 +331,12 @@ def _look_after(show: _Show, stopping: threading.Event, console: Console, undist
             _tell_picture(show, now)
             show.picture.look()
             if now >= told_s:
-                told_s = now + 1.0
-                status.update(_status_line(show, now))
+                told_s, line = now + 1.0, _status_line(show, now)
+                status.update(line)
+                silent_s = time.monotonic() - show.pulse_s
+                hung.see("" if silent_s < _HUNG_S else f"conductor: no sign of life for {_HUNG_S:g} s")
+                if silent_s < _HUNG_S:
+                    service.alive(line)
             if now >= garbage_s:
                 garbage_s = now + _GARBAGE_S
                 undisturbed.take_out()
