@@ -1,12 +1,11 @@
 """A run that was stopped at any moment comes to the very weights of one that was not."""
 
 import json
-import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -200,20 +199,9 @@ def test_weights_of_another_size_are_told(straight: Path) -> None:
         take_weights(Follower(other), straight / "best")
 
 
-@contextmanager
-def room_for(size: int) -> Iterator[None]:
-    """No file may grow beyond ``size`` bytes: what a full disk does to a writer."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, ignored)
-
-
-def test_a_full_disk_leaves_the_former_checkpoint(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_former_checkpoint(
+    tmp_path: Path, room_for: Callable[[int], AbstractContextManager[None]]
+) -> None:
     path = tmp_path / CHECKPOINT_FILE
     save_weights({"x": torch.ones(10)}, path)
     with room_for(20_000), pytest.raises(InputError, match=r"expected room for 0\.4 MB, got: .*too large"):
