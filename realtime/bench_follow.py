@@ -31,8 +31,9 @@ from realtime.playout import Playout
 from realtime.runner_ort import OrtRunner
 from realtime.tick import FollowerState
 
-WINDOW_S, HOP_S, MOST_LAG_S = 4.0, 1.0, 0.6
-"""Speeds are compared in windows of so long, every so often, shifted by at most so much."""
+WINDOW_S, HOP_S, MOST_LAG_S = 4.0, 1.0, 0.25
+"""Speeds are compared in windows of so long, every so often, shifted by less than so much: a salsa repeats itself by
+the beat of a third of a second, and a step later cannot be told from a step sooner."""
 LEAST_LIKENESS = 0.5
 """Windows whose speeds go less together than this (Pearson's r) follow nobody, or have nothing to follow."""
 _SETTLED_S = 2.0

@@ -30,8 +30,8 @@ _EPILOG = """\
 The exported follower dances live-causally beside recorded or choreographed leads, on a clock that moves only when told:
 a tick takes --latency, so the figures are the same on every machine.
 
-lag     how late its speed comes after the leader's (greatest correlation in windows of 4 s; negative: before it),
-        beside the real partner's of the same take
+lag     how late its speed comes after the leader's (greatest correlation in windows of 4 s, within a quarter of a
+        second; negative: before it), beside the real partner's of the same take
 known   how old the newest leader frame is that a shown pose knew: what the software adds
 start   a leader who stood still starts all of a sudden: the first pose that differs at all from those beside a leader
         who stands on, and the first change of speed by 3 sigma, beside when the leader's own speed was as great

@@ -11,6 +11,8 @@ from duet.features import Placement
 from duet.frames import FollowerPose, LeaderFrame, LeaderStatus, MusicFrame, PoseSource
 from duet.tempo_override import Pulse, TempoOverride
 from realtime.conductor import Glance
+from realtime.health import Snapshot
+from realtime.law import Pace
 from realtime.leader_take import TakeLeader
 from realtime.level import Level
 from realtime.preview import Sight
@@ -118,3 +120,12 @@ def test_how_loud_the_music_comes_in_and_what_is_wrong_with_it(panel: Panel) -> 
     values = _shown(panel, 1.0, Glance())
     assert values.sound == Level(-23.0, -12.0, 5.0, is_clipping=True)
     assert values.troubles == (panel.camera_trouble(), panel.sound_trouble())
+
+
+def test_a_slow_machine_and_what_is_over_budget_are_told(panel: Panel) -> None:
+    calm = _shown(panel, 2.0, Glance())
+    assert calm.troubles == () and calm.rows == ("still 2.4 mm",)
+    panel.snapshot = lambda: Snapshot(2.0, counters={"ticks": 10, "late_ticks": 4, "longest_late_ticks": 3})
+    slow = _shown(panel, 2.0, Glance(pace=Pace(2, 6)))
+    assert slow.troubles[0].startswith("Slow machine: the follower looks up every 0.27 s only")
+    assert slow.rows[-1] == "over budget: late ticks, longest run of late ticks"
