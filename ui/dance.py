@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from duet.beats import BeatState, BeatTracker
 from duet.choreography import Couple
-from duet.errors import InputError
+from duet.errors import InputError, MotionError
 from duet.motion import Motion, read_motion
 from duet.rotations import matrix_from_6d, quaternion_wxyz_from_matrix, slerp_wxyz
 from duet.skeleton import BODY
@@ -114,10 +114,16 @@ def _what_it_holds(path: Path) -> tuple[bool, float]:
     """Whether it is a couple, and the session time of the first frame."""
     if path.suffix.lower() != ".npz" or not zipfile.is_zipfile(path):
         return False, 0.0
-    with np.load(path, allow_pickle=False) as held:
-        timed = "time_s" in held and held["time_s"].size > 0
-        start_s = float(np.min(held["time_s"])) if timed else 0.0
-        return "leader_rotations_6d" in held, start_s
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            timed = "time_s" in held and held["time_s"].size > 0
+            start_s = float(np.min(held["time_s"])) if timed else 0.0
+            leader_too = "leader_rotations_6d" in held
+    except (ValueError, TypeError, OSError, zipfile.BadZipFile) as error:
+        raise MotionError(f"{path}: expected a motion file, got one that cannot be read ({error}).") from error
+    if not np.isfinite(start_s):
+        raise MotionError(f"{path}: expected times in seconds, got {start_s}. Save the motion again.")
+    return leader_too, start_s
 
 
 def _body(motion: Motion) -> Body:

@@ -191,6 +191,22 @@ def test_what_does_not_fit_is_one_sentence(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("broken", ["text", "times", "nan", "half"])
+def test_a_broken_file_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str], broken: str) -> None:
+    path = tmp_path / "broken.npz"
+    arrays = motion_arrays()
+    if broken == "text":
+        path.write_text("not a motion")
+    else:
+        arrays |= {"times": {"time_s": np.array(["a", "b"])}, "nan": {"time_s": np.array([np.nan])}, "half": {}}[broken]
+        if broken == "half":
+            del arrays["follower_root_m"]
+        np.savez(path, **arrays)  # pyright: ignore[reportArgumentType]
+    assert film(path, "--sheet", tmp_path / "s.png") == 2
+    message = " ".join(capsys.readouterr().err.split())
+    assert "broken.npz: expected" in message and "Traceback" not in message
+
+
 def test_a_folder_that_is_no_session_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert film(tmp_path, "--sheet", tmp_path / "s.png") == 2
     assert "expected a recorded session" in " ".join(capsys.readouterr().err.split())
