@@ -65,6 +65,19 @@ except PictureError as error:
     assert "--display: expected one of 0: screen, got 7" in str(error), error
 else:
     raise AssertionError("a display that is not there")
+from realtime.health import Health
+from ui.staging import Staging
+from ui.window_canvas import WindowCanvas
+canvas, shown = WindowCanvas((320, 180), 30.0, Staging(stage="black")), []
+for key in (None, glfw.KEY_B, glfw.KEY_V, glfw.KEY_L):
+    if key is not None:
+        canvas._window._on_key(None, key, 0, glfw.PRESS, 0)
+    canvas.draw(SceneState(0.1 * len(shown), pose, pose, HudValues()), Health())
+    shown.append(canvas._scene.read().astype(int))
+assert canvas._scene.staging == Staging("clear", "front", "ghost"), canvas._scene.staging
+assert all(np.abs(a - b).max() > 60 for a, b in zip(shown, shown[1:])), "what is seen and said does not change"
+assert canvas.take_keys() == []
+canvas.close()
 print("danced")
 """
 
