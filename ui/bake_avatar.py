@@ -80,7 +80,7 @@ FOLLOWER_LOOK = Look(
     skin_vertices=2700,
     garments=(
         Garment(bodice(0.12), _RED, 0.45, (0.010, -0.001), 3, skin_under_m=0.045),
-        Garment(shoes(-0.004, slope=0.13), (0.72, 0.52, 0.36), 0.8, (0.003, 0.001), 2),
+        Garment(shoes(-0.004, slope=0.13), (0.46, 0.04, 0.09), 0.9, (0.003, 0.001), 2),
     ),
     skirt=Garment(above_knees(0.03), _RED, 0.35, (0.007, 0.010), skin_under_m=0.06),
 )
