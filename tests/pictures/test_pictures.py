@@ -296,3 +296,15 @@ def test_fast_enough_to_dance(context) -> None:
     plain, with_hud = (float(np.median(t)) for t in times.values())
     assert plain < 0.040
     assert with_hud - plain < 0.006
+
+
+def redraw() -> None:
+    """Draw the reference anew: ``python tests/pictures/test_pictures.py``; look at it before it is committed."""
+    context = create_headless_context()
+    picture = draw(Scene(context, SIZE), replace(COUPLE, hud=HUD))
+    Image.fromarray(picture.astype(np.uint8)).save(REFERENCE, optimize=True)
+    context.release()
+
+
+if __name__ == "__main__":
+    redraw()
