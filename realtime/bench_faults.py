@@ -256,4 +256,6 @@ def _back_s(shown: Shown, source: NDArray[np.str_], over_s: float) -> float:
 def _is_told(stage: FaultyStage, fault: Fault, rested: bool) -> bool:
     kind = next(kind for kind in KINDS if kind.name == fault.kind)
     counted = any(stage.health.counter(trace) for trace in kind.traces)
-    return not kind.traces or fault.seconds < kind.least_s or counted or ("rest" in kind.traces and rested)
+    is_met = fault in stage.met or fault.kind in COMMANDS
+    slight = not kind.traces or fault.seconds < kind.least_s or not is_met
+    return slight or counted or ("rest" in kind.traces and rested)

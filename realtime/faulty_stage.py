@@ -66,16 +66,22 @@ class Faults:
     def __init__(self, faults: Sequence[Fault]) -> None:
         self._faults = tuple(faults)
         self._done: set[Fault] = set()
+        self.met: set[Fault] = set()
+        """Those that came to pass: nobody meets a mad leader whose camera is pulled."""
 
     def now(self, kind: str, time_s: float) -> Fault | None:
         """The fault of this kind that is the case, if one is."""
-        return next((f for f in self._faults if f.kind == kind and f.is_on(time_s)), None)
+        fault = next((f for f in self._faults if f.kind == kind and f.is_on(time_s)), None)
+        if fault is not None:
+            self.met.add(fault)
+        return fault
 
     def once(self, kind: str, time_s: float) -> Fault | None:
         """The fault of this kind that has begun, told once."""
         for fault in self._faults:
             if fault.kind == kind and fault.begin_s <= time_s and fault not in self._done:
                 self._done.add(fault)
+                self.met.add(fault)
                 return fault
         return None
 
@@ -265,6 +271,11 @@ class FaultyStage:
             commands=self._inbox,
         )
         self.clock.show = self._show
+
+    @property
+    def met(self) -> set[Fault]:
+        """Faults that came to pass."""
+        return self._happens.met
 
     def perform(self, seconds: float) -> Shown:
         """Dance for so long; what was seen."""

@@ -5,17 +5,22 @@ A ``PoseLine`` is never changed, only replaced, and travels as a record of plain
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from duet.features import pelvis_yaw
 from duet.frames import FollowerPose, PoseSource
+from duet.kinematics import forward
 from duet.poses import RELAXED_PELVIS_HEIGHT_M, relaxed_quaternions_wxyz
 from duet.rotations import Array, matrix_from_quaternion_wxyz, quaternion_wxyz_from_matrix, slerp_wxyz, yaw_matrix
+from duet.skeleton import BODY
 
 EASE_S = 1.0
-"""Seconds from the end of a plan to rest."""
+"""Seconds from the end of a plan to rest, or more where a joint has far to go."""
+_EASE_STEP_M = 0.0475
+"""No joint moves further in a frame of it."""
 MOST_FRAMES = 1024
 """Of a record: the longest way to rest that may be asked for, and what is kept before it."""
 SOURCES = tuple(PoseSource)
@@ -85,22 +90,30 @@ class PoseLine:
             SOURCES[int(self.source[low])],
         )
 
+    @cached_property
+    def ease_s(self) -> float:
+        """Seconds from the last planned pose to rest."""
+        x = np.linspace(0.0, 1.0, round(EASE_S * self.fps) + 1)
+        poses = [self._toward_rest(np.float32(w)) for w in x * x * (3 - 2 * x)]
+        turns = matrix_from_quaternion_wxyz(np.array([q for _, q in poses], dtype=np.float64))
+        joints, _ = forward(BODY, np.array([root for root, _ in poses], dtype=np.float64), turns)
+        longest_m = float(np.linalg.norm(np.diff(joints, axis=0), axis=-1).max())
+        return EASE_S * max(1.0, longest_m / _EASE_STEP_M)
+
     def _eased(self, frame: float, late_s: float) -> FollowerPose:
         """After the last planned frame: glide to a relaxed stand on the spot."""
-        x = min(late_s / EASE_S, 1.0)
-        w = np.float32(x * x * (3 - 2 * x))
+        x = min(late_s / self.ease_s, 1.0)
+        root, quaternions = self._toward_rest(np.float32(x * x * (3 - 2 * x)))
+        return FollowerPose(frame / self.fps, root, quaternions, self.contacts[-1], PoseSource.HOLD)
+
+    def _toward_rest(self, w: np.float32) -> tuple[Array, Array]:
+        """Root (3,) and quaternions (22, 4) with the share ``w`` of the way from the last pose to rest behind."""
         target = _REST.copy()
         pelvis = matrix_from_quaternion_wxyz(self.quaternions[-1, 0].astype(np.float64))
         target[0] = quaternion_wxyz_from_matrix(yaw_matrix(float(pelvis_yaw(pelvis))))
         root: Array = self.root_m[-1].copy()
         root[1] = root[1] * (1 - w) + RELAXED_PELVIS_HEIGHT_M * w
-        return FollowerPose(
-            frame / self.fps,
-            root,
-            slerp_wxyz(self.quaternions[-1], target, np.full(22, w)).astype(np.float32),
-            self.contacts[-1],
-            PoseSource.HOLD,
-        )
+        return root, slerp_wxyz(self.quaternions[-1], target, np.full(22, w)).astype(np.float32)
 
     def values(self) -> NDArray[np.float32]:
         """As a record of at most ``LINE_WIDTH`` numbers, to the bit; of a longer line its first ``MOST_FRAMES``."""

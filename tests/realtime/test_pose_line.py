@@ -5,11 +5,13 @@ import pytest
 
 from duet.features import Standing
 from duet.frames import FollowerPose
+from duet.kinematics import forward
 from duet.poses import relaxed_rotations
-from duet.rotations import matrix_from_rotvec
+from duet.rotations import matrix_from_quaternion_wxyz, matrix_from_rotvec
+from duet.skeleton import BODY
 from duet.timeline import Timeline
 from realtime.playout import Plan, Playout
-from realtime.pose_line import LINE_WIDTH, MOST_FRAMES, PoseLine
+from realtime.pose_line import EASE_S, LINE_WIDTH, MOST_FRAMES, PoseLine
 from realtime.rings import VaryingCell
 
 
@@ -69,3 +71,20 @@ def test_a_line_that_is_longer_than_a_record_stays_at_its_end(lines: list[PoseLi
     copy = PoseLine.of_values(values)
     assert copy.stays and copy.last_frame == MOST_FRAMES - 1
     np.testing.assert_array_equal(copy.pose_at(99.0).root_m, long.root_m[MOST_FRAMES - 1])
+
+
+def test_a_raised_arm_takes_its_time_to_rest() -> None:
+    playout = Playout(Timeline(30.0, 4), Standing(np.zeros(3), 0.0))
+    raised = _plan(8, 1)
+    lift = matrix_from_rotvec(np.array([0.0, 0.0, 2.6]))
+    raised.rotations[:, BODY.index("left_shoulder")] = lift @ relaxed_rotations()[BODY.index("left_shoulder")]
+    playout.merge(raised, 6)
+    line = playout.line
+    assert line.ease_s > EASE_S
+    times_s = (line.last_frame + np.arange(0, 90)) / 30.0
+    poses = [line.pose_at(t) for t in times_s]
+    turns = matrix_from_quaternion_wxyz(np.array([p.quaternions_wxyz for p in poses], dtype=np.float64))
+    joints, _ = forward(BODY, np.array([p.root_m for p in poses], dtype=np.float64), turns)
+    assert np.linalg.norm(np.diff(joints, axis=0), axis=-1).max() < 0.05
+    still = line.pose_at(line.last_frame / 30.0 + line.ease_s)
+    np.testing.assert_allclose(still.quaternions_wxyz, line.pose_at(99.0).quaternions_wxyz, atol=1e-6)
