@@ -34,6 +34,7 @@ __all__ = [
 ]  # fmt: skip
 
 STEP_S = 1.0 / 120.0
+STEPS = 16  # of the leader that may wait to be weighed
 
 
 class MusicEar:
@@ -51,6 +52,7 @@ class MusicEar:
         self._history_frames = history_frames
         self._history: tuple[MusicFrame, ...] = ()
         self._new: deque[MusicFrame] = deque(maxlen=history_frames)
+        self._steps: deque[float] = deque(maxlen=STEPS)
         self._listener = MusicListener()
         self._clock: Clock | None = None
         self._health: Health | None = None
@@ -88,10 +90,16 @@ class MusicEar:
         """Stop the source. Safe to call again."""
         self.source.stop()
 
+    def witness(self, time_s: float) -> None:
+        """The leader put a foot down at ``time_s``: weighed where the music leaves the beat open. From any thread."""
+        self._steps.append(time_s)
+
     def step(self, until_s: float) -> Sequence[MusicFrame]:
         """Listen to what sounded up to ``until_s`` and publish the frames it completed."""
         begun = time.perf_counter()
         block = self.source.read(until_s)
+        while self._steps:
+            self._listener.witness(self._steps.popleft())
         heard = [] if block is None else self._listener.push(self._meter.push(block.samples), block.time_s)
         frames = [self.override.apply(frame) for frame in heard]
         if frames:

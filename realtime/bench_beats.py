@@ -15,6 +15,9 @@ from duet.groove import Groove
 from duet.instruments import RATE_HZ
 from duet.pieces import JUMP_S, SECONDS, SILENT_S, Piece, Trial, play
 
+STEPS = "duet, live, and steps"
+STEP_S, TOLD_S = 0.04, 0.1  # how uneven a dancer's steps are, and how late a camera tells of them
+STEP_SHARE, LISTENED_BEATS = 0.8, 4  # of the beats are stepped on, after so many that are only listened to
 DISTURBED_S = {Trial.SILENCE: SILENT_S[1], Trial.JUMP: JUMP_S}
 TRACKER = "duet, live"
 Track = Callable[[Groove], Announced]
@@ -32,6 +35,26 @@ class Judged:
 def track_live(groove: Groove) -> Announced:
     """What Duet's tracker announces."""
     return announced(BeatTracker(rate_hz=groove.rate_hz).push(groove.samples))
+
+
+def track_with_steps(groove: Groove) -> Announced:
+    """What it announces while a leader steps to the music, as unevenly as people do, before a camera."""
+    tracker, states, heard = BeatTracker(rate_hz=groove.rate_hz), [], 0
+    for landed_s in _steps(groove.beat_times_s):
+        until = round((landed_s + TOLD_S) * groove.rate_hz)
+        states += tracker.push(groove.samples[heard:until])
+        tracker.witness(landed_s)
+        heard = max(heard, until)
+    return announced(states + tracker.push(groove.samples[heard:]))
+
+
+def _steps(beats_s: np.ndarray) -> np.ndarray:
+    """Rising times of a dancer's steps: on most beats, once they have listened to a few since the music began."""
+    rng = np.random.default_rng(0)
+    begins = np.flatnonzero(np.diff(beats_s, prepend=-np.inf) > 2.0)
+    since = np.arange(len(beats_s)) - begins[np.searchsorted(begins, np.arange(len(beats_s)), side="right") - 1]
+    stepped = (since >= LISTENED_BEATS) & (rng.uniform(size=len(beats_s)) < STEP_SHARE)
+    return np.sort(beats_s[stepped] + rng.normal(0.0, STEP_S, int(stepped.sum())))
 
 
 def judge(pieces: Iterable[Piece], track: dict[str, Track], done: Callable[[], None] = lambda: None) -> list[Judged]:

@@ -26,6 +26,8 @@ examples:
   duet bench beats                       all 54 pieces, a few minutes
   duet bench beats --style waltz         one style
   duet bench beats --seed 1              another set: other tempi, other chords, other players
+  duet bench beats --pieces              also every piece, the worst first
+  duet bench beats --steps               also with a leader's steps as a second witness
 """
 
 PARTS = ("live", "steady", "true")
@@ -60,6 +62,8 @@ def add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", f
     )
     beats.add_argument("--style", metavar="NAME", help="only pieces of this style, such as salsa or 6/8")
     beats.add_argument("--seed", type=int, default=0, metavar="N", help="of the set (default 0)")
+    beats.add_argument("--pieces", action="store_true", help="also list every piece, the worst first")
+    beats.add_argument("--steps", action="store_true", help="also listen while a leader steps to the music")
     beats.set_defaults(run=_beats)
     add_unplug(kinds)
     add_faults(kinds, follower)
@@ -101,7 +105,7 @@ def _beats(arguments: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from duet.pieces import piece_set
-    from realtime.bench_beats import TRACKER, false_locks, judge, tables, track_live
+    from realtime.bench_beats import STEPS, TRACKER, false_locks, judge, summarise, tables, track_live, track_with_steps
 
     if arguments.seed < 0:
         raise InputError(f"--seed: expected 0 or more, got {arguments.seed}.")
@@ -113,37 +117,34 @@ def _beats(arguments: argparse.Namespace) -> int:
     console = Console()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("listening", total=len(pieces))
-        judged = judge(pieces, {TRACKER: track_live}, lambda: progress.advance(task))
+        track = {TRACKER: track_live} | ({STEPS: track_with_steps} if arguments.steps else {})
+        judged = judge(pieces, track, lambda: progress.advance(task))
         locks = false_locks()
     for tracker, groups in tables(judged).items():
-        console.print(_table(tracker, groups, live=tracker == TRACKER))
+        console.print(_table(tracker, groups))
+        if arguments.pieces:
+            own = sorted((each for each in judged if each.tracker == tracker), key=lambda each: each.score.f)
+            console.print(_table(f"{tracker}, by piece", {each.piece.name: summarise([each]) for each in own}))
     console.print("Announced a beat where there is none: " + ", ".join(f"{n} {s:.1%}" for n, s in locks.items()))
     return 0
 
 
-def _table(tracker: str, groups: "dict[str, Summary]", *, live: bool) -> "Table":
-    """One row per group; what an offline tracker does not say is left out."""
+def _table(title: str, groups: "dict[str, Summary]") -> "Table":
+    """One row per group."""
     from rich.table import Table
 
     # Without lines, all columns fit into a terminal of 80.
-    table = Table(title=tracker, box=None, pad_edge=False)
+    table = Table(title=title, box=None, pad_edge=False)
     table.add_column("music", no_wrap=True)
-    for heading in ("n", "F", "AMLt", "lock s", "in 4 s", "back s", "in 4 s"):
-        table.add_column(heading, justify="right")
-    for heading in ("bar F", "next ms", "p90") if live else ():
+    for heading in ("n", "F", "AMLt", "lock s", "in 4 s", "back s", "in 4 s", "bar F", "next ms", "p90"):
         table.add_column(heading, justify="right")
     for name, row in groups.items():
         cells = [
             str(row.pieces), f"{row.f:.3f}", f"{row.amlt:.3f}", _number(row.lock_median_s), f"{row.locked_in_time:.0%}",
             _number(row.recovery_median_s), "-" if row.recovered_in_time != row.recovered_in_time
             else f"{row.recovered_in_time:.0%}",
+            f"{row.downbeat_f:.3f}", _number(1e3 * row.predicted_median_s), _number(1e3 * row.predicted_p90_s),
         ]  # fmt: skip
-        if live:
-            cells += [
-                f"{row.downbeat_f:.3f}",
-                _number(1e3 * row.predicted_median_s),
-                _number(1e3 * row.predicted_p90_s),
-            ]
         table.add_row(name, *cells)
     return table
 

@@ -233,6 +233,7 @@ def _play(arguments: argparse.Namespace) -> int:
         look_of(arguments),
         None if arguments.offset is None else shift_of(arguments.offset),
         arguments.preview,
+        arguments.hear_steps,
     )
     output = replace(_output_of(arguments), tempo=tempo_of(arguments))
     return perform(play_sources(leader, arguments.music, headless=output.headless), output)

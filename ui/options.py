@@ -37,6 +37,8 @@ class LeaderOptions:
     """Where on the stage the leader is moved to; None: where they were kept."""
     preview: bool = False
     """Whether to show what the camera sees."""
+    hear_steps: bool = False
+    """Whether their steps help to find the beat."""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from realtime.placement import StageMap
 from realtime.pose_model import ensure_pose_model
 from realtime.preview import Sight
 from realtime.stage_shift import Shift, ShiftedLeader
+from realtime.step_witness import WitnessedLeader
 from ui.options import LeaderOptions
 
 LEADER_FPS = 30.0
@@ -145,10 +146,17 @@ def play_sources(leader: LeaderOptions, music: str | None, *, headless: bool) ->
         if is_take:
             take = read_motion(leader.source, fps_override=leader.bvh_fps, scale=leader.bvh_scale)
             inputs = TakeLeader(take, LEADER_FPS)
-            return Sources(ShiftedLeader(inputs, leader.shift), ear, inputs.seconds, names)
+            return Sources(ShiftedLeader(_witnessed(inputs, leader, ear), leader.shift), ear, inputs.seconds, names)
         return _before_camera(leader, ear, names, health)
 
     return make
+
+
+def _witnessed(
+    inputs: TakeLeader | CameraLeader, leader: LeaderOptions, ear: MusicEar
+) -> TakeLeader | CameraLeader | WitnessedLeader:
+    """The leader, whose steps the ear is told of where that was asked for."""
+    return WitnessedLeader(inputs, ear.witness) if leader.hear_steps else inputs
 
 
 def _before_camera(leader: LeaderOptions, ear: MusicThread, names: dict[str, str], health: Health) -> Sources:
@@ -177,7 +185,7 @@ def _before_camera(leader: LeaderOptions, ear: MusicThread, names: dict[str, str
         return tuple(note for note in (*camera_notes(calibration, identity), playing) if note)
 
     return Sources(
-        ShiftedLeader(camera, known.shift if leader.shift is None else leader.shift),
+        ShiftedLeader(_witnessed(camera, leader, ear), known.shift if leader.shift is None else leader.shift),
         ear,
         None,
         names,

@@ -36,6 +36,9 @@ def add_tempo(parser: argparse.ArgumentParser) -> None:
         metavar="PORT",
         help="follow /tempo and /beat over OSC on this UDP port of this machine only; 0.0.0.0:PORT for any sender",
     )
+    group.add_argument(
+        "--hear-steps", action="store_true", help="let the leader's steps help where the music leaves the beat open"
+    )
     group.add_argument("--metre", type=int, choices=_METRES, default=4, help="beats in a bar of such a beat (4)")
 
 

@@ -1,11 +1,13 @@
 """``duet-lab beats``: the live beat tracker beside others on the generated pieces.
 
-Only here, never on stage: librosa hears each piece whole, before its first beat is asked for. What trackers that
-cannot be installed beside Duet have found comes in a file.
+Only here, never on stage: librosa hears each piece whole, before its first beat is asked for; aubio hears it as it
+comes. Trackers that cannot be installed beside Duet listen in an environment of their own, or bring what they found in
+a file.
 """
 
 import argparse
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,13 +29,26 @@ LIVE = "duet, live"
 LIBROSA_HZ = 22_050
 MORE = """\
 F (70 ms) and AMLt (any metrical level) by style, after the first 5 s, as ``duet bench beats`` prints them for the live
-tracker alone. A tracker that runs elsewhere is added by a JSON file that maps the name of each piece to its beats in
-seconds; --write says where to put the pieces for it, as 16-bit WAV at 48 kHz.
+tracker alone. aubio is asked through the interpreter of an environment that has it. Any other tracker is added by a
+JSON file that maps the name of each piece to its beats in seconds; --write says where to put the pieces for it, as
+16-bit WAV at 48 kHz.
 
   duet-lab beats
   duet-lab beats --seed 3 --style waltz
   duet-lab beats --write pieces
-  duet-lab beats --also aubio=aubio.json
+  duet-lab beats --also mine=mine.json
+  python -m venv /tmp/aubio && /tmp/aubio/bin/pip install aubio && duet-lab beats --aubio /tmp/aubio/bin/python
+"""
+AUBIO = """\
+import json, sys
+import aubio, numpy
+rate, hop = int(sys.argv[1]), 512
+samples = numpy.frombuffer(sys.stdin.buffer.read(), numpy.float32)
+tempo, beats = aubio.tempo("default", 1024, hop, rate), []
+for at in range(0, len(samples) - hop + 1, hop):
+    if tempo(samples[at : at + hop])[0]:
+        beats.append(float(tempo.get_last_s()))
+print(json.dumps(beats))
 """
 
 
@@ -45,6 +60,7 @@ def add(commands: Commands) -> None:
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of the set (default 0)")
     command.add_argument("--style", metavar="NAME", help="only pieces of this style, such as salsa or 6/8")
     command.add_argument("--also", action="append", default=[], metavar="NAME=F", help="beats another tracker found")
+    command.add_argument("--aubio", metavar="PYTHON", help="also let aubio listen: an interpreter that can import it")
     command.add_argument("--write", type=Path, metavar="DIR", help="write the pieces there and listen to nothing")
     command.set_defaults(stopped="Nothing was scored; pieces already played are kept.")
 
@@ -54,6 +70,8 @@ def run(options: argparse.Namespace, console: Console) -> int:
     pieces = _pieces(options)
     others = dict(_other(text, pieces) for text in options.also)
     track: dict[str, Track] = {LIVE: _live, "librosa, offline": _librosa} | others
+    if options.aubio:
+        track["aubio, live"] = _aubio(options.aubio)
     scores: dict[str, dict[str, list[tuple[float, float]]]] = {name: {} for name in track}
     if options.write is not None:
         options.write.mkdir(parents=True, exist_ok=True)
@@ -91,9 +109,29 @@ def _librosa(_: Piece, groove: Groove) -> NDArray[np.float64]:
     """Ellis 2007, "Beat tracking by dynamic programming", over the whole piece."""
     import librosa
 
-    samples = groove.samples if groove.samples.ndim == 1 else groove.samples.mean(axis=1)
-    low = librosa.resample(samples, orig_sr=groove.rate_hz, target_sr=LIBROSA_HZ, res_type="polyphase")
+    low = librosa.resample(_one_channel(groove), orig_sr=groove.rate_hz, target_sr=LIBROSA_HZ, res_type="polyphase")
     return np.asarray(librosa.beat.beat_track(y=low, sr=LIBROSA_HZ, units="time")[1], dtype=np.float64)
+
+
+def _aubio(python: str) -> Track:
+    """Davies and Plumbley's causal tracker, as aubio does it, in a process of the interpreter ``python``."""
+
+    def listen(_: Piece, groove: Groove) -> NDArray[np.float64]:
+        sound = _one_channel(groove).astype(np.float32).tobytes()
+        try:
+            done = subprocess.run([python, "-c", AUBIO, str(groove.rate_hz)], input=sound, capture_output=True)
+        except OSError as error:
+            raise InputError(f"--aubio: expected a Python interpreter, got {error}. Name one.") from None
+        if done.returncode:
+            said = (done.stderr.decode(errors="replace").strip().splitlines() or ["no word"])[-1]
+            raise InputError(f"--aubio: expected an interpreter that imports aubio, got {said!r}. Install it there.")
+        return np.array(json.loads(done.stdout), dtype=np.float64)
+
+    return listen
+
+
+def _one_channel(groove: Groove) -> NDArray[np.floating]:
+    return groove.samples if groove.samples.ndim == 1 else groove.samples.mean(axis=1)
 
 
 def _other(text: str, pieces: list[Piece]) -> tuple[str, Track]:
@@ -101,7 +139,7 @@ def _other(text: str, pieces: list[Piece]) -> tuple[str, Track]:
     name, _, path = text.partition("=")
     wanted = 'a JSON file such as {"waltz-90.0-steady-60": [0.31, 0.98]}'
     if not name or not path:
-        raise InputError(f"--also: expected NAME=FILE, got {text!r}. Write it so, such as aubio=aubio.json.")
+        raise InputError(f"--also: expected NAME=FILE, got {text!r}. Write it so, such as mine=mine.json.")
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
         beats_s = {piece.name: np.sort(np.asarray(found[piece.name], dtype=np.float64).ravel()) for piece in pieces}
@@ -117,8 +155,7 @@ def _write(path: Path, groove: Groove) -> None:
     from scipy.io import wavfile
 
     part = path.with_suffix(".wav.part")
-    samples = groove.samples if groove.samples.ndim == 1 else groove.samples.mean(axis=1)
-    wavfile.write(part, groove.rate_hz, np.round(samples * 32767.0).astype(np.int16))
+    wavfile.write(part, groove.rate_hz, np.round(_one_channel(groove) * 32767.0).astype(np.int16))
     part.replace(path)
 
 

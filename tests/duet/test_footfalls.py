@@ -29,7 +29,9 @@ def walk(seconds: float, *, noise_m: float = 0.0, fps: float = FPS) -> list[Lead
 
 
 def leader_frame(index: int, time_s: float, joints: np.ndarray, status=LeaderStatus.TRACKED) -> LeaderFrame:
-    visible, turns = np.ones(22), np.tile([1.0, 0, 0, 0, 1, 0], (22, 1))
+    visible = np.ones(22, np.float32)
+    turns = np.tile(np.array([1.0, 0, 0, 0, 1, 0], np.float32), (22, 1))
+    joints = joints.astype(np.float32)
     return LeaderFrame(index, time_s, joints[0], joints, turns, visible, status)
 
 

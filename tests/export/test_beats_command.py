@@ -44,6 +44,8 @@ def test_pieces_are_written_for_trackers_elsewhere(tmp_path: Path) -> None:
     [
         (["--style", "polka"], "expected one of waltz"),
         (["--seed", "-1"], "0 or more"),
+        (["--aubio", "/nowhere/python"], "expected a Python interpreter"),
+        (["--aubio", "{without}"], "expected an interpreter that imports aubio"),
         (["--also", "aubio"], "expected NAME=FILE"),
         (["--also", "aubio={empty}"], "expected beats of every piece"),
         (["--also", "aubio={list}"], "expected a JSON file"),
@@ -53,6 +55,9 @@ def test_what_cannot_be_compared_is_refused(
     arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = {"empty": tmp_path / "empty.json", "list": tmp_path / "list.json"}
+    files["without"] = tmp_path / "without"
+    files["without"].write_text('#!/bin/sh\necho "ModuleNotFoundError: aubio" >&2\nexit 1\n')
+    files["without"].chmod(0o755)
     files["empty"].write_text("{}")
     files["list"].write_text("[1]")
     assert main(["beats", *(text.format(**files) for text in arguments)]) == 2

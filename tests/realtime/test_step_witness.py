@@ -1,0 +1,64 @@
+"""The leader's steps on their way to the ear: told as they are seen, and only where they help."""
+
+import numpy as np
+import pytest
+
+from duet.choreography import choreograph
+from duet.clock import ManualClock, MonotonicClock
+from duet.groove import render_groove
+from realtime.audio import GrooveMusic, InlineEar
+from realtime.bench_beats import LISTENED_BEATS, _steps, track_with_steps
+from realtime.leader_take import TakeLeader
+from realtime.step_witness import WitnessedLeader
+
+
+def test_a_leader_tells_of_each_landing_and_is_otherwise_unchanged():
+    beats_s = np.arange(0.0, 8.0, 0.4)
+    take = choreograph(beats_s, 1, fps=30.0, seconds=7.0).leader
+    told: list[float] = []
+    alone, leader = TakeLeader(take, 30.0), WitnessedLeader(TakeLeader(take, 30.0), told.append)
+    alone.start(MonotonicClock(), 2.0)
+    leader.start(MonotonicClock(), 2.0)
+    for now in np.arange(2.0, 9.0, 0.05):
+        frames = leader.take_new(now)
+        assert [f.index for f in frames] == [f.index for f in alone.take_new(now)]
+        assert all(at_s <= now for at_s in told)
+    assert len(told) > 8
+    assert told == sorted(told) or max(-np.diff(told)) < 0.1
+    assert min(told) >= 2.0
+    shown = leader.shown(4.0)
+    assert shown is not None
+    assert shown.index == alone.shown(4.0).index
+
+
+def test_an_ear_weighs_steps_on_the_session_clock():
+    clock = ManualClock(5.0)
+    groove = render_groove(6.0, 180.0, seed=2)
+    heard = []
+    for steps in (False, True):
+        ear, clock = InlineEar(GrooveMusic(groove)), ManualClock(5.0)
+        ear.start(clock)
+        for k in range(40):
+            clock.advance(0.05)
+            if steps and k % 6 == 5:
+                ear.witness(clock.now() - 0.1)
+            ear.take_new(clock.now())
+        heard.append([frame.beat_phase for frame in ear.history])
+    assert len(heard[0]) == len(heard[1]) > 50
+    assert heard[0] != heard[1]  # within the first two seconds nothing is locked yet
+
+
+def test_a_dancer_of_the_bench_listens_first_and_steps_on_beats():
+    beats_s = np.concatenate([np.arange(0.3, 10.0, 0.5), np.arange(15.0, 25.0, 0.5)])
+    steps_s = _steps(beats_s)
+    assert steps_s[0] > beats_s[LISTENED_BEATS] - 0.2
+    assert not ((steps_s > 9.9) & (steps_s < 15.0 + (LISTENED_BEATS - 0.4) * 0.5)).any()
+    assert np.abs(steps_s[:, None] - beats_s).min(axis=1).max() < 0.2
+
+
+def test_steps_take_nothing_from_clear_music():
+    groove = render_groove(9.0, 180.0, seed=4)
+    said = track_with_steps(groove)
+    assert len(said.beats_s) > 10
+    late = said.beats_s[said.beats_s > 5.0]
+    assert np.abs(late[:, None] - groove.beat_times_s).min(axis=1).max() == pytest.approx(0.0, abs=0.03)
