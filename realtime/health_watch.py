@@ -55,14 +55,14 @@ class HealthWatch:
         snapshot = self.latest = self._health.snapshot(self._clock.now())
         if self._log is None:
             return
-        over = [str(figure) for figure in exceeded(snapshot)]
-        states = {**self._states(), "over budget": "; ".join(figure.split(" ", 1)[0] for figure in over)}
+        over = exceeded(snapshot)
+        states = {**self._states(), "over budget": ", ".join(figure.name for figure in over)}
         for name, now in states.items():
             before = self._known.get(name)
             if now != before:
                 self._log.write("state", {"name": name, "was": before, "is": now})
         self._known = dict(states)
-        self._log.write("health", {**snapshot.values(), "over_budget": over})
+        self._log.write("health", {**snapshot.values(), "over_budget": [str(figure) for figure in over]})
 
     def _run(self) -> None:
         while not self._stopped.wait(EVERY_S):
