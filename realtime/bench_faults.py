@@ -218,7 +218,9 @@ def _looked(shown: Shown) -> NDArray[np.bool_]:
 
 def _rest_step_m(shown: Shown, joints: Array, source: NDArray[np.str_]) -> float:
     steps_m = np.linalg.norm(np.diff(joints, axis=0), axis=-1).max(axis=-1)
-    return float(steps_m[_looked(shown) & (source[1:] == PoseSource.HOLD.value)].max(initial=0.0))
+    # The step into a rest is still the dance's, in part.
+    rests = (source[1:] == PoseSource.HOLD.value) & (source[:-1] == PoseSource.HOLD.value)
+    return float(steps_m[_looked(shown) & rests].max(initial=0.0))
 
 
 def _leap(shown: Shown, joints: Array) -> tuple[float, int]:
