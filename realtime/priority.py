@@ -5,11 +5,13 @@ steps back: a picture that gave way to all that runs on a busy machine would har
 their documentation: neither was tried.
 """
 
+import contextlib
 import ctypes
 import gc
 import os
 import sys
 from enum import Enum
+from pathlib import Path
 
 
 class Rank(Enum):
@@ -36,11 +38,19 @@ def take_rank(rank: Rank) -> str:
         done = bool(kernel.SetPriorityClass(kernel.GetCurrentProcess(), windows_class))
         return rank.name.lower() if done else "as before: Windows did not allow another"
     try:
-        os.setpriority(os.PRIO_PROCESS, 0, nice)
+        for thread in _threads():
+            with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
+                os.setpriority(os.PRIO_PROCESS, thread, nice)
     except OSError:
         pass_by = "root, CAP_SYS_NICE or a service's Nice="
         return f"nice {os.getpriority(os.PRIO_PROCESS, 0)}: to go before others needs {pass_by}"
     return f"nice {nice}"
+
+
+def _threads() -> list[int]:
+    """What to set: each thread on Linux, where a nice value is a thread's own, else this process."""
+    tasks = Path("/proc/self/task")
+    return [int(task.name) for task in tasks.iterdir()] if tasks.is_dir() else [0]
 
 
 class Undisturbed:

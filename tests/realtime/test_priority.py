@@ -1,0 +1,45 @@
+"""A dance's rank is all its threads', and everything is as before afterwards."""
+
+import gc
+import os
+import sys
+import threading
+
+import pytest
+
+from realtime.priority import SWITCH_S, Rank, Undisturbed, take_rank
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "getpriority"), reason="no nice values here")
+
+
+def _nice(thread: int) -> int:
+    return os.getpriority(os.PRIO_PROCESS, thread)
+
+
+def test_threads_that_run_already_go_first_too() -> None:
+    over = threading.Event()
+    engine = threading.Thread(target=over.wait, daemon=True)
+    engine.start()
+    assert engine.native_id is not None
+    try:
+        told = take_rank(Rank.DANCE)
+        # Where it is not allowed, nobody goes first, and it is said.
+        assert told == "nice -10" or "needs root" in told
+        if sys.platform.startswith("linux"):
+            assert _nice(engine.native_id) == _nice(0)
+    finally:
+        take_rank(Rank.ORDINARY)
+        over.set()
+        engine.join()
+
+
+def test_nobody_looks_for_garbage_unasked_while_it_dances() -> None:
+    switch_s = sys.getswitchinterval()
+    with Undisturbed() as undisturbed:
+        assert not gc.isenabled() and gc.get_freeze_count() > 0
+        assert sys.getswitchinterval() == pytest.approx(SWITCH_S)
+        loop: list[object] = []
+        loop.append(loop)
+        del loop
+        assert undisturbed.take_out() >= 1
+    assert gc.isenabled() and gc.get_freeze_count() == 0 and sys.getswitchinterval() == pytest.approx(switch_s)
