@@ -54,7 +54,8 @@ class Kind:
 
 
 KINDS = (
-    Kind("leader pulled", ("stale_leader_ticks",), least_s=0.6),
+    # Who rests is not asked, and need not know where the leader is.
+    Kind("leader pulled", ("stale_leader_ticks", "rest"), least_s=0.6),
     Kind("leader frozen", ()),
     Kind("leader slow", (), (4.0, 12.0)),
     Kind("leader lost", ("lost_frames",), least_s=0.3),
