@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.signal import butter, sosfilt
 
 from duet.errors import InputError
 from duet.rotations import Array
@@ -45,6 +44,9 @@ class Measured:
 
 def bang_times(samples: ArrayLike, rate_hz: float) -> NDArray[np.float64]:
     """Seconds from the first of ``samples`` (N,) at which claps or clicks begin, to about a millisecond."""
+    # Half a second to import: not for who only asks for help.
+    from scipy.signal import butter, sosfilt
+
     sound = np.asarray(samples, dtype=np.float64)
     step = max(1, round(_STEP_S * rate_hz))
     if len(sound) < 100 * step:

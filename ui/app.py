@@ -87,11 +87,14 @@ class _Show:
         return self.panel.controls
 
 
-def perform(make_sources: SourcesMaker, output: Output) -> int:
-    """Run a performance to its end; returns the exit code. Ctrl-C ends it early and keeps what there is."""
+def perform(make_sources: SourcesMaker, output: Output, health: Health | None = None) -> int:
+    """Run a performance to its end; returns the exit code. Ctrl-C ends it early and keeps what there is.
+
+    ``health`` takes what is measured, for who wants to look at it afterwards.
+    """
     _check(output)
     console = Console(stderr=True)
-    health = Health()
+    health = health or Health()
     with ExitStack() as stack:
         with console.status("Loading the follower"):
             choice = choose(output.runtime, output.follower)

@@ -9,6 +9,7 @@ from duet.errors import InputError
 from ui.bench_compare import add_compare
 from ui.bench_faults import add_faults
 from ui.bench_follow import add_follow
+from ui.bench_live import add_live
 from ui.bench_model import add_model
 from ui.bench_render import add_render
 from ui.bench_unplug import add_unplug
@@ -71,6 +72,7 @@ def add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", f
     add_follow(kinds, follower)
     _add_perception(kinds, follower)
     add_model(kinds, follower)
+    add_live(kinds, follower)
     add_compare(kinds)
 
 
