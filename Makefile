@@ -44,7 +44,7 @@ clean: ## remove the environment
 .venv/.live: .venv/.python pyproject.toml constraints.txt | .venv/.system
 	@echo "Installing Duet into .venv (a few minutes, once)"
 	$(PIP) -e .
-	@$(BIN)/python -m realtime.pose_model >/dev/null 2>&1 || \
+	@$(BIN)/python -m realtime.sight.pose_model >/dev/null 2>&1 || \
 		echo "The pose model is out of reach now; it will be fetched when a camera is first used."
 	@touch $@
 

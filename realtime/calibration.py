@@ -15,9 +15,9 @@ from typing import Any, Self
 from duet.errors import InputError
 from duet.files import written_whole
 from duet.settings import settings_directory
-from realtime.camera_source import CAMERA_LATENCY_S
-from realtime.placement import Lens
-from realtime.stage_shift import Shift
+from realtime.sight.camera_source import CAMERA_LATENCY_S
+from realtime.sight.placement import Lens
+from realtime.sight.stage_shift import Shift
 
 FILE_NAME = "calibration.json"
 _VERSION = 1

@@ -30,21 +30,21 @@ from realtime.conductor import Conductor, Wishes
 from realtime.engine import ThreadedEngine
 from realtime.guards import GuardedLeader, GuardedMusic, GuardedRunner, Told
 from realtime.health import Health
+from realtime.inference.runner_ort import OrtRunner
+from realtime.inference.runtimes import choose, open_runner
 from realtime.law import Law, start_pace
 from realtime.motion_log import MotionLog
 from realtime.playout import Playout
 from realtime.priority import Undisturbed
-from realtime.runner_ort import OrtRunner
-from realtime.runtimes import choose, open_runner
 from realtime.service import Service
-from realtime.session import Recording
-from realtime.session_file import check_new
+from realtime.sessions.session import Recording
+from realtime.sessions.session_file import check_new
 from realtime.tick import FollowerState, time_ticks
 from ui.controls import Controls
+from ui.drawing.picture import PictureTask
+from ui.drawing.picture_port import PicturePort
 from ui.options import Output
 from ui.panel import Panel
-from ui.picture import PictureTask
-from ui.picture_port import PicturePort
 from ui.report import make_report, this_machine, write_report
 from ui.sources import Sources, SourcesMaker
 from ui.tempo_inputs import TempoInput, open_tempo_input

@@ -5,21 +5,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from duet.errors import InputError
-from ui.avatar import AVATARS
-from ui.stages import STAGES
+from ui.drawing.avatar import AVATARS
+from ui.drawing.stages import STAGES
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ui.avatar import Avatar, BodyPose
+    from ui.drawing.avatar import Avatar, BodyPose
 
 _MORE = """\
 examples:
   duet avatar list
   duet avatar show follower                        writes follower.png: eight views round her
   duet avatar show glow --stage black --out glow.png
-  duet avatar show mine.npz --out mine.png         a file baked by python -m ui.bake_avatar
+  duet avatar show mine.npz --out mine.png         a file baked by python -m ui.bake.avatar
 """
 VIEWS = 8
 _COLUMNS = 4
@@ -57,7 +57,7 @@ def _list(_: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from ui.avatar import ASSETS, shipped_avatar
+    from ui.drawing.avatar import ASSETS, shipped_avatar
 
     table = Table(box=None, pad_edge=False)
     for heading in ("name", "is", "height", "vertices", "file"):
@@ -75,7 +75,7 @@ def _show(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from duet.files import check_writable, written_whole
-    from ui.avatar import read_avatar, shipped_avatar
+    from ui.drawing.avatar import read_avatar, shipped_avatar
 
     known = arguments.avatar in AVATARS
     if not known and not arguments.avatar.endswith(".npz"):
@@ -98,7 +98,7 @@ def turntable(avatar: "Avatar", stage: str = "studio", cell: tuple[int, int] = _
     """(H, W, 3 or, on a clear stage, 4): ``VIEWS`` pictures of ``cell`` (width, height) pixels, all the way round."""
     import numpy as np
 
-    from ui.scene import SMOOTHING_SAMPLES, Scene, SceneState, create_headless_context
+    from ui.drawing.scene import SMOOTHING_SAMPLES, Scene, SceneState, create_headless_context
     from ui.staging import Staging
 
     context = create_headless_context()
@@ -126,7 +126,7 @@ def posed(yaw_rad: float) -> "BodyPose":
     from duet.poses import RELAXED_PELVIS_HEIGHT_M
     from duet.rotations import matrix_from_rotvec, quaternion_wxyz_from_matrix, yaw_matrix
     from duet.skeleton import BODY
-    from ui.avatar import BodyPose
+    from ui.drawing.avatar import BodyPose
 
     turns = np.zeros((len(BODY), 3))
     for name, rotvec in _POSE.items():

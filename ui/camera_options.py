@@ -4,7 +4,7 @@ import argparse
 from dataclasses import dataclass
 
 from duet.errors import InputError
-from realtime.view import TURNS_DEG, View, region_of
+from realtime.sight.view import TURNS_DEG, View, region_of
 
 MODELS = ("lite", "full", "heavy")
 

@@ -12,12 +12,12 @@ from types import FrameType
 
 from duet import __version__
 from duet.errors import DuetError, InputError
-from realtime.stage_shift import shift_of
+from realtime.sight.stage_shift import shift_of
 from ui import avatar_command, film_take, record_take, replay
-from ui.bench import add_bench
-from ui.calibrate import add_tracking
-from ui.calibrate_latency import add_latency
-from ui.calibrate_stage import add_stage
+from ui.bench.command import add_bench
+from ui.calibration.command import add_tracking
+from ui.calibration.latency import add_latency
+from ui.calibration.stage import add_stage
 from ui.camera_options import add_look, look_of
 from ui.engines import add_engines
 from ui.options import LeaderOptions, Output, size_of

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from duet.features import Placement
 from duet.tempo_override import TapTempo, TempoOverride
 from realtime.commands import Command, Fade, Freeze, Panic, Resume, SetPlacement
-from realtime.stage_shift import Shift, ShiftedLeader
+from realtime.sight.stage_shift import Shift, ShiftedLeader
 
 STEP_M, TURN_RAD = 0.05, math.radians(5.0)
 DISTANCE_M = (0.4, 3.0)

@@ -88,7 +88,7 @@ def _python() -> str:
 
 
 def _follower(folder: Path) -> str:
-    from realtime.runner_ort import OrtRunner
+    from realtime.inference.runner_ort import OrtRunner
     from realtime.tick import time_ticks
 
     runner = OrtRunner(folder)
@@ -99,13 +99,13 @@ def _follower(folder: Path) -> str:
 
 
 def _runtime(folder: Path) -> str:
-    from realtime.runtimes import choose
+    from realtime.inference.runtimes import choose
 
     return choose("auto", folder).sentence()
 
 
 def _picture() -> str:
-    from ui.scene import create_headless_context
+    from ui.drawing.scene import create_headless_context
 
     context = create_headless_context()
     try:
@@ -123,13 +123,13 @@ def _window() -> str:
 
 
 def _film() -> str:
-    from ui.film import best_video_codec
+    from ui.drawing.film import best_video_codec
 
     return f"mp4, {best_video_codec()}"
 
 
 def _sound() -> str:
-    from realtime.audio import list_audio_devices
+    from realtime.sound.audio import list_audio_devices
 
     devices = list_audio_devices()
     inputs = [d for d in devices if d.inputs]
@@ -148,12 +148,14 @@ def _camera() -> str:
 
 
 def _pose_model() -> str:
-    from realtime.pose_model import find_pose_model
-    from realtime.tracking import PoseModel
+    from realtime.sight.pose_model import find_pose_model
+    from realtime.sight.tracking import PoseModel
 
     path = find_pose_model()
     if path is None:
-        raise ModelError("Pose model: expected it in the cache, got none. Fetch it: python -m realtime.pose_model.")
+        raise ModelError(
+            "Pose model: expected it in the cache, got none. Fetch it: python -m realtime.sight.pose_model."
+        )
     with native_output_hidden():
         PoseModel(path).close()
     return f"{path.name}, loaded by MediaPipe"
@@ -190,8 +192,8 @@ def native_output_hidden() -> Iterator[None]:
 
 def print_devices() -> int:
     """Print cameras and sound devices by the names the options take."""
-    from realtime.audio import list_audio_devices
     from realtime.devices import list_cameras
+    from realtime.sound.audio import list_audio_devices
 
     console = Console()
     console.print("[bold]cameras[/] (--leader)")

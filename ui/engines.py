@@ -35,9 +35,9 @@ def _run(arguments: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from duet.contract import load_contract
-    from realtime.engine_cache import build_engine, check_target, engine_key, tensorrt_version
-    from realtime.graph_session import check_graph
-    from realtime.runtimes import this_target
+    from realtime.inference.engine_cache import build_engine, check_target, engine_key, tensorrt_version
+    from realtime.inference.graph_session import check_graph
+    from realtime.inference.runtimes import this_target
 
     contract = load_contract(arguments.follower)
     if not tensorrt_version():

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from duet.errors import InputError
 from duet.files import check_writable, written_whole
-from ui.stages import STAGES
+from ui.drawing.stages import STAGES
 from ui.staging import Staging, add_staging, staging_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ui.dance import Beats, Dance
-    from ui.scene import SceneState
+    from ui.drawing.dance import Beats, Dance
+    from ui.drawing.scene import SceneState
 
 _MORE = """\
 A dance is a file that --save-motion wrote, a folder that --record wrote, or a take of one dancer (npz, bvh).
@@ -102,7 +102,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> None:
     if arguments.out is None and arguments.sheet is None:
         raise InputError("duet film: expected --out FILM.mp4 or --sheet FILE.png, got neither. Add one.")
-    from ui.film import CLEAR_SUFFIX
+    from ui.drawing.film import CLEAR_SUFFIX
 
     clear = STAGES[arguments.stage].is_clear
     if arguments.out is not None and arguments.out.suffix.lower() == CLEAR_SUFFIX and not clear:
@@ -126,7 +126,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _read(path: Path, follower: Path, console: "Console") -> "Dance":
-    from ui.dance import is_session, read_dance, replayed
+    from ui.drawing.dance import is_session, read_dance, replayed
 
     if path.is_dir() and not is_session(path):
         raise InputError(f"{path}: expected a recorded session, got another folder. Name what --record wrote.")
@@ -144,8 +144,8 @@ def _heard(
         return None, None
     from duet.music import RATE_HZ
     from duet.sound_file import load_sound
-    from realtime.sound_file import stereo
-    from ui.dance import Beats
+    from realtime.sound.sound_file import stereo
+    from ui.drawing.dance import Beats
 
     samples = stereo(load_sound(music))
     # The tracker wants the music from its beginning, to be sure of it when the film begins.
@@ -157,7 +157,7 @@ class Studio:
     """Draws the pictures of a ``Drawing``; use it as a context manager, on one thread."""
 
     def __init__(self, drawing: Drawing, size: tuple[int, int]) -> None:
-        from ui.scene import SMOOTHING_SAMPLES, Scene, create_headless_context
+        from ui.drawing.scene import SMOOTHING_SAMPLES, Scene, create_headless_context
 
         self._drawing = drawing
         self._context = create_headless_context()
@@ -192,7 +192,7 @@ def write_film(
     """A film of ``size`` and ``fps`` with a progress bar; ``sound`` begins with its first picture."""
     from rich.progress import track
 
-    from ui.film import CLEAR_SUFFIX, FilmWriter
+    from ui.drawing.film import CLEAR_SUFFIX, FilmWriter
 
     # Side by side, both halves are whole pixels and the film's width is even.
     count = len(drawing.dances)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from duet.contract import FollowerContract
 from duet.errors import InputError
-from realtime.stage_shift import Shift
+from realtime.sight.stage_shift import Shift
 from ui.camera_options import Look
 from ui.staging import Staging
 
@@ -68,7 +68,7 @@ class Output:
     usual_style: str | None = None
     """What stands for None where the follower knows it."""
     runtime: str = "auto"
-    """What the follower's graphs run on (``realtime.runtimes.CHOICES``)."""
+    """What the follower's graphs run on (``realtime.inference.runtimes.CHOICES``)."""
     tempo: TempoOptions = TempoOptions()
     staging: Staging = Staging()
 

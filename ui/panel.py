@@ -16,12 +16,12 @@ from realtime.budget import exceeded
 from realtime.conductor import Glance
 from realtime.health import Snapshot
 from realtime.law import trouble
-from realtime.level import Level
-from realtime.preview import Sight
+from realtime.sight.preview import Sight
+from realtime.sound.level import Level
 from ui.controls import Controls
-from ui.hud import HudValues, SightValues
-from ui.inset import inset_box
-from ui.preview import with_skeleton
+from ui.drawing.hud import HudValues, SightValues
+from ui.drawing.inset import inset_box
+from ui.drawing.preview import with_skeleton
 
 _NEW_LINE = "\n"
 

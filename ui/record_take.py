@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from duet.frames import LeaderFrame
     from duet.motion import Motion
     from duet.skeleton import Skeleton
-    from realtime.camera import CameraFrame
-    from realtime.take_cleaning import Cleaned, Sighting
+    from realtime.sight.camera import CameraFrame
+    from realtime.sight.take_cleaning import Cleaned, Sighting
 
 _MORE = """\
 The pose model looks at every picture; afterwards the whole recording is cleaned: smoothed from both sides, short gaps
@@ -65,7 +65,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.height is None:
         arguments.height = load_calibration().height_m
     from duet.motion import write_motion
-    from realtime.take_cleaning import clean
+    from realtime.sight.take_cleaning import clean
 
     console = Console()
     sightings, live, interrupted = _record(console, arguments)
@@ -82,9 +82,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _record(console: Console, arguments: argparse.Namespace) -> "tuple[list[Sighting], Motion | None, bool]":
     """What was seen, the same lifted live, and whether Ctrl-C ended it."""
-    from realtime.lifting import Lifter
-    from realtime.pose_model import ensure_pose_model
-    from realtime.tracking import PoseModel
+    from realtime.sight.lifting import Lifter
+    from realtime.sight.pose_model import ensure_pose_model
+    from realtime.sight.tracking import PoseModel
     from ui.doctor import native_output_hidden
 
     look = look_of(arguments)
@@ -114,8 +114,8 @@ def _record(console: Console, arguments: argparse.Namespace) -> "tuple[list[Sigh
 def _pictures(source: str, seconds: float | None) -> "Iterator[tuple[CameraFrame, int | None]]":
     """Every picture of a video, or the newest ones of a camera, from 0 s on, with how many there will be."""
     from duet.clock import MonotonicClock
-    from realtime.camera import CameraFrame, fitted, open_camera
-    from realtime.camera_source import VideoFile, parse_source
+    from realtime.sight.camera import CameraFrame, fitted, open_camera
+    from realtime.sight.camera_source import VideoFile, parse_source
 
     clock = MonotonicClock()
     video = parse_source(source, clock)
@@ -161,7 +161,7 @@ def _as_motion(frames: "list[LeaderFrame]", skeleton: "Skeleton") -> "Motion | N
 
 def _say(console: Console, out: Path, cleaned: "Cleaned", live: "Motion | None", *, stopped: bool) -> None:
     """What was written and what the pass was worth."""
-    from realtime.take_cleaning import planted_feet, skate_m_s, tremble_m
+    from realtime.sight.take_cleaning import planted_feet, skate_m_s, tremble_m
 
     motion = cleaned.motion
     told = f"{out}: {motion.seconds:.1f} s at {motion.fps:g} fps from {cleaned.start_s:.1f} s on"

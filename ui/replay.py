@@ -12,7 +12,7 @@ from duet.files import check_writable
 from ui.options import size_of
 
 if TYPE_CHECKING:
-    from realtime.session_replay import Verdict
+    from realtime.sessions.session_replay import Verdict
 
 _MORE = """\
 A session holds what the follower saw, heard and was asked, and when, but no picture and no sound. Replayed on the
@@ -47,10 +47,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", followe
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from realtime.inference.runner_ort import OrtRunner
     from realtime.motion_log import MotionLog
-    from realtime.runner_ort import OrtRunner
-    from realtime.session_replay import Session
-    from ui.dance import dance_of
+    from realtime.sessions.session_replay import Session
+    from ui.drawing.dance import dance_of
     from ui.film_take import Drawing, write_film
 
     film, motion = arguments.out, arguments.save_motion
@@ -90,7 +90,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _tell(console: Console, verdict: "Verdict") -> int:
     """Say what was found; the exit code."""
-    from realtime.session_replay import TOLERANCE_M
+    from realtime.sessions.session_replay import TOLERANCE_M
 
     danced = f"Danced {verdict.seconds:.1f} s again: {verdict.ticks} ticks, {verdict.poses} poses"
     if verdict.lost:

@@ -12,9 +12,9 @@ from duet import __version__
 from duet.contract import FollowerContract
 from duet.errors import InputError
 from duet.files import written_whole
+from realtime.bench.provenance import cpu_name
 from realtime.budget import judged
 from realtime.health import Health
-from realtime.provenance import cpu_name
 
 
 @dataclass(frozen=True)

@@ -14,21 +14,21 @@ from duet.errors import DuetError, InputError
 from duet.features import Placement
 from duet.groove import render_groove
 from duet.motion import read_motion
-from realtime.audio import DeviceMusic, FileMusic, GrooveMusic, MusicEar, MusicThread, Silence
 from realtime.calibration import camera_notes, load_calibration, output_note, save_calibration
-from realtime.camera_source import CAMERA_LATENCY_S
-from realtime.delayed_music import DelayedMusic
 from realtime.health import Health
 from realtime.identity import camera_identity, camera_name
-from realtime.leader_camera import CameraLeader
-from realtime.leader_take import TakeLeader
-from realtime.level import Level
-from realtime.music_stream import StreamMusic
-from realtime.placement import StageMap
-from realtime.pose_model import ensure_pose_model
-from realtime.preview import Sight
-from realtime.stage_shift import Shift, ShiftedLeader
-from realtime.step_witness import WitnessedLeader
+from realtime.sight.camera_source import CAMERA_LATENCY_S
+from realtime.sight.leader_camera import CameraLeader
+from realtime.sight.leader_take import TakeLeader
+from realtime.sight.placement import StageMap
+from realtime.sight.pose_model import ensure_pose_model
+from realtime.sight.preview import Sight
+from realtime.sight.stage_shift import Shift, ShiftedLeader
+from realtime.sound.audio import DeviceMusic, FileMusic, GrooveMusic, MusicEar, MusicThread, Silence
+from realtime.sound.delayed_music import DelayedMusic
+from realtime.sound.level import Level
+from realtime.sound.music_stream import StreamMusic
+from realtime.sound.step_witness import WitnessedLeader
 from ui.options import LeaderOptions
 
 LEADER_FPS = 30.0

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from duet.errors import InputError
-from ui.avatar import AVATARS
-from ui.cameras import CAMERAS
-from ui.stages import STAGES
+from ui.drawing.avatar import AVATARS
+from ui.drawing.cameras import CAMERAS
+from ui.drawing.stages import STAGES
 
 LEADER_AS = {
     "body": "as the dancer they are",

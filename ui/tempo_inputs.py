@@ -51,11 +51,11 @@ def tempo_of(arguments: argparse.Namespace) -> TempoOptions:
 def open_tempo_input(options: TempoOptions, override: TempoOverride) -> tuple[str, TempoInput] | None:
     """(its name on the panel, the port), not started; None where nobody but the music gives the beat."""
     if options.midi_clock is not None:
-        from realtime.midi_port import MidiPort
+        from realtime.sound.midi_port import MidiPort
 
         return "MIDI", MidiPort(override, options.midi_clock, metre=options.metre)
     if options.osc is not None:
-        from realtime.osc_port import OscPort
+        from realtime.sound.osc_port import OscPort
 
         host, port = options.osc
         return "OSC", OscPort(override, host=host, port=port, metre=options.metre)

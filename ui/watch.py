@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from realtime.placement import Lens, StageMap
+from realtime.sight.placement import Lens, StageMap
 from ui.camera_options import Look
 
 if TYPE_CHECKING:
     from duet.frames import LeaderFrame
-    from realtime.preview import Sight
+    from realtime.sight.preview import Sight
 
 _LOOK_S = 0.1
 
@@ -33,8 +33,8 @@ def watch(
 
     What the camera saw meanwhile is added to ``sights``, where such a list is given.
     """
-    from realtime.pose_model import ensure_pose_model
-    from realtime.tracker import Tracker
+    from realtime.sight.pose_model import ensure_pose_model
+    from realtime.sight.tracker import Tracker
 
     model = ensure_pose_model(progress=console.print, kind=look.model)
     frames: list[LeaderFrame] = []

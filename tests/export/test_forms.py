@@ -22,8 +22,8 @@ from export.to_onnx import _judged
 from export.untrained import untrained
 from export.verify import HALF_TOLERANCE_MM, Parity, verify_golden
 from models.follower import load_follower, with_calls
-from realtime.bench_model import golden_distance
-from realtime.runner_ort import OrtRunner
+from realtime.bench.model import golden_distance
+from realtime.inference.runner_ort import OrtRunner
 from ui import cli
 
 

@@ -15,7 +15,7 @@ import pytest
 from duet.contract import sha256_of
 from duet.errors import FollowerError
 from models.onnx_tick import OnnxTick
-from realtime.runner_ort import OrtRunner
+from realtime.inference.runner_ort import OrtRunner
 
 Contract = dict[str, Any]
 Mutation = Callable[[Path, Contract], None]

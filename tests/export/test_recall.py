@@ -18,7 +18,7 @@ from models.release import Release
 from models.rollout import OnnxPartner, TorchPartner, dance
 from models.training.bank_stage import choreographed_bank
 from realtime.engine import InlineEngine
-from realtime.runner_ort import OrtRunner
+from realtime.inference.runner_ort import OrtRunner
 from realtime.tick import FollowerState
 
 

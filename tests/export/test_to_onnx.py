@@ -20,7 +20,7 @@ from models.config import XS
 from models.follower import load_follower, random_follower
 from models.onnx_tick import OnnxForecaster
 from models.release import RELEASE_FILE, Release, read_release
-from realtime.runner_ort import OrtForecaster
+from realtime.inference.runner_ort import OrtForecaster
 
 
 def test_the_live_half_can_load_it(exported: Path, release: Release):

@@ -11,8 +11,8 @@ import pytest
 
 from duet.clock import MonotonicClock
 from duet.errors import DeviceError, InputError, MediaError, StaleFrame
-from realtime.camera import Camera, CameraState, open_camera
-from realtime.virtual_camera import VirtualCamera
+from realtime.sight.camera import Camera, CameraState, open_camera
+from realtime.sight.virtual_camera import VirtualCamera
 
 
 @pytest.fixture

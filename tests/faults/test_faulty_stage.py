@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from duet.frames import PoseSource
-from realtime.bench_faults import BACK_S, COMMANDS, KINDS, MOST_STEP_M, FaultPlan, judge, own_leap_m, plan, run
-from realtime.choreographed import ChoreographedRunner
+from realtime.bench.choreographed import ChoreographedRunner
+from realtime.bench.faults import BACK_S, COMMANDS, KINDS, MOST_STEP_M, FaultPlan, judge, own_leap_m, plan, run
+from realtime.bench.faulty_stage import TEMPO_BPM, Fault, FaultyStage
 from realtime.commands import Resume
-from realtime.faulty_stage import TEMPO_BPM, Fault, FaultyStage
-from realtime.runner_ort import OrtRunner
+from realtime.inference.runner_ort import OrtRunner
 from ui.cli import DEFAULT_FOLLOWER
 
 

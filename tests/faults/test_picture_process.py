@@ -20,13 +20,13 @@ from duet.errors import PictureError
 from duet.features import Standing
 from duet.timeline import Timeline
 from realtime.health import Health
-from realtime.leader_take import TakeLeader
 from realtime.playout import Playout
-from ui import picture_port
+from realtime.sight.leader_take import TakeLeader
+from ui.drawing import picture_port
+from ui.drawing.picture import PictureTask
+from ui.drawing.picture_channels import key_of_record, record_of_key
+from ui.drawing.picture_port import PicturePort
 from ui.panel import Facts
-from ui.picture import PictureTask
-from ui.picture_channels import key_of_record, record_of_key
-from ui.picture_port import PicturePort
 
 SMALL = PictureTask((64, 64), 20.0, headless=True)
 
@@ -128,7 +128,7 @@ def test_a_stopped_picture_is_ended_and_drawn_again(
 
 
 def test_a_film_is_whole_when_the_dance_says_so(stage_of: Callable[[PictureTask], Stage], tmp_path: Path) -> None:
-    from ui.film import read_back
+    from ui.drawing.film import read_back
 
     film = tmp_path / "film.mp4"
     stage = stage_of(replace(SMALL, film=film))
@@ -146,7 +146,7 @@ def test_a_film_is_whole_when_the_dance_says_so(stage_of: Callable[[PictureTask]
 
 
 def test_a_film_whose_process_is_killed_begins_again(stage_of: Callable[[PictureTask], Stage], tmp_path: Path) -> None:
-    from ui.film import read_back
+    from ui.drawing.film import read_back
 
     film = tmp_path / "film.mp4"
     stage = stage_of(replace(SMALL, film=film))
@@ -232,7 +232,7 @@ time.sleep(60)
 
 
 def test_a_picture_outlives_the_dance_by_no_more_than_its_film(tmp_path: Path) -> None:
-    from ui.film import read_back
+    from ui.drawing.film import read_back
 
     film = tmp_path / "film.mp4"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}

@@ -15,14 +15,14 @@ from duet.errors import DeviceError
 from duet.frames import LeaderStatus
 from duet.poses import relaxed_rotations
 from duet.skeleton import BODY
-from realtime import camera as camera_module
-from realtime import picture_watch, tracking
-from realtime.camera import Camera, CameraState, open_camera
-from realtime.picture_watch import PictureWatch
 from realtime.plugged import Known, Pin
-from realtime.synthetic import Filmed
-from realtime.tracking import Channels, PoseModel, TrackingTask, _Work
-from realtime.virtual_camera import PluggedCamera, VirtualCamera, VirtualCameras, noisy
+from realtime.sight import camera as camera_module
+from realtime.sight import picture_watch, tracking
+from realtime.sight.camera import Camera, CameraState, open_camera
+from realtime.sight.picture_watch import PictureWatch
+from realtime.sight.synthetic import Filmed
+from realtime.sight.tracking import Channels, PoseModel, TrackingTask, _Work
+from realtime.sight.virtual_camera import PluggedCamera, VirtualCamera, VirtualCameras, noisy
 
 
 def _wait_for(condition: Callable[[], bool], timeout_s: float = 10.0) -> bool:

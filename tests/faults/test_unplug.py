@@ -16,12 +16,12 @@ import pytest
 from duet.clock import MonotonicClock
 from duet.errors import DeviceError
 from duet.music import RATE_HZ
-from realtime import sound_port
-from realtime.bench_unplug import KINDS, opened, plan
-from realtime.music_player import RecordedMusic
-from realtime.music_source import MusicStatus
-from realtime.sound_port import SoundPort, list_audio_devices
-from realtime.virtual_sound import FAULTS, VirtualDevice, VirtualSound
+from realtime.bench.unplug import KINDS, opened, plan
+from realtime.sound import sound_port
+from realtime.sound.music_player import RecordedMusic
+from realtime.sound.music_source import MusicStatus
+from realtime.sound.sound_port import SoundPort, list_audio_devices
+from realtime.sound.virtual_sound import FAULTS, VirtualDevice, VirtualSound
 from ui import cli
 
 MICROPHONE = VirtualDevice("USB Microphone", "M", inputs=1, tone_hz=500.0)
@@ -144,8 +144,8 @@ def test_the_list_of_devices_is_fresh_and_survives_a_driver(sound: VirtualSound,
 _PARENT = """
 import sys, time
 from pathlib import Path
-from realtime.sound_port import SoundPort
-from realtime.virtual_sound import VirtualSound
+from realtime.sound.sound_port import SoundPort
+from realtime.sound.virtual_sound import VirtualSound
 port = SoundPort("usb", "input", VirtualSound(Path(sys.argv[1])))
 opening = port.start()
 while port._spare is None:

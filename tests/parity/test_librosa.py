@@ -8,7 +8,7 @@ from duet.beat_scores import Announced
 from duet.groove import Groove, render_groove
 from duet.music import FEATURES, N_FFT, RATE_HZ, MusicFeatures, chroma_filters, mel_filters
 from duet.pieces import Trial, piece_set, play
-from realtime.bench_beats import judge, track_live
+from realtime.bench.beats import judge, track_live
 
 
 def test_filter_banks_are_librosas():

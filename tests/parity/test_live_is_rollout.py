@@ -23,14 +23,14 @@ from duet.music import extrapolate, music_condition
 from duet.rotations import matrix_from_6d, wrap_angle
 from models.data.take import Take
 from models.rollout import Danced, Grid, OnnxPartner, dance
-from realtime.audio import GrooveMusic, InlineEar
 from realtime.conductor import Conductor, Wishes
 from realtime.engine import InlineEngine
 from realtime.health import Health
-from realtime.leader_take import TakeLeader
+from realtime.inference.runner_ort import OrtRunner
 from realtime.motion_log import MotionLog
 from realtime.playout import Playout
-from realtime.runner_ort import OrtRunner
+from realtime.sight.leader_take import TakeLeader
+from realtime.sound.audio import GrooveMusic, InlineEar
 from realtime.tick import FollowerState
 
 FOLLOWER = Path(__file__).resolve().parents[2] / "followers" / "salsa-s"

@@ -16,12 +16,12 @@ from duet.choreography import compose
 from duet.errors import PictureError
 from duet.kinematics import heading_yaw
 from duet.skeleton import BODY
-from ui.avatar import AVATARS, shipped_avatar
 from ui.avatar_command import posed
-from ui.cameras import CAMERAS
-from ui.dance import Dance, couple_dance
-from ui.scene import Scene, SceneState, create_headless_context
-from ui.stages import STAGES
+from ui.drawing.avatar import AVATARS, shipped_avatar
+from ui.drawing.cameras import CAMERAS
+from ui.drawing.dance import Dance, couple_dance
+from ui.drawing.scene import Scene, SceneState, create_headless_context
+from ui.drawing.stages import STAGES
 from ui.staging import LEADER_AS, Staging
 
 SIZE, SHRINK = (320, 180), 4

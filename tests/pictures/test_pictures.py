@@ -12,13 +12,13 @@ from duet.errors import PictureError
 from duet.frames import LeaderStatus, PoseSource
 from duet.rotations import matrix_from_rotvec, quaternion_wxyz_from_matrix, yaw_matrix
 from duet.skeleton import BODY
-from realtime.level import Level
-from realtime.preview import Sight
-from ui.avatar import BodyPose, shipped_avatar
-from ui.hud import HudValues, SightValues
-from ui.inset import inset_box
-from ui.preview import with_skeleton
-from ui.scene import Scene, SceneState, create_headless_context
+from realtime.sight.preview import Sight
+from realtime.sound.level import Level
+from ui.drawing.avatar import BodyPose, shipped_avatar
+from ui.drawing.hud import HudValues, SightValues
+from ui.drawing.inset import inset_box
+from ui.drawing.preview import with_skeleton
+from ui.drawing.scene import Scene, SceneState, create_headless_context
 
 SIZE = (320, 180)
 REFERENCE = Path(__file__).parent / "reference" / "couple.png"

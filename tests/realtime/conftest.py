@@ -8,11 +8,11 @@ import pytest
 
 from duet.clock import ManualClock
 from duet.groove import Groove, render_groove
-from realtime import music_input, music_player
-from realtime.portaudio import find_audio_device
-from realtime.sound_host import Microphone, Phase, SoundChannels, Speaker
-from realtime.sound_port import Opening
-from realtime.virtual_sound import VirtualDevice, VirtualSound
+from realtime.sound import music_input, music_player
+from realtime.sound.portaudio import find_audio_device
+from realtime.sound.sound_host import Microphone, Phase, SoundChannels, Speaker
+from realtime.sound.sound_port import Opening
+from realtime.sound.virtual_sound import VirtualDevice, VirtualSound
 
 SPEAKER = VirtualDevice("Loud Speaker", "L", outputs=2)
 MICROPHONE = VirtualDevice("USB Microphone", "M", inputs=1, rate_hz=44_100)

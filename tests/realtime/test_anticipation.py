@@ -21,8 +21,8 @@ from realtime.engine import InlineEngine
 from realtime.health import Health
 from realtime.motion_log import MotionLog
 from realtime.playout import FADE_FRAMES, MOST_EAGER_STEP_M, Plan, Playout
-from realtime.session import Recording
-from realtime.session_replay import Session
+from realtime.sessions.session import Recording
+from realtime.sessions.session_replay import Session
 from realtime.tick import FollowerState
 
 CONTRACT = load_contract(Path(__file__).resolve().parents[2] / "followers" / "salsa-s")

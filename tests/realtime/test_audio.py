@@ -10,7 +10,8 @@ import soundfile
 from duet.clock import ManualClock, MonotonicClock
 from duet.errors import DeviceError, StaleFrame
 from duet.music import RATE_HZ
-from realtime.audio import (
+from realtime.health import Health
+from realtime.sound.audio import (
     DeviceMusic,
     FileMusic,
     GrooveMusic,
@@ -20,7 +21,6 @@ from realtime.audio import (
     RecordedMusic,
     Silence,
 )
-from realtime.health import Health
 
 
 def read_all(source, clock, seconds, step_s=0.013):

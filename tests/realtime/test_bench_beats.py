@@ -3,7 +3,7 @@ import pytest
 
 from duet.beat_scores import Announced
 from duet.pieces import Piece, Trial, play
-from realtime.bench_beats import false_locks, judge, no_music, summarise, tables, track_live
+from realtime.bench.beats import false_locks, judge, no_music, summarise, tables, track_live
 
 PIECES = [Piece("tango", 120.0, Trial.SILENCE, 3), Piece("waltz", 120.0, Trial.STEADY, 4)]
 

@@ -5,7 +5,7 @@ import pytest
 
 from duet.choreography import choreograph_tempo
 from duet.motion import Motion
-from realtime.bench_follow import lags_s, speeds, starts
+from realtime.bench.follow import lags_s, speeds, starts
 
 FPS = 30.0
 

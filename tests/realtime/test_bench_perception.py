@@ -6,7 +6,7 @@ import pytest
 from duet.choreography import compose
 from duet.kinematics import forward
 from duet.skeleton import BODY
-from realtime.bench_perception import (
+from realtime.bench.perception import (
     TORSO_AND_LEGS,
     VARIANTS,
     Score,
@@ -16,8 +16,8 @@ from realtime.bench_perception import (
     picture_error_px,
     score,
 )
-from realtime.landmarks import Landmarks
-from realtime.synthetic import Filmed
+from realtime.sight.landmarks import Landmarks
+from realtime.sight.synthetic import Filmed
 
 FRAMES, FPS = 72, 30.0
 FILMED = Filmed(distance_m=3.6, height_m=1.1)

@@ -8,7 +8,7 @@ import pytest
 from duet.errors import InputError
 from realtime.calibration import Calibration, Delay, Steady, calibration_file, load_calibration, save_calibration
 from realtime.identity import camera_identity, camera_name, sound_identity
-from realtime.stage_shift import Shift
+from realtime.sight.stage_shift import Shift
 
 FULL = (
     Calibration(height_m=1.78, steady=Steady(2.4, 7.0, "synthetic"))

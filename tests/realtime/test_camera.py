@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from duet.clock import MonotonicClock
-from realtime.camera import CameraState, open_camera
-from realtime.camera_source import VideoFile
+from realtime.sight.camera import CameraState, open_camera
+from realtime.sight.camera_source import VideoFile
 
 FRAMES = 12
 

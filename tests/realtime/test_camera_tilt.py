@@ -9,10 +9,10 @@ from duet.frames import LeaderStatus
 from duet.kinematics import forward
 from duet.rotations import matrix_from_rotvec
 from duet.skeleton import BODY
-from realtime.camera_tilt import tilt
-from realtime.landmarks import ANKLES, LEFT_EAR, RIGHT_EAR
-from realtime.placement import Lens
-from realtime.preview import Sight
+from realtime.sight.camera_tilt import tilt
+from realtime.sight.landmarks import ANKLES, LEFT_EAR, RIGHT_EAR
+from realtime.sight.placement import Lens
+from realtime.sight.preview import Sight
 
 PICTURE = np.zeros((192, 256, 3), np.uint8)
 HEAD, ANKLE = BODY.index("head"), [BODY.index("left_ankle"), BODY.index("right_ankle")]

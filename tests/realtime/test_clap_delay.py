@@ -6,7 +6,8 @@ import pytest
 from duet.errors import InputError
 from duet.rotations import Array, matrix_from_rotvec
 from duet.skeleton import BODY
-from realtime.clap_delay import (
+from realtime.sight.synthetic import Filmed
+from realtime.sound.clap_delay import (
     SOUND_M_S,
     at_source,
     bang_times,
@@ -16,7 +17,6 @@ from realtime.clap_delay import (
     flash_times,
     hands_apart,
 )
-from realtime.synthetic import Filmed
 
 RATE_HZ = 48_000
 MOMENTS_S = 1.0 + np.cumsum(np.random.default_rng(3).uniform(0.9, 1.2, 10))

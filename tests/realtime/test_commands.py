@@ -35,8 +35,8 @@ from realtime.commands import (
 from realtime.conductor import Conductor, Wishes
 from realtime.engine import InlineEngine
 from realtime.health import Health
-from realtime.leader_take import TakeLeader
 from realtime.playout import Plan, Playout
+from realtime.sight.leader_take import TakeLeader
 from realtime.tick import FollowerState, Tensors
 
 FOLLOWER = Path(__file__).resolve().parents[2] / "followers" / "salsa-s"

@@ -8,9 +8,9 @@ import pytest
 from duet.clock import ManualClock
 from duet.groove import Groove
 from duet.music import RATE_HZ
-from realtime.audio import GrooveMusic, InlineEar
 from realtime.calibration import Delay
-from realtime.delayed_music import DelayedMusic
+from realtime.sound.audio import GrooveMusic, InlineEar
+from realtime.sound.delayed_music import DelayedMusic
 
 DELAYS = {"Speakers": Delay(0.08, 0.001, "9 clicks"), "Other": Delay(0.5, 0.001, "9 clicks")}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from duet.errors import InputError
-from realtime.distribution import ENOUGH_FOR_P999, Distribution, doubts, p99_interval
+from realtime.bench.distribution import ENOUGH_FOR_P999, Distribution, doubts, p99_interval
 
 
 def normal(n: int, spread: float = 1.0) -> np.ndarray:

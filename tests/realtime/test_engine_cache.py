@@ -15,9 +15,9 @@ import pytest
 
 from duet.contract import load_contract, sha256_of
 from duet.errors import DeviceError, FollowerError, InputError
-from realtime import engine_cache
-from realtime.engine_cache import EngineKey, build_engine, check_target, engine_fits, engine_key, open_engine
-from realtime.provenance import gpus
+from realtime.bench.provenance import gpus
+from realtime.inference import engine_cache
+from realtime.inference.engine_cache import EngineKey, build_engine, check_target, engine_fits, engine_key, open_engine
 from ui import cli
 
 SHIPPED = Path(__file__).resolve().parents[2] / "followers" / "salsa-s"
@@ -166,8 +166,8 @@ def test_what_is_no_graph_is_refused_by_the_parser(tmp_path: Path) -> None:
 @needs_tensorrt
 @pytest.mark.skipif(bool(gpus()), reason="there is a GPU")
 def test_without_a_gpu_an_engine_is_not_opened_and_the_reason_told() -> None:
-    from realtime.runtimes import choose
-    from realtime.tensorrt_session import TensorRtSession
+    from realtime.inference.runtimes import choose
+    from realtime.inference.tensorrt_session import TensorRtSession
 
     contract = load_contract(SHIPPED)
     graph = contract.graphs[-1]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from duet.rotations import Array
-from realtime.filters import OneEuro
+from realtime.sight.filters import OneEuro
 
 
 def _run(one_euro: OneEuro, samples: Array, fps: float) -> Array:

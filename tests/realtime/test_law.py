@@ -19,13 +19,13 @@ from duet.timeline import check_law
 from realtime.conductor import Conductor, Wishes
 from realtime.engine import DelayedEngine
 from realtime.health import Health
+from realtime.inference.runner_ort import OrtRunner
 from realtime.law import RECENT_TICKS, TAKE_OVER_S, Law, Pace, SteadyPace, p95, pace_for, start_pace, trouble
-from realtime.leader_take import TakeLeader
 from realtime.motion_log import MotionLog
 from realtime.playout import Playout
-from realtime.runner_ort import OrtRunner
-from realtime.session import Recording
-from realtime.session_replay import Session
+from realtime.sessions.session import Recording
+from realtime.sessions.session_replay import Session
+from realtime.sight.leader_take import TakeLeader
 from realtime.tick import FollowerState, earlier
 
 FOLLOWER = Path(__file__).resolve().parents[2] / "followers" / "salsa-s"

@@ -5,8 +5,8 @@ import pytest
 
 from duet.clock import ManualClock
 from duet.music import FEATURES, RATE_HZ
-from realtime.audio import InlineEar, RecordedMusic
-from realtime.level import TARGET_DB, LevelMeter
+from realtime.sound.audio import InlineEar, RecordedMusic
+from realtime.sound.level import TARGET_DB, LevelMeter
 
 BLOCK = 480
 

@@ -11,13 +11,13 @@ from duet.frames import LeaderFrame, LeaderStatus
 from duet.kinematics import forward, heading_yaw
 from duet.rotations import Array, matrix_from_6d, matrix_from_rotvec, yaw_matrix
 from duet.skeleton import BODY, Skeleton
-from realtime import pose_ik
-from realtime.landmarks import COUNT, HIPS, MIRROR, Landmarks, joint_visibility, upright
-from realtime.lifting import HOLD_S, Lifter
-from realtime.placement import Floor, Lens, StageMap, locate
-from realtime.proportions import Proportions
-from realtime.sightlines import along_camera
-from realtime.synthetic import Filmed, landmark_points
+from realtime.sight import pose_ik
+from realtime.sight.landmarks import COUNT, HIPS, MIRROR, Landmarks, joint_visibility, upright
+from realtime.sight.lifting import HOLD_S, Lifter
+from realtime.sight.placement import Floor, Lens, StageMap, locate
+from realtime.sight.proportions import Proportions
+from realtime.sight.sightlines import along_camera
+from realtime.sight.synthetic import Filmed, landmark_points
 
 SIZE_PX = (640, 480)
 LENS = Lens()

@@ -9,7 +9,7 @@ import pytest
 from duet.clock import MonotonicClock
 from duet.errors import DeviceError
 from duet.tempo_override import TempoOverride
-from realtime.midi_port import MidiPort, matching_port
+from realtime.sound.midi_port import MidiPort, matching_port
 
 TICK, START, STOP = b"\xf8", b"\xfa", b"\xfc"
 

@@ -19,9 +19,9 @@ from duet.clock import MonotonicClock
 from duet.errors import MediaError
 from duet.motion import write_motion
 from duet.music import RATE_HZ
-from realtime.audio import MusicStatus
 from realtime.health import Health
-from realtime.music_stream import AHEAD_S, StreamMusic
+from realtime.sound.audio import MusicStatus
+from realtime.sound.music_stream import AHEAD_S, StreamMusic
 from ui.options import LeaderOptions
 from ui.sources import play_sources
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from realtime.open_loop import OpenLoop, open_loop
+from realtime.bench.open_loop import OpenLoop, open_loop
 
 
 class Clock:

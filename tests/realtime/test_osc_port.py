@@ -8,8 +8,8 @@ import pytest
 from duet.clock import ManualClock, MonotonicClock
 from duet.errors import DeviceError
 from duet.tempo_override import Pulse, TempoOverride
-from realtime.audio import InlineEar, Silence
-from realtime.osc_port import OscPort
+from realtime.sound.audio import InlineEar, Silence
+from realtime.sound.osc_port import OscPort
 
 
 def test_tempo_arrives_over_loopback_and_a_taken_port_is_named():

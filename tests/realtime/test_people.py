@@ -6,11 +6,11 @@ import pytest
 from duet.errors import InputError
 from duet.rotations import matrix_from_rotvec
 from duet.skeleton import BODY
-from realtime.landmarks import Landmarks
-from realtime.people import GONE_S, Chooser
-from realtime.placement import Lens, locate
-from realtime.synthetic import Filmed
-from realtime.view import View, region_of
+from realtime.sight.landmarks import Landmarks
+from realtime.sight.people import GONE_S, Chooser
+from realtime.sight.placement import Lens, locate
+from realtime.sight.synthetic import Filmed
+from realtime.sight.view import View, region_of
 
 FPS = 30.0
 STANDING = matrix_from_rotvec(np.zeros((22, 3)))

@@ -10,8 +10,8 @@ import pytest
 
 from duet.cache import cache_directory
 from duet.errors import ModelError
-from realtime import pose_model
-from realtime.pose_model import bundle, ensure_pose_model, find_pose_model
+from realtime.sight import pose_model
+from realtime.sight.pose_model import bundle, ensure_pose_model, find_pose_model
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def test_cache_directory_follows_the_variable(monkeypatch: pytest.MonkeyPatch, t
 
 def test_offline_without_a_model_says_what_to_do() -> None:
     said: list[str] = []
-    with pytest.raises(ModelError, match=r"got: ERROR: No matching.*python -m realtime\.pose_model.*DUET_POSE_MODEL"):
+    with pytest.raises(ModelError, match=r"got: ERROR: No matching.* realtime\.sight\.pose_model.*DUET_POSE_MODEL"):
         ensure_pose_model(progress=said.append)
     assert any("out of reach" in line for line in said)
 

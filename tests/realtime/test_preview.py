@@ -5,9 +5,9 @@ import pytest
 
 from duet.frames import LeaderStatus
 from duet.skeleton import BODY
-from realtime.preview import SIDE_PX, PreviewWriter, Sight, preview_cell
 from realtime.rings import LatestCell
-from realtime.synthetic import Filmed
+from realtime.sight.preview import SIDE_PX, PreviewWriter, Sight, preview_cell
+from realtime.sight.synthetic import Filmed
 
 
 def _picture(height: int, width: int) -> np.ndarray:

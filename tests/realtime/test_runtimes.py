@@ -9,9 +9,9 @@ import pytest
 from duet.contract import load_contract
 from duet.errors import FollowerError, InputError
 from duet.golden import joint_distance_mm, seeded_inputs
-from realtime import runtimes
-from realtime.runner_ort import OrtRunner
-from realtime.runtimes import choose, open_runner
+from realtime.inference import runtimes
+from realtime.inference.runner_ort import OrtRunner
+from realtime.inference.runtimes import choose, open_runner
 from ui import cli
 
 SHIPPED = Path(__file__).resolve().parents[2] / "followers" / "salsa-s"
@@ -64,7 +64,7 @@ def test_what_cuda_refuses_is_told_in_words(code: int, reason: str) -> None:
     from types import SimpleNamespace
 
     from duet.errors import DeviceError
-    from realtime.tensorrt_session import _Cuda
+    from realtime.inference.tensorrt_session import _Cuda
 
     cuda = object.__new__(_Cuda)
     cuda._runtime = SimpleNamespace(cudaMalloc=lambda size: (code, None))
@@ -89,7 +89,7 @@ def test_more_threads_give_the_same_answer() -> None:
 
 @pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="OpenVINO is not installed")
 def test_openvino_gives_the_answer_of_onnx_runtime(tmp_path: Path) -> None:
-    from realtime.openvino_session import OpenVinoSession
+    from realtime.inference.openvino_session import OpenVinoSession
 
     assert choose("openvino").name == "openvino"
     one, other = (frames_of(open_runner(SHIPPED, name).without_bank()) for name in ("cpu", "openvino"))

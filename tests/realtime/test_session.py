@@ -28,10 +28,10 @@ from realtime.engine import InlineEngine
 from realtime.health import Health
 from realtime.motion_log import MotionLog
 from realtime.playout import Playout
-from realtime.session import Recording
-from realtime.session_file import MAGIC, SESSION_FILE, VERSION, Chunk, SessionReader, SessionWriter
-from realtime.session_replay import Session, Verdict
-from realtime.tape import Kind, TapeReader
+from realtime.sessions.session import Recording
+from realtime.sessions.session_file import MAGIC, SESSION_FILE, VERSION, Chunk, SessionReader, SessionWriter
+from realtime.sessions.session_replay import Session, Verdict
+from realtime.sessions.tape import Kind, TapeReader
 from realtime.tick import FollowerState, Tensors, TickResult
 
 CONTRACT = replace(
@@ -360,7 +360,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_dance(tmp_path: Path, monkey
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("realtime.session_file._write", full)
+    monkeypatch.setattr("realtime.sessions.session_file._write", full)
     for i in range(3):
         writer.put(Chunk(b"x", np.zeros(4, np.float32), float(i)))
     writer.close()
@@ -371,8 +371,8 @@ KILLED = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from realtime.session_file import SessionWriter
-from realtime.tape import TapeWriter
+from realtime.sessions.session_file import SessionWriter
+from realtime.sessions.tape import TapeWriter
 from tests_session import Leading, Playing, random
 tape = TapeWriter(SessionWriter(Path(sys.argv[1]), {"schema": "x"}))
 chance = random.Random(0)

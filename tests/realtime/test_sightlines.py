@@ -8,12 +8,12 @@ import pytest
 from duet.kinematics import heading_yaw
 from duet.rotations import matrix_from_rotvec
 from duet.skeleton import BODY
-from realtime import pose_ik
-from realtime.landmarks import COUNT, HIPS, REST_POINTS_M, Landmarks, upright
-from realtime.lifting import Lifter
-from realtime.placement import Lens, StageMap, locate
-from realtime.sightlines import along_camera, along_sight, on_sightlines
-from realtime.synthetic import Filmed
+from realtime.sight import pose_ik
+from realtime.sight.landmarks import COUNT, HIPS, REST_POINTS_M, Landmarks, upright
+from realtime.sight.lifting import Lifter
+from realtime.sight.placement import Lens, StageMap, locate
+from realtime.sight.sightlines import along_camera, along_sight, on_sightlines
+from realtime.sight.synthetic import Filmed
 
 LENS = Lens()
 SIZE_PX = (640, 480)

@@ -11,13 +11,13 @@ import pytest
 from duet.clock import ManualClock
 from duet.errors import DeviceError
 from duet.music import RATE_HZ
-from realtime import music_input, music_player, portaudio
-from realtime.audio import DeviceMusic, GrooveMusic, MusicStatus, RecordedMusic
-from realtime.music_input import Hearing
 from realtime.rings import HistoryCell
-from realtime.sound_host import Host, Microphone, SoundChannels, SoundTask, Speaker
-from realtime.sound_port import Opening
-from realtime.virtual_sound import VirtualDevice, VirtualError
+from realtime.sound import music_input, music_player, portaudio
+from realtime.sound.audio import DeviceMusic, GrooveMusic, MusicStatus, RecordedMusic
+from realtime.sound.music_input import Hearing
+from realtime.sound.sound_host import Host, Microphone, SoundChannels, SoundTask, Speaker
+from realtime.sound.sound_port import Opening
+from realtime.sound.virtual_sound import VirtualDevice, VirtualError
 
 CALM = SimpleNamespace(input_overflow=False, output_underflow=False)
 WHEN = SimpleNamespace(currentTime=100.0, inputBufferAdcTime=99.98, outputBufferDacTime=100.05)

@@ -7,8 +7,8 @@ import soundfile
 from duet.errors import InputError, MediaError
 from duet.music import RATE_HZ
 from duet.sound_file import load_sound
-from realtime.audio import FileMusic, RecordedMusic
-from realtime.sound_file import StreamResampler, stereo
+from realtime.sound.audio import FileMusic, RecordedMusic
+from realtime.sound.sound_file import StreamResampler, stereo
 
 
 @pytest.mark.parametrize("rate", [8000, 22_050, 44_100, 48_000, 96_000])

@@ -16,7 +16,7 @@ import time
 import numpy as np
 from duet.clock import MonotonicClock
 from duet.groove import render_groove
-from realtime.audio import DeviceMusic, GrooveMusic, list_audio_devices
+from realtime.sound.audio import DeviceMusic, GrooveMusic, list_audio_devices
 
 print("DEVICES", [d.name for d in list_audio_devices() if d.inputs and d.outputs])
 groove = render_groove(20.0, 180.0, seed=1)

@@ -10,10 +10,10 @@ from duet.frames import LeaderFrame
 from duet.kinematics import heading_yaw
 from duet.rotations import matrix_from_rotvec, yaw_matrix
 from duet.skeleton import BODY
-from realtime.lifting import Lifter
-from realtime.placement import Lens, StageMap
-from realtime.stage_mark import standpoint
-from realtime.synthetic import Filmed
+from realtime.sight.lifting import Lifter
+from realtime.sight.placement import Lens, StageMap
+from realtime.sight.stage_mark import standpoint
+from realtime.sight.synthetic import Filmed
 
 ROOM = StageMap(mark_m=(0.0, 0.0))
 LENS, FILMED = Lens(), Filmed(noise_m=0.005)

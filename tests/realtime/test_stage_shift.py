@@ -11,8 +11,8 @@ from duet.frames import LeaderFrame
 from duet.kinematics import forward, heading_yaw
 from duet.rotations import matrix_from_6d, wrap_angle
 from duet.skeleton import BODY
-from realtime.leader_take import TakeLeader
-from realtime.stage_shift import EASE_M_S, Glide, Shift, ShiftedLeader
+from realtime.sight.leader_take import TakeLeader
+from realtime.sight.stage_shift import EASE_M_S, Glide, Shift, ShiftedLeader
 
 
 @pytest.fixture(scope="module")

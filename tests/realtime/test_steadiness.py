@@ -8,8 +8,8 @@ import pytest
 from duet.errors import InputError
 from duet.frames import LeaderFrame, LeaderStatus
 from duet.skeleton import BODY
-from realtime.filters import SMOOTHINGS
-from realtime.steadiness import JITTER_GOAL_MM, LAG_GOAL_MS, Steadiness, measure, phase_lag, rest_jitter
+from realtime.sight.filters import SMOOTHINGS
+from realtime.sight.steadiness import JITTER_GOAL_MM, LAG_GOAL_MS, Steadiness, measure, phase_lag, rest_jitter
 
 
 @functools.cache

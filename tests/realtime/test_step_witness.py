@@ -6,10 +6,10 @@ import pytest
 from duet.choreography import choreograph
 from duet.clock import ManualClock, MonotonicClock
 from duet.groove import render_groove
-from realtime.audio import GrooveMusic, InlineEar
-from realtime.bench_beats import LISTENED_BEATS, _steps, track_with_steps
-from realtime.leader_take import TakeLeader
-from realtime.step_witness import WitnessedLeader
+from realtime.bench.beats import LISTENED_BEATS, _steps, track_with_steps
+from realtime.sight.leader_take import TakeLeader
+from realtime.sound.audio import GrooveMusic, InlineEar
+from realtime.sound.step_witness import WitnessedLeader
 
 
 def test_a_leader_tells_of_each_landing_and_is_otherwise_unchanged():

@@ -10,8 +10,8 @@ from duet.kinematics import forward
 from duet.motion import Motion, read_motion, write_motion
 from duet.rotations import Array, matrix_from_rotvec
 from duet.skeleton import BODY
-from realtime.synthetic import Filmed
-from realtime.take_cleaning import (
+from realtime.sight.synthetic import Filmed
+from realtime.sight.take_cleaning import (
     FILL_S,
     Cleaned,
     Sighting,

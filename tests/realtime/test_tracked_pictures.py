@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from realtime.camera import CameraFrame, fitted
-from realtime.landmarks import HIPS, Landmarks
-from realtime.pose_model import find_pose_model
-from realtime.tracking import PoseModel
-from realtime.view import View
+from realtime.sight.camera import CameraFrame, fitted
+from realtime.sight.landmarks import HIPS, Landmarks
+from realtime.sight.pose_model import find_pose_model
+from realtime.sight.tracking import PoseModel
+from realtime.sight.view import View
 
 DANCING_MAN = Path(os.environ.get("DUET_DATA", "")) / "video" / "dancing_man.mp4"
 MODEL = find_pose_model()

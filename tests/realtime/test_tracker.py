@@ -22,17 +22,17 @@ from duet.errors import DeviceError, MediaError, ModelError, StaleFrame
 from duet.frames import LeaderFrame, LeaderStatus
 from duet.kinematics import heading_yaw
 from duet.skeleton import BODY
-from realtime import tracker as tracker_module
-from realtime.camera import Camera, CameraState
 from realtime.health import Health
-from realtime.leader_record import FRAME_WIDTH, frame_of_record, values_of_frame
-from realtime.pose_model import bundle, find_pose_model
 from realtime.rings import LatestCell
-from realtime.tracker import Tracker, TrackerState
-from realtime.tracking import Channels, Heartbeat, PoseModel, TrackingTask, _Work
+from realtime.sight import tracker as tracker_module
+from realtime.sight.camera import Camera, CameraState
+from realtime.sight.leader_record import FRAME_WIDTH, frame_of_record, values_of_frame
+from realtime.sight.pose_model import bundle, find_pose_model
+from realtime.sight.tracker import Tracker, TrackerState
+from realtime.sight.tracking import Channels, Heartbeat, PoseModel, TrackingTask, _Work
 
 needs_model = pytest.mark.skipif(
-    find_pose_model() is None, reason="the pose model is not in the cache: run python -m realtime.pose_model"
+    find_pose_model() is None, reason="the pose model is not in the cache: run python -m realtime.sight.pose_model"
 )
 DANCING_MAN = Path(os.environ.get("DUET_DATA", "")) / "video" / "dancing_man.mp4"
 needs_video = pytest.mark.skipif(
@@ -301,7 +301,7 @@ def test_process_and_memory_go_when_the_parent_is_killed(empty_room: Path) -> No
     code = (
         "import sys, time\n"
         "from duet.clock import MonotonicClock\n"
-        "from realtime.tracker import Tracker\n"
+        "from realtime.sight.tracker import Tracker\n"
         "if __name__ == '__main__':\n"
         "    tracker = Tracker.start(sys.argv[1], MonotonicClock().epoch_s)\n"
         "    print(tracker._process.pid, *tracker._channels.names, tracker._log, flush=True)\n"

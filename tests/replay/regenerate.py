@@ -17,16 +17,16 @@ from duet.clock import ManualClock
 from duet.features import Placement, Standing
 from duet.frames import LeaderFrame, MusicFrame
 from duet.groove import render_groove
-from realtime.audio import GrooveMusic, InlineEar
 from realtime.commands import CommandInbox, Freeze, LockSeed, Resume, SetPlacement
 from realtime.conductor import Conductor, LeaderSource, MusicSource, Wishes
 from realtime.engine import InlineEngine
 from realtime.health import Health
-from realtime.leader_take import TakeLeader
+from realtime.inference.runner_ort import OrtRunner
 from realtime.playout import Playout
-from realtime.runner_ort import OrtRunner
-from realtime.session import Recording
-from realtime.session_file import SESSION_FILE
+from realtime.sessions.session import Recording
+from realtime.sessions.session_file import SESSION_FILE
+from realtime.sight.leader_take import TakeLeader
+from realtime.sound.audio import GrooveMusic, InlineEar
 from realtime.tick import FollowerState
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from duet.contract import load_contract
+from realtime.inference.runner_ort import OrtRunner
 from realtime.motion_log import MotionLog
-from realtime.runner_ort import OrtRunner
-from realtime.session import fingerprint
-from realtime.session_file import SESSION_FILE, SessionReader
-from realtime.session_replay import TOLERANCE_M, Session, Verdict
+from realtime.sessions.session import fingerprint
+from realtime.sessions.session_file import SESSION_FILE, SessionReader
+from realtime.sessions.session_replay import TOLERANCE_M, Session, Verdict
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "golden"

@@ -13,14 +13,14 @@ from duet.features import Placement, Standing
 from duet.frames import LeaderFrame
 from duet.groove import Groove, render_groove
 from duet.motion import Motion
-from realtime.audio import GrooveMusic, InlineEar
 from realtime.conductor import Conductor, Wishes
 from realtime.engine import InlineEngine
 from realtime.health import Health
-from realtime.leader_take import TakeLeader
+from realtime.inference.runner_ort import OrtRunner
 from realtime.motion_log import MotionLog
 from realtime.playout import Playout
-from realtime.runner_ort import OrtRunner
+from realtime.sight.leader_take import TakeLeader
+from realtime.sound.audio import GrooveMusic, InlineEar
 from realtime.tick import FollowerState
 
 FOLLOWER = Path(__file__).resolve().parents[2] / "followers" / "salsa-s"

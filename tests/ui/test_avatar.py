@@ -13,7 +13,7 @@ from duet.frames import LeaderFrame, LeaderStatus
 from duet.kinematics import forward
 from duet.rotations import matrix_from_rotvec, quaternion_wxyz_from_matrix, six_d_from_matrix
 from duet.skeleton import BODY, Skeleton
-from ui.avatar import AVATARS, Avatar, BodyPose, read_avatar, shipped_avatar
+from ui.drawing.avatar import AVATARS, Avatar, BodyPose, read_avatar, shipped_avatar
 
 NAMES = ("leader", "follower")
 
@@ -55,7 +55,7 @@ def test_files_are_sound(avatar: Avatar) -> None:
 
 
 def test_files_are_small() -> None:
-    from ui.avatar import ASSETS
+    from ui.drawing.avatar import ASSETS
 
     for name in AVATARS:
         assert (ASSETS / f"{name}.npz").stat().st_size < 500_000

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from duet.errors import InputError
-from ui.bake_mesh import Mesh, clip, double_sided, join, puffed, shaded, smooth, thinned, vertex_normals
-from ui.bake_source import JOINT_NAMES, JOINT_PARENTS, read_figure
+from ui.bake.mesh import Mesh, clip, double_sided, join, puffed, shaded, smooth, thinned, vertex_normals
+from ui.bake.source import JOINT_NAMES, JOINT_PARENTS, read_figure
 
 
 def sphere(rings: int = 24, around: int = 36) -> Mesh:

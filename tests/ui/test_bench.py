@@ -16,7 +16,7 @@ def test_a_table_is_printed(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("DUET_CACHE", str(tmp_path))
     monkeypatch.setattr("duet.pieces.piece_set", lambda seed: [Piece("swing", 150.0, Trial.STEADY, seed)])
     monkeypatch.setattr("duet.pieces.SECONDS", 8.0)
-    monkeypatch.setattr("realtime.bench_beats.false_locks", lambda: {"silence": 0.0})
+    monkeypatch.setattr("realtime.bench.beats.false_locks", lambda: {"silence": 0.0})
     assert cli.main(["bench", "beats"]) == 0
     printed = capsys.readouterr().out
     assert "swing" in printed

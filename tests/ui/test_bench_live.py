@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from realtime.bench_record import read_record
-from ui import bench_live, cli
-from ui.bench_live import KeptHealth
+from realtime.bench.record import read_record
+from ui import cli
+from ui.bench import live as bench_live
+from ui.bench.live import KeptHealth
 
 
 def test_what_is_kept_is_what_is_counted() -> None:

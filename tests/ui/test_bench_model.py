@@ -11,9 +11,9 @@ import pytest
 
 from duet.contract import load_contract
 from duet.golden import GOLDEN_FILE, Golden, save_golden, seeded_inputs
-from realtime.bench_model import golden_distance, golden_of
-from realtime.bench_record import read_record
-from realtime.runner_ort import OrtRunner
+from realtime.bench.model import golden_distance, golden_of
+from realtime.bench.record import read_record
+from realtime.inference.runner_ort import OrtRunner
 from ui import cli
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -151,7 +151,7 @@ def test_what_cannot_be_measured_is_refused(words: list[str], reason: str, capsy
 
 
 def test_a_runtime_that_is_not_there_is_refused_and_auto_says_what_it_took(capsys: pytest.CaptureFixture) -> None:
-    from realtime.runtimes import choose, missing
+    from realtime.inference.runtimes import choose, missing
 
     absent = [name for name in ("cuda", "tensorrt", "openvino") if missing(name)]
     if not absent:
@@ -167,7 +167,7 @@ def test_a_runtime_that_is_not_there_is_refused_and_auto_says_what_it_took(capsy
 
 def test_a_process_that_comes_to_no_pose_says_why(tmp_path: Path) -> None:
     from duet.errors import FollowerError
-    from realtime.cold_start import cold_start
+    from realtime.bench.cold_start import cold_start
 
     folder = Path(shutil.copytree(SHIPPED, tmp_path / "follower"))
     (folder / "decode.onnx").write_bytes(b"")

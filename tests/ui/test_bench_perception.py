@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 
 from duet.errors import InputError, PictureError
-from realtime.bench_perception import VARIANTS, Score, Shot, picture_error_px
+from realtime.bench.perception import VARIANTS, Score, Shot, picture_error_px
 from realtime.health import StageStats
-from realtime.landmarks import Landmarks
-from realtime.placement import Lens
-from realtime.pose_model import find_pose_model
-from realtime.steadiness import Jitter, Steadiness
-from realtime.tracking import PoseModel
-from ui import bench_perception, cli
-from ui.film_truth import SIZE_PX, Studio, Tripod, leads
-from ui.perception_tables import Aim, Found, Live, Trueness, json_of
+from realtime.sight.landmarks import Landmarks
+from realtime.sight.placement import Lens
+from realtime.sight.pose_model import find_pose_model
+from realtime.sight.steadiness import Jitter, Steadiness
+from realtime.sight.tracking import PoseModel
+from ui import cli
+from ui.bench import perception as bench_perception
+from ui.bench.film_truth import SIZE_PX, Studio, Tripod, leads
+from ui.bench.perception_tables import Aim, Found, Live, Trueness, json_of
 
 
 @pytest.mark.parametrize("fov_deg", [40.0, 60.0, 75.0])

@@ -2,11 +2,11 @@
 
 import pytest
 
-from realtime import steadiness
 from realtime.calibration import Delay, Steady, calibration_told, camera_notes, load_calibration
-from realtime.filters import Smoothing
-from realtime.steadiness import Jitter, Steadiness
-from ui import calibrate
+from realtime.sight import steadiness
+from realtime.sight.filters import Smoothing
+from realtime.sight.steadiness import Jitter, Steadiness
+from ui.calibration import command as calibrate
 from ui.camera_options import camera_source
 from ui.cli import main
 

@@ -12,11 +12,11 @@ from duet.music import RATE_HZ
 from duet.rotations import matrix_from_rotvec, quaternion_wxyz_from_matrix
 from duet.skeleton import BODY
 from realtime.calibration import Calibration, load_calibration
-from realtime.pose_model import find_pose_model
-from ui.avatar import BodyPose
+from realtime.sight.pose_model import find_pose_model
 from ui.cli import main
-from ui.film import FilmWriter
-from ui.scene import Scene, SceneState, create_headless_context
+from ui.drawing.avatar import BodyPose
+from ui.drawing.film import FilmWriter
+from ui.drawing.scene import Scene, SceneState, create_headless_context
 
 FPS, SIZE = 25.0, (320, 240)
 CLAPS_S = np.array([0.63, 1.27, 1.82, 2.53, 3.13])

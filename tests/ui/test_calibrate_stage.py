@@ -15,12 +15,12 @@ from duet.rotations import matrix_from_rotvec, quaternion_wxyz_from_matrix
 from duet.skeleton import BODY
 from realtime.calibration import Calibration, Delay, load_calibration, save_calibration
 from realtime.health import Health
-from realtime.pose_model import find_pose_model
-from realtime.stage_shift import Shift
-from ui.avatar import BodyPose
+from realtime.sight.pose_model import find_pose_model
+from realtime.sight.stage_shift import Shift
 from ui.cli import main
+from ui.drawing.avatar import BodyPose
+from ui.drawing.scene import Scene, SceneState, create_headless_context
 from ui.options import LeaderOptions
-from ui.scene import Scene, SceneState, create_headless_context
 from ui.sources import play_sources
 
 

@@ -8,10 +8,10 @@ from duet.choreography import compose
 from duet.clock import ManualClock
 from duet.features import Placement
 from duet.tempo_override import TempoOverride
-from realtime.audio import InlineEar, Silence
 from realtime.commands import Fade, Freeze, Panic, Resume, SetPlacement
-from realtime.leader_take import TakeLeader
-from realtime.stage_shift import Shift, ShiftedLeader
+from realtime.sight.leader_take import TakeLeader
+from realtime.sight.stage_shift import Shift, ShiftedLeader
+from realtime.sound.audio import InlineEar, Silence
 from ui.controls import STEP_M, Controls
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from duet.errors import ModelError
-from realtime import pose_model, tracking
+from realtime.sight import pose_model, tracking
 from ui.doctor import _checked, _pose_model
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from duet.errors import PictureError
-from ui.film import FilmWriter, best_video_codec, read_back
+from ui.drawing.film import FilmWriter, best_video_codec, read_back
 
 SIZE = (128, 72)
 

@@ -11,12 +11,12 @@ from duet.errors import PictureError
 from duet.groove import render_groove
 from duet.rotations import six_d_from_matrix
 from duet.skeleton import BODY
-from realtime.session_file import SESSION_FILE
+from realtime.sessions.session_file import SESSION_FILE
 from ui.cli import main
-from ui.dance import Beats, dance_of, read_dance
-from ui.film import read_back
+from ui.drawing.dance import Beats, dance_of, read_dance
+from ui.drawing.film import read_back
+from ui.drawing.scene import create_headless_context
 from ui.film_take import grid
-from ui.scene import create_headless_context
 
 GOLDEN = Path(__file__).resolve().parents[1] / "replay" / "golden"
 FPS = 30.0

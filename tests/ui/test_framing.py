@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ui.framing import Framing
+from ui.drawing.framing import Framing
 
 ASPECT = 16 / 9
 

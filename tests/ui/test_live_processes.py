@@ -11,8 +11,8 @@ from duet.errors import PictureError
 from realtime.topology import LIVE, PROCESSES, threads_of
 from ui.app import perform
 from ui.cli import DEFAULT_FOLLOWER
+from ui.drawing.scene import create_headless_context
 from ui.options import Output
-from ui.scene import create_headless_context
 from ui.sources import demo_sources
 
 SECONDS = 2.0

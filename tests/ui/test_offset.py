@@ -11,12 +11,12 @@ from duet.clock import MonotonicClock
 from duet.errors import InputError
 from duet.groove import render_groove
 from duet.motion import write_motion
-from realtime.audio import GrooveMusic, MusicThread
 from realtime.calibration import Delay
-from realtime.delayed_music import DelayedMusic
 from realtime.health import Health
-from realtime.leader_take import TakeLeader
-from realtime.stage_shift import Shift, ShiftedLeader, shift_of
+from realtime.sight.leader_take import TakeLeader
+from realtime.sight.stage_shift import Shift, ShiftedLeader, shift_of
+from realtime.sound.audio import GrooveMusic, MusicThread
+from realtime.sound.delayed_music import DelayedMusic
 from ui.options import LeaderOptions
 from ui.sources import Sources, play_sources
 

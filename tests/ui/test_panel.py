@@ -13,13 +13,13 @@ from duet.tempo_override import Pulse, TempoOverride
 from realtime.conductor import Glance
 from realtime.health import Snapshot
 from realtime.law import Pace
-from realtime.leader_take import TakeLeader
-from realtime.level import Level
-from realtime.preview import Sight
-from realtime.stage_shift import ShiftedLeader
+from realtime.sight.leader_take import TakeLeader
+from realtime.sight.preview import Sight
+from realtime.sight.stage_shift import ShiftedLeader
+from realtime.sound.level import Level
 from ui.cli import DEFAULT_FOLLOWER
 from ui.controls import Controls
-from ui.hud import HudValues, SightValues
+from ui.drawing.hud import HudValues, SightValues
 from ui.panel import Facts, Panel, SightPicture, hud_values
 
 POSE = FollowerPose(

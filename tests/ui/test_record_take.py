@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from duet.motion import read_motion
-from realtime.pose_model import find_pose_model
+from realtime.sight.pose_model import find_pose_model
 from ui import record_take
 from ui.cli import main
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime.session_file import SESSION_FILE
+from realtime.sessions.session_file import SESSION_FILE
 from ui.cli import main
 
 GOLDEN = Path(__file__).resolve().parents[1] / "replay" / "golden"
@@ -33,7 +33,7 @@ def test_a_session_that_was_cut_off_says_so_and_dances(
 
 
 def test_a_session_becomes_a_film(tmp_path: Path) -> None:
-    from ui.film import read_back
+    from ui.drawing.film import read_back
 
     film = tmp_path / "s.mp4"
     code = main(["replay", str(cut(tmp_path / "s", 0.07)), "--out", str(film), "--size", "128x96"])

@@ -8,11 +8,11 @@ import pytest
 from duet.choreography import compose
 from duet.clock import ManualClock
 from duet.music import RATE_HZ
-from realtime.audio import DeviceMusic, InlineEar, MusicSource, RecordedMusic, Silence
-from realtime.delayed_music import DelayedMusic
-from realtime.leader_take import TakeLeader
-from realtime.level import Level
-from realtime.stage_shift import ShiftedLeader
+from realtime.sight.leader_take import TakeLeader
+from realtime.sight.stage_shift import ShiftedLeader
+from realtime.sound.audio import DeviceMusic, InlineEar, MusicSource, RecordedMusic, Silence
+from realtime.sound.delayed_music import DelayedMusic
+from realtime.sound.level import Level
 from ui.sources import Sources
 
 

@@ -5,8 +5,8 @@ import pickle
 import pytest
 
 from duet.errors import InputError
-from ui.cameras import CAMERAS
-from ui.stages import STAGES
+from ui.drawing.cameras import CAMERAS
+from ui.drawing.stages import STAGES
 from ui.staging import LEADER_AS, Staging
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from duet.clock import MonotonicClock
 from duet.errors import InputError
-from realtime.audio import InlineEar, Silence
+from realtime.sound.audio import InlineEar, Silence
 from ui.cli import main
 from ui.options import TempoOptions
 from ui.tempo_inputs import add_tempo, open_tempo_input, tempo_of

@@ -8,14 +8,14 @@ import pytest
 from duet.errors import PictureError
 from duet.rotations import matrix_from_rotvec, quaternion_wxyz_from_matrix
 from duet.skeleton import BODY
-from realtime.camera import CameraFrame
-from realtime.lifting import Lifter
-from realtime.placement import Lens, StageMap
-from realtime.pose_model import find_pose_model
-from realtime.tracking import PoseModel
-from ui import framing
-from ui.avatar import BodyPose
-from ui.scene import Scene, SceneState, create_headless_context
+from realtime.sight.camera import CameraFrame
+from realtime.sight.lifting import Lifter
+from realtime.sight.placement import Lens, StageMap
+from realtime.sight.pose_model import find_pose_model
+from realtime.sight.tracking import PoseModel
+from ui.drawing import framing
+from ui.drawing.avatar import BodyPose
+from ui.drawing.scene import Scene, SceneState, create_headless_context
 
 SIZE, PICTURES = (640, 480), 5
 FOV_RAD = 2.0 * math.atan(math.tan(framing.FIELD_OF_VIEW_RAD / 2) * SIZE[0] / SIZE[1])

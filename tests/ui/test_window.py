@@ -8,17 +8,17 @@ import sys
 import pytest
 
 from duet.errors import PictureError
-from ui import scene
+from ui.drawing import scene
 
 SCRIPT = """
 import time
 import glfw
 import numpy as np
 from duet.skeleton import BODY
-from ui.avatar import BodyPose
-from ui.hud import HudValues
-from ui.scene import Scene, SceneState
-from ui.window import Window
+from ui.drawing.avatar import BodyPose
+from ui.drawing.hud import HudValues
+from ui.drawing.scene import Scene, SceneState
+from ui.drawing.window import Window
 
 quaternions = np.zeros((22, 4))
 quaternions[:, 0] = 1
@@ -67,7 +67,7 @@ else:
     raise AssertionError("a display that is not there")
 from realtime.health import Health
 from ui.staging import Staging
-from ui.window_canvas import WindowCanvas
+from ui.drawing.window_canvas import WindowCanvas
 canvas, shown = WindowCanvas((320, 180), 30.0, Staging(stage="black")), []
 for key in (None, glfw.KEY_B, glfw.KEY_V, glfw.KEY_L):
     if key is not None:
@@ -99,7 +99,7 @@ def test_a_window_without_opengl_is_one_sentence() -> None:
     code = (
         "import moderngl\n"
         "from duet.errors import PictureError\n"
-        "from ui.window import Window\n"
+        "from ui.drawing.window import Window\n"
         "def none(**_): raise Exception('requested OpenGL version 330, got version 210')\n"
         "moderngl.create_context = none\n"
         "try: Window((320, 180))\n"
@@ -139,7 +139,7 @@ def test_without_a_window_the_systems_own_opengl_is_asked(
 def test_no_display_is_one_sentence() -> None:
     code = (
         "from duet.errors import PictureError\n"
-        "from ui.window import Window\n"
+        "from ui.drawing.window import Window\n"
         "try: Window((320, 180))\n"
         "except PictureError as error: print(error)\n"
     )

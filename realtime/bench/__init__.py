@@ -1,0 +1,1 @@
+"""Benches of the live half: measured without a word printed."""

@@ -1,0 +1,1 @@
+"""Inference: what runs a follower's graphs."""

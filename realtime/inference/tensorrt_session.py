@@ -1,0 +1,120 @@
+"""A graph as a TensorRT engine on an NVIDIA RTX GPU (the extra ``tensorrt``).
+
+Not run on a GPU by whoever wrote it: no RTX card was at hand. What is tested is that engines are built, found again and
+refused where they do not fit, and that a machine without a GPU is told so.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duet.contract import FollowerContract, GraphSpec
+from duet.errors import DeviceError, FollowerError
+from realtime.inference.engine_builder import tensorrt
+from realtime.inference.engine_cache import engine_key, open_engine
+from realtime.inference.graph_session import Feeds, check_tensors
+
+
+class TensorRtSession:
+    """See ``realtime.inference.graph_session.GraphSession``.
+
+    Buffers on the device and pinned ones on the host are made once; a run copies in, computes and copies out on one
+    stream and waits for its end.
+    """
+
+    def __init__(self, path: Path, graph: GraphSpec, contract: FollowerContract, target: str) -> None:
+        """The engine of the graph file ``path`` from the cache. FollowerError when it is missing, does not fit or is of
+        other tensors; DeviceError without a GPU that runs it."""
+        trt = tensorrt()
+        key = engine_key(graph, contract, target)
+        plan = open_engine(key.path, key)
+        self._cuda = _Cuda()
+        # TensorRT keeps the logger by reference: it must live as long as what it made.
+        self._logger = trt.Logger(trt.Logger.ERROR)
+        self._runtime = trt.Runtime(self._logger)
+        self._engine = self._runtime.deserialize_cuda_engine(plan)
+        if self._engine is None:
+            raise FollowerError(f"{key.path}: expected an engine that this GPU runs, got none. Build it: duet engines.")
+        self._context = self._engine.create_execution_context()
+        names = [self._engine.get_tensor_name(i) for i in range(self._engine.num_io_tensors)]
+        shapes = {name: tuple(self._engine.get_tensor_shape(name)) for name in names}
+        given = {name for name in names if self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT}
+        check_tensors(
+            path, graph, {n: shapes[n] for n in names if n in given}, {n: shapes[n] for n in names if n not in given}
+        )
+        self._inputs = [spec.name for spec in graph.inputs]
+        self._outputs = [spec.name for spec in graph.outputs]
+        self._host = {name: self._cuda.pinned(shapes[name]) for name in names}
+        self._device = {name: self._cuda.device(self._host[name].nbytes) for name in names}
+        for name in names:
+            self._context.set_tensor_address(name, self._device[name])
+
+    def run(self, feeds: Feeds) -> list[NDArray[Any]]:
+        """See ``GraphSession``; DeviceError when the GPU fails."""
+        for name in self._inputs:
+            np.copyto(self._host[name], feeds[name])
+            self._cuda.to_device(self._device[name], self._host[name])
+        if not self._context.execute_async_v3(self._cuda.stream):
+            raise DeviceError("TensorRT: expected a tick, got a refusal of the GPU. Use --runtime cpu.")
+        for name in self._outputs:
+            self._cuda.to_host(self._host[name], self._device[name])
+        self._cuda.wait()
+        return [self._host[name].copy() for name in self._outputs]
+
+
+class _Cuda:
+    """The few calls of CUDA's runtime that a session needs, on one stream of its own."""
+
+    def __init__(self) -> None:
+        try:
+            from cuda.bindings import runtime  # pyright: ignore[reportMissingImports]
+        except ImportError as error:
+            raise DeviceError(
+                "CUDA: expected the package cuda-bindings, got none. Install it: pip install 'duet[tensorrt]'."
+            ) from error
+        self._runtime = runtime
+        (count,) = self._called("cudaGetDeviceCount")
+        if not count:
+            raise DeviceError("CUDA: expected a GPU, got none. Use --runtime cpu.")
+        (self.stream,) = self._called("cudaStreamCreate")
+
+    def device(self, size: int) -> int:
+        """Address of ``size`` bytes on the device."""
+        (address,) = self._called("cudaMalloc", size)
+        return int(address)
+
+    def pinned(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """An array on the host that the device copies from and to directly."""
+        import ctypes
+
+        count = int(np.prod(shape))
+        (address,) = self._called("cudaHostAlloc", 4 * count, self._runtime.cudaHostAllocDefault)
+        memory = (ctypes.c_float * count).from_address(int(address))
+        return np.frombuffer(memoryview(memory), dtype=np.float32).reshape(shape)
+
+    def to_device(self, device: int, host: NDArray[np.float32]) -> None:
+        """Begin a copy."""
+        kind = self._runtime.cudaMemcpyKind.cudaMemcpyHostToDevice
+        self._called("cudaMemcpyAsync", device, host.ctypes.data, host.nbytes, kind, self.stream)
+
+    def to_host(self, host: NDArray[np.float32], device: int) -> None:
+        """Begin a copy."""
+        kind = self._runtime.cudaMemcpyKind.cudaMemcpyDeviceToHost
+        self._called("cudaMemcpyAsync", host.ctypes.data, device, host.nbytes, kind, self.stream)
+
+    def wait(self) -> None:
+        """Until everything begun is done."""
+        self._called("cudaStreamSynchronize", self.stream)
+
+    def _called(self, name: str, *arguments: Any) -> tuple[Any, ...]:
+        """What a call gives besides its code; DeviceError, with what to do, for a code that is none of success."""
+        code, *results = getattr(self._runtime, name)(*arguments)
+        if int(code) == 0:
+            return tuple(results)
+        what = {2: "too little memory on the GPU", 35: "no driver, or one that is too old", 100: "no GPU"}
+        raise DeviceError(
+            f"CUDA: expected {name} to succeed, got {what.get(int(code), getattr(code, 'name', code))}. "
+            "Use --runtime cpu, or look after the driver."
+        )

@@ -1,0 +1,1 @@
+"""Sessions: a performance written down, and danced again to the bit."""

@@ -1,0 +1,1 @@
+"""Sight: cameras, the tracked leader, and the stage they stand on."""

@@ -1,0 +1,366 @@
+"""The leader by camera: a tracking process of its own, watched over and started again when it dies.
+
+MediaPipe and lifting keep a core busy and hold the GIL; in a process of their own they cannot make
+the music or the picture stutter. The newest frames lie in shared memory, so that reading them never
+waits.
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from duet.clock import MonotonicClock
+from duet.errors import DeviceError, DuetError, StaleFrame
+from duet.frames import LeaderFrame, LeaderStatus
+from duet.skeleton import BODY
+from realtime import child
+from realtime.devices import SYSTEM_CAMERAS, CameraSystem
+from realtime.health import Health, StageStats
+from realtime.sight.camera import CameraState
+from realtime.sight.camera_source import CAMERA_LATENCY_S
+from realtime.sight.camera_trouble import RESTARTING, CameraTrouble
+from realtime.sight.leader_record import frame_of_record
+from realtime.sight.lifting import HOLD_S
+from realtime.sight.placement import Lens, StageMap
+from realtime.sight.pose_model import ensure_pose_model
+from realtime.sight.preview import Sight
+from realtime.sight.tracking import HISTORY_FRAMES, STAGES, Channels, Heartbeat, TrackingTask, run
+from realtime.sight.view import View
+from realtime.topology import process
+
+_WATCH_S = 0.1
+_ROW = process("duet-tracker")
+_START_S, _SILENT_S = _ROW.start_s, _ROW.silent_s
+_BACK_OFF_S = (0.5, 8.0)
+_STOP_S = 4.0
+_COUNTERS = ("camera_frames", "camera_dropped", "held_frames", "lost_frames")
+_HEALTH_COUNTERS = _COUNTERS[:2]
+"""What goes on to Health; held frames are counted there by who takes the frames."""
+
+
+class TrackerState(StrEnum):
+    """How the tracking process is."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    RESTARTING = "restarting"  # it died or hung; the leader is lost meanwhile
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class TrackerStats:
+    """What tracking did so far."""
+
+    state: TrackerState
+    camera_state: CameraState
+    camera_frames: int
+    camera_dropped: int
+    held_frames: int
+    lost_frames: int
+    reconnects: int
+    restarts: int
+    problem: str
+    """Why the process died last; empty when it never did."""
+    stages: dict[str, StageStats]
+    """``camera`` (arrival to hand-over), ``track`` (pose model), ``lift`` and ``frame`` (arrival to LeaderFrame)."""
+
+
+class Tracker:
+    """A leader before a camera. Made by ``start``; read from any thread, stopped once."""
+
+    def __init__(self, task: TrackingTask, health: Health) -> None:
+        self._task = task
+        self._clock = MonotonicClock(task.epoch_s)
+        self._health = health
+        self._channels = Channels.create(preview=task.preview)
+        self._log = child.new_log(_ROW.name)
+        self._state = TrackerState.STARTING
+        self._problem = ""
+        self._camera_trouble = CameraTrouble(task.source)
+        self._restarts = 0
+        self._counts = dict.fromkeys(_COUNTERS, 0)
+        self._failure: Exception | None = None
+        self._beat = Heartbeat()
+        self._beat_s = 0.0
+        self._taken = -1
+        self._stop = threading.Event()
+        self._process, self._control = self._spawn()
+        self._begun_s = time.monotonic()
+        """When the process was started; once it is ready, since when it is: a start may take longer than a hang may."""
+        self._watcher = threading.Thread(target=self._watch, name="tracker-watch", daemon=True)
+
+    @classmethod
+    def start(
+        cls,
+        source: str,
+        clock_epoch_s: float,
+        *,
+        lens: Lens | None = None,
+        stage: StageMap | None = None,
+        height_m: float | None = None,
+        latency_s: float = CAMERA_LATENCY_S,
+        patience_s: float = 5.0,
+        model: Path | None = None,
+        view: View | None = None,
+        people: int = 1,
+        preview: bool = False,
+        health: Health | None = None,
+        cameras: CameraSystem = SYSTEM_CAMERAS,
+    ) -> "Tracker":
+        """Start tracking ``source`` (see ``open_camera``) and return once the first picture is there.
+
+        ``clock_epoch_s`` is the ``epoch_s`` of the session's MonotonicClock. Stage times and counters
+        go to ``health``. Of up to ``people`` in view one leads (see ``Chooser``). Only with ``preview`` is there a
+        ``sight``.
+        Raises what ``open_camera`` and ``ensure_pose_model`` raise.
+        """
+        task = TrackingTask(
+            source=source,
+            epoch_s=clock_epoch_s,
+            model=model or ensure_pose_model(),
+            lens=lens or Lens(),
+            stage=stage or StageMap(),
+            height_m=height_m,
+            latency_s=latency_s,
+            patience_s=patience_s,
+            view=view or View(),
+            people=people,
+            cameras=cameras,
+            preview=preview,
+        )
+        tracker = cls(task, health or Health())
+        try:
+            tracker._await_ready()
+        except BaseException:
+            tracker.stop()
+            raise
+        tracker._watcher.start()
+        return tracker
+
+    @property
+    def state(self) -> TrackerState:
+        """How the tracking process is."""
+        return self._state
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the camera or the process and what to do about it; empty while all is well."""
+        return self._camera_trouble.sentence
+
+    def latest(self, max_age_s: float | None = None) -> LeaderFrame:
+        """The newest frame, at once; ``lost`` before the first and when there was none for a while.
+
+        StaleFrame when ``max_age_s`` is given and the newest frame was measured longer ago; DeviceError when
+        the watch over the process ended by an error of its own.
+        """
+        self._raise_failure()
+        frames = self.history(1)
+        frame = frames[-1] if frames else self._nobody()
+        age_s = self._clock.now() - frame.time_s
+        if max_age_s is not None and (not frames or age_s > max_age_s):
+            raise StaleFrame(
+                f"Tracker: expected a leader not older than {max_age_s:.2f} s, got one {age_s:.2f} s old "
+                f"({self._state}). Check the camera; tracking goes on by itself."
+            )
+        if age_s <= HOLD_S + self._task.latency_s + _WATCH_S:
+            return frame
+        return replace(frame, visibility=np.zeros(len(BODY), dtype=np.float32), status=LeaderStatus.LOST)
+
+    def history(self, count: int) -> list[LeaderFrame]:
+        """The newest ``count`` frames or fewer (at most 32), oldest first."""
+        if self._state is TrackerState.STOPPED:
+            return []
+        return [frame_of_record(record) for record in self._channels.frames.history(min(count, HISTORY_FRAMES))]
+
+    def take_new(self, until_s: float) -> Sequence[LeaderFrame]:
+        """Frames stamped up to ``until_s`` that were not taken yet, oldest first. For one reader.
+
+        DeviceError as ``latest``.
+        """
+        self._raise_failure()
+        frames = [f for f in self.history(HISTORY_FRAMES) if f.index > self._taken and f.time_s <= until_s]
+        if frames:
+            self._taken = frames[-1].index
+        return frames
+
+    def sight(self) -> Sight | None:
+        """What the camera saw last; None before the first picture and without ``preview``."""
+        cell = self._channels.preview
+        record = None if cell is None or self._state is TrackerState.STOPPED else cell.latest()
+        return None if record is None else Sight.of_record(record)
+
+    @property
+    def sight_name(self) -> str | None:
+        """Of the cell with what the camera sees, for who reads it in another process; None without ``preview``."""
+        cell = self._channels.preview
+        return None if cell is None else cell.name
+
+    def stats(self) -> TrackerStats:
+        """Counters and stage times so far."""
+        times = self._health.stages()
+        return TrackerStats(
+            state=self._state,
+            camera_state=self._beat.camera_state,
+            reconnects=self._beat.reconnects,
+            restarts=self._restarts,
+            problem=self._problem,
+            stages={stage: times[stage] for stage in STAGES},
+            **self._counts,
+        )
+
+    def stop(self) -> None:
+        """End the process and remove the shared memory. Safe to call again."""
+        if self._state is TrackerState.STOPPED:
+            return
+        self._stop.set()
+        if self._watcher.is_alive():
+            self._watcher.join(_STOP_S)
+        self._end_process()
+        self._collect()
+        self._state = TrackerState.STOPPED
+        self._channels.close()
+        Path(self._log).unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _spawn(self) -> tuple[BaseProcess, Connection]:
+        return child.spawn(_ROW.name, run, self._task, self._channels.names, self._log)
+
+    def _await_ready(self) -> None:
+        """Wait for the first picture; raise the process's own error."""
+        end_s = time.monotonic() + _START_S
+        while time.monotonic() < end_s:
+            if self._hear(_WATCH_S):
+                return
+        raise DeviceError(f"Tracker: expected to start within {_START_S:.0f} s, got nothing. Run `duet doctor`.")
+
+    def _hear(self, wait_s: float) -> bool:
+        """Whether the process says it is ready; raises the error it reports, DeviceError when it is gone."""
+        try:
+            if not self._control.poll(wait_s):
+                return False
+            message = self._control.recv()
+        except (EOFError, OSError) as error:  # its end of the pipe is closed
+            expected = "to start" if self._state is TrackerState.STARTING else "the tracking process to go on"
+            raise DeviceError(f"Tracker: expected {expected}, got {self._last_words()}. Run `duet doctor`.") from error
+        if message[0] == "camera":
+            self._task = replace(self._task, pin=message[1] or self._task.pin)
+            return False
+        if message[0] == "ready":
+            self._task = replace(self._task, again=True)
+            self._state = TrackerState.RUNNING
+            self._begun_s = time.monotonic()
+            return True
+        raise child.raised(message)
+
+    def _watch(self) -> None:
+        try:
+            self._watch_over()
+        except Exception as error:  # raised again where frames are taken
+            self._failure = error
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise DeviceError(
+                f"Tracker: expected to watch over the tracking process, got {self._failure!r}. Start again."
+            ) from self._failure
+
+    def _watch_over(self) -> None:
+        """Collect times and counters; start the process again when it dies or hangs."""
+        pause_s = _BACK_OFF_S[0]
+        while not self._stop.wait(_WATCH_S):
+            self._collect()
+            trouble = self._trouble()
+            if trouble is None:
+                if self._state is TrackerState.RUNNING and time.monotonic() - self._begun_s > _BACK_OFF_S[1]:
+                    pause_s = _BACK_OFF_S[0]
+                continue
+            self._problem = trouble
+            self._state = TrackerState.RESTARTING
+            self._camera_trouble.tell(RESTARTING, trouble)
+            self._end_process()
+            if self._stop.wait(pause_s):
+                return
+            pause_s = min(2.0 * pause_s, _BACK_OFF_S[1])
+            self._start_again()
+
+    def _trouble(self) -> str | None:
+        """What is wrong with the process now; None when nothing is."""
+        try:
+            self._hear(0.0)
+        except DuetError as error:
+            return str(error)
+        if not self._process.is_alive():
+            return self._last_words()
+        now_s = time.monotonic()
+        if self._state is TrackerState.RUNNING and now_s - max(self._beat_s, self._begun_s) > _SILENT_S:
+            return f"no sign of life for {_SILENT_S:.0f} s"
+        if self._state is TrackerState.RESTARTING and now_s - self._begun_s > _START_S:
+            return f"no start within {_START_S:.0f} s"
+        return None
+
+    def _start_again(self) -> None:
+        """A new process that goes on where the old one was: same mark on the floor, same pose."""
+        newest = self.history(1)
+        mark_m = self._task.stage.mark_m or self._beat.mark_m
+        self._task = replace(
+            self._task,
+            stage=replace(self._task.stage, mark_m=mark_m),
+            resume=newest[0] if newest else None,
+        )
+        self._restarts += 1
+        self._health.count("tracker_restarts")
+        # What the old process said last, after it was listened to for the last time, is not the new one's.
+        self._beat, self._beat_s = Heartbeat(mark_m=mark_m), time.monotonic()
+        self._process, self._control = self._spawn()
+        self._begun_s = time.monotonic()
+
+    def _collect(self) -> None:
+        """Take over stage times and counters from the process."""
+        for record in self._channels.times.drain():
+            for stage, milliseconds in zip(STAGES, record.values, strict=True):
+                self._health.record(stage, float(milliseconds))
+        record = self._channels.heartbeat.latest()
+        if record is None or record.stamp_s <= self._beat_s:
+            return
+        beat = Heartbeat.of(record.values)
+        for name in _COUNTERS:
+            more = max(0, getattr(beat, name) - getattr(self._beat, name))
+            self._counts[name] += more
+            if name in _HEALTH_COUNTERS:
+                self._health.count(name, more)
+        self._beat, self._beat_s = beat, record.stamp_s
+        self._camera_trouble.see(beat.camera_state)
+
+    def _end_process(self) -> None:
+        child.end(self._process, self._control, _STOP_S if self._state is not TrackerState.RESTARTING else 0.2)
+
+    def _last_words(self) -> str:
+        return child.last_words(self._process, self._log)
+
+    def _nobody(self) -> LeaderFrame:
+        """Before anybody was seen: the rest pose, lost."""
+        return LeaderFrame(
+            index=-1,
+            time_s=self._clock.now() - self._task.latency_s,
+            root_m=BODY.rest_joints_m[0],
+            joints_m=BODY.rest_joints_m,
+            rotations_6d=np.tile(np.eye(3, dtype=np.float32)[:2].ravel(), (len(BODY), 1)),
+            visibility=np.zeros(len(BODY), dtype=np.float32),
+            status=LeaderStatus.LOST,
+        )

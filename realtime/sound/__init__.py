@@ -1,0 +1,1 @@
+"""Sound: devices, files and streams, in and out; beats that come from elsewhere."""

@@ -1,0 +1,1 @@
+"""Baking: avatars made from the CC0 data, once."""

@@ -1,0 +1,1 @@
+"""``duet bench``: measures, printed."""

@@ -1,0 +1,193 @@
+"""``duet bench live``: a whole performance on this machine, held against its budgets."""
+
+import argparse
+import json
+import math
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from duet.clock import MonotonicClock
+from duet.errors import InputError
+from realtime.bench.distribution import Distribution, doubts
+from realtime.bench.record import BenchRecord, Figure, Series
+from realtime.health import Health
+from realtime.sight.leader_camera import CameraLeader
+from realtime.sight.stage_shift import ShiftedLeader
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_EPILOG = """\
+What an evening asks of the machine, all at once: a looped film of a salsa lead is tracked as a camera is (or your own
+--camera), music is heard, the follower dances, and both are drawn. Every stage's times come out, beside the budgets
+(late ticks, the longest run of them, frames dropped, growth of memory and handles, ...). Run it with nothing else going
+on; a claim wants --seconds 600. The exit code is 1 when a budget is exceeded.
+
+examples:
+  duet bench live                                                 a minute
+  duet bench live --seconds 600 --json live.json --html live.html
+  duet bench live --camera camera:0 --size 1280x720
+"""
+_TEMPO_BPM, _MUSIC_S = 180.0, 64.0
+_WHAT = {
+    "camera": "a picture's wait for the pose model",
+    "track": "the pose model",
+    "lift": "from points to a body",
+    "frame": "from a picture's arrival to its leader frame",
+    "music": "a frame of music, heard",
+    "gather": "a tick's inputs",
+    "tick": "a tick, in the follower's thread",
+    "decode": "taking over a plan",
+    "draw": "a picture",
+}
+
+
+class KeptHealth(Health):
+    """Keeps every measurement, in the order they came: for a bench, which ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept_ms: dict[str, list[float]] = {}
+
+    def record(self, stage: str, milliseconds: float) -> None:
+        """See ``Health``."""
+        super().record(stage, milliseconds)
+        self.kept_ms.setdefault(stage, []).append(milliseconds)
+
+    def forget(self) -> None:
+        """See ``Health``."""
+        super().forget()
+        self.kept_ms.clear()
+
+
+class _CountedLeader(ShiftedLeader):
+    """A leader with whose start the count begins: a camera is seen before there is a dance."""
+
+    def __init__(self, leader: CameraLeader, health: Health) -> None:
+        super().__init__(leader)
+        self._health = health
+
+    def start(self, clock: MonotonicClock, begin_s: float) -> None:
+        """See ``ShiftedLeader``."""
+        super().start(clock, begin_s)
+        self._health.forget()
+
+
+def add_live(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]", follower: Path) -> None:
+    """Describe ``bench live`` to the parser."""
+    from ui.bench.output import add_output
+
+    live = kinds.add_parser(
+        "live",
+        help="a whole performance, held against its budgets",
+        description="Measure a whole performance on this machine.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    live.add_argument("--seconds", type=float, default=60.0, metavar="N", help="how long (default 60)")
+    live.add_argument("--camera", metavar="SOURCE", help="camera:0, a video or a URL (default: a film of a lead)")
+    live.add_argument("--size", default="640x360", metavar="WxH", help="of the picture (default 640x360)")
+    live.add_argument("--data", type=Path, metavar="DIR", help="recorded leads (default: the variable DUET_DATA)")
+    live.add_argument("--follower", type=Path, default=follower, metavar="DIR", help="a follower folder")
+    add_output(live)
+    live.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from ui.bench.output import told
+
+    if not (math.isfinite(arguments.seconds) and 5.0 <= arguments.seconds <= 86_400.0):
+        raise InputError(f"--seconds: expected 5 to 86400, got {arguments.seconds:g}. Give a number in between.")
+    over: list[str] = []
+    code = told(arguments, lambda console: _measured(arguments, over, console))
+    return code or (1 if over else 0)
+
+
+def _measured(arguments: argparse.Namespace, over: list[str], console: "Console") -> BenchRecord:
+    """Dance before the camera given, or before a film of a lead; ``over`` takes the budgets that were exceeded."""
+    from realtime.bench.provenance import provenance
+    from realtime.sight.pose_model import ensure_pose_model
+    from ui.bench.film_truth import leads
+    from ui.bench.perception import film_loop
+
+    where = provenance()
+    model = ensure_pose_model(progress=console.print)
+    with tempfile.TemporaryDirectory(prefix="duet-bench-") as folder:
+        source, height_m = arguments.camera, None
+        if source is None:
+            source = str(Path(folder) / "lead.mp4")
+            with console.status("filming a lead"):
+                height_m = film_loop(next(iter(leads(arguments.data, 8.0).values())), Path(source))
+        health = KeptHealth()
+        report = _performed(arguments, source, height_m, model, health, Path(folder) / "report.json")
+    over += [budget["name"] for budget in report["budgets"] if not budget["holds"]]
+    series = {
+        name: Series(what, "ms", Distribution.of(health.kept_ms[name]))
+        for name, what in _WHAT.items()
+        if health.kept_ms.get(name)
+    }
+    said = doubts("a tick", series["tick"].measured) if "tick" in series else ["Nobody was seen: no tick was danced."]
+    return BenchRecord(
+        kind="live",
+        command=f"duet bench live --seconds {arguments.seconds:g} --size {arguments.size}",
+        provenance=where,
+        subject={"follower": report["follower"]["name"], "runtime": "live", **_camera(arguments), **report["machine"]},
+        verdict=_verdict(report, over),
+        series=series,
+        figures=_figures(report),
+        warnings=tuple(said),
+    )
+
+
+def _camera(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {"camera": arguments.camera or "a film of a salsa lead, decoded on this machine", "size": arguments.size}
+
+
+def _performed(
+    arguments: argparse.Namespace, source: str, height_m: float | None, model: Path, health: Health, report: Path
+) -> dict[str, Any]:
+    """The report of a performance of the length asked for."""
+    from duet.groove import render_groove
+    from realtime.sound.audio import MusicThread
+    from realtime.sound.music_player import RecordedMusic
+    from ui.app import perform
+    from ui.options import Output, size_of
+    from ui.sources import Sources
+
+    def make(health: Health) -> Sources:
+        music = RecordedMusic(render_groove(_MUSIC_S, _TEMPO_BPM, seed=0).samples, loop=True)
+        leader = _CountedLeader(CameraLeader(source, health, height_m=height_m, model=model), health)
+        return Sources(leader, MusicThread(music), None, {"leader": source, "music": "built-in groove"})
+
+    size = size_of(arguments.size)
+    output = Output(arguments.follower, True, None, arguments.seconds, 0, size, 30.0, report=report)
+    if perform(make, output, health) != 0:
+        raise KeyboardInterrupt
+    return json.loads(report.read_text())
+
+
+def _figures(report: dict[str, Any]) -> dict[str, Figure]:
+    frames, seconds = report["camera_frames"], report["seconds"]
+    found = {
+        "seconds": Figure("danced", "s", seconds),
+        "ticks": Figure("ticks", "", report["ticks"]),
+        "late": Figure("of them late", "", report["late_ticks"]),
+        "camera_fps": Figure("camera frames a second", "", frames / seconds if seconds else 0.0),
+        "drawn_fps": Figure("pictures a second", "", report["drawn_fps"]),
+        "lag": Figure("age of the newest leader frame that a shown pose knew, median", "ms", report["lag_ms"]),
+        "lag_p95": Figure("the same, p95", "ms", report["lag_p95_ms"]),
+    }
+    for budget in report["budgets"]:
+        if budget["got"] is not None:
+            what = f"{'within' if budget['holds'] else 'BEYOND'} at most {budget['most']:g}: {budget['name']}"
+            found[f"budget_{budget['name'].replace(' ', '_')}"] = Figure(what, budget["unit"], budget["got"])
+    return found
+
+
+def _verdict(report: dict[str, Any], over: list[str]) -> str:
+    held = "every budget holds" if not over else f"beyond their budgets: {', '.join(over)}"
+    return (
+        f"{report['late_ticks']} of {report['ticks']} ticks late (longest run {report['longest_late_ticks']}), "
+        f"{report['drawn_fps']:.1f} pictures a second, in {report['seconds']:.0f} s; {held}."
+    )

@@ -1,0 +1,1 @@
+"""``duet calibrate``: what seeing and hearing cost here."""

@@ -1,0 +1,1 @@
+"""Drawing: dancers, stages, cameras, windows and films."""

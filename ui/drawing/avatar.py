@@ -1,0 +1,204 @@
+"""A dancer's body: its file, its pose on a 22-joint pose, and the matrices that bend its skin.
+
+A pose speaks of the 22 body joints of some skeleton; an avatar has 55 joints and its own proportions. The local
+rotations are taken over as they are, the hands rest relaxed, and the pelvis is put at the height at which the lowest
+point of the soles is as high above the floor as the pose's is, scaled by leg length: standing feet stand, lifted feet
+are lifted. On the floor the path is the pose's own, so that partners stay as far apart as they danced; and so are the
+ankles' places, by a little swing of the legs: under legs of another length, standing feet would slide.
+"""
+
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duet.errors import InputError
+from duet.frames import FollowerPose, LeaderFrame
+from duet.rotations import (
+    matrix_from_6d,
+    matrix_from_quaternion_wxyz,
+    matrix_from_rotvec,
+    quaternion_wxyz_from_matrix,
+)
+from duet.skeleton import BODY, Skeleton
+from ui.drawing.legs import ANKLES, FEET, HIPS, KNEES, Legs, legs_of
+
+Floats = NDArray[np.float32]
+
+ASSETS = Path(__file__).parent / "assets"
+AVATARS = {
+    "leader": "a broad-shouldered dancer in shirt and trousers",
+    "follower": "a dancer in a red dress, her hair in a knot",
+    "glow": "an abstract figure of light, to be projected",
+}
+"""What each body that ships is like."""
+
+# Radians of curl of the three joints of each relaxed finger (T-pose, palm down), on top of the sculpted hand.
+_CURLS = {"index": 0.22, "middle": 0.30, "ring": 0.38, "pinky": 0.42}
+_CURL_SHARES = (0.7, 1.0, 0.6)
+_THUMB_ROTVEC = (0.0, 0.15, -0.10)
+
+
+@dataclass(frozen=True)
+class BodyPose:
+    """A body in the world: ``root_m`` (3,), local ``quaternions_wxyz`` (22 or 55, 4) with row 0 in the world.
+
+    ``skeleton`` is the one the root's height was measured on; only its first 22 joints are read.
+    """
+
+    root_m: NDArray[np.floating]
+    quaternions_wxyz: NDArray[np.floating]
+    skeleton: Skeleton = BODY
+
+    @classmethod
+    def of_follower(cls, pose: FollowerPose) -> "BodyPose":
+        """The follower as it is shown."""
+        return cls(pose.root_m, pose.quaternions_wxyz)
+
+    @classmethod
+    def of_leader(cls, frame: LeaderFrame, skeleton: Skeleton = BODY) -> "BodyPose":
+        """The leader as measured on ``skeleton``."""
+        return cls(frame.root_m, quaternion_wxyz_from_matrix(matrix_from_6d(frame.rotations_6d)), skeleton)
+
+
+@dataclass(frozen=True)
+class Avatar:
+    """The arrays of an avatar file (their shapes are in ``ui.bake.avatar``) and what is derived from them."""
+
+    vertices_m: Floats
+    normals: NDArray[np.int8]
+    colours: NDArray[np.uint8]
+    faces: NDArray[np.uint16]
+    bone_index: NDArray[np.uint8]
+    bone_weight: NDArray[np.uint8]
+    rest_joints_m: Floats
+    rest_from_bind: Floats
+    names: tuple[str, ...]
+    parents: tuple[int, ...]
+    is_glowing: bool = False
+    """Whether it is a figure of light, which no lamp lights."""
+
+    @cached_property
+    def skeleton(self) -> Skeleton:
+        """The 55 joints, in the T-pose, standing on the floor."""
+        offsets = self.rest_joints_m.copy()
+        offsets[1:] -= self.rest_joints_m[list(self.parents[1:])]
+        return Skeleton(self.names, self.parents, offsets)
+
+    @cached_property
+    def _levels(self) -> list[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]]:
+        """Joints, their parents and their offsets (J, 3, 1), by depth, so that a level is one matrix product."""
+        depth = [0] * len(self.parents)
+        for j, parent in enumerate(self.parents):
+            if parent >= 0:
+                depth[j] = depth[parent] + 1
+        levels = [np.flatnonzero(np.array(depth) == d) for d in range(1, max(depth) + 1)]
+        offsets = self.skeleton.offsets_m.astype(np.float64)[:, :, None]
+        return [(level, np.array(self.parents)[level], offsets[level]) for level in levels]
+
+    @cached_property
+    def _relaxed(self) -> NDArray[np.float64]:
+        """(55, 3, 3) local rotations of everything a 22-joint pose does not speak of."""
+        rotations = np.tile(np.eye(3), (len(self.names), 1, 1))
+        for side, sign in (("left", -1.0), ("right", 1.0)):
+            for finger, curl in _CURLS.items():
+                for k, share in enumerate(_CURL_SHARES, start=1):
+                    turn = matrix_from_rotvec([0.0, 0.0, sign * curl * share])
+                    rotations[self.names.index(f"{side}_{finger}{k}")] = turn
+            thumb = np.array(_THUMB_ROTVEC) * [1.0, -sign, -sign]
+            rotations[self.names.index(f"{side}_thumb1")] = matrix_from_rotvec(thumb)
+        return rotations
+
+    def local_rotations(self, pose: BodyPose) -> NDArray[np.float64]:
+        """(55, 3, 3): the pose's 22 or 55 joints; hands relaxed where the pose has none."""
+        given = np.asarray(matrix_from_quaternion_wxyz(np.asarray(pose.quaternions_wxyz)), dtype=np.float64)
+        if len(given) == len(self.names):
+            return given
+        rotations = self._relaxed.copy()
+        rotations[: len(given)] = given
+        return rotations
+
+    def place(self, pose: BodyPose) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Joints (55, 3) in the world and global rotations (55, 3, 3) of this body in ``pose``."""
+        turns = self.local_rotations(pose)
+        joints = np.zeros((len(turns), 3))
+        for level, parents, offsets in self._levels:
+            above = turns[parents]
+            joints[level] = joints[parents] + (above @ offsets)[:, :, 0]
+            turns[level] = above @ turns[level]
+        legs, danced = self._legs, legs_of(pose.skeleton)
+        lowest = danced.sole_height_m(turns) + float(pose.root_m[1])
+        self._swing_legs(legs.swing_to(danced, turns), joints, turns)
+        height = lowest * self.skeleton.leg_length_m / pose.skeleton.leg_length_m - legs.sole_height_m(turns)
+        return joints + np.array([pose.root_m[0], height, pose.root_m[2]]), turns
+
+    def _swing_legs(self, swing: NDArray[np.float64], joints: NDArray[np.float64], turns: NDArray[np.float64]) -> None:
+        """Swing both legs about the hips by ``swing`` (2, 3, 3), in place; feet keep their angle."""
+        knee, shin, foot = joints[KNEES] - joints[HIPS], joints[ANKLES] - joints[KNEES], joints[FEET] - joints[ANKLES]
+        joints[KNEES] = joints[HIPS] + (swing @ knee[:, :, None])[:, :, 0]
+        joints[ANKLES] = joints[KNEES] + (swing @ shin[:, :, None])[:, :, 0]
+        joints[FEET] = joints[ANKLES] + foot
+        turns[HIPS], turns[KNEES] = swing @ turns[HIPS], swing @ turns[KNEES]
+
+    @cached_property
+    def _legs(self) -> Legs:
+        return Legs(self.skeleton)
+
+    def skin_matrices(self, pose: BodyPose) -> Floats:
+        """(55, 3, 4): where each bone carries a point of the bind pose."""
+        return self.skin_between(*self.place(pose))
+
+    def skin_between(self, joints: NDArray[np.float64], turns: NDArray[np.float64]) -> Floats:
+        """``skin_matrices`` of a body that was placed: joints (55, 3) and global rotations (55, 3, 3)."""
+        matrices = np.empty((len(turns), 3, 4), dtype=np.float32)
+        matrices[:, :, :3] = turns @ self.rest_from_bind[:, :, :3]
+        to_joint = self.rest_from_bind[:, :, 3] - self.rest_joints_m
+        matrices[:, :, 3] = np.einsum("jab,jb->ja", turns, to_joint) + joints
+        return matrices
+
+    def between_eyes_m(self, placed: tuple[NDArray[np.float64], NDArray[np.float64]]) -> NDArray[np.float64]:
+        """(3,) the middle between the eyes of this body where it was placed."""
+        eyes = [self.names.index(f"{side}_eye") for side in ("left", "right")]
+        return placed[0][eyes].mean(axis=0)
+
+    @cached_property
+    def casting_faces(self) -> NDArray[np.uint16]:
+        """(K, 3) the faces that cast the shadow: all but eyes and linings, which others hide from the light."""
+        _, first, group = np.unique(np.round(self.vertices_m * 1e4), axis=0, return_index=True, return_inverse=True)
+        outside = first[group.ravel()]
+        turned = np.sum(self.normals[outside].astype(np.int32) * self.normals, axis=1) < 0
+        eyes = [self.names.index(f"{side}_eye") for side in ("left", "right")]
+        spared = turned | np.isin(self.bone_index[:, 0], eyes)
+        return self.faces[~spared[self.faces].all(axis=1)]
+
+    def skinned_vertices_m(self, pose: BodyPose) -> Floats:
+        """(N, 3) the skin in the world, as the graphics card computes it."""
+        matrices = self.skin_matrices(pose)
+        weights = self.bone_weight.astype(np.float32) / 255.0
+        blended = np.einsum("vk,vkab->vab", weights, matrices[self.bone_index])
+        return np.einsum("vab,vb->va", blended[:, :, :3], self.vertices_m) + blended[:, :, 3]
+
+
+def read_avatar(path: Path) -> Avatar:
+    """The avatar in an npz file (no pickles). Raises ``InputError`` when it is missing or is no avatar."""
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            arrays = {name: data[name] for name in Avatar.__dataclass_fields__ if name != "is_glowing"}
+            is_glowing = "is_glowing" in data and bool(data["is_glowing"])
+    except FileNotFoundError as error:
+        raise InputError(f"Avatar: expected {path}, got none. Bake it: python -m ui.bake.avatar --help.") from error
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+        raise InputError(f"Avatar: expected a baked avatar, got {path} ({error}). Bake it again.") from error
+    names = tuple(str(name) for name in arrays.pop("names"))
+    parents = tuple(int(parent) for parent in arrays.pop("parents"))
+    if names[: len(BODY)] != BODY.names:
+        raise InputError(f"Avatar: expected the body's 22 joints first, got {names[:3]} ... in {path}. Bake it again.")
+    return Avatar(**arrays, names=names, parents=parents, is_glowing=is_glowing)
+
+
+def shipped_avatar(name: str) -> Avatar:
+    """One of the ``AVATARS`` that ship with Duet."""
+    return read_avatar(ASSETS / f"{name}.npz")

@@ -1,0 +1,162 @@
+"""A dance that is over, to be drawn: from a motion file, a take or a recorded session; and the beat of its music."""
+
+import zipfile
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duet.beats import BeatState, BeatTracker
+from duet.choreography import Couple
+from duet.errors import InputError, MotionError
+from duet.motion import Motion, read_motion
+from duet.rotations import matrix_from_6d, quaternion_wxyz_from_matrix, slerp_wxyz
+from duet.skeleton import BODY
+from realtime.sessions.session_file import SESSION_FILE
+from ui.drawing.avatar import BodyPose
+from ui.drawing.scene import SceneState
+
+_SURE = 0.3
+"""A beat that is believed in less than this is no beat to pulse by."""
+
+
+@dataclass(frozen=True)
+class Body:
+    """One dancer on the canonical body: ``root_m`` (T, 3), ``quaternions_wxyz`` (T, 22, 4)."""
+
+    root_m: NDArray[np.floating]
+    quaternions_wxyz: NDArray[np.floating]
+
+    def at(self, frame: float) -> BodyPose:
+        """The pose at a fractional frame number."""
+        low = min(max(int(frame), 0), len(self.root_m) - 1)
+        high, share = min(low + 1, len(self.root_m) - 1), float(np.clip(frame - low, 0.0, 1.0))
+        if not share:
+            return BodyPose(self.root_m[low], self.quaternions_wxyz[low])
+        root = self.root_m[low] + share * (self.root_m[high] - self.root_m[low])
+        return BodyPose(root, slerp_wxyz(self.quaternions_wxyz[low], self.quaternions_wxyz[high], share))
+
+
+@dataclass(frozen=True)
+class Dance:
+    """``fps`` frames a second from session time ``start_s`` on; ``leader`` is None where one dances alone."""
+
+    fps: float
+    start_s: float
+    follower: Body
+    leader: Body | None = None
+
+    @property
+    def seconds(self) -> float:
+        """From the first frame to the last."""
+        return (len(self.follower.root_m) - 1) / self.fps
+
+    def state(self, after_s: float, beat_phase: float | None = None) -> SceneState:
+        """The picture ``after_s`` seconds after the first frame."""
+        frame = after_s * self.fps
+        leader = self.leader.at(frame) if self.leader is not None else None
+        return SceneState(after_s, self.follower.at(frame), leader, beat_phase=beat_phase)
+
+
+def read_dance(path: Path) -> Dance:
+    """The dance in a motion file of both (npz) or a take of one (npz, bvh).
+
+    Raises ``MotionError`` for what is neither.
+    """
+    leader_too, start_s = _what_it_holds(path)
+    follower = read_motion(path, dancer="follower")
+    leader = read_motion(path, dancer="leader") if leader_too else None
+    return Dance(follower.fps, start_s, _body(follower), None if leader is None else _body(leader))
+
+
+def couple_dance(couple: Couple) -> Dance:
+    """What was choreographed for two."""
+    return Dance(couple.follower.fps, 0.0, _body(couple.follower), _body(couple.leader))
+
+
+def dance_of(motion: Mapping[str, NDArray]) -> Dance:
+    """The dance that a motion log has collected, as ``MotionLog.arrays`` gives it."""
+    if not len(motion["time_s"]):
+        raise InputError("Session: expected a dance, got none in it. Record a longer one.")
+
+    def body(dancer: str) -> Body:
+        turns = matrix_from_6d(motion[f"{dancer}_rotations_6d"].astype(np.float64))
+        return Body(motion[f"{dancer}_root_m"], quaternion_wxyz_from_matrix(turns))
+
+    return Dance(float(motion["fps"]), float(motion["time_s"][0]), body("follower"), body("leader"))
+
+
+def is_session(path: Path) -> bool:
+    """Whether ``path`` is a folder that ``--record`` wrote."""
+    return (path / SESSION_FILE).is_file()
+
+
+def replayed(path: Path, follower: Path, told: Callable[[float], None]) -> Dance:
+    """The dance of a recorded session, danced again by the ``follower`` folder; ``told`` hears how far it is."""
+    from realtime.inference.runner_ort import OrtRunner
+    from realtime.motion_log import MotionLog
+    from realtime.sessions.session_replay import Session
+
+    session = Session(path)
+    try:
+        runner = OrtRunner(follower)
+        log = MotionLog(runner.contract.fps)
+        session.replay(runner.contract, runner, runner.forecaster, log=log, told=told)
+    finally:
+        session.close()
+    return dance_of(log.arrays())
+
+
+def _what_it_holds(path: Path) -> tuple[bool, float]:
+    """Whether it is a couple, and the session time of the first frame."""
+    if path.suffix.lower() != ".npz" or not zipfile.is_zipfile(path):
+        return False, 0.0
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            timed = "time_s" in held and held["time_s"].size > 0
+            start_s = float(np.min(held["time_s"])) if timed else 0.0
+            leader_too = "leader_rotations_6d" in held
+    except (ValueError, TypeError, OSError, zipfile.BadZipFile) as error:
+        raise MotionError(f"{path}: expected a motion file, got one that cannot be read ({error}).") from error
+    if not np.isfinite(start_s):
+        raise MotionError(f"{path}: expected times in seconds, got {start_s}. Save the motion again.")
+    return leader_too, start_s
+
+
+def _body(motion: Motion) -> Body:
+    # What is on the canonical body already is shown as it is, its floor untouched.
+    ours = np.array_equal(motion.skeleton.offsets_m, BODY.offsets_m)
+    motion = motion if ours else motion.on_body()
+    return Body(motion.root_m, quaternion_wxyz_from_matrix(motion.rotations))
+
+
+@dataclass(frozen=True)
+class Beats:
+    """Where the music is, as the live tracker heard it."""
+
+    states: tuple[BeatState, ...]
+    start_s: float = 0.0
+    """Of the music: what is called 0 here."""
+
+    @classmethod
+    def of(cls, samples: NDArray[np.float32]) -> "Beats":
+        """Of sound (N,) or (N, channels) at the ear's rate."""
+        return cls(tuple(BeatTracker().push(samples)))
+
+    def later(self, start_s: float) -> "Beats":
+        """The same for what begins ``start_s`` into the music."""
+        return replace(self, start_s=start_s)
+
+    def phase_at(self, time_s: float) -> float | None:
+        """[0, 1), 0 on the beat; None where none was heard."""
+        time_s += self.start_s
+        before = bisect_right(self.states, time_s, key=lambda state: state.time_s)
+        if not before:
+            return None
+        state = self.states[before - 1]
+        if state.confidence < _SURE:
+            return None
+        return (state.beat_phase + (time_s - state.time_s) * state.tempo_bpm / 60.0) % 1.0

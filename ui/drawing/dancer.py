@@ -1,0 +1,99 @@
+"""One avatar on the graphics card: bent to a pose, it casts its shadow, shows itself, its mirror image or its ghost."""
+
+from functools import cached_property
+
+import moderngl
+import numpy as np
+from numpy.typing import NDArray
+
+from ui.drawing.avatar import Avatar
+from ui.drawing.programs import Programs
+
+_BONE_ROWS = 192
+_SHADOW_CONTENT = "3f 8x 4u1 4f1", "in_position", "in_bones", "in_weights"
+_BODY_CONTENT = "3f 4i1 4f1 4u1 4f1", "in_position", "in_normal", "in_colour", "in_bones", "in_weights"
+
+
+class Dancer:
+    """Draws ``avatar`` on a stage of such ``defines``; ``is_ghost``: see-through, without shadow."""
+
+    def __init__(
+        self, programs: Programs, avatar: Avatar, defines: tuple[str, ...] = (), *, is_ghost: bool = False
+    ) -> None:
+        self.avatar, self.is_ghost = avatar, is_ghost
+        self._defines = defines
+        self._programs = programs
+        context = programs.context
+        layout = [("p", "f4", 3), ("n", "i1", 4), ("c", "u1", 4), ("i", "u1", 4), ("w", "u1", 4)]
+        table = np.zeros(len(avatar.vertices_m), dtype=layout)
+        table["p"], table["c"], table["i"], table["w"] = (
+            avatar.vertices_m, avatar.colours, avatar.bone_index, avatar.bone_weight,
+        )  # fmt: skip
+        table["n"][:, :3] = avatar.normals
+        self._vertices = context.buffer(table.tobytes())
+        self._faces = context.buffer(avatar.faces.tobytes())
+        self._casting = context.buffer(avatar.casting_faces.tobytes())
+        self._bones = context.buffer(reserve=_BONE_ROWS * 16, dynamic=True)
+        self._skin = "GHOST" if is_ghost else "GLOW" if avatar.is_glowing else "SKIN"
+
+    def _array(self, name: str, *defines: str) -> moderngl.VertexArray:
+        program = self._programs.get(name, *defines)
+        content, faces = (_SHADOW_CONTENT, self._casting) if name == "shadow" else (_BODY_CONTENT, self._faces)
+        return self._programs.context.vertex_array(program, [(self._vertices, *content)], faces, index_element_size=2)
+
+    @cached_property
+    def _shadow(self) -> moderngl.VertexArray:
+        return self._array("shadow")
+
+    @cached_property
+    def _body(self) -> moderngl.VertexArray:
+        return self._array("body", self._skin, *self._defines)
+
+    @cached_property
+    def _mirrored(self) -> moderngl.VertexArray:
+        return self._array("body", self._skin, "MIRRORED", *self._defines)
+
+    def prepare(self, *, mirrored: bool) -> None:
+        """Build what will be drawn, before the frame's values are handed out."""
+        _ = self._shadow, self._body, mirrored and self._mirrored
+
+    def bend(self, joints_m: NDArray[np.float64], turns: NDArray[np.float64]) -> None:
+        """Bend the skin to joints (55, 3) and their global rotations (55, 3, 3)."""
+        self._bones.write(self.avatar.skin_between(joints_m, turns).tobytes())
+
+    def cast(self) -> None:
+        """Draw into the shadow map."""
+        self._render(self._shadow)
+
+    def show(self) -> None:
+        """Draw into the picture."""
+        self._render(self._body)
+
+    def mirror(self) -> None:
+        """Draw upside down below the floor; whoever calls swaps which side of a triangle is its front."""
+        self._render(self._mirrored)
+
+    def haunt(self, target: moderngl.Framebuffer) -> None:
+        """Draw over what is in ``target``: the nearest skin only, or one would see a body's inside."""
+        context = self._programs.context
+        target.color_mask = False, False, False, False
+        self._render(self._body)
+        target.color_mask = True, True, True, True
+        context.depth_func = "<="
+        context.enable(moderngl.BLEND)
+        context.blend_func = moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA
+        self._render(self._body)
+        context.disable(moderngl.BLEND)
+        context.depth_func = "<"
+
+    def release(self) -> None:
+        """Give back what it holds on the graphics card."""
+        for name in ("_shadow", "_body", "_mirrored"):
+            if name in self.__dict__:
+                self.__dict__[name].release()
+        for buffer in (self._vertices, self._faces, self._casting, self._bones):
+            buffer.release()
+
+    def _render(self, array: moderngl.VertexArray) -> None:
+        self._bones.bind_to_uniform_block(0)
+        array.render()

@@ -1,0 +1,192 @@
+"""The window: glfw, its keys, and the picture in it. Import this only where there is a display.
+
+Esc or Q ends, F toggles full screen, H the panel, V takes the next camera, B the next stage, L the next way to show the
+leader; the other keys are ``ui.controls``'.
+"""
+
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import glfw
+import moderngl
+import numpy as np
+
+from duet.errors import PictureError
+from ui.controls import REPEATING
+from ui.drawing.scene import Scene, limit_software_threads
+from ui.drawing.shaders import build_program
+
+_LEAST_SIZE = 320, 180
+
+
+@dataclass
+class WindowInput:
+    """What the person at the keyboard wants; flags stay until the key is pressed again."""
+
+    quit: bool = False
+    show_hud: bool = True
+    keys: list[tuple[str, float]] = field(default_factory=list)
+    """Other keys by name, and when each went down (``time.monotonic``)."""
+    turns: list[str] = field(default_factory=list)
+    """Of what the next is asked for: ``camera``, ``stage`` or ``leader_as``."""
+
+
+_KEYS = {
+    glfw.KEY_LEFT: "left", glfw.KEY_RIGHT: "right", glfw.KEY_UP: "up", glfw.KEY_DOWN: "down",
+    glfw.KEY_COMMA: "comma", glfw.KEY_PERIOD: "period", glfw.KEY_LEFT_BRACKET: "left_bracket",
+    glfw.KEY_RIGHT_BRACKET: "right_bracket", glfw.KEY_HOME: "home", glfw.KEY_ENTER: "enter", glfw.KEY_C: "c",
+    glfw.KEY_T: "t", glfw.KEY_P: "p", glfw.KEY_BACKSPACE: "backspace",
+    glfw.KEY_SPACE: "space", glfw.KEY_O: "o", glfw.KEY_X: "x", glfw.KEY_R: "r",
+}  # fmt: skip
+_TURNS = {glfw.KEY_V: "camera", glfw.KEY_B: "stage", glfw.KEY_L: "leader_as"}
+
+
+class Window:
+    """A resizable window with an OpenGL 3.3 context. Raises ``PictureError`` when there is no display or no OpenGL.
+
+    ``display`` is the number of the one to fill at once, ``is_clear`` lets the desktop through where nothing is drawn.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        title: str = "Duet",
+        *,
+        wait_for_display: bool = True,
+        display: int | None = None,
+        is_clear: bool = False,
+    ) -> None:
+        self.input = WindowInput()
+        self._windowed = (80, 80, *size)
+        limit_software_threads()
+        if not glfw.init():
+            raise PictureError("Window: expected a display, got none. Start from a desktop, or use --headless.")
+        for hint, value in (
+            (glfw.CONTEXT_VERSION_MAJOR, 3),
+            (glfw.CONTEXT_VERSION_MINOR, 3),
+            (glfw.OPENGL_PROFILE, glfw.OPENGL_CORE_PROFILE),
+            (glfw.OPENGL_FORWARD_COMPAT, 1),
+            (glfw.TRANSPARENT_FRAMEBUFFER, int(is_clear)),
+        ):
+            glfw.window_hint(hint, value)
+        self._window = glfw.create_window(*size, title, None, None)
+        if not self._window:
+            glfw.terminate()
+            raise PictureError("Window: expected OpenGL 3.3, got none. Update the graphics driver, or use --headless.")
+        glfw.make_context_current(self._window)
+        glfw.set_window_size_limits(self._window, *_LEAST_SIZE, glfw.DONT_CARE, glfw.DONT_CARE)
+        glfw.swap_interval(1 if wait_for_display else 0)
+        glfw.set_key_callback(self._window, self._on_key)
+        self.context = self._make_context()
+        corners = self.context.buffer(np.array([-1, -1, 1, -1, -1, 1, 1, 1], dtype=np.float32).tobytes())
+        program = build_program(self.context, "present")
+        self._rectangle = self.context.vertex_array(program, [(corners, "2f", "in_corner")])
+        if display is not None:
+            self._fill(_display(display))
+
+    def _make_context(self) -> moderngl.Context:
+        try:
+            return moderngl.create_context(require=330)
+        except Exception as error:  # the binding raises nothing narrower
+            glfw.terminate()
+            raise PictureError(
+                f"Window: expected OpenGL 3.3, got: {error}. Update the graphics driver, or use --headless."
+            ) from error
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture in pixels (more than the window's on a dense display), at least 1."""
+        width, height = glfw.get_framebuffer_size(self._window)
+        return max(width, 1), max(height, 1)
+
+    @property
+    def open(self) -> bool:
+        """Whether it is to stay: neither closed nor quit by key."""
+        return not (self.input.quit or glfw.window_should_close(self._window))
+
+    def fit(self, scene: Scene) -> None:
+        """Makes ``scene`` draw at the window's size; call before drawing."""
+        if scene.size != self.size:
+            scene.resize(self.size)
+
+    def show(self, scene: Scene) -> None:
+        """Puts the scene's picture on the screen and takes in what keys were pressed."""
+        # A textured rectangle and no blit: the binding's idea of the screen's size is that of its first moment.
+        self.context.screen.use()
+        self.context.viewport = (0, 0, *self.size)
+        self.context.disable(moderngl.DEPTH_TEST | moderngl.CULL_FACE | moderngl.BLEND)
+        scene.picture.use(0)
+        self._rectangle.render(moderngl.TRIANGLE_STRIP)
+        glfw.swap_buffers(self._window)
+        glfw.poll_events()
+
+    def wait_until(self, monotonic_s: float) -> None:
+        """Wait, taking in keys as they are pressed: a tap is worth its milliseconds."""
+        glfw.poll_events()
+        while (left_s := monotonic_s - time.monotonic()) > 0.0:
+            glfw.wait_events_timeout(left_s)
+
+    def close(self) -> None:
+        """Closes the window."""
+        glfw.terminate()
+
+    def __enter__(self) -> "Window":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _on_key(self, window: Any, key: int, scancode: int, action: int, mods: int) -> None:
+        name = _KEYS.get(key)
+        if name is not None and (action == glfw.PRESS or (action == glfw.REPEAT and name in REPEATING)):
+            self.input.keys.append((name, time.monotonic()))
+        if action != glfw.PRESS:
+            return
+        if key in (glfw.KEY_ESCAPE, glfw.KEY_Q):
+            self.input.quit = True
+        elif key == glfw.KEY_H:
+            self.input.show_hud = not self.input.show_hud
+        elif key == glfw.KEY_F:
+            self._toggle_full_screen()
+        elif key in _TURNS:
+            self.input.turns.append(_TURNS[key])
+
+    def _toggle_full_screen(self) -> None:
+        if glfw.get_window_monitor(self._window):
+            glfw.set_window_monitor(self._window, None, *self._windowed, glfw.DONT_CARE)  # pyright: ignore[reportArgumentType]
+            return
+        self._windowed = (*glfw.get_window_pos(self._window), *glfw.get_window_size(self._window))
+        monitor = self._nearest_display()
+        if monitor is not None:
+            self._fill(monitor)
+
+    def _fill(self, monitor: Any) -> None:
+        mode = glfw.get_video_mode(monitor)
+        glfw.set_window_monitor(self._window, monitor, 0, 0, mode.size.width, mode.size.height, mode.refresh_rate)
+
+    def _nearest_display(self) -> Any:
+        """The display that the window's middle is on, or the first one."""
+        (left, top), (width, height) = glfw.get_window_pos(self._window), glfw.get_window_size(self._window)
+        for monitor in glfw.get_monitors():
+            x, y, wide, high = glfw.get_monitor_workarea(monitor)
+            if x <= left + width / 2 < x + wide and y <= top + height / 2 < y + high:
+                return monitor
+        return glfw.get_primary_monitor()
+
+
+def _display(number: int) -> Any:
+    monitors = glfw.get_monitors()
+    if number >= len(monitors):
+        names = ", ".join(f"{k}: {_name(m)}" for k, m in enumerate(monitors))
+        glfw.terminate()
+        raise PictureError(f"--display: expected one of {names or 'none'}, got {number}. Choose one of these.")
+    return monitors[number]
+
+
+def _name(monitor: Any) -> str:
+    name: Any = glfw.get_monitor_name(monitor)
+    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
