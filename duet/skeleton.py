@@ -24,7 +24,7 @@ FEET = tuple(BODY_JOINT_NAMES.index(n) for n in ("left_ankle", "right_ankle", "l
 """Joints whose contact with the floor is predicted, in the order of every ``contacts (4,)``."""
 
 # Rest offsets from the parent, metres: the skeleton of the CC0 MakeHuman base body in a T-pose
-# (see ui/assets/NOTICE.md), 1.66 m tall, left and right exactly mirrored.
+# (see ui/drawing/assets/NOTICE.md), 1.66 m tall, left and right exactly mirrored.
 _REST_OFFSETS_M = (
     (0.0, 0.8784, 0.0132), (0.1014, -0.0081, -0.0083), (-0.1014, -0.0081, -0.0083),
     (0.0, 0.0798, -0.0387), (0.0411, -0.3909, 0.0324), (-0.0411, -0.3909, 0.0324),
