@@ -153,7 +153,7 @@ def cut_batch(
     """Windows at random ticks of given stretches; a quarter lie where the past is still short."""
     runs, cuts, rows = [], [], []
     for s, (item, begin, span) in enumerate(stretches):
-        runs.append(_run(item, begin, span, length))
+        runs.append(_run(item, begin, span, length, config))
         early = rng.integers(0, min(config.past, span), windows)
         late = rng.integers(min(config.past, span - 1), span, windows)
         for at in np.where(rng.uniform(size=windows) < 0.25, early, late):
@@ -169,14 +169,19 @@ def cut_batch(
     return Batch(*tensors, reference=torch.stack(rows) if rows else None)
 
 
-def _run(item: Item, begin: int, span: int, length: int) -> tuple[Tensor, ...]:
-    """Memory inputs of ``span`` tokens, filled up to ``length`` with the last ones."""
+def _run(item: Item, begin: int, span: int, length: int, config: FollowerConfig) -> tuple[Tensor, ...]:
+    """Memory inputs of ``span`` tokens, filled up to ``length`` with the last ones.
+
+    Leader and music are those beside the newest committed token, the last row before the plan, as the memory is asked
+    live (``models.follower.MemoryRole``).
+    """
     rows = begin + torch.arange(length).clamp(max=span - 1)
+    newest = item.leader_tail.shape[1] - config.plan - 1
     return (
         item.history[rows],
-        item.leader_tail[rows, 0],
-        item.flags_tail[rows, 0],
-        item.music_tail[rows, 0],
+        item.leader_tail[rows, newest],
+        item.flags_tail[rows, newest],
+        item.music_tail[rows, newest],
         item.style.expand(length, -1),
     )
 

@@ -17,7 +17,7 @@ from models.data.music import condition_from_beats
 from models.data.pairs import Pair
 from models.data.sequences import CLEAN, build_sequence, tail_tokens
 from models.evaluation.closed_loop import Example
-from models.follower import WEIGHTS_FILE, Follower, random_follower
+from models.follower import WEIGHTS_FILE, Follower, MemoryRole, random_follower
 from models.mamba import MemoryState
 from models.training.codec_stage import CodecTraining
 from models.training.denoiser_stage import DenoiserTraining, _past_of, _remember
@@ -25,7 +25,7 @@ from models.training.performances import Performances
 from models.training.progress import Progress
 from models.training.run import train
 from models.training.settings import Schedule
-from models.training.windows import Item
+from models.training.windows import Item, draw_batch
 from models.weights import load_weights
 
 LENGTH = 12
@@ -59,7 +59,8 @@ def test_stretch_after_stretch_is_one_unbroken_performance(follower: Follower):
     runs = performances([item], follower, count=1)
     before = torch.cat([torch.zeros(1, XS.latent_width), item.history[:-1]])
     style = item.style.expand(item.tokens, -1)
-    tails = item.leader_tail[:, 0], item.flags_tail[:, 0], item.music_tail[:, 0]
+    newest = tail_tokens(XS) - XS.plan - 1
+    tails = item.leader_tail[:, newest], item.flags_tail[:, newest], item.music_tail[:, newest]
     with torch.no_grad():
         tokens = follower.memory.tokens(before, *tails, style)[None]
         whole, _ = follower.memory(tokens, follower.memory.initial_state(1))
@@ -73,6 +74,16 @@ def test_stretch_after_stretch_is_one_unbroken_performance(follower: Follower):
                 assert torch.equal(row[XS.past - len(real) :], real)
                 assert torch.count_nonzero(row[: XS.past - len(real)]) == 0
             runs.advance(follower, batch)
+
+
+def test_the_memory_is_asked_in_training_as_live(follower: Follower):
+    """Leader and music beside the newest committed token: the window's last row before the plan."""
+    newest = MemoryRole(follower.memory, XS).newest
+    batch = draw_batch([take(40, 0)], XS, np.random.default_rng(1), stretches=3, length=24, windows=5)
+    for now, window in (
+        (batch.leader_now, batch.leader), (batch.flags_now, batch.flags), (batch.music_now, batch.music)
+    ):  # fmt: skip
+        assert torch.equal(now[batch.stretch, batch.at], window[:, newest])
 
 
 def test_the_next_take_is_entered_with_the_old_memory(follower: Follower):
