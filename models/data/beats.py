@@ -45,6 +45,18 @@ def with_beats(pair: Pair) -> Pair:
     return pair if pair.beats_s is not None else replace(pair, beats_s=step_beats(pair))
 
 
+def with_led_beats(pair: Pair) -> Pair:
+    """The couple with its beats: those that are known, or else those of the leader's steps alone.
+
+    For judging a follower: music on the steps of both would tell it when the real follower steps.
+    """
+    if pair.beats_s is not None:
+        return pair
+    led = landings(pair.leader.joints_m, pair.leader.fps)
+    none = Landings(led.times_s[:0], led.sides[:0])
+    return replace(pair, beats_s=beats_of_steps(led, none, pair.frames / pair.leader.fps))
+
+
 def beats_of_steps(leader: Landings, follower: Landings, seconds: float) -> Floats:
     """Beat times (N,) from 0 to ``seconds`` of the landings of a couple; one of them may have none."""
     times_s = np.concatenate([leader.times_s, follower.times_s])

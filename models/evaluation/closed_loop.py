@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from duet.features import Placement
 from duet.kinematics import forward
 from duet.skeleton import BODY
-from models.data.beats import with_beats
+from models.data.beats import with_led_beats
 from models.data.music import LEAD_IN_S, heard_condition
 from models.data.pairs import Pair
 from models.data.take import Take
@@ -28,10 +28,10 @@ class Example:
 
 
 def example_of(pair: Pair, seed: int = 0) -> Example:
-    """A couple with the music it danced to, or else the built-in groove on its steps, heard as live."""
+    """A couple with the music it danced to, or else the built-in groove on the leader's steps, heard as live."""
     conditions = pair.heard
     if conditions is None:
-        beats_s = with_beats(pair).beats_s
+        beats_s = with_led_beats(pair).beats_s
         assert beats_s is not None
         conditions = heard_condition(beats_s, pair.frames, pair.leader.fps, seed=seed, lead_in_s=LEAD_IN_S)
     return Example(pair, Take(pair.name, pair.leader.joints_m, conditions, pair.leader.fps, wish=Placement()))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from duet.errors import InputError
 from duet.features import pelvis_yaw
 from duet.rotations import Array, yaw_matrix
-from models.data.beats import with_beats
+from models.data.beats import with_led_beats
 from models.data.in_code import couple_in_code
 from models.data.landings import landings
 from models.data.music import heard_condition
@@ -75,7 +75,7 @@ def cases_of(pairs: list[Pair], choreographed: int = 2, seed: int = 0) -> list[C
         pairs = [*pairs, couple_in_code(f"choreographed-{seed + k}", CASE_S, tempo_bpm, seed + k)]
     cases = []
     for pair in pairs:
-        pair = with_beats(pair.slice(0, round(CASE_S * pair.leader.fps)))
+        pair = with_led_beats(pair.slice(0, round(CASE_S * pair.leader.fps)))
         assert pair.beats_s is not None
         cases.append(Case(example_of(pair).take, pair.beats_s))
     return cases

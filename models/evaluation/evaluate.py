@@ -15,7 +15,7 @@ from duet.errors import InputError
 from duet.motion import Motion, write_couple
 from duet.skeleton import BODY
 from models.config import FollowerConfig
-from models.data.beats import BEATS_PER_BAR, with_beats
+from models.data.beats import BEATS_PER_BAR, with_beats, with_led_beats
 from models.data.couples import Couples, Data, couples_in, recorded_couples
 from models.data.landings import landings
 from models.data.pairs import TRAIN_TAKES, VALIDATION_TAKES, Pair
@@ -152,7 +152,7 @@ def _couples(couples: Couples, options: Options) -> tuple[list[Pair], list[Pair]
     wanted, others = couples.pairs(options.takes), couples.pairs(known)
     if not wanted:
         raise InputError(f"Takes: expected some that can be danced to, got {', '.join(options.takes)}. Choose others.")
-    return [with_beats(pair) for pair in wanted], [with_beats(pair) for pair in others]
+    return [with_led_beats(pair) for pair in wanted], [with_beats(pair) for pair in others]
 
 
 def _role(couples: Couples, takes: tuple[str, ...]) -> str:
