@@ -47,6 +47,9 @@ from export.commands import (
     verify,
 )
 
+LEARNING_HALF = frozenset({"torch", "onnx", "onnxscript", "safetensors", "matplotlib", "librosa"})
+"""What a machine that only dances need not have."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code: 0 when all went well, 1 when what it puts to the test is broken, 2 when
@@ -57,6 +60,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return options.run(options, console) or 0
     except DuetError as error:
         print(f"duet-lab: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if error.name not in LEARNING_HALF:
+            raise
+        print(
+            f"duet-lab: expected the packages of the learning half, got no {error.name}. "
+            "Install them: pip install -e '.[lab]' (make test does it, too).",
+            file=sys.stderr,
+        )
         return 2
     except OSError as error:
         where = error.filename or "A file"

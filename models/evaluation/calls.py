@@ -7,7 +7,7 @@ call.
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -47,8 +47,11 @@ class Dancer:
 def dancers_of(name: str, follower: Follower) -> list[Dancer]:
     """A follower under every sampler of the table; a student, which folded its guidance, under its own."""
     folded = follower.config.denoiser.folded_guidance
-    kinds = [s for s in STUDENT_SAMPLERS if s.calls <= follower.config.sampler.calls] if folded else SAMPLERS
-    return [Dancer(f"{name} {s.kind} x{s.calls}", follower, s) for s in kinds]
+    own = follower.config.sampler
+    kinds = [s for s in STUDENT_SAMPLERS if s.calls <= own.calls] if folded else SAMPLERS
+    # As much noise as it dances with: the table compares ways from noise to a plan.
+    samplers = [replace(s, temperature=own.temperature) for s in kinds]
+    return [Dancer(f"{name} {s.kind} x{s.calls}", follower, s) for s in samplers]
 
 
 def measure_calls(

@@ -219,6 +219,9 @@ def distil(
         raise InputError(f"{teacher_folder}: expected a follower that was trained, got a distilled one. Give its run.")
     config = student_config(teacher.config, calls)
     release = read_release(teacher_folder)
+    # The student has the run's noise, so the teacher shows it what it dances from that.
+    drawn = replace(what.teacher, temperature=teacher.config.sampler.temperature)
+    what = replace(what, teacher=drawn)
     how = how or LEARNING
     how = replace(how, references=max(how.references, 0.5)) if release.bank else how
     schedule = replace(schedule or SCHEDULE, sampler=config.sampler, leak=release.root_leak)

@@ -1,5 +1,6 @@
 """The command: export and verify on a real folder, and one clear sentence for everything that does not fit."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,15 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     text = capsys.readouterr().out
     assert f"usage: duet-lab {command}" in text
     assert text.rstrip().splitlines()[-1].startswith(f"  duet-lab {command} "), "ends with an example"
+
+
+def test_without_the_learning_half_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert main(["ablate", "--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "got no torch. Install them: pip install -e '.[lab]'" in said and said.count("\n") == 1
 
 
 def test_a_card_without_its_marked_place_is_refused(tmp_path: Path):

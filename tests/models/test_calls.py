@@ -28,6 +28,11 @@ def follower() -> Follower:
     return random_follower(XS)
 
 
+def test_it_is_danced_with_as_much_noise_as_live():
+    calm = replace(XS, sampler=SamplerConfig(temperature=(1.0, 0.3, 0.3)))
+    assert {d.sampler.temperature for d in dancers_of("f", random_follower(calm))} == {(1.0, 0.3, 0.3)}
+
+
 def test_a_follower_is_danced_with_every_sampler_and_a_student_with_its_own(follower: Follower):
     names = [d.name for d in dancers_of("f", follower)]
     assert names == [f"f ddim x{n}" for n in (1, 2, 4, 8, 50)] + [

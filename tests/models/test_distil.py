@@ -1,5 +1,6 @@
 """Distillation: the teacher's guided end is what is learned, in few calls, and it can be stopped and gone on with."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,7 +130,10 @@ def test_a_student_comes_nearer_to_its_teacher_and_its_memory_stays(
 
 def test_a_run_leaves_a_student_that_loads_and_goes_on(teacher: Follower, corpus: Corpus, tmp_path: Path):
     release = Release("trial", (1.0,), 5, 0.05, 0.85, "Nothing.", "Apache-2.0", "duet-lab train", (0,))
-    save_follower(teacher, tmp_path / "teacher")
+    calm = replace(teacher.config, sampler=replace(teacher.config.sampler, temperature=(1.0, 0.5, 0.25)))
+    same = Follower(calm)
+    same.load_state_dict(teacher.state_dict())
+    save_follower(same, tmp_path / "teacher")
     release.write(tmp_path / "teacher")
 
     def run(
@@ -144,6 +148,9 @@ def test_a_run_leaves_a_student_that_loads_and_goes_on(teacher: Follower, corpus
 
     whole = run("whole")
     assert whole.config.denoiser.folded_guidance and whole.config.sampler.calls == 2
+    begun = json.loads((tmp_path / "whole" / "settings.json").read_text())
+    assert begun["origin"]["distillation"]["teacher"]["temperature"] == [1.0, 0.5, 0.25]
+    assert whole.config.sampler.temperature == (1.0, 0.5, 0.25)
     assert {p.name for p in (tmp_path / "whole").iterdir()} >= {"best", "settings.json", "history.png"}
     run("parts", seconds=1e-9)
     run("parts")
@@ -155,7 +162,7 @@ def test_a_run_leaves_a_student_that_loads_and_goes_on(teacher: Follower, corpus
         run("whole", what=replace(WHAT, strongest=WHAT.strongest + 1.0))
     with pytest.raises(InputError, match="expected the data this run was begun with"):
         run("whole", data=replace(corpus, train=corpus.train * 2))
-    save_follower(random_follower(XS, 3), tmp_path / "teacher")
+    save_follower(random_follower(calm, 3), tmp_path / "teacher")
     with pytest.raises(InputError, match="expected the start this run was begun with"):
         run("whole")
     save_follower(whole, tmp_path / "teacher")
