@@ -35,12 +35,18 @@ def test_it_is_told_that_a_show_begins_lives_and_ends(manager: socket.socket, mo
     assert heard[1:-1] == ["WATCHDOG=1\nSTATUS=Dancing 3 s"] * 4
 
 
-def test_nobody_listens(tmp_path: Path) -> None:
-    for environment in ({}, {"NOTIFY_SOCKET": str(tmp_path / "gone"), "WATCHDOG_USEC": "1000"}):
-        show = Service(environment)
-        show.ready()
+@pytest.mark.parametrize("named", [False, True])
+def test_where_nobody_listens_nothing_is_said_again(named: bool, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    show = Service({"NOTIFY_SOCKET": str(gone), "WATCHDOG_USEC": "1000"} if named else {})
+    show.ready()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as late:
+        late.bind(str(gone))
+        late.setblocking(False)
         show.alive("")
         show.stopping()
+        with pytest.raises(BlockingIOError):
+            late.recv(200)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="abstract sockets are Linux's")
