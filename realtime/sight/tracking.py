@@ -261,7 +261,9 @@ class _Work:
         if picture.time_s <= self._last_s:
             return
         start = time.perf_counter()
-        landmarks = self._pose.landmarks(picture)
+        # A picture that comes again and again shows somebody who is not there any more.
+        is_frozen = self._camera.state is CameraState.FROZEN
+        landmarks = None if is_frozen else self._pose.landmarks(picture)
         tracked = time.perf_counter()
         frame = self._lifter.step(landmarks, picture.time_s)
         lifted = time.perf_counter()

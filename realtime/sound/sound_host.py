@@ -130,6 +130,12 @@ class End(Protocol):
         ...
 
 
+_FORGET = 0.999
+"""A block: a channel that pauses still counts for some seconds, so that the level does not jump."""
+_CARRIES = 0.01
+"""A channel carries sound that has this share of the loudest one's power; others hold its crosstalk."""
+
+
 class Microphone:
     """From a device into a HistoryCell, one channel."""
 
@@ -141,6 +147,7 @@ class Microphone:
         self._clock = clock
         self._sample_clock = AudioClock(clock, rate_hz=rate_hz)
         self._count = 0
+        self._powers: Floats | None = None  # of each channel, its loudest of late
         self._record = np.zeros(1 + FRAMES, np.float32)
         self.called_s = clock.now()
         self.xruns = 0
@@ -148,8 +155,13 @@ class Microphone:
     def callback(self, samples: Floats, frames: int, when: Any, flags: Any) -> None:
         """PortAudio has (frames, channels) for us."""
         now_s = self._clock.now()
-        # Of many channels music comes in on one or two: their sum, as loud as if there were no others.
-        mono = samples.sum(axis=1) / min(samples.shape[1], 2)
+        # Of many channels music comes in on one or two: their sum, as loud as if there were no others. Where more of
+        # them carry sound it is their mean: eight of the same would be four times as loud, and clip.
+        power = np.mean(np.square(samples), axis=0)
+        before = power if self._powers is None else _FORGET * self._powers
+        self._powers = np.maximum(power, before)
+        carrying = np.count_nonzero(self._powers > _CARRIES * self._powers.max())
+        mono = samples.sum(axis=1) / max(min(samples.shape[1], 2), carrying)
         # PortAudio stamps a block's first sample, the clock wants to know of its last.
         age_s = _span_s(when.inputBufferAdcTime, when.currentTime)
         self._sample_clock.tick(frames, now_s - age_s + frames / self._rate_hz)

@@ -15,7 +15,7 @@ from realtime.rings import HistoryCell
 from realtime.sound import music_input, music_player, portaudio
 from realtime.sound.audio import DeviceMusic, GrooveMusic, MusicStatus, RecordedMusic
 from realtime.sound.music_input import Hearing
-from realtime.sound.sound_host import Host, Microphone, SoundChannels, SoundTask, Speaker
+from realtime.sound.sound_host import FRAMES, Host, Microphone, SoundChannels, SoundTask, Speaker
 from realtime.sound.sound_port import Opening
 from realtime.sound.virtual_sound import VirtualDevice, VirtualError
 
@@ -273,6 +273,21 @@ def test_mono_many_channels_and_other_rates_are_heard(opened, device):
     assert np.abs(np.fft.rfft(samples)).argmax() * RATE_HZ / len(samples) == pytest.approx(700.0, abs=15.0)
     # On one channel of a pair it is half as loud, alone it is as it is; the other six make no difference.
     assert np.abs(samples).max() == pytest.approx(0.3 if device.name == "mono" else 0.15, rel=0.1)
+
+
+@pytest.mark.parametrize(("carrying", "level"), [(1, 0.4), (2, 0.8), (8, 0.8)])
+def test_music_on_many_channels_is_no_louder(carrying, level):
+    clock, samples = ManualClock(), np.zeros((FRAMES, 8), np.float32)
+    samples[:, :carrying] = 0.8 * np.sin(np.arange(FRAMES) * 0.2)[:, None]
+    with HistoryCell.create(width=1 + FRAMES, capacity=8) as cell:
+        microphone = Microphone(cell, RATE_HZ, clock)
+        # A channel that pauses leaves the others as loud as they were.
+        for paused in (False, True):
+            block = samples.copy()
+            block[:, 0] *= not paused
+            microphone.callback(block, FRAMES, WHEN, CALM)
+            share = (carrying - paused) / carrying
+            assert np.abs(microphone._record[1:]).max() == pytest.approx(share * level, rel=0.02)
 
 
 @pytest.mark.parametrize(("channels", "level"), [(1, 0.3), (2, 0.4), (8, 0.4)])

@@ -25,11 +25,12 @@ from duet.skeleton import BODY
 from realtime.health import Health
 from realtime.rings import LatestCell
 from realtime.sight import tracker as tracker_module
-from realtime.sight.camera import Camera, CameraState
+from realtime.sight.camera import Camera, CameraFrame, CameraState, open_camera
 from realtime.sight.leader_record import FRAME_WIDTH, frame_of_record, values_of_frame
 from realtime.sight.pose_model import bundle, find_pose_model
 from realtime.sight.tracker import Tracker, TrackerState
 from realtime.sight.tracking import Channels, Heartbeat, PoseModel, TrackingTask, _Work
+from realtime.sight.virtual_camera import VirtualCamera
 
 needs_model = pytest.mark.skipif(
     find_pose_model() is None, reason="the pose model is not in the cache: run python -m realtime.sight.pose_model"
@@ -226,6 +227,30 @@ def test_work_ends_with_its_camera() -> None:
         assert _wait_for(lambda: camera.failure is not None, 10.0)
         with pytest.raises(DeviceError, match="expected to go on reading"):
             work.step()
+    channels.close()
+
+
+def test_nobody_is_seen_in_a_picture_that_does_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver that repeats one picture is no leader who stands still."""
+    monkeypatch.setattr("realtime.sight.picture_watch.FROZEN_S", 0.3)
+    asked: list[float] = []
+
+    class Pose:
+        def landmarks(self, picture: CameraFrame) -> None:
+            asked.append(picture.time_s)
+
+    channels, clock = Channels.create(), MonotonicClock()
+    with VirtualCamera() as server, open_camera(server.url, clock=clock) as camera:
+        task = TrackingTask(server.url, clock.epoch_s, Path("any.task"))
+        work = _Work(task, channels, cast(PoseModel, Pose()), camera)
+        work.step()
+        assert asked
+        server.frozen.set()
+        assert _wait_for(lambda: camera.state is CameraState.FROZEN and camera.reconnects == 1, 10.0)
+        before = len(asked)
+        for _ in range(5):
+            work.step()
+        assert len(asked) == before
     channels.close()
 
 
