@@ -45,7 +45,7 @@ def add_couples(command: argparse.ArgumentParser, *, needed: bool = True, usual:
     """The options ``--data`` and ``--dataset``; ``usual`` is what it is taken from where it is not given."""
     add_data(command, needed=needed)
     usual = usual or "cmu where DATA/cmu_salsa is, else all that are found"
-    text = f"whose couples: cmu, dd100, interdance or auto (default: {usual})"
+    text = f"whose couples: cmu, dd100, interdance, own or auto (default: {usual})"
     command.add_argument("--dataset", default="", metavar="NAMES", help=text)
 
 

@@ -19,6 +19,8 @@ DATA, or a folder in it, holds one or more of these data sets; each is found by 
   cmu         60_NN.bvh and 61_NN.bvh (leader and follower of take NN), or 60.asf, 60_NN.amc, 61.asf, 61_NN.amc
   dd100       motion/{smplx,rotmat,pos3d}/{all,train,test}/GENRE_CHOREO_TAKE_{00,01}.npy, music/mp3/...
   interdance  NAME_0.pkl and NAME_1.pkl
+  own         NAME-leader.npz and NAME-follower.npz (or .bvh), or both in NAME-couple.npz; music as NAME.wav; those to
+              judge by in the folder validation
   aist        motions/*.pkl and splits/crossmodal_{train,val,test}.txt        solo
   motorica    kth*.bvh with their .wav                                        solo
   finedance   motion/NNN.npy                                                  solo

@@ -13,9 +13,10 @@ from models.data.dd100 import DD100
 from models.data.finedance import FINEDANCE
 from models.data.interdance import INTERDANCE
 from models.data.motorica import MOTORICA
+from models.data.own import OWN
 from models.data.recording import Recording, Source
 
-SOURCES = {source.name: source for source in (CMU, DD100, INTERDANCE, AIST, MOTORICA, FINEDANCE)}
+SOURCES = {source.name: source for source in (CMU, DD100, INTERDANCE, AIST, MOTORICA, FINEDANCE, OWN)}
 AUTO = "auto"
 
 
