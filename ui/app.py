@@ -44,7 +44,7 @@ from ui.controls import Controls
 from ui.drawing.picture import PictureTask
 from ui.drawing.picture_port import PicturePort
 from ui.options import Output
-from ui.panel import Panel
+from ui.panel.facts import Panel
 from ui.report import make_report, this_machine, write_report
 from ui.sources import Sources, SourcesMaker
 from ui.tempo_inputs import TempoInput, open_tempo_input

@@ -7,7 +7,7 @@ from duet.clock import Clock
 from realtime.conductor import Conductor
 from realtime.health_log import HealthLog
 from realtime.health_watch import HealthWatch, States
-from ui.panel import Panel
+from ui.panel.facts import Panel
 
 
 def begin_watch(conductor: Conductor, panel: Panel, clock: Clock, log: Path | None) -> HealthWatch:

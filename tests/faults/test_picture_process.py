@@ -26,7 +26,7 @@ from ui.drawing import picture_port
 from ui.drawing.picture import PictureTask
 from ui.drawing.picture_channels import key_of_record, record_of_key
 from ui.drawing.picture_port import PicturePort
-from ui.panel import Facts
+from ui.panel.facts import Facts
 
 SMALL = PictureTask((64, 64), 20.0, headless=True)
 

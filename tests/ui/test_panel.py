@@ -20,7 +20,7 @@ from realtime.sound.level import Level
 from ui.cli import DEFAULT_FOLLOWER
 from ui.controls import Controls
 from ui.drawing.hud import HudValues, SightValues
-from ui.panel import Facts, Panel, SightPicture, hud_values
+from ui.panel.facts import Facts, Panel, SightPicture, hud_values
 
 POSE = FollowerPose(
     0.0, np.zeros(3, np.float32), np.zeros((22, 4), np.float32), np.zeros(4, np.float32), PoseSource.HOLD

@@ -35,7 +35,7 @@ from ui.drawing.canvas import Canvas, FilmCanvas
 from ui.drawing.hud import SightValues
 from ui.drawing.picture_channels import LEADER_FRAMES, Drawn, PictureChannels, record_of_key
 from ui.drawing.scene import SceneState
-from ui.panel import Facts, SightPicture, hud_values
+from ui.panel.facts import Facts, SightPicture, hud_values
 from ui.staging import Staging
 
 _WAIT_S = 0.05

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from realtime.pose_line import LINE_WIDTH
 from realtime.rings import HistoryCell, LatestCell, SpscRing, VaryingCell
 from realtime.sight.leader_record import FRAME_WIDTH
-from ui.panel import FACTS_WIDTH
+from ui.panel.facts import FACTS_WIDTH
 
 LEADER_FRAMES = 8
 _KEYS_KEPT, _TIMES_KEPT = 256, 4096

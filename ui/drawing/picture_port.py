@@ -26,7 +26,7 @@ from realtime.supervisor import Keeper, WardState
 from realtime.topology import FILM_SILENT_S, process
 from ui.drawing.picture import PictureTask, run
 from ui.drawing.picture_channels import Drawn, PictureChannels, key_of_record
-from ui.panel import Facts
+from ui.panel.facts import Facts
 
 LOG = logging.getLogger("duet.picture")
 
