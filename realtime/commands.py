@@ -7,7 +7,7 @@ import math
 import queue
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, get_args
 
 from duet.errors import InputError
 from duet.features import Placement
@@ -98,11 +98,24 @@ class Resume:
     """Dance again after ``Freeze``, ``Fade`` or ``Panic``."""
 
 
-Command = SetPlacement | SetStyle | SetGuidance | LockSeed | UnlockSeed | Freeze | Fade | Panic | Resume
-_KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind
-    for kind in (SetPlacement, SetStyle, SetGuidance, LockSeed, UnlockSeed, Freeze, Fade, Panic, Resume)
-}
+@dataclass(frozen=True)
+class Rest(Fade):
+    """Come to rest until ``Begin``: nobody leads. What was stopped by hand stays so, whatever a show asks."""
+
+
+@dataclass(frozen=True)
+class Begin:
+    """Somebody else leads: forget the leader, the dance and all that was wished, and dance by this seed."""
+
+    seed: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed <= MOST_SEED:
+            raise InputError(f"Seed: expected 0 to {MOST_SEED}, got {self.seed}.")
+
+
+Command = SetPlacement | SetStyle | SetGuidance | LockSeed | UnlockSeed | Freeze | Fade | Panic | Resume | Rest | Begin
+_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Command)}
 
 
 class CommandInbox:

@@ -17,7 +17,6 @@ from duet.contract import FollowerContract
 from duet.features import (
     FOLLOWER_CONTACT,
     FOLLOWER_ROOT,
-    Placement,
     Standing,
     follower_rotations,
     integrate_root,
@@ -31,17 +30,14 @@ from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from duet.timeline import check_law
 from realtime.anticipation import InHand, Surprise
 from realtime.commands import (
+    Begin,
     Command,
     CommandInbox,
     Fade,
     Freeze,
-    LockSeed,
     Panic,
+    Rest,
     Resume,
-    SetGuidance,
-    SetPlacement,
-    SetStyle,
-    UnlockSeed,
 )
 from realtime.engine import Engine
 from realtime.halting import PANIC_S
@@ -51,10 +47,13 @@ from realtime.leader_track import LeaderTrack
 from realtime.music_track import MusicTrack
 from realtime.playout import Plan, Playout
 from realtime.tick import Tensors, TickResult
+from realtime.wishes import Wishes
 
 SPARE_GIVING_TOKENS = 1
 """So much more of a plan gives way to the leader's body than is shown before the next: that one may be late. Further on
 it costs most of the merging and is planned anew before it is seen."""
+BEGIN_REST_S = 1.0
+"""Where a dance begins anew out of a dance: the way to rest, from which it glides to the new leader."""
 MAX_CATCH_UP_TICKS = 4
 """Further behind than this, ticks are skipped and the follower begins anew: better a small break than a growing lag."""
 
@@ -93,20 +92,6 @@ class Log(Protocol):
     def add_follower(self, frame: int, pose: FollowerPose) -> None:
         """The pose shown in grid frame ``frame``."""
         ...
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What a performer has set; commands change it, at a tick's beginning."""
-
-    placement: Placement
-    guidance: tuple[tuple[float, float], ...] = ((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
-    """LDCFG scale of streams (upper, lower, root) x levels."""
-    style: tuple[float, ...] = ()
-    lock: tuple[int, int] | None = None
-    """Seed, and the tick it was locked at: noise goes by ticks since then."""
-    is_halted: bool = False
-    """Whether the follower was told to stop; no tick is asked for meanwhile."""
 
 
 @dataclass
@@ -164,10 +149,10 @@ class Conductor:
     def __post_init__(self) -> None:
         c = self.contract
         check_law(plan_frames=c.plan_frames, commit_frames=c.token_frames, delay_frames=self.delay_frames)
-        keep = (c.window_tokens + 8) * c.token_frames
         self._timeline = c.timeline
-        self._leader_track = LeaderTrack(self._timeline, keep, self.forecaster)
-        self._music_track = MusicTrack(self._timeline, keep)
+        self._first_wishes = self.wishes
+        self._leader_track = self._new_leader_track()
+        self._music_track = MusicTrack(self._timeline, self._keep_frames)
         self._pace = Pace(1, self.delay_frames)
         self._asked: _Asked | None = None
         self._newest_tick: int | None = None
@@ -242,7 +227,7 @@ class Conductor:
         with self.health.measure("gather"):
             self._take_new(now)
         self._merge_finished(timeout_s=0.0)
-        if self._leader_track.is_empty or self.wishes.is_halted:
+        if self._leader_track.is_empty or self.wishes.is_still:
             return
         if not self._placed:
             self._enter(tick)
@@ -306,19 +291,11 @@ class Conductor:
     def _obey(self, command: Command, tick: int, now: float) -> None:
         """Change what is wished; a stop begins after the frame that is on screen."""
         match command:
-            case SetPlacement(placement):
-                self.wishes = replace(self.wishes, placement=placement)
-            case SetStyle(style) if len(style) in (0, self.contract.style_size):
-                self.wishes = replace(self.wishes, style=style)
-            case SetStyle():
-                # Of another follower: a show does not end by it.
-                self.health.count("refused_commands")
-            case SetGuidance(guidance):
-                self.wishes = replace(self.wishes, guidance=guidance)
-            case LockSeed(seed):
-                self.wishes = replace(self.wishes, lock=(seed, tick))
-            case UnlockSeed():
-                self.wishes = replace(self.wishes, lock=None)
+            case Rest(seconds):
+                self._stop(now, seconds)
+                self.wishes = replace(self.wishes, rests=True)
+            case Begin(seed):
+                self._begin(now, (seed, tick))
             case Freeze():
                 self._halt(now, None)
             case Fade(seconds):
@@ -327,12 +304,22 @@ class Conductor:
                 self._halt(now, PANIC_S)
             case Resume():
                 self._resume()
+            case _:
+                wishes = self.wishes.after(command, tick, self.contract.style_size)
+                if wishes is None:
+                    # Of another follower: a show does not end by it.
+                    self.health.count("refused_commands")
+                self.wishes = wishes or self.wishes
 
     def _halt(self, now: float, rest_s: float | None) -> None:
+        self._stop(now, rest_s)
+        self.wishes = replace(self.wishes, is_halted=True)
+
+    def _stop(self, now: float, rest_s: float | None) -> None:
+        """Leave the plan: in the pose that is danced, or at rest after ``rest_s``."""
         frames = None if rest_s is None else max(round(rest_s * self._timeline.fps), 1)
         self.playout.halt(self._drawn_at(now) + 1, frames)
         self._in_hand = None
-        self.wishes = replace(self.wishes, is_halted=True)
 
     def _resume(self) -> None:
         if not self.wishes.is_halted:
@@ -341,6 +328,22 @@ class Conductor:
         # What it remembers is of another moment; a dance that had not begun begins where the leader is by now.
         self._forget()
         self._placed = self._placed and not self.playout.awaits_entry
+
+    def _begin(self, now: float, lock: tuple[int, int]) -> None:
+        """Somebody else leads, of whom nothing is known yet."""
+        if not self.wishes.is_still:
+            self._stop(now, BEGIN_REST_S)
+        self.wishes = replace(self._first_wishes, lock=lock, is_halted=self.wishes.is_halted)
+        self._leader_track, self._surprise, self._looked_at = self._new_leader_track(), Surprise(), -1
+        self._giving_m, self._placed, self.glance.leader = {}, False, None
+        self._forget()
+
+    @property
+    def _keep_frames(self) -> int:
+        return (self.contract.window_tokens + 8) * self.contract.token_frames
+
+    def _new_leader_track(self) -> LeaderTrack:
+        return LeaderTrack(self._timeline, self._keep_frames, self.forecaster)
 
     def _enter(self, tick: int) -> None:
         """The leader is here for the first time: stand before them."""
@@ -391,7 +394,7 @@ class Conductor:
             self.health.count("broken_ticks")
             self._forget()
             return
-        if self.wishes.is_halted:
+        if self.wishes.is_still:
             return
         started = time.perf_counter()
         plan = self._plan_of(result, self._asked)

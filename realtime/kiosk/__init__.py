@@ -1,0 +1,1 @@
+"""A show that looks after itself: who is there, who leads, and what a visitor finds."""
