@@ -7,6 +7,7 @@ from torch import nn
 
 from duet.contract import FollowerContract
 from duet.errors import InputError
+from export.recipe import names_in
 from export.verify import Parity
 from models.follower import Follower
 from models.release import Release
@@ -62,6 +63,8 @@ Licence: {release.licence}
 Repeat the training:
 
     {release.command}
+
+{names_in(release.command)}
 
 Seeds: {", ".join(str(seed) for seed in release.seeds)}.
 

@@ -102,11 +102,36 @@ def _commands(values: dict[str, Any], out: str, name: str) -> list[str]:
     config = PRESETS[preset]
     usual = flat(plain(Settings(follower=config)))
     usual |= {key.replace("follower.", "schedule."): v for key, v in usual.items() if "follower.sampler" in key}
+    if origin.get("start"):
+        usual |= inherited(origin.get("start_settings") or {})
     words += ["--seed", str(values["seed"])]
     for key, value in flat({k: v for k, v in values.items() if k not in ("origin", "seed")}).items():
         if settable(key) and key not in FREE and usual.get(key) != value:
             words += ["--set", f"{key}={_written(value)}"]
     return [*before, shlex.join(words)]
+
+
+def names_in(command: str) -> str:
+    """What the names in a recipe stand for, in a sentence or two; says which of its runs it does not make."""
+    words = shlex.split(command)
+    made = {words[i + 1] for i, word in enumerate(words[:-1]) if word == "--out"}
+    used = {words[i + 1] for i, word in enumerate(words[:-1]) if word in ("--from", "--codec")}
+    text = "DATA is the folder of the recordings, RUN this run, RUN-1 the one it began with, and so on."
+    if "BANK" in words:
+        text += " BANK is the file bank.npz of the first run that made one."
+    if lost := sorted(used - made):
+        text += f" How {' and '.join(lost)} came to be was not kept: these commands repeat the rest."
+    return text
+
+
+def inherited(values: dict[str, Any]) -> dict[str, Any]:
+    """Of a run's frozen settings those, by dotted name, that a run which begins with it takes over unless told.
+
+    How the follower is built and sampled is said by its weights; the seed and where a run stops are its own.
+    """
+    own = ("origin", "seed", "follower", "hide")
+    told = flat({key: value for key, value in values.items() if key not in own})
+    return {key: v for key, v in told.items() if not key.startswith("schedule.sampler.") and key not in FREE}
 
 
 def finish_words(run: str, out: str) -> list[str]:

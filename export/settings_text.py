@@ -22,7 +22,7 @@ FIXED = frozenset(
     f"follower.{name}"
     for name in (
         "name", "fps", "token_frames", "leader_width", "leader_flags", "music_width", "place_width", "style_width",
-        "codec.stream_widths", "codec.contacts", "denoiser.dropout",
+        "codec.stream_widths", "codec.contacts", "denoiser.dropout", "denoiser.folded_guidance",
     )
 )  # fmt: skip
 """What the features, the clock or another setting say: not to be set by itself."""

@@ -29,7 +29,8 @@ def add_noise(x0: Tensor, t: Tensor, noise: Tensor, schedule: Tensor) -> Tensor:
 def draw_levels(batch: int, plan: int, steps: int, generator: torch.Generator | None = None) -> Tensor:
     """(B, F) integer training levels: half of the samples rise over the plan, a quarter share one, a quarter are free.
 
-    The rising ones are those the pipelined sampler meets; the shared ones those of DDIM from full noise.
+    Rising ones are those the pipelined sampler meets, one level for the whole plan is what DDIM and DPM-Solver ask for,
+    and free ones keep the levels apart from each other (diffusion forcing).
     """
     start = torch.randint(0, steps, (batch, 1), generator=generator)
     slope = torch.rand(batch, 1, generator=generator) * 2.0 * steps / max(plan, 1)

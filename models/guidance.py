@@ -2,6 +2,9 @@
 
 A scale s per stream and residual level pushes that part of the latent away from what would be danced to nothing:
 ``x0 = (1 + s) * conditional - s * unconditional``. A follower that was distilled answers in one pass instead.
+
+What "nothing" is: the leader's movement, the music and the memory are hidden. Where the two stand to each other, the
+style and a reference stay in both branches: guidance says how strongly to answer, and is not to push the couple apart.
 """
 
 import torch

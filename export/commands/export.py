@@ -26,6 +26,7 @@ duet bench model, and refused by duet play.
 
   duet-lab export runs/salsa --out followers/salsa-s --data DATA
   duet-lab export runs/salsa --out followers/salsa-s-int8 --precision int8
+  duet-lab export runs/salsa --out followers/salsa-s --weights      others can train --from followers/salsa-s
   duet-lab export --preset M --random-weights 0 --calls 4 --out out/m-4 --seconds 10
 """
 
@@ -42,6 +43,9 @@ def add(commands: Commands) -> None:
     command.add_argument("--preset", help="with --random-weights: XS, S, M or L")
     command.add_argument("--random-weights", type=count, metavar="SEED", help="of a follower that learned nothing")
     command.add_argument("--calls", type=above_none, help="network calls a tick, unrolled (default: as it was trained)")
+    command.add_argument(
+        "--weights", action="store_true", help="keep the run's weights and settings, too: training can go on from there"
+    )
     command.add_argument(
         "--no-guidance", action="store_true", help="leave out the branch that guidance needs: one pass"
     )
@@ -68,15 +72,34 @@ def run(options: argparse.Namespace, console: Console) -> None:
             release, follower = read_release(folder), load_follower(folder)
             follower = follower if options.calls is None else with_calls(follower, options.calls)
         bank = folder / release.bank if release.bank else None
+        if folder.resolve() == options.out.resolve() and not random:
+            raise InputError(f"--out: expected another folder than the run's, got {options.out}. Give a new one.")
         contract, parity = export_follower(
             follower, release, options.out, bank=bank, seconds=options.seconds, progress=status.update, form=form
         )
+    if options.weights:
+        _keep_weights(options.run_folder, folder, options.out)
     console.print(timing_table(parity.milliseconds))
     console.print(f"{contract.name}: torch and ONNX Runtime differ by {parity.sentence()}.")
     if options.data is not None and not random:
         measure(options.out, couples_of(options), console)
     after = "duet bench model" if random else "duet play"
     console.print(f"{options.out} is ready. Next: {after} --follower {options.out}", soft_wrap=True)
+
+
+def _keep_weights(run: Path, weights: Path, out: Path) -> None:
+    """What a run is gone on from, beside the graphs in ``out``: weights, what they are, and how they came to be."""
+    import shutil
+
+    from duet.files import written_whole
+    from models.follower import CONFIG_FILE, WEIGHTS_FILE
+    from models.release import RELEASE_FILE
+    from models.training.settings import SETTINGS_FILE
+
+    settings = [run / SETTINGS_FILE] if (run / SETTINGS_FILE).is_file() else []
+    for path in (*settings, *(weights / name for name in (CONFIG_FILE, WEIGHTS_FILE, RELEASE_FILE))):
+        with written_whole(out / path.name) as part:
+            shutil.copyfile(path, part)
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -88,5 +111,7 @@ def _check(options: argparse.Namespace) -> None:
     if (options.random_weights is None) == (options.run_folder is None):
         got = "neither" if options.run_folder is None else "both"
         raise InputError(f"RUN: expected a run or --preset with --random-weights, got {got}. Give one of them.")
+    if options.weights and options.random_weights is not None:
+        raise InputError("--weights: expected a run whose weights are worth keeping, got random ones. Leave it out.")
     if (options.random_weights is None) != (options.preset is None):
         raise InputError("--preset: expected it together with --random-weights, got one alone. Give both.")

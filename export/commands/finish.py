@@ -105,7 +105,7 @@ def _release(options: argparse.Namespace, trained: Path, best: Path) -> None:
     The settings come along, so that a run that begins with this one can tell how it came to be.
     """
     from duet.bank_file import load_bank, save_bank
-    from export.recipe import FINISHED, finish_words
+    from export.recipe import FINISHED, finish_words, recipe
     from models.follower import load_follower
     from models.release import read_release
     from models.training.bank_stage import codec_sha256
@@ -125,5 +125,7 @@ def _release(options: argparse.Namespace, trained: Path, best: Path) -> None:
         values["origin"] = {**(values.get("origin") or {}), FINISHED: words}
         with written_whole(options.out / SETTINGS_FILE) as part:
             part.write_text(json.dumps(values, indent=2) + "\n")
-    command = f"{release.command} && {shlex.join([*finish_words('RUN', 'FINISHED'), *words])}"
+        command = recipe(values, release.name)
+    else:
+        command = f"{release.command} && {shlex.join([*finish_words('RUN', 'FINISHED'), *words])}"
     replace(release, command=command, seeds=(*release.seeds, options.seed), results="").write(best)

@@ -1,6 +1,7 @@
 """``duet-lab forecast``: whether a learned forecast of the leader beats the one that plays."""
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,8 +43,10 @@ def add(commands: Commands) -> None:
     command.add_argument("--out", type=Path, metavar="FILE", help="where its weights go (default: nowhere)")
     command.add_argument("--weights", type=Path, metavar="FILE", help="a forecaster to measure instead of training one")
     command.add_argument("--steps", type=above_none, metavar="N", help="training steps (default 1200)")
-    command.add_argument("--minutes", type=above_zero, help="stop training after so long (default 10)")
-    command.add_argument("--seed", type=count, default=0, help="equal seeds and data give equal weights (default 0)")
+    command.add_argument("--minutes", type=above_zero, help="stop training after so long (default: no limit)")
+    command.add_argument(
+        "--seed", type=count, default=0, help="equal seeds, data and --threads 1 give equal weights (default 0)"
+    )
     command.add_argument("--threads", type=count, default=0, help="processor threads (default: all)")
 
 
@@ -60,7 +63,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     how = ForecasterTraining()
-    how = replace(how, steps=options.steps or how.steps, seconds=60.0 * (options.minutes or how.seconds / 60.0))
+    how = replace(how, steps=options.steps or how.steps, seconds=60.0 * (options.minutes or math.inf))
     couples = couples_of(options)
     forecaster = load_forecaster(options.weights) if options.weights else None
     with console.status("gathering leaders"):

@@ -27,7 +27,8 @@ Two halves: the codec, then the follower, which learns after the real past first
 judged in closed loop meanwhile; the best weights so far lie in OUT/best, its curves in OUT/history.png (and, where
 tensorboard is installed, in OUT/tensorboard). To go on with a run that was stopped, give the same command again: it
 comes to the same weights. What a run was begun with is frozen in OUT/settings.json; to change it, begin another
-run with --from. With several GPUs: torchrun --nproc-per-node N -m export.cli train ... . XS tries the whole way in
+run with --from, a run or a follower that came with its weights (followers/salsa-s), and its own settings unless told
+otherwise. With several GPUs: torchrun --nproc-per-node N -m export.cli train ... . XS tries the whole way in
 minutes and dances badly; S is what ships.
 
 settings, for --set NAME=VALUE or as tables in the file of --config (with the defaults of preset S):
@@ -37,7 +38,8 @@ settings, for --set NAME=VALUE or as tables in the file of --config (with the de
   duet-lab train --data DATA --out runs/finer --from runs/salsa --set how.learning_rate=1e-4 --set how.own_share=0.7
   duet-lab forecast --data DATA --out runs/forecaster.safetensors
   duet-lab train --data DATA --out runs/salsa --forecaster runs/forecaster.safetensors --minutes 90
-  duet-lab train --data DATA --dataset dd100 --out runs/duets --name duets --set multiply.copies=2
+  duet-lab train --data DATA --dataset dd100 --out runs/duets --set multiply.copies=2
+  duet-lab train --data MINE --dataset own --out runs/mine --from followers/salsa-s --steps 1000
 """
 
 
@@ -50,8 +52,10 @@ def add(commands: Commands) -> None:
     add_couples(command)
     command.add_argument("--out", type=Path, required=True, help="folder of the run")
     command.add_argument("--preset", help="XS, S, M or L (default S, or as the run of --from)")
-    command.add_argument("--name", default="salsa-s", help="what the follower is called (default salsa-s)")
-    command.add_argument("--seed", type=count, help="equal seeds, data and code give equal weights (default 0)")
+    command.add_argument("--name", help="what the follower is called (default: as the folder OUT)")
+    command.add_argument(
+        "--seed", type=count, help="equal seeds, data, code and --threads 1 give equal weights (default 0)"
+    )
     add_lengths(command)
     command.add_argument(
         "--minutes", type=above_zero, help="stop the second half after so long; it can be gone on with"
@@ -140,11 +144,10 @@ def run(options: argparse.Namespace, console: Console) -> None:
         )  # fmt: skip
     finally:
         progress.stop()
+    name = options.name or options.out.resolve().name
     if printing():
-        describe_run(options.out, options.name)
-    console.print(
-        f"The best follower lies in {best}. Next: duet-lab export {options.out} --out followers/{options.name}"
-    )
+        describe_run(options.out, name)
+    console.print(f"The best follower lies in {best}. Next: duet-lab export {options.out} --out followers/{name}")
 
 
 def _forecaster(given: Path | None, start: Path | None) -> "Forecaster | None":
@@ -158,15 +161,15 @@ def _forecaster(given: Path | None, start: Path | None) -> "Forecaster | None":
 
 
 def settings_of(options: argparse.Namespace) -> "Settings":
-    """The settings that the command line asks for: preset, then file, then options, then --set."""
+    """The settings that the command line asks for: preset or run of --from, then file, then options, then --set."""
     from dataclasses import replace
 
     from models.training.overrides import overridden, parse_assignment, read_changes
-    from models.training.settings import Schedule, Settings
+    from models.training.settings import Schedule, Settings, check_together
 
     config = _first_config(options)
     settings = Settings(follower=config, schedule=Schedule(sampler=config.sampler))
-    changes: dict[str, Any] = {}
+    changes = _inherited(options, settings)
     if options.config is not None:
         changes |= {name: value for name, value in read_changes(options.config).items() if settable(name)}
     short = {
@@ -183,7 +186,23 @@ def settings_of(options: argparse.Namespace) -> "Settings":
             raise InputError(f"--set: expected a setting that is free, got {name}. See duet-lab train --help.")
         changes[name] = value
     settings = overridden(settings, changes)
-    return replace(settings, follower=replace(settings.follower, sampler=settings.schedule.sampler))
+    settings = replace(settings, follower=replace(settings.follower, sampler=settings.schedule.sampler))
+    check_together(settings)
+    return settings
+
+
+def _inherited(options: argparse.Namespace, settings: "Settings") -> dict[str, Any]:
+    """What the run of --from was told, as far as this version knows it; how the follower is built its weights say."""
+    from export.recipe import inherited
+    from models.follower import WEIGHTS_FILE
+    from models.training.run import settings_beside
+    from models.training.settings import flat, plain
+
+    if getattr(options, "start", None) is None:
+        return {}
+    known = flat(plain(settings)).keys()
+    told = settings_beside(weights_folder(options.start) / WEIGHTS_FILE) or {}
+    return {name: value for name, value in inherited(told).items() if name in known}
 
 
 def _first_config(options: argparse.Namespace) -> Any:

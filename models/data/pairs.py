@@ -76,7 +76,9 @@ class Pair:
         return replace(self, name=f"{self.name}-swapped", leader=self.follower, follower=self.leader)
 
     def at_tempo(self, factor: float) -> "Pair":
-        """The same dance ``factor`` times as fast; nobody heard its music so."""
+        """The same dance ``factor`` times as fast; nobody heard its music so, unless it is 1."""
+        if factor == 1.0:
+            return self
 
         def warp(motion: Motion) -> Motion:
             return replace(replace(motion, fps=motion.fps * factor).resample(motion.fps), fps=motion.fps)

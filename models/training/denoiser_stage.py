@@ -221,10 +221,9 @@ def _decoded_loss(
     follower: Follower, batch: Batch, past: Tensor, made: Tensor, weight: Tensor, how: DenoiserTraining
 ) -> dict[str, Tensor]:
     """Frame losses of the first planned tokens, decoded after a little past."""
-    codec, lead_in, n = follower.codec, 4, how.decode_tokens
-    frames, _ = codec.decode_step(torch.cat([past[:, -lead_in:], made[:, :n]], 1), codec.initial_cache(len(past)))
-    f = follower.config.token_frames
-    made_frames, real_frames = frames[:, lead_in * f :], batch.frames[:, : n * f]
+    codec, n = follower.codec, how.decode_tokens
+    made_frames = codec.decode_after(past, made[:, :n])
+    real_frames = batch.frames[:, : made_frames.shape[1]]
     terms = frame_losses(made_frames, real_frames, codec.frame_norm, weight)
     walk = {"fps": follower.config.fps, "leak": how.leak}
     return terms | standing_losses(made_frames, real_frames, batch.before, batch.place, **walk)

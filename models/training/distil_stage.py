@@ -47,9 +47,6 @@ from models.training.settings import (
 from models.training.trainer import BEST_FOLDER, Trainer
 from models.training.windows import Batch
 
-LEAD_IN = 4
-"""Committed tokens that are decoded before the plan: the codec looks back."""
-
 
 @dataclass(frozen=True)
 class Distillation:
@@ -137,12 +134,11 @@ def distil_loss(
     """How far all rungs are from the teacher's end in latents, and the last one in decoded frames, too."""
     weights = token_importance(how, target, target.shape[1]).expand(len(target), -1)
     terms = {f"call{n + 1}": latent_loss(x0, target, weights, how.level_weights) for n, x0 in enumerate(said)}
-    codec, n, f = student.codec, how.decode_tokens, student.config.token_frames
+    codec, n = student.codec, how.decode_tokens
     with exact(target.device):
 
         def frames(plan: Tensor) -> Tensor:
-            joined = torch.cat([past[:, -LEAD_IN:], plan[:, :n]], dim=1)
-            return codec.decode_step(joined, codec.initial_cache(len(plan)))[0][:, LEAD_IN * f :]
+            return codec.decode_after(past, plan[:, :n])
 
         with torch.no_grad():
             real = frames(target)

@@ -4,6 +4,7 @@ The forecaster is chosen by a recorded take that it does not train on; the valid
 table is made.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -43,7 +44,7 @@ class ForecasterTraining:
     """How long and on what it learns."""
 
     steps: int = 1200
-    seconds: float = 600.0
+    seconds: float = math.inf
     batch: int = 8
     window_frames: int = 96
     learning_rate: float = 1.5e-3

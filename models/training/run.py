@@ -42,7 +42,7 @@ from models.weights import load_weights, save_weights
 
 __all__ = [
     "BEST_FOLDER", "CODEC_FILE", "HISTORY_FILE", "Schedule", "Settings", "Trainer", "begun", "encode_all",
-    "replace_sampler", "set_normalisation", "train",
+    "replace_sampler", "set_normalisation", "settings_beside", "train",
 ]  # fmt: skip
 
 CODEC_FILE = "codec.safetensors"
@@ -151,7 +151,7 @@ def _freeze(folder: Path, corpus: Corpus, settings: Settings, sources: Sources) 
         if path is not None and not path.is_file():
             raise InputError(f"{path}: expected weights, got no such file. Give a run that has some.")
         origin[name] = None if path is None else weights_digest(path)
-        if path is not None and (known := _settings_beside(path)) is not None:
+        if path is not None and (known := settings_beside(path)) is not None:
             origin[f"{name}_settings"] = known
     if sources.bank is not None:
         origin["bank"] = weights_digest(sources.bank)
@@ -161,7 +161,7 @@ def _freeze(folder: Path, corpus: Corpus, settings: Settings, sources: Sources) 
         write_settings(folder, settings, origin)
 
 
-def _settings_beside(weights: Path) -> dict[str, Any] | None:
+def settings_beside(weights: Path) -> dict[str, Any] | None:
     """The settings of the run that ``weights`` come from, where they are still there: in its folder or in ``best``."""
     for folder in (weights.parent, weights.parent.parent):
         if (folder / SETTINGS_FILE).is_file():

@@ -78,6 +78,16 @@ class Settings:
     """Conditions that the follower never sees: for ablations, which keep no weights to dance with."""
 
 
+def check_together(settings: Settings) -> None:
+    """InputError for settings that are right each by itself and do not fit each other."""
+    weights, levels = settings.how.level_weights, settings.follower.codec.residuals
+    if len(weights) != levels:
+        raise InputError(
+            f"how.level_weights: expected {levels} numbers, one for each of follower.codec.residuals, got "
+            f"{len(weights)}. Give {levels}, coarse first."
+        )
+
+
 FREE = ("schedule.seconds",)
 """What may differ from one start of a run to the next: it changes when a run stops, not where it goes."""
 

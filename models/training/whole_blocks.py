@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.codec import LEAD_IN
 from models.conditions import Conditions, Drop
 from models.config import STREAMS, FollowerConfig
 from models.denoiser import MaskKind
@@ -21,8 +22,6 @@ from models.training.losses import frame_losses, standing_losses
 from models.training.precision import exact
 from models.training.windows import Item
 
-LEAD_IN = 4
-"""Tokens before a block that are decoded with it: the codec looks back."""
 TRIANGLE_SHARE = 0.25
 """Share of batches in which a token sees only what is earlier in its block."""
 DECODED = 0.5
@@ -119,9 +118,7 @@ def _decoded_loss(
 ) -> dict[str, Tensor]:
     """Frame losses of the first blocks of a batch, decoded after what came before them."""
     codec, rows = follower.codec, max(1, round(DECODED * len(made)))
-    joined = torch.cat([blocks.before[:rows], made[:rows]], dim=1)
-    frames, _ = codec.decode_step(joined, codec.initial_cache(rows))
-    frames = frames[:, LEAD_IN * follower.config.token_frames :]
+    frames = codec.decode_after(blocks.before[:rows], made[:rows])
     real = blocks.frames[:rows]
     terms = frame_losses(frames, real, codec.frame_norm, weight[:rows])
     walk = {"fps": follower.config.fps, "leak": how.leak}

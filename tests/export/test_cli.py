@@ -33,6 +33,21 @@ def test_verify_refuses_the_export_of_another_run(exported: Path, tmp_path: Path
     assert "expected torch and ONNX Runtime to agree" in capsys.readouterr().err
 
 
+def test_a_follower_that_came_with_its_weights_can_be_gone_on_from(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """It is exported again to the same bytes, in another precision; and not over itself."""
+    out = tmp_path / "trial"
+    assert main(["export", str(run), "--out", str(out), "--seconds", "0.5", "--weights"]) == 0
+    again = tmp_path / "again"
+    assert main(["export", str(out), "--out", str(again), "--seconds", "0.5"]) == 0
+    assert (again / "denoise.onnx").read_bytes() == (out / "denoise.onnx").read_bytes()
+    assert not (again / WEIGHTS_FILE).exists()
+    assert main(["verify", str(out), "--follower", str(out), "--seconds", "0.5"]) == 0
+    assert main(["export", str(out), "--out", str(out)]) == 2
+    assert "expected another folder than the run's" in capsys.readouterr().err
+
+
 def test_results_replace_those_before(exported: Path, tmp_path: Path):
     (tmp_path / CARD_FILE).write_text((exported / CARD_FILE).read_text())
     put_results(tmp_path, "| follower | MPJPE |")

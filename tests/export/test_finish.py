@@ -1,6 +1,5 @@
 """``duet-lab finish``: a follower beside the run's, with its release, its bank and its noise."""
 
-import json
 import shutil
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from models.follower import load_follower
 from models.release import read_release
 from models.training import finish_stage
 from models.training.bank_stage import fitting_bank
-from models.training.settings import SETTINGS_FILE, read_settings
+from models.training.settings import Settings, read_settings, write_settings
 
 
 @pytest.fixture
@@ -67,7 +66,7 @@ def test_the_couples_are_those_of_the_run_unless_others_are_named(
     monkeypatch.setattr("models.data.corpus.build_corpus", lambda couples, *_, **__: given.append(couples) or corpus)
     folder, out = tmp_path / "run", tmp_path / "finished"
     shutil.copytree(run, folder)
-    (folder / SETTINGS_FILE).write_text(json.dumps({"origin": {"datasets": of_run}}))
+    write_settings(folder, Settings(), {"datasets": of_run})
     words = ["finish", str(folder), "--data", str(several), "--out", str(out), "--steps", "1", "--threads", "1"]
     assert main([*words, *asked]) == 0
     assert given == [Couples(several, taken)]

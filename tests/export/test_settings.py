@@ -11,9 +11,10 @@ import pytest
 from duet.errors import InputError
 from export.cli import _parser, main
 from export.commands.train import settings_of
-from export.recipe import describe_run, recipe
+from export.recipe import describe_run, names_in, recipe
 from export.settings_text import all_settings, settable, settings_text
 from models.config import PRESETS
+from models.follower import random_follower, save_follower
 from models.release import read_release
 from models.training.overrides import overridden, parse_assignment, read_changes
 from models.training.settings import Settings, flat, plain, read_settings, write_settings
@@ -69,6 +70,13 @@ def test_a_setting_takes_values_of_its_type(name: str, value: object, expected: 
 def test_what_does_not_fit_names_the_setting(name: str, value: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
         overridden(Settings(), {name: value})
+
+
+def test_settings_that_do_not_fit_each_other_are_told() -> None:
+    three = "train --data D --out O --set follower.codec.residuals=3"
+    with pytest.raises(InputError, match="how.level_weights: expected 3 numbers, one for each of .*, got 2"):
+        settings_of(parsed(three))
+    assert settings_of(parsed(f"{three} --set how.level_weights=2,1,1")).how.level_weights == (2.0, 1.0, 1.0)
 
 
 def test_an_assignment_needs_both_sides() -> None:
@@ -151,3 +159,28 @@ def test_a_setting_that_would_spoil_the_run_is_refused_before_it(
     error = capsys.readouterr().err
     assert error.startswith("duet-lab: ") and error.count("\n") == 1 and message in error
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_begins_with_another_takes_over_what_that_was_told(tmp_path: Path) -> None:
+    """So that a shipped follower goes on beside the same couples and references; its card says what differs."""
+    told = "--seed 3 --set multiply.copies=4 --set how.references=0.6 --set schedule.own_from=0 --calls 1"
+    first = settings_of(parsed(f"train --data D --out O {told}"))
+    write_settings(tmp_path, first, {"data": "0" * 16})
+    save_follower(random_follower(first.follower), tmp_path)
+    begun = f"train --data D --out P --from {tmp_path} --seed 4 --set multiply.copies=5"
+    second = settings_of(parsed(begun))
+    assert (second.seed, second.multiply.copies, second.how.references, second.schedule.own_from) == (4, 5, 0.6, 0)
+    assert second.schedule.sampler.calls == 1 and second.schedule.seconds == first.schedule.seconds
+
+    known = read_settings(tmp_path)
+    (tmp_path / "second").mkdir()
+    write_settings(tmp_path / "second", second, {"start": "12", "start_settings": known})
+    command = recipe(read_settings(tmp_path / "second"), "trial").split(" && ")[1]
+    assert "multiply.copies=5" in command and "references" not in command
+    repeated = command.removeprefix("duet-lab ").replace("--from RUN-1", f"--from {tmp_path}")
+    assert settings_of(parsed(repeated)) == second
+
+
+def test_the_card_says_which_runs_its_commands_do_not_make() -> None:
+    assert "not kept" not in names_in("duet-lab train --out RUN-1 && duet-lab train --out RUN --from RUN-1")
+    assert "How RUN-1 came to be was not kept" in names_in("duet-lab train --out RUN --codec RUN-1 --bank BANK")

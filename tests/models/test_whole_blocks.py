@@ -9,6 +9,7 @@ import torch
 
 from duet.choreography import choreograph_tempo
 from duet.features import FOLLOWER_ROOT, ROOT_FACING, ROOT_PLACE, Placement
+from models.codec import LEAD_IN
 from models.config import XS, SamplerConfig
 from models.data.corpus import Corpus
 from models.data.music import condition_from_beats
@@ -18,7 +19,7 @@ from models.follower import Follower
 from models.training.denoiser_stage import DenoiserTraining
 from models.training.settings import Schedule
 from models.training.trainer import Trainer, encode_all, set_normalisation
-from models.training.whole_blocks import LEAD_IN, block_loss, draw_blocks, wished_place
+from models.training.whole_blocks import block_loss, draw_blocks, wished_place
 from models.training.windows import make_item
 
 HOW = DenoiserTraining(stretches=2, stretch_tokens=8, windows=3, warmup_steps=1, block_share=0.5)
