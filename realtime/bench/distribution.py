@@ -90,10 +90,13 @@ def p99_interval(values: NDArray[np.float64], seed: int = 0) -> tuple[float, flo
     return float(low), float(high)
 
 
-def doubts(name: str, measured: Distribution) -> list[str]:
-    """Sentences on why the numbers of ``name`` may not be repeatable; none where they are as they should be."""
+def doubts(name: str, measured: Distribution, *, spread: bool = False) -> list[str]:
+    """Sentences on why the numbers of ``name`` may not be repeatable; none where they are as they should be.
+
+    ``spread``: they differ by their nature, on the steadiest machine, too.
+    """
     said = []
-    if measured.cov > UNSTEADY:
+    if measured.cov > UNSTEADY and not spread:
         said.append(
             f"Unsteady: {name} varies by {measured.cov:.0%} of its mean (more than {UNSTEADY:.0%}). "
             "Close what else runs, fix the clock rate, and measure again."

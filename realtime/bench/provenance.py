@@ -86,6 +86,19 @@ def state() -> dict[str, Any]:
     return found
 
 
+def doubts_of_machine(where: dict[str, Any]) -> list[str]:
+    """Sentences on why a machine in such a state (``provenance``) may not be what it is at its best."""
+    state, cores = where["state"], where["machine"]["usable_cores"]
+    said = []
+    if (load := state.get("load_1min", 0.0)) > 0.3 * max(cores, 1):
+        said.append(f"Busy: {load:g} processes wanted the {cores} cores before this began. Close them, measure again.")
+    if state.get("governor", "performance") != "performance":
+        said.append(f"Clock: the governor is {state['governor']!r}, and the clock rate may change from tick to tick.")
+    if "Discharging" in state.get("power", ""):
+        said.append("Power: this machine runs on its battery, and may be slower for it.")
+    return said
+
+
 def git_state(folder: Path) -> str:
     """The commit of ``folder`` and whether anything was changed since; "" where it is no working copy."""
     if shutil.which("git") is None or not (folder / ".git").exists():

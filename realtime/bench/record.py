@@ -37,6 +37,32 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Aim:
+    """A number beside what it should be."""
+
+    what: str
+    unit: str
+    got: float
+    bound: float
+    at_least: bool = False
+    """Whether it should be so great or greater, and not so great or smaller."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is met."""
+        return self.got >= self.bound if self.at_least else self.got <= self.bound
+
+    @property
+    def wanted(self) -> str:
+        """Its bound in words."""
+        return f"{'at least' if self.at_least else 'at most'} {self.bound:g} {self.unit}".rstrip()
+
+    def values(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**asdict(self), "holds": self.holds}
+
+
+@dataclass(frozen=True)
 class BenchRecord:
     """One run of a bench."""
 
@@ -52,10 +78,26 @@ class BenchRecord:
     parity: dict[str, Any] = field(default_factory=dict)
     """Whether it computes what it should, measured in the same run."""
     warnings: tuple[str, ...] = ()
+    aims: tuple[Aim, ...] = ()
+
+    @property
+    def is_right(self) -> bool:
+        """Whether it computes what it should, as far as that was looked at."""
+        return bool(self.parity.get("holds", True))
+
+    @property
+    def missed(self) -> tuple[Aim, ...]:
+        """The aims that are not met."""
+        return tuple(aim for aim in self.aims if not aim.holds)
+
+    def values(self) -> dict[str, Any]:
+        """As plain values for JSON; InputError for a number that JSON cannot hold."""
+        aims = [aim.values() for aim in self.aims]
+        return {"schema": SCHEMA, **plain({**asdict(self), "aims": aims})}
 
     def to_json(self) -> str:
         """Indented JSON."""
-        return json.dumps({"schema": SCHEMA, **_plain(asdict(self))}, indent=1) + "\n"
+        return json.dumps(self.values(), indent=1) + "\n"
 
     def write(self, path: Path) -> None:
         """As JSON, whole or not at all."""
@@ -83,6 +125,8 @@ def read_record(path: Path) -> BenchRecord:
 
 def _record(raw: dict[str, Any]) -> BenchRecord:
     names = {f.name for f in fields(BenchRecord)}
+    # Records of before there were aims have none.
+    raw.setdefault("aims", [])
     if set(raw) != names:
         raise KeyError(sorted(set(raw) ^ names)[0])
     raw["series"] = {
@@ -92,6 +136,10 @@ def _record(raw: dict[str, Any]) -> BenchRecord:
         name: Figure(str(f["what"]), str(f["unit"]), float(f["value"])) for name, f in raw["figures"].items()
     }
     raw["warnings"] = tuple(str(w) for w in raw["warnings"])
+    raw["aims"] = tuple(
+        Aim(str(a["what"]), str(a["unit"]), float(a["got"]), float(a["bound"]), bool(a["at_least"]))
+        for a in raw["aims"]
+    )
     return BenchRecord(**raw)
 
 
@@ -100,12 +148,12 @@ def _distribution(raw: dict[str, Any]) -> Distribution:
     return Distribution(**raw, **lists)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """JSON values; numbers to six digits, and InputError for one that JSON cannot hold."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, float):
         if not math.isfinite(value):
             raise InputError(f"Bench record: expected finite numbers, got {value}. Measure again.")

@@ -4,6 +4,7 @@ Equal to the bit on the machine that recorded it. On another, or with another ve
 added in another order, and a loop that hears itself carries the difference on: see ``TOLERANCE_M``.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from duet.contract import FollowerContract
 from duet.errors import InputError
 from duet.features import Standing
 from duet.forecast import Forecaster
-from duet.frames import FollowerPose
+from duet.frames import FollowerPose, LeaderFrame
 from duet.kinematics import forward
 from duet.rotations import Array, matrix_from_quaternion_wxyz
 from duet.skeleton import BODY
@@ -80,14 +81,19 @@ class _ReplayedClock:
             self._pace.sleep_until(time_s)
 
 
+Led = Callable[[float, Sequence[LeaderFrame]], Sequence[LeaderFrame]]
+"""Given the session's time and the frames that were taken then, those to dance by instead."""
+
+
 class _ReplayedSource:
     """Leader or music."""
 
-    def __init__(self, take: Callable[[], Any]) -> None:
-        self._take = take
+    def __init__(self, take: Callable[[], Any], instead: Callable[[float, Any], Any] | None = None) -> None:
+        self._take, self._instead = take, instead
 
     def take_new(self, until_s: float) -> Any:
-        return self._take()
+        taken = self._take()
+        return taken if self._instead is None else self._instead(until_s, taken)
 
 
 class _ReplayedCommands:
@@ -231,10 +237,13 @@ class Session:
         log: Log | None = None,
         paced: bool = False,
         told: Callable[[float], None] | None = None,
+        led: Led | None = None,
+        until_s: float = math.inf,
     ) -> Verdict:
         """Dance it again, as fast as it goes or ``paced`` by the clock.
 
-        ``log`` is given everything that is danced now, and ``told`` the session's time now and then. Raises
+        ``log`` is given everything that is danced now, and ``told`` the session's time now and then. ``led`` lets the
+        leader do something else: what would have been danced, all else being equal. ``until_s`` ends it early. Raises
         InputError where the session was danced by another follower.
         """
         if fingerprint(contract) != self.contract_sha256:
@@ -248,7 +257,7 @@ class Session:
         conductor = Conductor(
             contract,
             _ReplayedEngine(InlineEngine(runner, FollowerState.initial(contract)), tape, verdict),
-            _ReplayedSource(tape.leader),
+            _ReplayedSource(tape.leader, led),
             _ReplayedSource(tape.music),
             Playout(contract.timeline, self.start),
             _ReplayedClock(tape, MonotonicClock() if paced else None),
@@ -267,6 +276,8 @@ class Session:
             if told is not None:
                 told(tape.now)
             # A tick begins by reading the clock; what follows the last one begins with asking for its answer.
+            if tape.now >= until_s:
+                raise TapeEnd
             return tape.peek() is not Kind.CLOCK
 
         # Cut off in the middle of something, or ended by an error that is not on the tape.

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from duet.clock import MonotonicClock
 from duet.errors import InputError
 from realtime.bench.distribution import Distribution, doubts
-from realtime.bench.record import BenchRecord, Figure, Series
+from realtime.bench.record import Aim, BenchRecord, Figure, Series
 from realtime.health import Health
 from realtime.sight.leader_camera import CameraLeader
 from realtime.sight.stage_shift import ShiftedLeader
+from ui.bench.subject import follower_subject
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -99,14 +100,14 @@ def _run(arguments: argparse.Namespace) -> int:
 
     if not (math.isfinite(arguments.seconds) and 5.0 <= arguments.seconds <= 86_400.0):
         raise InputError(f"--seconds: expected 5 to 86400, got {arguments.seconds:g}. Give a number in between.")
-    over: list[str] = []
-    code = told(arguments, lambda console: _measured(arguments, over, console))
-    return code or (1 if over else 0)
+    return told(arguments, lambda console: measure_live(arguments, console), strict=True)
 
 
-def _measured(arguments: argparse.Namespace, over: list[str], console: "Console") -> BenchRecord:
-    """Dance before the camera given, or before a film of a lead; ``over`` takes the budgets that were exceeded."""
-    from realtime.bench.provenance import provenance
+def measure_live(arguments: argparse.Namespace, console: "Console") -> BenchRecord:
+    """Dance before the camera given, or before a film of a lead; the aims are the budgets of a performance."""
+    from duet.contract import load_contract
+    from realtime.bench.provenance import doubts_of_machine, provenance
+    from realtime.inference.runtimes import choose
     from realtime.sight.pose_model import ensure_pose_model
     from ui.bench.film_truth import leads
     from ui.bench.perception import film_loop
@@ -121,22 +122,36 @@ def _measured(arguments: argparse.Namespace, over: list[str], console: "Console"
                 height_m = film_loop(next(iter(leads(arguments.data, 8.0).values())), Path(source))
         health = KeptHealth()
         report = _performed(arguments, source, height_m, model, health, Path(folder) / "report.json")
-    over += [budget["name"] for budget in report["budgets"] if not budget["holds"]]
     series = {
         name: Series(what, "ms", Distribution.of(health.kept_ms[name]))
         for name, what in _WHAT.items()
         if health.kept_ms.get(name)
     }
     said = doubts("a tick", series["tick"].measured) if "tick" in series else ["Nobody was seen: no tick was danced."]
+    aims = _aims(report)
     return BenchRecord(
         kind="live",
         command=f"duet bench live --seconds {arguments.seconds:g} --size {arguments.size}",
         provenance=where,
-        subject={"follower": report["follower"]["name"], "runtime": "live", **_camera(arguments), **report["machine"]},
-        verdict=_verdict(report, over),
+        subject={
+            **follower_subject(load_contract(arguments.follower), choose("auto", arguments.follower)),
+            **_camera(arguments),
+            **report["machine"],
+        },
+        verdict=_verdict(report, [aim.what for aim in aims if not aim.holds]),
         series=series,
         figures=_figures(report),
-        warnings=tuple(said),
+        warnings=(*said, *doubts_of_machine(where)),
+        aims=aims,
+    )
+
+
+def _aims(report: dict[str, Any]) -> tuple[Aim, ...]:
+    """The budgets of a performance, as far as they could be measured."""
+    return tuple(
+        Aim(budget["name"], budget["unit"], float(budget["got"]), float(budget["most"]))
+        for budget in report["budgets"]
+        if budget["got"] is not None
     )
 
 
@@ -169,7 +184,7 @@ def _performed(
 
 def _figures(report: dict[str, Any]) -> dict[str, Figure]:
     frames, seconds = report["camera_frames"], report["seconds"]
-    found = {
+    return {
         "seconds": Figure("danced", "s", seconds),
         "ticks": Figure("ticks", "", report["ticks"]),
         "late": Figure("of them late", "", report["late_ticks"]),
@@ -178,11 +193,6 @@ def _figures(report: dict[str, Any]) -> dict[str, Figure]:
         "lag": Figure("age of the newest leader frame that a shown pose knew, median", "ms", report["lag_ms"]),
         "lag_p95": Figure("the same, p95", "ms", report["lag_p95_ms"]),
     }
-    for budget in report["budgets"]:
-        if budget["got"] is not None:
-            what = f"{'within' if budget['holds'] else 'BEYOND'} at most {budget['most']:g}: {budget['name']}"
-            found[f"budget_{budget['name'].replace(' ', '_')}"] = Figure(what, budget["unit"], budget["got"])
-    return found
 
 
 def _verdict(report: dict[str, Any], over: list[str]) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from duet.errors import InputError
 from realtime.bench.distribution import Distribution, doubts
-from realtime.bench.record import BenchRecord, Figure, Series
+from realtime.bench.record import Aim, BenchRecord, Figure, Series
+from ui.bench.subject import follower_subject
 
 if TYPE_CHECKING:
     from duet.contract import FollowerContract
@@ -31,6 +32,10 @@ examples:
   duet bench compare before.json after.json            ratios of two runs
 """
 _CPU_RUNTIMES = ("cpu", "openvino")
+_TICK_MS = {"S": 15.0, "M": 35.0}
+"""By the size of the network; a folder that does not say its size is of the one that ships, S."""
+_TAIL, _PEAK_PERCENT, _MEMORY_MS, _WHOLE = 1.25, 60.0, 1.0, 1.15
+_LATE_PERCENT, _LATE_RUN = 0.1, 2.0
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ def _measured(asked: Asked, console: Any) -> BenchRecord:
 def measure_model(asked: Asked, progress: Any = None) -> BenchRecord:
     """Everything ``bench model`` measures, as a record; FollowerError and InputError say what does not fit."""
     from realtime.bench.model import Stopwatch, bench_inputs, closed_loop, golden_of, ticks_on_time, untold
-    from realtime.bench.provenance import provenance
+    from realtime.bench.provenance import doubts_of_machine, provenance
     from realtime.inference.runner_ort import OrtRunner
     from realtime.inference.runtimes import choose, opener
 
@@ -118,7 +123,7 @@ def measure_model(asked: Asked, progress: Any = None) -> BenchRecord:
     if asked.cold:
         progress("fresh processes", 0, 1)
         figures |= _cold(asked, choice)
-    warnings = [*doubts("the tick", series["tick"].measured), *_doubts_of_machine(where)]
+    warnings = [*doubts("the tick", series["tick"].measured), *doubts_of_machine(where)]
     if choice.name in _CPU_RUNTIMES and contract.precision == "fp32":
         progress("the processor's limit", 0, 1)
         figures |= _limit(series["tick"].measured, contract, asked.threads)
@@ -134,7 +139,30 @@ def measure_model(asked: Asked, progress: Any = None) -> BenchRecord:
         figures=figures,
         parity=parity,
         warnings=tuple(warnings),
+        aims=_aims(series, figures, contract, choice.name in _CPU_RUNTIMES and asked.threads == 1),
     )
+
+
+def _aims(
+    series: dict[str, Series], figures: dict[str, Figure], contract: "FollowerContract", on_one_core: bool
+) -> tuple[Aim, ...]:
+    """What a tick should be: on one core of a processor for a preset's size, and everywhere for the rest."""
+    tick = series["tick"].measured
+    found = [
+        Aim("asked as on stage: late", "%", figures["missed"].value, _LATE_PERCENT),
+        Aim("most late ticks in a row", "", figures["longest_run"].value, _LATE_RUN),
+        Aim("p99 by p50 of the tick", "", tick.p99 / tick.p50, _TAIL),
+    ]
+    most_ms = _TICK_MS.get(contract.notes.get("size", "S"))
+    if on_one_core and contract.precision == "fp32" and most_ms is not None:
+        found.append(Aim("the tick, median", "ms", tick.p50, most_ms))
+        if "share" in figures:
+            found.append(Aim("of the matrix product's rate", "%", figures["share"].value, _PEAK_PERCENT, True))
+    if "memory" in series and on_one_core:
+        found.append(Aim("the memory's step, median", "ms", series["memory"].measured.p50, _MEMORY_MS))
+    if "whole" in figures:
+        found.append(Aim("whole tick by denoiser alone", "", figures["whole"].value, _WHOLE))
+    return tuple(found)
 
 
 def _parity(runner: "OrtRunner", golden: Any, inputs: Any) -> dict[str, Any]:
@@ -210,30 +238,11 @@ def _limit(tick: Distribution, contract: "FollowerContract", threads: int) -> di
     return found
 
 
-def _doubts_of_machine(where: dict[str, Any]) -> list[str]:
-    state, cores = where["state"], where["machine"]["usable_cores"]
-    said = []
-    if (load := state.get("load_1min", 0.0)) > 0.3 * max(cores, 1):
-        said.append(f"Busy: {load:g} processes wanted the {cores} cores before this began. Close them, measure again.")
-    if state.get("governor", "performance") != "performance":
-        said.append(f"Clock: the governor is {state['governor']!r}, and the clock rate may change from tick to tick.")
-    if "Discharging" in state.get("power", ""):
-        said.append("Power: this machine runs on its battery, and may be slower for it.")
-    return said
-
-
 def _subject(contract: "FollowerContract", choice: "Choice", asked: Asked) -> dict[str, Any]:
     from realtime.bench.model import WARM_UP_TICKS
 
     return {
-        "follower": contract.name + (" (untrained: random weights)" if contract.untrained else ""),
-        "weights_sha256": contract.weights_sha256,
-        "graphs_sha256": {graph.role: graph.sha256 for graph in contract.graphs},
-        "precision": contract.precision,
-        "sampler": contract.notes.get("sampler", ""),
-        "guidance": contract.notes.get("guidance", "both branches in one batch, whatever the scales"),
-        "runtime": choice.title,
-        "runtime_why": choice.sentence(),
+        **follower_subject(contract, choice),
         "threads": asked.threads,
         "warm_up_ticks": WARM_UP_TICKS,
         "garbage": "collected before, not during",

@@ -1,12 +1,12 @@
 """What every bench with a record does with it: tables on the terminal, JSON, and a page."""
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from duet.files import check_writable, written_whole
-from realtime.bench.record import BenchRecord
+from realtime.bench.record import Aim, BenchRecord
 from ui.bench.page import page
 
 if TYPE_CHECKING:
@@ -20,8 +20,11 @@ def add_output(command: argparse.ArgumentParser) -> None:
     command.add_argument("--html", type=Path, metavar="FILE", help="also write a page with pictures, one file")
 
 
-def told(arguments: argparse.Namespace, measure: "Callable[[Console], BenchRecord]") -> int:
-    """Measure, print and write what ``add_output`` was given; 0 where it computes what it should, else 1."""
+def told(arguments: argparse.Namespace, measure: "Callable[[Console], BenchRecord]", *, strict: bool = False) -> int:
+    """Measure, print and write what ``add_output`` was given.
+
+    0 where it computes what it should and, when ``strict``, every aim is met; else 1.
+    """
     from rich.console import Console
 
     alone = arguments.json == "-"
@@ -43,11 +46,11 @@ def told(arguments: argparse.Namespace, measure: "Callable[[Console], BenchRecor
     if arguments.html is not None:
         with written_whole(arguments.html) as part:
             part.write_text(page(record), encoding="utf-8")
-    return 0 if record.parity.get("holds", True) else 1
+    return 0 if record.is_right and not (strict and record.missed) else 1
 
 
 def tables(record: BenchRecord) -> "Iterator[Table]":
-    """The distributions, then the single figures."""
+    """The distributions, then the single figures, then the aims."""
     from rich.table import Table
 
     table = Table(title=f"{record.subject.get('runtime', '')}", title_justify="left", box=None, pad_edge=False)
@@ -68,3 +71,20 @@ def tables(record: BenchRecord) -> "Iterator[Table]":
     for name, value in record.parity.items():
         figures.add_row(f"parity: {name}", f"{value:.3g}" if isinstance(value, float) else str(value))
     yield figures
+    if record.aims:
+        yield aims_table(record.aims)
+
+
+def aims_table(aims: Sequence[Aim]) -> "Table":
+    """What the numbers should be, met or missed."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("aim")
+    table.add_column("measured", justify="right")
+    for heading in ("wanted", ""):
+        table.add_column(heading)
+    for aim in aims:
+        said = "[green]met[/]" if aim.holds else "[yellow]missed[/]"
+        table.add_row(aim.what, f"{aim.got:.4g} {aim.unit}".rstrip(), aim.wanted, said)
+    return table

@@ -122,6 +122,13 @@ class Window:
         glfw.swap_buffers(self._window)
         glfw.poll_events()
 
+    def fill(self, light: float) -> None:
+        """The whole of it in one grey, 0 black to 1 white."""
+        self.context.screen.use()
+        self.context.clear(light, light, light)
+        glfw.swap_buffers(self._window)
+        glfw.poll_events()
+
     def wait_until(self, monotonic_s: float) -> None:
         """Wait, taking in keys as they are pressed: a tap is worth its milliseconds."""
         glfw.poll_events()
