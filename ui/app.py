@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -143,9 +143,9 @@ def perform(make_sources: SourcesMaker, output: Output, health: Health | None = 
 
 
 def _check(output: Output) -> None:
-    if output.headless and not (output.film or output.motion or output.report or output.record):
+    if output.headless and not (output.film or output.motion or output.report or output.record or output.log):
         raise InputError(
-            "--headless: expected something to keep, got neither --out, --save-motion, --record nor --report. "
+            "--headless: expected something to keep, got neither --out, --save-motion, --record, --report nor --log. "
             "Add --out FILM.mp4."
         )
     if not output.headless and not has_display():
@@ -234,7 +234,7 @@ def _assemble(
     contract = runner.contract
     clock = MonotonicClock()
     placement = panel.controls.placement
-    commands = CommandInbox()
+    commands = sources.commands
     conductor = Conductor(
         contract,
         ThreadedEngine(GuardedRunner(runner, contract, health), FollowerState.initial(contract)),
@@ -359,8 +359,9 @@ def _tell_picture(show: _Show, now: float) -> None:
     leader = show.sources.leader.shown(now + 1.0 / show.contract.fps + show.conductor.display_lead_s)
     if leader is not None:
         show.picture.tell_leader(leader)
-    facts = show.panel.facts(now, show.conductor.glance, is_led=leader is not None)
-    show.picture.tell_facts(now, facts)
+    says = show.sources.says()
+    facts = show.panel.facts(now, show.conductor.glance, is_led=leader is not None or bool(says))
+    show.picture.tell_facts(now, replace(facts, message=facts.message or says))
 
 
 def _status_line(show: _Show, time_s: float) -> str:

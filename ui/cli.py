@@ -20,6 +20,7 @@ from ui.calibration.latency import add_latency
 from ui.calibration.stage import add_stage
 from ui.camera_options import add_look, look_of
 from ui.engines import add_engines
+from ui.kiosk import command as kiosk_command
 from ui.options import LeaderOptions, Output, size_of
 from ui.staging import add_staging, staging_of
 from ui.tempo_inputs import add_tempo, tempo_of
@@ -110,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     record_take.add(commands)
     replay.add(commands, DEFAULT_FOLLOWER)
     film_take.add(commands, DEFAULT_FOLLOWER)
+    kiosk_command.add(commands, DEFAULT_FOLLOWER)
     avatar_command.add(commands)
     add_bench(commands, DEFAULT_FOLLOWER)
     add_engines(commands, DEFAULT_FOLLOWER)
@@ -178,7 +180,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, metavar="N", help="stop after N seconds")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything drawn at random (default 0)")
     parser.add_argument(
-        "--headless", action="store_true", help="no window; give --out, --save-motion, --record or --report"
+        "--headless", action="store_true", help="no window; give --out, --save-motion, --record, --report or --log"
     )
     parser.add_argument("--out", type=Path, metavar="FILM.mp4", help="write a film instead of opening a window")
     parser.add_argument("--size", default="640x360", metavar="WxH", help="of the film, or of the window at first")

@@ -1,5 +1,6 @@
 """What a performance is asked for: plain values, made by the command, read by the application."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,8 @@ class LeaderOptions:
     """Whether to show what the camera sees."""
     hear_steps: bool = False
     """Whether their steps help to find the beat."""
+    gone_s: float = math.inf
+    """Nobody seen for so long: whoever comes next is somebody else."""
 
 
 @dataclass(frozen=True)

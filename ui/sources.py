@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from duet.features import Placement
 from duet.groove import render_groove
 from duet.motion import read_motion
 from realtime.calibration import camera_notes, load_calibration, output_note, save_calibration
+from realtime.commands import CommandInbox
 from realtime.health import Health
 from realtime.identity import camera_identity, camera_name
 from realtime.sight.camera_source import CAMERA_LATENCY_S
@@ -58,6 +59,10 @@ class Sources:
     """How far away the partner dances, where that was kept for this camera."""
     keep: Callable[[Shift, Placement], str] | None = None
     """Keeps the leader's place and the partner's distance for this camera; tells what it did."""
+    commands: CommandInbox = field(default_factory=CommandInbox)
+    """Where the follower takes commands from: an input may be a show that asks for something."""
+    says: Callable[[], str] = str
+    """What a show tells whoever is there; empty for nothing."""
 
     @property
     def played(self) -> DelayedMusic | None:
@@ -174,6 +179,7 @@ def _before_camera(leader: LeaderOptions, ear: MusicThread, names: dict[str, str
         latency_s=CAMERA_LATENCY_S if latency is None else latency.seconds,
         view=look.view,
         people=look.people,
+        gone_s=leader.gone_s,
         model=ensure_pose_model(kind=look.model),
         preview=leader.preview,
     )

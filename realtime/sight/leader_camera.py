@@ -1,5 +1,6 @@
 """A leader before a camera, as the conductor takes one: on the session clock, on the canonical body."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +40,7 @@ class CameraLeader:
         latency_s: float = CAMERA_LATENCY_S,
         view: View | None = None,
         people: int = 1,
+        gone_s: float = math.inf,
         model: Path | None = None,
         preview: bool = False,
     ) -> None:
@@ -51,6 +53,7 @@ class CameraLeader:
             latency_s=latency_s,
             view=view,
             people=people,
+            gone_s=gone_s,
             model=model,
             preview=preview,
             health=health,

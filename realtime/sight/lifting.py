@@ -6,6 +6,7 @@ root comes from projection. A frame that cannot be true, or none at all, is brid
 (the last pose drifts to rest), then ``lost``; when the person is back, the body glides to the new pose.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass, replace
 
@@ -105,8 +106,13 @@ class Lifter:
         height_m: float | None = None,
         resume: LeaderFrame | None = None,
         smoothing: Smoothing = STAGE,
+        gone_s: float = math.inf,
     ) -> None:
-        """``resume``: the frame shown last by a tracker that went away; the body glides on from there."""
+        """``resume``: the frame shown last by a tracker that went away; the body glides on from there.
+
+        ``gone_s``: nobody seen for so long, whoever comes next is somebody else, whose bones are learned anew.
+        """
+        self._gone_s, self._height_m = gone_s, height_m
         self._smoothing = smoothing
         self._lens = lens or Lens()
         self._stage = stage or StageMap()
@@ -162,6 +168,9 @@ class Lifter:
                 return self._bridge(time_s)
             fresh = not (change.impossible or change.leap)
         self._doubts = 0
+        if seen is not None and time_s - seen.time_s >= self._gone_s:
+            self._proportions = Proportions.of_body(self._height_m)
+            self._skeleton = self._proportions.skeleton()
         self._bridged = self._bridged or not fresh
         measured = self._measure(landmarks, points, metres, heading, time_s, fresh=fresh)
         self._learn(points, landmarks.visibility)

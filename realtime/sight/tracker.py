@@ -5,6 +5,7 @@ the music or the picture stutter. The newest frames lie in shared memory, so tha
 waits.
 """
 
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -112,6 +113,7 @@ class Tracker:
         model: Path | None = None,
         view: View | None = None,
         people: int = 1,
+        gone_s: float = math.inf,
         preview: bool = False,
         health: Health | None = None,
         cameras: CameraSystem = SYSTEM_CAMERAS,
@@ -119,8 +121,8 @@ class Tracker:
         """Start tracking ``source`` (see ``open_camera``) and return once the first picture is there.
 
         ``clock_epoch_s`` is the ``epoch_s`` of the session's MonotonicClock. Stage times and counters
-        go to ``health``. Of up to ``people`` in view one leads (see ``Chooser``). Only with ``preview`` is there a
-        ``sight``.
+        go to ``health``. Of up to ``people`` in view one leads (see ``Chooser``); after ``gone_s`` without anybody the
+        next one's bones are learned anew. Only with ``preview`` is there a ``sight``.
         Raises what ``open_camera`` and ``ensure_pose_model`` raise.
         """
         task = TrackingTask(
@@ -134,6 +136,7 @@ class Tracker:
             patience_s=patience_s,
             view=view or View(),
             people=people,
+            gone_s=gone_s,
             cameras=cameras,
             preview=preview,
         )

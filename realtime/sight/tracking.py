@@ -5,6 +5,7 @@ its parent says so or breaks, so that it never outlives the application, and lea
 """
 
 import contextlib
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -70,6 +71,8 @@ class TrackingTask:
     view: View = View()
     people: int = 1
     """The most people told apart; one of them leads."""
+    gone_s: float = math.inf
+    """Nobody seen for so long: whoever comes next is somebody else, with other bones."""
     preview: bool = False
     """Whether to show what the camera sees."""
 
@@ -232,7 +235,9 @@ class _Work:
         self._camera = camera
         self._clock = MonotonicClock(task.epoch_s)
         self._latency_s = task.latency_s
-        self._lifter = Lifter(lens=task.lens, stage=task.stage, height_m=task.height_m, resume=task.resume)
+        self._lifter = Lifter(
+            lens=task.lens, stage=task.stage, height_m=task.height_m, resume=task.resume, gone_s=task.gone_s
+        )
         self._last_s = -np.inf if task.resume is None else task.resume.time_s
         self._counts = dict.fromkeys(LeaderStatus, 0)
         self._view = task.view

@@ -1,0 +1,1 @@
+"""``duet kiosk``: a show that looks after itself."""

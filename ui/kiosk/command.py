@@ -1,0 +1,95 @@
+"""``duet kiosk``: a show that looks after itself, as its file says."""
+
+import argparse
+import logging
+from pathlib import Path
+
+from duet.contract import load_contract
+from duet.errors import InputError
+from ui.kiosk.settings import KioskSettings, example, read_settings
+from ui.options import Output, size_of
+from ui.staging import Staging
+
+_MORE = """\
+While nobody is there a ghost leads and the picture invites. Somebody who stays is greeted, leads, and is thanked when
+they go; then everything of them is forgotten: what the partner remembers, how long their bones are, what is drawn at
+random. Keys work as in duet play. Ctrl-C ends it. Nothing is recorded unless the file says so.
+
+examples:
+  duet kiosk --example > show.toml         a file with every key; change what you like
+  duet kiosk --config show.toml --check    is it right? one sentence for each key that is not
+  duet kiosk --config show.toml            the show; scripts/duet.service begins it with the desktop
+"""
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", follower: Path) -> None:
+    """Describe it to the parser; ``follower`` is the usual one."""
+    kiosk = commands.add_parser(
+        "kiosk",
+        help="a show that looks after itself: it invites, dances with whoever comes, and forgets them",
+        description="A show for a museum or a foyer, without anybody who looks after it.",
+        epilog=_MORE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    kiosk.add_argument("--config", type=Path, metavar="SHOW.toml", help="what the show is set to")
+    kiosk.add_argument("--check", action="store_true", help="read the file, say what is wrong with it, and end")
+    kiosk.add_argument("--example", action="store_true", help="print a file with every key, and end")
+    kiosk.add_argument("--seconds", type=float, metavar="N", help="end after N seconds")
+    kiosk.set_defaults(run=lambda arguments: _run(arguments, follower))
+
+
+def _run(arguments: argparse.Namespace, follower: Path) -> int:
+    from rich.console import Console
+
+    if arguments.example:
+        Console(soft_wrap=True, highlight=False, markup=False).print(example(), end="")
+        return 0
+    if arguments.config is None:
+        raise InputError("--config: expected a show's file, got none. `duet kiosk --example > show.toml` makes one.")
+    if arguments.seconds is not None and not 0 < arguments.seconds <= 10 * 86_400:
+        raise InputError(f"--seconds: expected more than 0 and at most ten days, got {arguments.seconds:g}.")
+    settings = read_settings(arguments.config)
+    output = output_of(settings, follower, arguments.seconds)
+    if arguments.check:
+        Console(stderr=True).print(f"{arguments.config}: all is well.", soft_wrap=True)
+        return 0
+    return run_kiosk(settings, output)
+
+
+def run_kiosk(settings: KioskSettings, output: Output) -> int:
+    """The show, to its end; the exit code."""
+    from ui.app import perform
+    from ui.kiosk.exhibit import kiosk_sources
+
+    # Who came when is for whoever reads the journal.
+    logging.getLogger("duet.kiosk").setLevel(logging.INFO)
+    return perform(kiosk_sources(settings), output)
+
+
+def output_of(settings: KioskSettings, follower: Path, seconds: float | None) -> Output:
+    """Where the show goes. InputError for a follower, a style or a size that there is not."""
+    folder = settings.path("kiosk.follower") or follower
+    style = settings.text("kiosk.style") or None
+    if style is not None:
+        load_contract(folder).style_named(style)
+    is_window = settings.is_on("kiosk.picture.window") or settings.is_on("kiosk.picture.headless")
+    return Output(
+        follower=folder,
+        headless=settings.is_on("kiosk.picture.headless"),
+        film=None,
+        seconds=seconds,
+        seed=int(settings.number("kiosk.seed")),
+        size=size_of(settings.text("kiosk.picture.size")),
+        fps=settings.number("kiosk.picture.fps"),
+        report=settings.path("kiosk.keep.report"),
+        log=settings.path("kiosk.keep.log"),
+        display_lead_s=settings.number("kiosk.picture.display_lead") / 1e3,
+        style=style,
+        staging=Staging(
+            stage=settings.text("kiosk.picture.stage"),
+            camera=settings.text("kiosk.picture.camera"),
+            leader_as=settings.text("kiosk.picture.leader_as"),
+            hud=settings.text("kiosk.picture.hud"),
+            display=None if is_window else int(settings.number("kiosk.picture.display")),
+        ),
+    )

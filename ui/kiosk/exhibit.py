@@ -1,0 +1,82 @@
+"""An exhibit's inputs: whoever is before the camera, the ghost, the music; and what visitors are told."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from duet.groove import render_groove
+from realtime.commands import CommandInbox
+from realtime.health import Health
+from realtime.kiosk.ghost import Ghost
+from realtime.kiosk.presence import Presence, Scene
+from realtime.kiosk.visits import Visits
+from realtime.sight.stage_shift import ShiftedLeader
+from realtime.sound.audio import MusicThread
+from realtime.sound.music_player import RecordedMusic
+from ui.camera_options import Look
+from ui.kiosk.settings import KioskSettings
+from ui.options import LeaderOptions
+from ui.sources import Sources, SourcesMaker, play_sources
+
+LOG = logging.getLogger("duet.kiosk")
+BUILT_IN = "built-in"
+_GROOVE_S = 64.0
+_SCENES = {
+    Scene.ATTRACT: "the ghost leads",
+    Scene.WELCOME: "somebody came",
+    Scene.DANCE: "visitor {visits} leads",
+    Scene.FAREWELL: "the dance is over",
+}
+
+
+def kiosk_sources(settings: KioskSettings) -> SourcesMaker:
+    """What ``settings`` ask for. InputError for a leader or music that is of no known kind."""
+    headless = settings.is_on("kiosk.picture.headless")
+    music = settings.text("kiosk.music")
+    leader = LeaderOptions(
+        settings.text("kiosk.leader"),
+        mirror=settings.is_on("kiosk.mirror"),
+        look=Look(people=int(settings.number("kiosk.people"))),
+        gone_s=settings.rules.leave_s,
+    )
+    make_played = play_sources(leader, "none" if music == BUILT_IN else music, headless=headless)
+
+    def make(health: Health) -> Sources:
+        sources = make_played(health)
+        if music == BUILT_IN:
+            sources = replace(sources, music=_built_in(settings, headless=headless))
+        inbox = CommandInbox()
+        visits = Visits(
+            sources.leader,
+            Ghost(settings.rules.attract_s, settings.number("kiosk.tempo")),
+            settings.rules,
+            inbox.ask,
+            zone_m=settings.number("kiosk.zone"),
+            seed=int(settings.number("kiosk.seed")),
+            told=_tell,
+        )
+        return replace(
+            sources, leader=ShiftedLeader(visits), commands=inbox, says=words_of(settings, lambda: visits.presence)
+        )
+
+    return make
+
+
+def words_of(settings: KioskSettings, presence: Callable[[], Presence]) -> Callable[[], str]:
+    """What the picture says, scene by scene."""
+    words = {
+        Scene.ATTRACT: settings.text("kiosk.words.invite"),
+        Scene.WELCOME: settings.text("kiosk.words.greet"),
+        Scene.FAREWELL: settings.text("kiosk.words.thank"),
+    }
+    return lambda: words.get(presence().scene, "")
+
+
+def _built_in(settings: KioskSettings, *, headless: bool) -> MusicThread:
+    groove = render_groove(_GROOVE_S, settings.number("kiosk.tempo"), seed=0)
+    output = None if headless else "default"
+    return MusicThread(RecordedMusic(groove.samples, loop=True, output=output))
+
+
+def _tell(presence: Presence) -> None:
+    LOG.info("%s", _SCENES[presence.scene].format(visits=presence.visits))
