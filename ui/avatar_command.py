@@ -1,4 +1,4 @@
-"""``duet avatar``: the bodies that ship, and a turntable of any of them."""
+"""``duet avatar``: the bodies that ship, a turntable of any of them, and bringing one's own."""
 
 import argparse
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from duet.errors import InputError
 from ui.drawing.avatar import AVATARS
 from ui.drawing.stages import STAGES
+from ui.drawing.wardrobe import avatar_named, avatar_names, avatar_says, keep_avatar, own_avatars, own_folder, own_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +21,18 @@ examples:
   duet avatar show follower                        writes follower.png: eight views round her
   duet avatar show glow --stage black --out glow.png
   duet avatar show mine.npz --out mine.png         a file baked by python -m ui.bake.avatar
+  duet avatar import dancer.vrm                    a body of your own; then: duet play --follower-avatar dancer ...
+"""
+_IMPORT_MORE = """\
+Files: VRM, or glTF (.glb, .gltf) with one skinned human figure, in any of the usual rigs; or an SMPL-X model (.npz with
+the arrays of SMPLX_NEUTRAL.npz, which wants: pip install duet[smplx]). Bones that are ours take the pose, all others go
+with the nearest of them; textures become the colours of vertices. Where a bone is not found, tell which one it is.
+
+examples:
+  duet avatar import dancer.vrm
+  duet avatar import figure.glb --name zoe --height 1.68
+  duet avatar import figure.glb --map left_elbow=arm_stretch.l --map right_elbow=arm_stretch.r
+  duet avatar import SMPLX_NEUTRAL.npz --name smplx --betas 0.5,-1
 """
 VIEWS = 8
 _COLUMNS = 4
@@ -47,23 +60,62 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     names = kinds.add_parser("list", help="which ones there are", description="Which bodies there are.")
     names.set_defaults(run=_list)
     show = kinds.add_parser("show", help="draw one from all sides", description="Draw one from all sides.")
-    show.add_argument("avatar", metavar="NAME", help=f"{', '.join(AVATARS)}, or a baked file")
+    show.add_argument("avatar", metavar="NAME", help=f"{', '.join(AVATARS)}, one of yours, or a baked file")
     show.add_argument("--stage", choices=STAGES, default="studio", help="where it stands (default studio)")
     show.add_argument("--out", type=Path, metavar="FILE.png", help="the picture (default NAME.png)")
     show.set_defaults(run=_show)
+    bring = kinds.add_parser(
+        "import",
+        help="bring a body of your own: VRM, glTF or SMPL-X",
+        description="Make an avatar from a file and keep it among your own.",
+        epilog=_IMPORT_MORE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    bring.add_argument("file", type=Path, metavar="FILE", help=".vrm, .glb, .gltf, or a SMPL-X .npz")
+    bring.add_argument("--name", metavar="NAME", help="what it is called from now on (default: as its file)")
+    bring.add_argument("--height", type=float, metavar="M", help="how tall it is (default: as in the file)")
+    bring.add_argument(
+        "--map", action="append", default=[], metavar="JOINT=BONE", help="which bone is a joint; as often as needed"
+    )
+    bring.add_argument("--plain", action="store_true", help="leave its pictures out: materials' plain colours")
+    bring.add_argument("--betas", metavar="B,B,...", help="the shape of a SMPL-X body (default: the mean one)")
+    bring.add_argument("--replace", action="store_true", help="in place of your avatar of that name")
+    bring.set_defaults(run=_import)
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from ui.avatars.bring import Wish, bring
+
+    name = own_name(arguments.name or arguments.file.stem.replace(" ", "_"))
+    if name in own_avatars() and not arguments.replace:
+        raise InputError(f"--name: expected a new name, got {name!r}, which you have. Choose another, or --replace.")
+    if arguments.height is not None and not 0.5 <= arguments.height <= 3.0:
+        raise InputError(f"--height: expected 0.5 to 3 metres, got {arguments.height:g}.")
+    console = Console(stderr=True)
+    with console.status(f"Reading {arguments.file}"):
+        fit = bring(arguments.file, Wish.of(arguments.map, arguments.betas, arguments.height, arguments.plain))
+        path = keep_avatar(name, fit.avatar)
+    for line in fit.lines():
+        Console().print(line, highlight=False)
+    console.print(f"Wrote {path}. See it: duet avatar show {name}. Dance in it: --follower-avatar {name}")
+    return 0
 
 
 def _list(_: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from ui.drawing.avatar import ASSETS, shipped_avatar
+    from ui.drawing.avatar import ASSETS
 
     table = Table(box=None, pad_edge=False)
     for heading in ("name", "is", "height", "vertices", "file"):
         table.add_column(heading, justify="left" if heading in ("name", "is") else "right")
-    for name, says in AVATARS.items():
-        avatar, size = shipped_avatar(name), (ASSETS / f"{name}.npz").stat().st_size
+    for name in avatar_names():
+        says = avatar_says(name)
+        folder = ASSETS if name in AVATARS else own_folder()
+        avatar, size = avatar_named(name), (folder / f"{name}.npz").stat().st_size
         height = f"{avatar.vertices_m[:, 1].max():.2f} m"
         table.add_row(name, says, height, f"{len(avatar.vertices_m)}", f"{size // 1024} KiB")
     Console().print(table)
@@ -75,18 +127,19 @@ def _show(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from duet.files import check_writable, written_whole
-    from ui.drawing.avatar import read_avatar, shipped_avatar
+    from ui.drawing.avatar import read_avatar
 
-    known = arguments.avatar in AVATARS
+    known = arguments.avatar in avatar_names()
     if not known and not arguments.avatar.endswith(".npz"):
         raise InputError(
-            f"duet avatar show: expected one of {', '.join(AVATARS)} or a baked .npz file, got {arguments.avatar!r}."
+            f"duet avatar show: expected one of {', '.join(avatar_names())} or a baked .npz file, "
+            f"got {arguments.avatar!r}."
         )
     path = arguments.out or Path(f"{Path(arguments.avatar).stem}.png")
     if path.suffix.lower() != ".png":
         raise InputError(f"{path}: expected a name ending in .png, got '{path.suffix}'. Rename it.")
     check_writable(path)
-    avatar = shipped_avatar(arguments.avatar) if known else read_avatar(Path(arguments.avatar))
+    avatar = avatar_named(arguments.avatar) if known else read_avatar(Path(arguments.avatar))
     picture = turntable(avatar, arguments.stage)
     with written_whole(path) as unfinished:
         Image.fromarray(picture).save(unfinished, format="PNG")

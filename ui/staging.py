@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from duet.errors import InputError
-from ui.drawing.avatar import AVATARS
 from ui.drawing.cameras import CAMERAS
 from ui.drawing.stages import STAGES
+from ui.drawing.wardrobe import avatar_names, check_avatar
 
 LEADER_AS = {
     "body": "as the dancer they are",
@@ -34,12 +34,12 @@ class Staging:
             ("stage", STAGES),
             ("camera", CAMERAS),
             ("leader_as", LEADER_AS),
-            ("leader", AVATARS),
-            ("follower", AVATARS),
         )
         for name, table in tables:
             if (value := getattr(self, name)) not in table:
                 raise InputError(f"{name}: expected one of {', '.join(table)}, got {value!r}. Choose one of these.")
+        for name in ("leader", "follower"):
+            check_avatar(getattr(self, name), name)
 
     def with_next(self, what: str) -> "Staging":
         """The same with the next of its ``stage``, ``camera`` or ``leader_as``, the first after the last."""
@@ -66,10 +66,11 @@ def add_staging(parser: argparse.ArgumentParser, *, window: bool = True) -> None
         "--camera", choices=CAMERAS, default="follow", help=_said((n, c.says) for n, c in CAMERAS.items())
     )
     group.add_argument("--leader-as", choices=LEADER_AS, default="body", help="how the leader is shown (default body)")
-    group.add_argument("--leader-avatar", choices=AVATARS, default="leader", help="the leader's body (default leader)")
-    group.add_argument(
-        "--follower-avatar", choices=AVATARS, default="follower", help="the partner's body (default follower)"
-    )
+    names = ", ".join(avatar_names())
+    for dancer, whose in (("leader", "leader's"), ("follower", "partner's")):
+        group.add_argument(
+            f"--{dancer}-avatar", metavar="NAME", default=dancer, help=f"the {whose} body: {names} (default {dancer})"
+        )
     if window:
         group.add_argument(
             "--display",
@@ -84,6 +85,8 @@ def staging_of(arguments: argparse.Namespace) -> Staging:
     display = getattr(arguments, "display", None)
     if display is not None and display < 0:
         raise InputError(f"--display: expected 0 or more, got {display}.")
+    for dancer in ("leader", "follower"):
+        check_avatar(getattr(arguments, f"{dancer}_avatar"), f"--{dancer}-avatar")
     return Staging(
         arguments.stage,
         arguments.camera,

@@ -29,10 +29,9 @@ from numpy.typing import NDArray
 
 from ui.bake.dress import Garment, Look, above_knees, bodice, dress, shoes, sleeved, trousers
 from ui.bake.light import figure_of_light
-from ui.bake.mesh import Mesh
 from ui.bake.source import JOINT_NAMES, JOINT_PARENTS, Figure, read_figure
+from ui.drawing.avatar import four_influences
 
-_INFLUENCES = 4
 _ORIGINS = ("african", "asian", "caucasian")
 
 
@@ -100,7 +99,7 @@ def bake(mpfb: Path, shape: Mapping[str, float], scale: float, look: Look | None
     mesh = figure_of_light(figure) if look is None else dress(figure, look)
     sole = mesh.positions_m[:, 1].min()
     lift = np.array([0.0, -sole, 0.0])
-    index, weight = _four_influences(mesh)
+    index, weight = four_influences(mesh.weights)
     return {
         "vertices_m": (mesh.positions_m + lift).astype(np.float32),
         "normals": np.round(mesh.normals * 127).astype(np.int8),
@@ -121,16 +120,6 @@ def _rest_from_bind(figure: Figure, lift: NDArray[np.float64]) -> NDArray[np.flo
     bind, rest = figure.bind_joints_m + lift, figure.rest_joints_m + lift
     shift = rest - np.einsum("jab,jb->ja", figure.bind_turns, bind)
     return np.concatenate([figure.bind_turns, shift[:, :, None]], axis=2)
-
-
-def _four_influences(mesh: Mesh) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The four strongest joints of every vertex and their weights, which sum to exactly 255."""
-    index = np.argsort(-mesh.weights, axis=1)[:, :_INFLUENCES]
-    weight = np.take_along_axis(mesh.weights, index, axis=1)
-    scaled = weight / weight.sum(1, keepdims=True) * 255
-    whole = np.round(scaled).astype(int)
-    whole[:, 0] += 255 - whole.sum(1)
-    return index.astype(np.uint8), whole.astype(np.uint8)
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duet.errors import InputError
+from duet.files import written_whole
 from duet.frames import FollowerPose, LeaderFrame
 from duet.rotations import (
     matrix_from_6d,
@@ -40,6 +41,11 @@ AVATARS = {
 _CURLS = {"index": 0.22, "middle": 0.30, "ring": 0.38, "pinky": 0.42}
 _CURL_SHARES = (0.7, 1.0, 0.6)
 _THUMB_ROTVEC = (0.0, 0.15, -0.10)
+_INFLUENCES = 4
+_MOST_BYTES = 256 << 20
+_KINDS = {
+    "normals": "i", "colours": "u", "faces": "u", "bone_index": "u", "bone_weight": "u", "names": "U", "parents": "iu",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ class Avatar:
     vertices_m: Floats
     normals: NDArray[np.int8]
     colours: NDArray[np.uint8]
-    faces: NDArray[np.uint16]
+    faces: NDArray[np.uint16] | NDArray[np.uint32]
     bone_index: NDArray[np.uint8]
     bone_weight: NDArray[np.uint8]
     rest_joints_m: Floats
@@ -165,7 +171,7 @@ class Avatar:
         return placed[0][eyes].mean(axis=0)
 
     @cached_property
-    def casting_faces(self) -> NDArray[np.uint16]:
+    def casting_faces(self) -> NDArray[np.uint16] | NDArray[np.uint32]:
         """(K, 3) the faces that cast the shadow: all but eyes and linings, which others hide from the light."""
         _, first, group = np.unique(np.round(self.vertices_m * 1e4), axis=0, return_index=True, return_inverse=True)
         outside = first[group.ravel()]
@@ -182,21 +188,62 @@ class Avatar:
         return np.einsum("vab,vb->va", blended[:, :, :3], self.vertices_m) + blended[:, :, 3]
 
 
+def four_influences(weights: NDArray[np.floating]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The four strongest joints of every vertex and their weights, which sum to exactly 255; of (N, J) shares."""
+    index = np.argsort(-weights, axis=1, kind="stable")[:, :_INFLUENCES]
+    weight = np.take_along_axis(weights, index, axis=1)
+    whole = np.round(weight / weight.sum(1, keepdims=True) * 255).astype(int)
+    whole[:, 0] += 255 - whole.sum(1)
+    return index.astype(np.uint8), whole.astype(np.uint8)
+
+
 def read_avatar(path: Path) -> Avatar:
     """The avatar in an npz file (no pickles). Raises ``InputError`` when it is missing or is no avatar."""
     try:
+        with zipfile.ZipFile(path) as file:
+            if sum(entry.file_size for entry in file.infolist()) > _MOST_BYTES:
+                raise InputError(
+                    f"{path}: expected an avatar of at most {_MOST_BYTES >> 20} MB, got more. Bake it again."
+                )
         with np.load(path, allow_pickle=False) as data:
             arrays = {name: data[name] for name in Avatar.__dataclass_fields__ if name != "is_glowing"}
             is_glowing = "is_glowing" in data and bool(data["is_glowing"])
+        _check(arrays)
     except FileNotFoundError as error:
         raise InputError(f"Avatar: expected {path}, got none. Bake it: python -m ui.bake.avatar --help.") from error
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+    except (KeyError, ValueError, OSError, MemoryError, zipfile.BadZipFile) as error:
         raise InputError(f"Avatar: expected a baked avatar, got {path} ({error}). Bake it again.") from error
     names = tuple(str(name) for name in arrays.pop("names"))
     parents = tuple(int(parent) for parent in arrays.pop("parents"))
     if names[: len(BODY)] != BODY.names:
         raise InputError(f"Avatar: expected the body's 22 joints first, got {names[:3]} ... in {path}. Bake it again.")
     return Avatar(**arrays, names=names, parents=parents, is_glowing=is_glowing)
+
+
+def _check(arrays: dict[str, NDArray]) -> None:
+    """Whether the arrays fit one another. Raises ``ValueError``."""
+    count, joints = len(arrays["vertices_m"]), len(arrays["names"])
+    shapes = {
+        "vertices_m": (count, 3), "normals": (count, 3), "colours": (count, 4), "faces": (len(arrays["faces"]), 3),
+        "bone_index": (count, 4), "bone_weight": (count, 4), "rest_joints_m": (joints, 3),
+        "rest_from_bind": (joints, 3, 4), "names": (joints,), "parents": (joints,),
+    }  # fmt: skip
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape:
+            raise ValueError(f"{name} is {arrays[name].shape}, not {shape}")
+        if arrays[name].dtype.kind not in _KINDS.get(name, "f"):
+            raise ValueError(f"{name} is {arrays[name].dtype}")
+    if not len(arrays["faces"]) or arrays["faces"].max() >= count or arrays["bone_index"].max() >= joints:
+        raise ValueError("its triangles or bones are not there")
+    if not all(np.isfinite(arrays[name]).all() for name in ("vertices_m", "rest_joints_m", "rest_from_bind")):
+        raise ValueError("its numbers are not finite")
+
+
+def write_avatar(path: Path, avatar: Avatar) -> None:
+    """Write what ``read_avatar`` reads; whole or not at all."""
+    arrays = {name: np.asarray(getattr(avatar, name)) for name in Avatar.__dataclass_fields__}
+    with written_whole(path) as unfinished, unfinished.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType]
 
 
 def shipped_avatar(name: str) -> Avatar:

@@ -39,7 +39,10 @@ class Dancer:
     def _array(self, name: str, *defines: str) -> moderngl.VertexArray:
         program = self._programs.get(name, *defines)
         content, faces = (_SHADOW_CONTENT, self._casting) if name == "shadow" else (_BODY_CONTENT, self._faces)
-        return self._programs.context.vertex_array(program, [(self._vertices, *content)], faces, index_element_size=2)
+        size = self.avatar.faces.itemsize
+        return self._programs.context.vertex_array(
+            program, [(self._vertices, *content)], faces, index_element_size=size
+        )
 
     @cached_property
     def _shadow(self) -> moderngl.VertexArray:

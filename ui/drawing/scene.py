@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duet.errors import PictureError
-from ui.drawing.avatar import Avatar, BodyPose, shipped_avatar
+from ui.drawing.avatar import Avatar, BodyPose
 from ui.drawing.bones import bones_of
 from ui.drawing.cameras import CAMERAS
 from ui.drawing.dancer import Dancer
@@ -26,6 +26,7 @@ from ui.drawing.inset import Inset
 from ui.drawing.lighting import View, shared_values, towards_light
 from ui.drawing.programs import Programs
 from ui.drawing.stages import STAGES
+from ui.drawing.wardrobe import avatar_named
 from ui.staging import Staging
 
 _SHADOW_TEXELS, _RICH_SHADOW_TEXELS = 512, 1024
@@ -149,8 +150,8 @@ class Scene:
             self.framing = CAMERAS[staging.camera].make()
         for dancer in self._dancers.values():
             dancer.release()
-        leader = self._avatars["leader"] or shipped_avatar(staging.leader)
-        follower = self._avatars["follower"] or shipped_avatar(staging.follower)
+        leader = self._avatars["leader"] or avatar_named(staging.leader)
+        follower = self._avatars["follower"] or avatar_named(staging.follower)
         if staging.leader_as == "skeleton":
             leader = bones_of(leader)
         self._dancers = {
