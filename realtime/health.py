@@ -61,7 +61,8 @@ class Snapshot:
 class Health:
     """Collects stage times in milliseconds and counts events."""
 
-    STAGES = ("camera", "track", "lift", "frame", "music", "gather", "tick", "decode", "draw", "encode")
+    STAGES = ("camera", "track", "lift", "frame", "music", "gather", "tick", "decode", "draw", "encode", "lag")
+    """``lag`` is no work: how old the newest leader frame was that a drawn pose knew."""
 
     def __init__(self) -> None:
         self._stages = {s: Histogram() for s in self.STAGES}

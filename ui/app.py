@@ -387,7 +387,6 @@ def _keep(show: _Show, output: Output, log: MotionLog | None, elapsed: float) ->
             this_machine(show.picture.renderer),
             show.contract,
             seconds=elapsed,
-            lag_ms=show.picture.lag_ms,
             sources=show.sources.names,
         )
         write_report(output.report, report)

@@ -6,8 +6,6 @@ import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-
 from duet import __version__
 from duet.contract import FollowerContract
 from duet.errors import InputError
@@ -41,16 +39,15 @@ def make_report(
     contract: FollowerContract,
     *,
     seconds: float,
-    lag_ms: list[float],
     sources: dict[str, str],
 ) -> dict[str, object]:
     """The report as plain values.
 
-    ``lag_ms`` are, for each drawn frame, the age of the newest leader frame that the shown pose knew:
+    ``lag_ms`` is, over the drawn frames, the age of the newest leader frame that the shown pose knew:
     how late the follower can be for something the leader does unannounced.
     """
-    lag = np.array(lag_ms) if lag_ms else np.zeros(1)
     snapshot = health.snapshot(seconds)
+    lag = snapshot.stages["lag"]
     return {
         "duet": __version__,
         "follower": {"name": contract.name, "weights_sha256": contract.weights_sha256},
@@ -81,8 +78,8 @@ def make_report(
         "xruns": health.counter("xruns"),
         "drawn_frames": health.counter("drawn_frames"),
         "drawn_fps": round(health.counter("drawn_frames") / seconds, 2) if seconds > 0 else 0.0,
-        "lag_ms": round(float(np.median(lag)), 1),
-        "lag_p95_ms": round(float(np.percentile(lag, 95)), 1),
+        "lag_ms": round(lag.p50_ms, 1),
+        "lag_p95_ms": round(lag.p95_ms, 1),
         "memory_mb": round(snapshot.memory_mb, 1),
         "handles": snapshot.handles,
         "budgets": [{**asdict(figure), "holds": figure.holds} for figure in judged(snapshot)],

@@ -107,7 +107,7 @@ def test_a_killed_picture_is_drawn_again(stage_of: Callable[[PictureTask], Stage
     before = stage.drawn
     stage.look_until(lambda: stage.drawn > before + 3)
     assert stage.told[0].startswith("duet-picture: signal 9") and "back after" in stage.told[1]
-    assert stage.picture.lag_ms and stage.health.stages()["draw"].n == stage.drawn
+    assert stage.health.stages()["lag"].n and stage.health.stages()["draw"].n == stage.drawn
 
 
 def test_a_stopped_picture_is_ended_and_drawn_again(

@@ -201,20 +201,6 @@ def test_joints_and_rotations_agree_and_bones_are_fixed() -> None:
     np.testing.assert_array_equal(late[-1].joints_m[0], late[-1].root_m)
 
 
-def test_whoever_comes_after_a_while_has_bones_of_their_own() -> None:
-    person = _dancer(70)
-    for pause_s, forgotten in ((3.9, False), (4.1, True)):
-        lifter = Lifter(lens=LENS, gone_s=4.0)
-        _lift(person, lifter)
-        assert lifter.proportions.settled
-        end_s = 69 / FPS
-        for i in range(1, int(pause_s * FPS)):
-            lifter.step(None, end_s + i / FPS)
-        lifter.step(person.landmarks(0), end_s + pause_s)
-        assert lifter.proportions.settled is not forgotten
-        assert len(lifter.proportions.samples) == (1 if forgotten else 60)
-
-
 def test_stage_middle_is_where_the_performer_starts() -> None:
     person = _dancer(60)
     far = Person(person.root_m + np.array([0.6, 0.0, -1.0]), person.rotations)

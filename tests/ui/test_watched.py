@@ -56,7 +56,7 @@ def test_the_report_judges_by_the_one_table() -> None:
     for late in (True, True, True, False):
         health.count("ticks")
         health.tally("late_ticks", late)
-    report = make_report(health, this_machine("-"), CONTRACT, seconds=5.0, lag_ms=[], sources={})
+    report = make_report(health, this_machine("-"), CONTRACT, seconds=5.0, sources={})
     judged = {row["name"]: row for row in report["budgets"]}  # type: ignore[union-attr]
     assert list(judged) == [budget.name for budget in BUDGETS]
     assert judged["longest run of late ticks"] == {

@@ -58,8 +58,6 @@ class PicturePort:
         self.is_ready = False
         self.is_closed = False
         """Whether the audience has gone: the window was closed."""
-        self.lag_ms: list[float] = []
-        """For each picture, how old the newest leader frame was that its pose knew."""
         self.lost_until_s = 0.0
         """Session time before which a film has no pictures, because its process went away and took them with it."""
 
@@ -202,7 +200,7 @@ class PicturePort:
             if not np.isnan(cost.encode_ms):
                 self._health.record("encode", cost.encode_ms)
             if not np.isnan(cost.lag_ms):
-                self.lag_ms.append(cost.lag_ms)
+                self._health.record("lag", cost.lag_ms)
 
 
 def _gone(trouble: str) -> str:
