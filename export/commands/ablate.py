@@ -1,6 +1,7 @@
 """``duet-lab ablate``: what each idea is worth, as a table of short, equal trainings."""
 
 import argparse
+import math
 from pathlib import Path
 
 from rich.console import Console
@@ -33,7 +34,10 @@ def add(commands: Commands) -> None:
     )
     command.add_argument("--seeds", type=count, default=1, metavar="N", help="runs of each row (default 1)")
     command.add_argument("--only", metavar="NAMES", help="rows to make, with commas between (default: all)")
-    command.add_argument("--curve", action="store_true", help="also with 25 %% and 50 %% of the recorded takes")
+    command.add_argument(
+        "--curve", type=_shares, nargs="?", const="0.25,0.5", metavar="SHARES",
+        help="also with some of the recorded takes only (default .25,.5); 0 leaves couples danced in code",
+    )  # fmt: skip
     command.add_argument("--preset", help="XS, S, M or L (default S)")
     command.add_argument("--codec-steps", type=count, metavar="N", help="steps of the codec that all rows share")
     command.add_argument("--codec", type=Path, metavar="RUN", help="take the codec of another run")
@@ -89,13 +93,24 @@ def run(options: argparse.Namespace, console: Console) -> None:
     console.print(study.write(), markup=False, highlight=False, soft_wrap=True)
 
 
+def _shares(text: str) -> tuple[float, ...]:
+    """Shares of the recorded takes, each from 0 to below 1."""
+    try:
+        shares = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        shares = (math.nan,)
+    if not all(0.0 <= share < 1.0 for share in shares):
+        raise InputError(f"--curve: expected shares from 0 to below 1, got {text!r}. Give some, such as 0.1,0.5.")
+    return shares
+
+
 def _rows(options: argparse.Namespace, base: object) -> list:
     """The rows that are asked for, the full one first."""
     from models.training import ablation
 
     rows = ablation.variants(base)  # type: ignore[arg-type]
-    if options.curve:
-        rows[:1] = ablation.data_curve()
+    if options.curve is not None:
+        rows[:1] = ablation.data_curve(options.curve)
     if options.only is None:
         return rows
     wanted = [name.strip() for name in options.only.split(",") if name.strip()]

@@ -120,7 +120,7 @@ def part_of(corpus: Corpus, share: float) -> Corpus:
     names = [sources_of(s.name) for s in corpus.train]
     unspliced = dict.fromkeys(source_of(s.name) for s in corpus.train if SPLICED_OF not in s.name)
     recorded = [name for name in unspliced if not name.startswith(coded)]
-    kept = set(recorded[: max(1, round(share * len(recorded)))])
+    kept = set(recorded[: max(1, round(share * len(recorded))) if share > 0.0 else 0])
     chosen = [s for s, of in zip(corpus.train, names, strict=True) if kept.issuperset(of) or of[0].startswith(coded)]
     return replace(corpus, train=chosen)
 

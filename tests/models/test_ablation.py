@@ -72,6 +72,7 @@ def test_every_row_is_another_training() -> None:
     richer = Settings(how=DenoiserTraining(references=0.5))
     assert "no-references" in {row.name for row in variants(richer)}
     assert [row.share for row in data_curve()] == [0.25, 0.5, 1.0]
+    assert [row.name for row in data_curve((0.0, 0.3))] == ["share-0", "share-30", "full"]
 
 
 def test_a_part_of_the_recorded_takes(corpus: Corpus) -> None:
@@ -79,6 +80,7 @@ def test_a_part_of_the_recorded_takes(corpus: Corpus) -> None:
     names += ["spliced-1-0 <- cmu-01 + cmu-03", "spliced-1-1 <- cmu-01-mirrored"]
     many = replace(corpus, train=[replace(corpus.train[0], name=name) for name in names])
     assert [s.name for s in part_of(many, 0.25).train] == [*names[:2], *names[5:7], names[8]]
+    assert [s.name for s in part_of(many, 0.0).train] == names[5:7]
     assert part_of(many, 1.0) is many
 
 
