@@ -263,6 +263,7 @@ def _controls(sources: Sources, output: Output, placement: Placement) -> Control
         show_preview=sources.sight is not None,
         has_preview=sources.sight is not None,
         keep=sources.keep,
+        staging=output.staging,
     )
 
 

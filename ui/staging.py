@@ -1,13 +1,14 @@
 """How a performance is shown: stage, camera, bodies, screen. Plain values, and the options that give them."""
 
 import argparse
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 
 from duet.errors import InputError
 from ui.drawing.cameras import CAMERAS
 from ui.drawing.stages import STAGES
-from ui.drawing.wardrobe import avatar_names, check_avatar
+from ui.drawing.wardrobe import avatar_names, avatar_says, check_avatar
 
 LEADER_AS = {
     "body": "as the dancer they are",
@@ -15,6 +16,15 @@ LEADER_AS = {
     "skeleton": "as bones of light",
     "none": "not at all: the leader is there in person",
 }
+
+
+HUDS = {
+    "rehearsal": "everything, for who dances",
+    "audience": "beat, lag, tick and who leads, small, along the foot",
+    "off": "nothing",
+}
+NEAREST_DISPLAY = -1
+"""Of the displays, the one that the window is on."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +37,15 @@ class Staging:
     leader: str = "leader"
     follower: str = "follower"
     display: int | None = None
-    """Number of the display to fill; None: a window."""
+    """Number of the display to fill, or ``NEAREST_DISPLAY``; None: a window."""
+    hud: str = "rehearsal"
 
     def __post_init__(self) -> None:
         tables = (
             ("stage", STAGES),
             ("camera", CAMERAS),
             ("leader_as", LEADER_AS),
+            ("hud", HUDS),
         )
         for name, table in tables:
             if (value := getattr(self, name)) not in table:
@@ -41,21 +53,26 @@ class Staging:
         for name in ("leader", "follower"):
             check_avatar(getattr(self, name), name)
 
-    def with_next(self, what: str) -> "Staging":
-        """The same with the next of its ``stage``, ``camera`` or ``leader_as``, the first after the last."""
-        names = list({"stage": STAGES, "camera": CAMERAS, "leader_as": LEADER_AS}[what])
-        following = names[(names.index(getattr(self, what)) + 1) % len(names)]
-        return replace(self, **{what: following})
-
     def told(self, what: str) -> str:
-        """One line about its ``stage``, ``camera`` or ``leader_as``."""
-        name = getattr(self, what)
+        """One line about one of its names."""
         says = {
             "stage": STAGES[self.stage].says,
             "camera": CAMERAS[self.camera].says,
             "leader_as": LEADER_AS[self.leader_as],
+            "leader": avatar_says(self.leader),
+            "follower": avatar_says(self.follower),
+            "hud": HUDS[self.hud],
         }[what]
-        return f"{what.split('_')[0]} {name}: {says}"
+        return f"{what.split('_')[0]} {getattr(self, what)}: {says}"
+
+    def words(self) -> str:
+        """As one line, for a record."""
+        return json.dumps([getattr(self, field.name) for field in fields(self)])
+
+    @classmethod
+    def of_words(cls, words: str) -> "Staging":
+        """From such a line."""
+        return cls(*json.loads(words))
 
 
 def add_staging(parser: argparse.ArgumentParser, *, window: bool = True) -> None:
@@ -71,6 +88,7 @@ def add_staging(parser: argparse.ArgumentParser, *, window: bool = True) -> None
         group.add_argument(
             f"--{dancer}-avatar", metavar="NAME", default=dancer, help=f"the {whose} body: {names} (default {dancer})"
         )
+    group.add_argument("--hud", choices=HUDS, default="rehearsal", help=_said(HUDS.items()))
     if window:
         group.add_argument(
             "--display",
@@ -94,6 +112,7 @@ def staging_of(arguments: argparse.Namespace) -> Staging:
         arguments.leader_avatar,
         arguments.follower_avatar,
         display,
+        arguments.hud,
     )
 
 

@@ -11,6 +11,7 @@ from duet.clock import MonotonicClock
 from duet.errors import InputError
 from duet.frames import LeaderFrame
 from duet.rotations import Array, matrix_from_6d, six_d_from_matrix, yaw_matrix
+from duet.skeleton import BODY
 
 EASE_M_S = 0.5
 EASE_RAD_S = 0.8
@@ -53,6 +54,19 @@ class Shift:
         """A ``share`` (0..1) of the way to another."""
         x, z, turn = goal.x_m - self.x_m, goal.z_m - self.z_m, goal.turn_rad - self.turn_rad
         return Shift(self.x_m + share * x, self.z_m + share * z, self.turn_rad + share * turn)
+
+
+def mirrored(frame: LeaderFrame) -> LeaderFrame:
+    """The leader as in a mirror: x to -x, left and right limbs change places."""
+    flip, order = np.diag([-1.0, 1.0, 1.0]), list(BODY.mirror)
+    turns = matrix_from_6d(frame.rotations_6d.astype(np.float64))[order]
+    return replace(
+        frame,
+        root_m=frame.root_m @ flip,
+        joints_m=frame.joints_m[order] @ flip,
+        rotations_6d=six_d_from_matrix(flip @ turns @ flip),
+        visibility=frame.visibility[order],
+    )
 
 
 def shift_of(text: str) -> Shift:
@@ -102,8 +116,10 @@ class _Leader(Protocol):
 class ShiftedLeader:
     """A leader whose place on the stage can be moved at any time. ``glide`` is replaced whole, so no lock is needed."""
 
-    def __init__(self, leader: _Leader, shift: Shift | None = None) -> None:
+    def __init__(self, leader: _Leader, shift: Shift | None = None, *, mirrored: bool = False) -> None:
         self._leader = leader
+        self.mirrored = mirrored
+        """Whether left and right change places, about the middle of the stage, before the shift."""
         self.glide = Glide(shift or Shift(), shift or Shift())
 
     @property
@@ -121,12 +137,16 @@ class ShiftedLeader:
 
     def take_new(self, until_s: float) -> Sequence[LeaderFrame]:
         """The leader's new frames, each shifted as of its own time."""
-        glide = self.glide
-        return [glide.at(frame.time_s).of(frame) for frame in self._leader.take_new(until_s)]
+        glide, frames = self.glide, self._leader.take_new(until_s)
+        if self.mirrored:
+            frames = [mirrored(frame) for frame in frames]
+        return [glide.at(frame.time_s).of(frame) for frame in frames]
 
     def shown(self, time_s: float) -> LeaderFrame | None:
         """The leader to draw, shifted."""
         frame = self._leader.shown(time_s)
+        if frame is not None and self.mirrored:
+            frame = mirrored(frame)
         return None if frame is None else self.glide.at(time_s).of(frame)
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""Keys while dancing: the beat is tapped, the leader moved, the partner sent away; without a window."""
+"""Keys, knobs and the panel while dancing: everything that can be turned, without a window."""
 
 import math
 
@@ -6,13 +6,19 @@ import pytest
 
 from duet.choreography import compose
 from duet.clock import ManualClock
+from duet.errors import InputError
 from duet.features import Placement
 from duet.tempo_override import TempoOverride
-from realtime.commands import Fade, Freeze, Panic, Resume, SetPlacement
+from realtime.commands import Fade, Freeze, Panic, Resume, SetGuidance, SetPlacement, SetStyle
 from realtime.sight.leader_take import TakeLeader
 from realtime.sight.stage_shift import Shift, ShiftedLeader
 from realtime.sound.audio import InlineEar, Silence
+from ui.bindings import USUAL_KEYS, Bindings
+from ui.control_table import CONTROLS, PRESETS, Kind
 from ui.controls import STEP_M, Controls
+from ui.drawing.cameras import CAMERAS
+from ui.drawing.stages import STAGES
+from ui.staging import HUDS, LEADER_AS, NEAREST_DISPLAY, Staging
 
 
 @pytest.fixture
@@ -105,3 +111,127 @@ def test_a_partner_is_stopped_and_dances_again(controls: Controls) -> None:
 def test_a_distance_is_asked_of_the_follower(controls: Controls) -> None:
     controls.press("right_bracket", 1.0)
     assert controls.asked == [SetPlacement(controls.placement)]
+
+
+@pytest.mark.parametrize(
+    ("key", "what", "table"),
+    [("b", "stage", STAGES), ("v", "camera", CAMERAS), ("l", "leader_as", LEADER_AS), ("h", "hud", HUDS)],
+)
+def test_a_key_goes_through_all_and_comes_back(
+    controls: Controls, key: str, what: str, table: dict[str, object]
+) -> None:
+    seen = []
+    for _ in table:
+        seen.append(getattr(controls.staging, what))
+        assert seen[-1] in controls.staging.told(what)
+        controls.press(key, 1.0)
+        assert controls.message(1.0) == controls.staging.told(what)
+    assert sorted(seen) == sorted(table)
+    assert controls.staging == Staging()
+
+
+def test_a_display_is_filled_and_left(controls: Controls) -> None:
+    controls.press("f", 1.0)
+    assert controls.staging.display == NEAREST_DISPLAY and controls.values()["display"] == "full screen"
+    controls.press("f", 1.0)
+    assert controls.staging.display is None and controls.values()["display"] == "window"
+    controls.turn("display", "1", 1.0)
+    assert controls.staging.display == 1
+    controls.turn("display", "the big one", 1.0)
+    assert controls.staging.display == 1 and controls.refused == 1
+
+
+def test_guidance_is_slid_and_set_by_presets(controls: Controls) -> None:
+    controls.turn("detail_lower", 1.25, 1.0)
+    assert controls.asked == [SetGuidance(((0.0, 0.0), (0.0, 1.25), (0.0, 0.0)))]
+    assert controls.values()["detail_lower"] == 1.25 and "1.25" in controls.message(1.0)
+    controls.turn("groove_root", 99.0, 1.0)
+    assert controls.guidance[2][0] == CONTROLS["groove_root"].most
+    for name, (guidance, distance_m) in PRESETS.items():
+        controls.asked.clear()
+        controls.turn(name, None, 2.0)
+        assert controls.asked[0] == SetGuidance(guidance)
+        assert distance_m is None or controls.asked[1] == SetPlacement(controls.placement)
+        assert distance_m is None or controls.placement.distance_m == distance_m
+    assert PRESETS["close"][1] < PRESETS["far"][1]
+
+
+def test_a_style_is_asked_for_by_its_name(controls: Controls) -> None:
+    controls.styles = {"own": (), "recorded": (1.0, 0.0)}
+    controls.turn("style", "recorded", 1.0)
+    controls.turn("style", None, 1.0)
+    assert controls.asked == [SetStyle((1.0, 0.0)), SetStyle(())] and controls.style == "own"
+    controls.turn("style", "tango", 1.0)
+    assert controls.refused == 1 and "tango" in controls.message(1.0)
+
+
+def test_the_leader_is_mirrored(controls: Controls) -> None:
+    before = controls.leader.shown(1.0)
+    controls.turn("mirror", True, 1.0)
+    after = controls.leader.shown(1.0)
+    assert before is not None and after is not None
+    assert after.root_m[0] == pytest.approx(-before.root_m[0]) and after.root_m[2] == pytest.approx(before.root_m[2])
+    wrists = (20, 21)  # left, right
+    assert after.joints_m[wrists[0]][0] == pytest.approx(-before.joints_m[wrists[1]][0], abs=1e-5)
+    controls.turn("mirror", None, 1.0)
+    again = controls.leader.shown(1.0)
+    assert again is not None and (again.joints_m == before.joints_m).all()
+
+
+def test_every_control_can_be_turned_and_none_raises(controls: Controls) -> None:
+    for name, control in CONTROLS.items():
+        if name in ("camera_device", "sound_device"):
+            continue
+        for value in (None, 0.5, True, "nonsense", float("nan")):
+            controls.turn(name, value, 1.0)
+        assert control.kind is Kind.PUSH or name in controls.values()
+    before = controls.refused
+    controls.turn("no such control", 1.0, 1.0)
+    assert controls.refused == before + 1
+
+
+def test_keys_and_knobs_are_learned(controls: Controls) -> None:
+    controls.touch("learn", None, 1.0)
+    assert controls.learning == "" and controls.values()["learn"] is True
+    controls.touch("distance", 2.0, 1.0)
+    assert controls.learning == "distance" and controls.placement.distance_m == 0.85, "touched, not turned"
+    controls.strike("cc 1 7", 0.9, 1.0)
+    controls.touch("panic", None, 1.0)
+    controls.press("z", 1.0)
+    controls.touch("fade", None, 1.0)
+    controls.strike("note 10 36", 0.7, 1.0)
+    assert not controls.asked
+    controls.touch("learn", None, 1.0)
+    controls.strike("cc 1 7", 0.0, 2.0)
+    assert controls.placement.distance_m == pytest.approx(0.4)
+    controls.strike("cc 1 7", 1.0, 2.0)
+    assert controls.placement.distance_m == pytest.approx(3.0)
+    controls.press("x", 2.0)
+    controls.press("z", 2.0)
+    controls.strike("note 10 36", 0.2, 2.0)
+    assert controls.asked[2:] == [Panic(), Fade()], "x is free: panic has another key by now"
+    assert controls.bindings.of("panic") == ("z",) and controls.bindings.of("fade") == ("o", "note 10 36")
+
+
+def test_a_knob_turns_every_kind(controls: Controls) -> None:
+    for number, name in enumerate(("freeze", "mirror", "stage", "groove_upper")):
+        controls.bindings = controls.bindings.with_midi(f"cc 1 {number}", name)
+    controls.strike("cc 1 0", 0.2, 1.0)
+    controls.strike("cc 1 0", 1.0, 1.0)
+    controls.strike("cc 1 1", 0.8, 1.0)
+    controls.strike("cc 1 2", 1.0, 1.0)
+    controls.strike("cc 1 3", 0.5, 1.0)
+    controls.strike("cc 1 4", 0.5, 1.0)
+    assert controls.asked == [Freeze(), SetGuidance(((1.0, 0.0), (0.0, 0.0), (0.0, 0.0)))]
+    assert controls.leader.mirrored and controls.staging.stage == list(STAGES)[-1]
+
+
+def test_what_was_learned_is_kept(controls: Controls) -> None:
+    learned = Bindings().with_key("z", "panic").with_midi("cc 1 7", "distance")
+    assert Bindings.of_values(learned.values()) == learned
+    assert Bindings.of_values({}).keys == USUAL_KEYS
+    controls.bindings = learned
+    assert controls.kept()["midi"] == {"cc 1 7": "distance"} and controls.kept()["keys"] == {"z": "panic", "x": ""}
+    for wrong in ({"keys": {"z": "jump"}}, {"midi": {"cc 1 7": ""}}, {"midi": {"cc 17 1": "tap"}}, {"midi": 3}):
+        with pytest.raises(InputError, match=r"\[panel\."):
+            Bindings.of_values(wrong)

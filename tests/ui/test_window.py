@@ -12,13 +12,16 @@ from ui.drawing import scene
 
 SCRIPT = """
 import time
+from dataclasses import replace
 import glfw
 import numpy as np
 from duet.skeleton import BODY
 from ui.drawing.avatar import BodyPose
 from ui.drawing.hud import HudValues
 from ui.drawing.scene import Scene, SceneState
+from duet.errors import PictureError
 from ui.drawing.window import Window
+from ui.staging import NEAREST_DISPLAY
 
 quaternions = np.zeros((22, 4))
 quaternions[:, 0] = 1
@@ -31,34 +34,38 @@ with Window((320, 180), wait_for_display=False) as window:
     front = np.frombuffer(window.context.screen.read(components=3, viewport=(0, 0, 320, 180)), np.uint8)
     assert front.max() > 100, "an empty window"
     press = lambda key: window._on_key(None, key, 0, glfw.PRESS, 0)
-    press(glfw.KEY_H)
-    assert not window.input.show_hud and window.open and not window.input.keys
     before = time.monotonic()
     press(glfw.KEY_T), press(glfw.KEY_LEFT), window._on_key(None, glfw.KEY_LEFT, 0, glfw.REPEAT, 0)
     window._on_key(None, glfw.KEY_T, 0, glfw.REPEAT, 0)
-    for key in (glfw.KEY_SPACE, glfw.KEY_O, glfw.KEY_X, glfw.KEY_R):
+    for key in (glfw.KEY_SPACE, glfw.KEY_O, glfw.KEY_X, glfw.KEY_R, glfw.KEY_H, glfw.KEY_F, glfw.KEY_V, glfw.KEY_TAB):
         press(key)
-    assert [name for name, _ in window.input.keys] == ["t", "left", "left", "space", "o", "x", "r"]
+    names = ["t", "left", "left", "space", "o", "x", "r", "h", "f", "v", "tab"]
+    assert [name for name, _ in window.input.keys] == names and window.open
     assert all(before <= at <= time.monotonic() for _, at in window.input.keys)
     window.wait_until(before + 0.1)
     assert time.monotonic() >= before + 0.1
-    press(glfw.KEY_F)
+    window.take_display(NEAREST_DISPLAY)
     window.show(scene)
     window.fit(scene)
     assert scene.size == window.size == (800, 600), window.size
     scene.draw(state)
     window.show(scene)
-    press(glfw.KEY_F)
+    window.take_display(None)
     window.show(scene)
-    press(glfw.KEY_V), press(glfw.KEY_B), press(glfw.KEY_L)
-    assert window.input.turns == ["camera", "stage", "leader_as"]
+    assert window.size == (320, 180), window.size
     press(glfw.KEY_Q)
     assert not window.open
 from duet.errors import PictureError
 with Window((320, 180), wait_for_display=False, display=0, is_clear=True) as window:
     assert window.size == (800, 600), window.size
-    press(glfw.KEY_F)
+    window.take_display(None)
     assert window.size == (320, 180), window.size
+    try:
+        window.take_display(7)
+    except PictureError as error:
+        assert window.open and "got 7" in str(error), error
+    else:
+        raise AssertionError("a display that is not there")
 try:
     Window((320, 180), display=7)
 except PictureError as error:
@@ -69,13 +76,20 @@ from realtime.health import Health
 from ui.staging import Staging
 from ui.drawing.window_canvas import WindowCanvas
 canvas, shown = WindowCanvas((320, 180), 30.0, Staging(stage="black")), []
-for key in (None, glfw.KEY_B, glfw.KEY_V, glfw.KEY_L):
-    if key is not None:
-        canvas._window._on_key(None, key, 0, glfw.PRESS, 0)
-    canvas.draw(SceneState(0.1 * len(shown), pose, pose, HudValues()), Health())
+front = Staging("studio", "side")
+beside = BodyPose(BODY.offsets_m[0] + np.array([0.9, 0.0, 0.0]), quaternions)
+for staging in (None, Staging("studio"), front, replace(front, leader_as="ghost"), replace(front, display=0)):
+    if staging is not None:
+        canvas.restage(staging)
+    canvas.draw(SceneState(0.1 * len(shown), pose, beside, HudValues()), Health())
+    if staging is not None and staging.display is not None:
+        assert canvas.size == canvas._scene.size == (800, 600), canvas.size
+        break
     shown.append(canvas._scene.read().astype(int))
-assert canvas._scene.staging == Staging("clear", "front", "ghost"), canvas._scene.staging
-assert all(np.abs(a - b).max() > 60 for a, b in zip(shown, shown[1:])), "what is seen and said does not change"
+canvas.restage(replace(front, display=9))
+assert canvas.size == (800, 600) and not canvas.is_closed, "a display that is not there ends nothing"
+changes = [np.abs(a - b).max() for a, b in zip(shown, shown[1:])]
+assert min(changes) > 60, f"what is seen does not change: {changes}"
 assert canvas.take_keys() == []
 canvas.close()
 print("danced")

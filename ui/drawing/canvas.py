@@ -45,6 +45,10 @@ class Canvas(Protocol):
         """Keys that went down since the last call, and when (``time.monotonic``)."""
         ...
 
+    def restage(self, staging: Staging) -> None:
+        """Show everything as ``staging`` says from now on."""
+        ...
+
     def draw(self, state: SceneState, health: Health) -> None:
         """Draw one picture; the time of writing it goes to ``health`` as "encode"."""
         ...
@@ -87,6 +91,10 @@ class FilmCanvas:
     def take_keys(self) -> list[tuple[str, float]]:
         """None: nobody has keys here."""
         return []
+
+    def restage(self, staging: Staging) -> None:
+        """Show everything as ``staging`` says from now on."""
+        self._scene.restage(staging)
 
     def draw(self, state: SceneState, health: Health) -> None:
         """Draw, and add the picture to the film at ``state.time_s``."""

@@ -83,6 +83,7 @@ class Picture:
         self._sight_picture = SightPicture()
         self._line: tuple[int, PoseLine] | None = None
         self._facts = -1, Facts()
+        self._staging = task.staging
         self._times = _LastTimes()
         self.drawn = 0
 
@@ -105,7 +106,9 @@ class Picture:
         hud = hud_values(facts, time_s, leader, pose, lag_s, sight)
         dancer = BodyPose.of_leader(leader) if leader else None
         beat = hud.beat_phase if hud.tempo_bpm else None
-        self._canvas.draw(SceneState(time_s, BodyPose.of_follower(pose), dancer, hud, picture, beat), self._times)
+        self._restage(facts)
+        said = None if self._staging.hud == "off" else hud
+        self._canvas.draw(SceneState(time_s, BodyPose.of_follower(pose), dancer, said, picture, beat), self._times)
         draw_ms = (time.perf_counter() - start) * 1e3
         cost = Drawn(draw_ms, self._times.last_ms.get("encode", np.nan), lag_s * 1e3 if facts.ticks else np.nan)
         self.drawn += 1
@@ -120,6 +123,11 @@ class Picture:
         """Keys that went down go to who looks after the show."""
         for key, monotonic_s in self._canvas.take_keys():
             self._channels.keys.push(monotonic_s, record_of_key(key))
+
+    def _restage(self, facts: Facts) -> None:
+        if facts.staging is not None and facts.staging != self._staging:
+            self._staging = facts.staging
+            self._canvas.restage(facts.staging)
 
     def _newest_line(self) -> PoseLine | None:
         record = self._channels.line.latest()

@@ -1,7 +1,6 @@
 """The window: glfw, its keys, and the picture in it. Import this only where there is a display.
 
-Esc or Q ends, F toggles full screen, H the panel, V takes the next camera, B the next stage, L the next way to show the
-leader; the other keys are ``ui.controls``'.
+Esc or Q ends; the other keys are ``ui.controls``'.
 """
 
 import time
@@ -14,33 +13,22 @@ import moderngl
 import numpy as np
 
 from duet.errors import PictureError
-from ui.controls import REPEATING
+from ui.control_table import REPEATING_KEYS
+from ui.drawing.keys import KEYS
 from ui.drawing.scene import Scene, limit_software_threads
 from ui.drawing.shaders import build_program
+from ui.staging import NEAREST_DISPLAY
 
 _LEAST_SIZE = 320, 180
 
 
 @dataclass
 class WindowInput:
-    """What the person at the keyboard wants; flags stay until the key is pressed again."""
+    """What the person at the keyboard wants."""
 
     quit: bool = False
-    show_hud: bool = True
     keys: list[tuple[str, float]] = field(default_factory=list)
-    """Other keys by name, and when each went down (``time.monotonic``)."""
-    turns: list[str] = field(default_factory=list)
-    """Of what the next is asked for: ``camera``, ``stage`` or ``leader_as``."""
-
-
-_KEYS = {
-    glfw.KEY_LEFT: "left", glfw.KEY_RIGHT: "right", glfw.KEY_UP: "up", glfw.KEY_DOWN: "down",
-    glfw.KEY_COMMA: "comma", glfw.KEY_PERIOD: "period", glfw.KEY_LEFT_BRACKET: "left_bracket",
-    glfw.KEY_RIGHT_BRACKET: "right_bracket", glfw.KEY_HOME: "home", glfw.KEY_ENTER: "enter", glfw.KEY_C: "c",
-    glfw.KEY_T: "t", glfw.KEY_P: "p", glfw.KEY_BACKSPACE: "backspace",
-    glfw.KEY_SPACE: "space", glfw.KEY_O: "o", glfw.KEY_X: "x", glfw.KEY_R: "r",
-}  # fmt: skip
-_TURNS = {glfw.KEY_V: "camera", glfw.KEY_B: "stage", glfw.KEY_L: "leader_as"}
+    """Keys by name, and when each went down (``time.monotonic``)."""
 
 
 class Window:
@@ -84,7 +72,14 @@ class Window:
         program = build_program(self.context, "present")
         self._rectangle = self.context.vertex_array(program, [(corners, "2f", "in_corner")])
         if display is not None:
-            self._fill(_display(display))
+            self._begin_on(display)
+
+    def _begin_on(self, display: int) -> None:
+        try:
+            self.take_display(display)
+        except PictureError:
+            glfw.terminate()
+            raise
 
     def _make_context(self) -> moderngl.Context:
         try:
@@ -148,26 +143,22 @@ class Window:
         self.close()
 
     def _on_key(self, window: Any, key: int, scancode: int, action: int, mods: int) -> None:
-        name = _KEYS.get(key)
-        if name is not None and (action == glfw.PRESS or (action == glfw.REPEAT and name in REPEATING)):
+        name = KEYS.get(key)
+        if name is not None and (action == glfw.PRESS or (action == glfw.REPEAT and name in REPEATING_KEYS)):
             self.input.keys.append((name, time.monotonic()))
-        if action != glfw.PRESS:
-            return
-        if key in (glfw.KEY_ESCAPE, glfw.KEY_Q):
+        if action == glfw.PRESS and key in (glfw.KEY_ESCAPE, glfw.KEY_Q):
             self.input.quit = True
-        elif key == glfw.KEY_H:
-            self.input.show_hud = not self.input.show_hud
-        elif key == glfw.KEY_F:
-            self._toggle_full_screen()
-        elif key in _TURNS:
-            self.input.turns.append(_TURNS[key])
 
-    def _toggle_full_screen(self) -> None:
-        if glfw.get_window_monitor(self._window):
-            glfw.set_window_monitor(self._window, None, *self._windowed, glfw.DONT_CARE)  # pyright: ignore[reportArgumentType]
+    def take_display(self, number: int | None) -> None:
+        """Fill this display, or ``NEAREST_DISPLAY``; None: be a window again, where it was. PictureError for one that
+        is not there."""
+        if number is None:
+            if glfw.get_window_monitor(self._window):
+                glfw.set_window_monitor(self._window, None, *self._windowed, glfw.DONT_CARE)  # pyright: ignore[reportArgumentType]
             return
-        self._windowed = (*glfw.get_window_pos(self._window), *glfw.get_window_size(self._window))
-        monitor = self._nearest_display()
+        monitor = self._nearest_display() if number == NEAREST_DISPLAY else _display(number)
+        if not glfw.get_window_monitor(self._window):
+            self._windowed = (*glfw.get_window_pos(self._window), *glfw.get_window_size(self._window))
         if monitor is not None:
             self._fill(monitor)
 
@@ -189,7 +180,6 @@ def _display(number: int) -> Any:
     monitors = glfw.get_monitors()
     if number >= len(monitors):
         names = ", ".join(f"{k}: {_name(m)}" for k, m in enumerate(monitors))
-        glfw.terminate()
         raise PictureError(f"--display: expected one of {names or 'none'}, got {number}. Choose one of these.")
     return monitors[number]
 

@@ -1,19 +1,20 @@
 """A performance drawn in a window. Import this only where there is a display: it brings glfw."""
 
-from dataclasses import replace
+import logging
 
 from duet.clock import MonotonicClock
+from duet.errors import PictureError
 from realtime.health import Health
 from ui.drawing.scene import SMOOTHING_SAMPLES, Scene, SceneState, draws_in_software
 from ui.drawing.stages import STAGES
 from ui.drawing.window import Window
 from ui.staging import Staging
 
-_TELL_S = 3.0
+LOG = logging.getLogger("duet.picture")
 
 
 class WindowCanvas:
-    """Draws in a window; keys that are not the window's own are handed out by ``take_keys``."""
+    """Draws in a window; keys are handed out by ``take_keys``."""
 
     def __init__(self, size: tuple[int, int], fps: float, staging: Staging | None = None) -> None:
         self.fps = fps
@@ -26,7 +27,6 @@ class WindowCanvas:
         samples = SMOOTHING_SAMPLES if quick else 0
         self._scene = Scene(self._window.context, size, samples=samples, staging=staging, rich=quick)
         self._is_open = True
-        self._said, self._until_s = "", 0.0
 
     @property
     def size(self) -> tuple[int, int]:
@@ -48,23 +48,20 @@ class WindowCanvas:
         return keys
 
     def draw(self, state: SceneState, health: Health) -> None:
-        """Draw and show one picture, as the keys ask for."""
-        keys = self._window.input
+        """Draw and show one picture."""
         self._window.fit(self._scene)
-        turns, keys.turns = keys.turns, []
-        for what in turns:
-            self._take_next(what, state.time_s)
-        hud = state.hud if keys.show_hud else None
-        if hud is not None and state.time_s < self._until_s:
-            hud = replace(hud, message=self._said)
-        self._scene.draw(replace(state, hud=hud))
+        self._scene.draw(state)
         self._window.show(self._scene)
 
-    def _take_next(self, what: str, time_s: float) -> None:
-        """Show the next stage or camera, or the leader in the next way, and say which."""
-        staging = self._scene.staging.with_next(what)
+    def restage(self, staging: Staging) -> None:
+        """Show everything as ``staging`` says from now on; a display that is not there leaves the window as it is."""
+        before = self._scene.staging
+        if staging.display != before.display:
+            try:
+                self._window.take_display(staging.display)
+            except PictureError as error:
+                LOG.warning("%s", error)
         self._scene.restage(staging)
-        self._said, self._until_s = staging.told(what), time_s + _TELL_S
 
     def close(self) -> None:
         """Close the window."""

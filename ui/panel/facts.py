@@ -22,6 +22,7 @@ from ui.controls import Controls
 from ui.drawing.hud import HudValues, SightValues
 from ui.drawing.inset import inset_box
 from ui.drawing.preview import with_skeleton
+from ui.staging import Staging
 
 _NEW_LINE = "\n"
 
@@ -49,6 +50,8 @@ class Facts:
     camera_trouble: str = ""
     troubles: tuple[str, ...] = ()
     rows: tuple[str, ...] = ()
+    staging: Staging | None = None
+    """What is to be seen by now; None: as it began."""
 
     def values(self) -> NDArray[np.float32]:
         """As a record (FACTS_WIDTH,)."""
@@ -62,6 +65,8 @@ class Facts:
             words = getattr(self, name)
             text = words if isinstance(words, str) else _NEW_LINE.join(words)
             record[name] = text.encode()[: _RECORD[name].itemsize]
+        if self.staging is not None:
+            record["staging"] = self.staging.words().encode()
         return record.view(np.float32)
 
     @classmethod
@@ -78,6 +83,7 @@ class Facts:
             camera_trouble=words["camera_trouble"],
             troubles=tuple(words["troubles"].split(_NEW_LINE)) if words["troubles"] else (),
             rows=tuple(words["rows"].split(_NEW_LINE)) if words["rows"] else (),
+            staging=Staging.of_words(staging) if (staging := bytes(record["staging"]).decode()) else None,
         )
 
 
@@ -87,7 +93,9 @@ _NUMBERS = {
 }  # fmt: skip
 _WORDS = {"beat_giver": "S16", "message": "S239", "camera_trouble": "S256", "troubles": "S768", "rows": "S1024"}
 _LEVEL = tuple(field.name for field in fields(Level))
-_RECORD = np.dtype([*_NUMBERS.items(), ("has_level", "?"), ("level", "<f4", len(_LEVEL)), *_WORDS.items()])
+_RECORD = np.dtype(
+    [*_NUMBERS.items(), ("has_level", "?"), ("level", "<f4", len(_LEVEL)), *_WORDS.items(), ("staging", "S512")]
+)
 _SPARE = -_RECORD.itemsize % 4
 _RECORD = np.dtype([*_RECORD.descr, ("spare", f"S{_SPARE}")]) if _SPARE else _RECORD
 FACTS_WIDTH = _RECORD.itemsize // 4
@@ -129,6 +137,7 @@ class Panel:
             camera_trouble=camera_trouble,
             troubles=tuple(t for t in (camera_trouble, self.sound_trouble(), trouble(self.contract, glance.pace)) if t),
             rows=(*self.rows(), *_over_budget(self.snapshot())),
+            staging=self.controls.staging,
         )
 
     @property
