@@ -1,22 +1,15 @@
 """What every program is told of one picture: camera, lamps, floor and wall, as bytes."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from duet.rotations import normalise
-from duet.skeleton import BODY
 from ui.drawing.framing import Framing, Matrix
-from ui.drawing.holding import Placed
 from ui.drawing.stages import Colour, Stage
 
-_SOLES = 8
-_ANKLES = [BODY.index(f"{side}_ankle") for side in ("left", "right")]
-_BALLS = [BODY.index(f"{side}_foot") for side in ("left", "right")]
-_HEEL_DROP_M, _HEEL_RADIUS_M, _BALL_RADIUS_M, _LOWEST_M = 0.035, 0.06, 0.055, 0.02
 _BLACK: Colour = (0.0, 0.0, 0.0)
 
 
@@ -35,12 +28,10 @@ def towards_light(stage: Stage) -> Matrix:
     return np.asarray(normalise(np.array(stage.towards_light)), dtype=np.float64)
 
 
-def shared_values(
-    stage: Stage, view: View, grounded: Sequence[Placed], beat_phase: float | None, time_s: float
-) -> dict[str, bytes]:
-    """Uniform -> value, for one picture of ``grounded``, the bodies that darken the floor they stand on."""
+def shared_values(stage: Stage, view: View, beat_phase: float | None, time_s: float) -> dict[str, bytes]:
+    """Uniform -> value, for one picture."""
     swell = stage.swell(beat_phase, time_s)
-    return _of_camera(stage, view) | _of_lamps(stage, swell) | _of_floor(stage, view, grounded, time_s)
+    return _of_camera(stage, view) | _of_lamps(stage, swell) | _of_floor(stage, view, time_s)
 
 
 def _of_camera(stage: Stage, view: View) -> dict[str, bytes]:
@@ -87,26 +78,14 @@ def _of_lamps(stage: Stage, swell: float) -> dict[str, bytes]:
     }
 
 
-def _of_floor(stage: Stage, view: View, grounded: Sequence[Placed], time_s: float) -> dict[str, bytes]:
+def _of_floor(stage: Stage, view: View, time_s: float) -> dict[str, bytes]:
     values = {
         "reach_m": _bytes(view.reach_m),
         "pool_m": _bytes(view.framing.target_m[[0, 2]]),
-        "soles": _bytes(_soles(grounded)),
     }
     if stage.spots:
         values |= {"spots": _bytes(stage.spots_at(time_s)), "spot_light": _bytes(stage.spots)}
     return values
-
-
-def _soles(grounded: Sequence[Placed]) -> NDArray[np.float64]:
-    """(8, 4) spheres about heels and balls: x, height, z, radius; radius 0 where there are fewer."""
-    spheres = np.zeros((_SOLES, 4))
-    for k, (joints, _) in enumerate(grounded[: _SOLES // 4]):
-        spheres[4 * k : 4 * k + 2, :3] = joints[_ANKLES] - [0.0, _HEEL_DROP_M, 0.0]
-        spheres[4 * k + 2 : 4 * k + 4, :3] = joints[_BALLS]
-        spheres[4 * k : 4 * k + 4, 3] = [_HEEL_RADIUS_M] * 2 + [_BALL_RADIUS_M] * 2
-    spheres[:, 1] = np.maximum(spheres[:, 1], _LOWEST_M)
-    return spheres
 
 
 def _bytes(value: ArrayLike) -> bytes:

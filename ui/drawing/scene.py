@@ -19,6 +19,7 @@ from duet.errors import PictureError
 from ui.drawing.avatar import Avatar, BodyPose
 from ui.drawing.bones import bones_of
 from ui.drawing.cameras import CAMERAS
+from ui.drawing.contact import Contact
 from ui.drawing.dancer import Dancer
 from ui.drawing.holding import Placed, hold_hands
 from ui.drawing.hud import Hud, HudValues
@@ -128,6 +129,7 @@ class Scene:
         self._programs = Programs(context, rich=rich)
         self._avatars = {"leader": leader, "follower": follower}
         self._corners = context.buffer(np.array([-1, -1, 1, -1, -1, 1, 1, 1], dtype=np.float32).tobytes())
+        self._contact = Contact(self._programs, self._corners)
         self._plains: dict[tuple[str, ...], moderngl.VertexArray] = {}
         self._texels = _RICH_SHADOW_TEXELS if rich else _SHADOW_TEXELS
         self._shadow_map = context.depth_texture((self._texels, self._texels))
@@ -210,12 +212,12 @@ class Scene:
         light, reach_m = self.framing.light_from_world(towards_light(self._stage), self._texels)
         grounded = [places for dancer, places in zip(dancers, placed, strict=True) if not dancer.is_ghost]
         view = View(self.framing, aspect, light, reach_m)
-        self._programs.write(shared_values(self._stage, view, grounded, state.beat_phase, state.time_s))
+        self._programs.write(shared_values(self._stage, view, state.beat_phase, state.time_s))
         self._draw_shadows(dancers)
         target = self._targets[0]
         target.use()
         target.clear(0.0, 0.0, 0.0, 0.0 if self._stage.is_clear else 1.0)
-        self._draw_stage(dancers, reach_m)
+        self._draw_stage(dancers, grounded, reach_m)
         if self._samples:
             self.context.copy_framebuffer(self._targets[1], target)
             self._targets[1].use()
@@ -267,7 +269,7 @@ class Scene:
             if not dancer.is_ghost:
                 dancer.cast()
 
-    def _draw_stage(self, dancers: list[Dancer], reach_m: float) -> None:
+    def _draw_stage(self, dancers: list[Dancer], grounded: list[Placed], reach_m: float) -> None:
         """Front to back, so that hidden floor and wall are not shaded; ghosts over it all."""
         self._shadow_map.use(0)
         ways = ("cw", "ccw") if self.framing.is_mirrored else ("ccw", "cw")
@@ -283,6 +285,7 @@ class Scene:
             self.context.front_face = ways[0]
         self.context.disable(moderngl.CULL_FACE)
         self._draw_floor(reach_m)
+        self._contact.draw(grounded)
         if not self._stage.is_clear:
             self._backdrop.render(moderngl.TRIANGLE_STRIP)
         self.context.enable(moderngl.CULL_FACE)

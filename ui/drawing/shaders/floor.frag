@@ -11,7 +11,6 @@ uniform float mirrors;
 uniform float swell;
 uniform vec4 spots[3];       // x, z from the pool's centre, 1 / radius squared
 uniform vec3 spot_light[3];
-uniform vec4 soles[8];       // what all but touches the floor: x, height, z, radius
 uniform float reach_m;
 uniform float depth_m;       // where the floor ends
 in vec2 floor_m;
@@ -26,23 +25,12 @@ void main() {
 #endif
 #ifdef SHADOWED
     float key = lit(light_clip);
-    float open = 1.0;
-#ifdef RICH
-    // Close under a sole the sky is hidden, too: a sphere over a plane.
-    for (int k = 0; k < 8; k++) {
-        vec3 d = soles[k].xyz - vec3(floor_m.x, 0.0, floor_m.y);
-        float near = inversesqrt(dot(d, d));
-        open -= min(0.55 * d.y * soles[k].w * soles[k].w * near * near * near, 0.5);
-    }
-    open = max(open, 0.25);
-#endif
 #else
     float key = 1.0;
-    float open = 1.0;
 #endif
 #ifdef CATCHER
     float edge = 1.0 - smoothstep(0.6, 1.0, away2 / (reach_m * reach_m));
-    screen = vec4(0.0, 0.0, 0.0, (1.0 - open * (0.45 + 0.55 * key)) * edge);
+    screen = vec4(0.0, 0.0, 0.0, 0.55 * (1.0 - key) * edge);
 #else
     float pool = 1.0 / (1.0 + pool_fall * away2);
     pool *= pool;
@@ -56,11 +44,11 @@ void main() {
     float joint = smoothstep(0.44, 0.49, abs(fract(board) - 0.5));
     colour *= 1.0 + sharp * (boards * tone - 0.45 * joint);
 #endif
-    vec3 light = colour * (sky_light * 0.55 * open + key * open * key_light * 0.85) * pool;
+    vec3 light = colour * (sky_light * 0.55 + key * key_light * 0.85) * pool;
 #ifdef SPOTS
     for (int k = 0; k < 3; k++) {
         vec2 d = out_m - spots[k].xy;
-        light += spot_light[k] * swell * (0.25 + 0.75 * key) * open * 0.22 / (1.0 + dot(d, d) * spots[k].z * (1.0 + dot(d, d) * spots[k].z));
+        light += spot_light[k] * swell * (0.25 + 0.75 * key) * 0.22 / (1.0 + dot(d, d) * spots[k].z * (1.0 + dot(d, d) * spots[k].z));
     }
 #endif
     vec3 from_eye = vec3(floor_m.x, 0.0, floor_m.y) - eye_m;
