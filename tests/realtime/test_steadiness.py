@@ -8,8 +8,8 @@ import pytest
 from duet.errors import InputError
 from duet.frames import LeaderFrame, LeaderStatus
 from duet.skeleton import BODY
-from realtime.sight.filters import SMOOTHINGS
-from realtime.sight.steadiness import JITTER_GOAL_MM, LAG_GOAL_MS, Steadiness, measure, phase_lag, rest_jitter
+from realtime.sight.filters import SMOOTHINGS, STAGE, OneEuro, Smoothing
+from realtime.sight.steadiness import JITTER_GOAL_MM, LAG_GOAL_MS, SWINGS_M, Steadiness, measure, phase_lag, rest_jitter
 
 
 @functools.cache
@@ -25,6 +25,21 @@ def test_the_stage_is_quiet_at_rest_and_not_late() -> None:
     assert abs(found.swing_lag_ms) <= LAG_GOAL_MS and abs(found.swing_gain - 1.0) < 0.1
     assert abs(found.sway_lag_ms) <= LAG_GOAL_MS and abs(found.depth_lag_ms) <= LAG_GOAL_MS
     assert str(found).startswith("still 2.")
+
+
+def test_small_movements_are_followed_as_large_ones_are() -> None:
+    swings = _measured("stage").swings
+    assert [swing.amplitude_m for swing in swings] == list(SWINGS_M)
+    for swing in swings:
+        assert abs(swing.lag_ms) <= LAG_GOAL_MS
+        assert abs(swing.gain - 1.0) < 0.15
+
+
+def test_a_filter_with_a_dead_zone_is_found_out() -> None:
+    points = OneEuro(min_cutoff_hz=1.0, beta=14.0, lead_s=0.018, still_m_s=0.25)
+    swings = measure(30.0, 0.008, Smoothing(points, STAGE.place), seconds=4.0).swings
+    assert swings[0].lag_ms > LAG_GOAL_MS and swings[0].gain < 0.85
+    assert abs(swings[-1].lag_ms) <= LAG_GOAL_MS
 
 
 def test_without_smoothing_the_noise_comes_through() -> None:
