@@ -21,7 +21,7 @@ from ui.drawing.bones import bones_of
 from ui.drawing.cameras import CAMERAS
 from ui.drawing.contact import Contact
 from ui.drawing.dancer import Dancer
-from ui.drawing.holding import Placed, hold_hands
+from ui.drawing.holding import Placed, place_couple
 from ui.drawing.hud import Hud, HudValues
 from ui.drawing.inset import Inset
 from ui.drawing.lighting import View, shared_values, towards_light
@@ -247,12 +247,10 @@ class Scene:
         """Who is to be drawn, the follower first, posed and in the camera's view; and where their joints are."""
         poses = [state.follower] if state.leader is None else [state.follower, state.leader]
         dancers = [self._dancers["follower"], self._dancers["leader"]][: len(poses)]
-        placed = [dancer.avatar.place(pose) for dancer, pose in zip(dancers, poses, strict=True)]
-        eyes_m = dancers[1].avatar.between_eyes_m(placed[1]) if len(placed) > 1 else None
+        placed, eyes_m = place_couple([dancer.avatar for dancer in dancers], poses)
         if self.staging.leader_as == "none":
-            poses, dancers, placed = poses[:1], dancers[:1], placed[:1]
-        elif len(placed) > 1:
-            placed = list(hold_hands(dancers[0].avatar, placed[0], dancers[1].avatar, placed[1]))
+            poses, dancers = poses[:1], dancers[:1]
+            placed = [dancers[0].avatar.place(poses[0])]
         for dancer, (joints, turns) in zip(dancers, placed, strict=True):
             dancer.bend(joints, turns)
         roots = np.array([pose.root_m for pose in poses], dtype=np.float64)
