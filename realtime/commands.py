@@ -1,5 +1,7 @@
 """What a performer or a show may ask of a running follower: one closed set, each obeyed at the next tick's beginning.
 
+``Panic`` does not wait for it: with all that was asked before it, it is obeyed at the next frame.
+
 Threading: anybody may ``ask``; the conductor's thread takes.
 """
 
@@ -123,14 +125,23 @@ class CommandInbox:
 
     def __init__(self) -> None:
         self._waiting: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._is_urgent = False
 
     def ask(self, command: Command) -> None:
         """Have a command obeyed at the next tick's beginning; never waits."""
         self._waiting.put(command)
+        if isinstance(command, Panic):
+            self._is_urgent = True
+
+    def take_urgent(self, tick: int) -> Sequence[Command]:
+        """Between two ticks: all that waits for tick ``tick``, where a panic does; otherwise nothing."""
+        return self.take_new(tick) if self._is_urgent else ()
 
     def take_new(self, tick: int) -> Sequence[Command]:
         """Commands that tick ``tick`` obeys before anything else, oldest first."""
         taken: list[Command] = []
+        # First: a panic that comes meanwhile is taken now or at the next frame.
+        self._is_urgent = False
         # Those that come meanwhile wait for the next tick: whoever floods the inbox does not hold the dance up.
         for _ in range(self._waiting.qsize()):
             taken.append(self._waiting.get_nowait())

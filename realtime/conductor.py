@@ -81,6 +81,10 @@ class CommandSource(Protocol):
         """Commands that tick ``tick`` obeys before anything else, oldest first."""
         ...
 
+    def take_urgent(self, tick: int) -> Sequence[Command]:
+        """All of them, if there is one among them that cannot wait for tick ``tick``."""
+        ...
+
 
 class Log(Protocol):
     """What is told everything that was danced (``MotionLog``)."""
@@ -191,13 +195,15 @@ class Conductor:
             if look_s > start_s - 0.5 * self._timeline.frame_s:
                 break
             self.clock.sleep_until(look_s)
-            self._look()
+            self._look(tick)
         self.clock.sleep_until(start_s)
 
-    def _look(self) -> None:
-        """Between two ticks: a leader who does what was not foreseen is followed at once."""
+    def _look(self, tick: int) -> None:
+        """Before tick ``tick``: a panic is obeyed, and a leader who does what was not foreseen followed, at once."""
         now = self.clock.now()
         self._log_shown(now)
+        for command in self.commands.take_urgent(tick):
+            self._obey(command, tick, now)
         self._take_new(now)
         if self._is_surprised() and self._in_hand is not None:
             newest, shown = (self._leader_track.newest_index, self._leader_track.newest_s), self._drawn_at(now)

@@ -1,10 +1,10 @@
 """How a dancing body comes to a stop when it is told to: the dance runs slower and slower, and turns into rest.
 
 The way to rest is timed by the joint that has furthest to go, and a raised arm folds on it: no joint moves more than
-``MOST_STEP_M`` a frame where the time given allows it, and where it does not (a hand above the head has 1.5 m to go)
-it moves evenly, as little as it can.
+``MOST_STEP_M`` a frame. Where that takes longer than the time given (a hand above the head has 1.5 m to go), it does.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -23,12 +23,14 @@ from duet.rotations import (
     yaw_matrix,
 )
 from duet.skeleton import BODY
+from realtime.steps import MOST_STEP_M
 
 STOP_FRAMES = 8
 """Frames in which the dance runs out: half as many of the plan are still danced."""
-PANIC_S = 0.8
-"""With the wait for the next tick, less than a second."""
-MOST_STEP_M = 0.05
+PANIC_S = 0.83
+"""With the frames until it is obeyed, less than a second."""
+MOST_REST_FRAMES = 1000
+"""No way to rest is longer."""
 _AIM_M = 0.95 * MOST_STEP_M
 _TRIES = 8
 _ELBOWS = ((BODY.index("left_elbow"), -1.0), (BODY.index("right_elbow"), 1.0))
@@ -49,10 +51,20 @@ def stopping(pose_of: Callable[[float], FollowerPose], join: int) -> list[Follow
 
 
 def resting(pose_of: Callable[[float], FollowerPose], join: int, frames: int) -> list[FollowerPose]:
-    """``frames`` poses from frame ``join`` on that run from the dance, slowing down, into a relaxed stand."""
-    slowed = stopping(pose_of, join)[:frames]
-    slowed += [slowed[-1]] * (frames - len(slowed))
-    way = _Way.after(pose_of(join - 1), slowed)
+    """``frames`` poses from frame ``join`` on that run from the dance, slowing down, into a relaxed stand; more of them
+    where somebody who rests so soon would jump."""
+    before, slowed = pose_of(join - 1), stopping(pose_of, join)
+    poses, longest_m = _toward_rest(before, slowed, frames)
+    while longest_m > MOST_STEP_M and frames < MOST_REST_FRAMES:
+        frames = min(max(math.ceil(frames * longest_m / MOST_STEP_M), frames + 1), MOST_REST_FRAMES)
+        poses, longest_m = _toward_rest(before, slowed, frames)
+    return poses
+
+
+def _toward_rest(before: FollowerPose, slowed: list[FollowerPose], frames: int) -> tuple[list[FollowerPose], float]:
+    """``frames`` poses after the one ``before``, and how far a joint goes in one of them at most."""
+    slowed = slowed[:frames] + [slowed[-1]] * (frames - len(slowed))
+    way = _Way.after(before, slowed)
     shares, longest = way.timed()
     for side in range(len(_ELBOWS)):
         if longest <= _AIM_M:
@@ -64,10 +76,11 @@ def resting(pose_of: Callable[[float], FollowerPose], join: int, frames: int) ->
                 way, shares, longest = bent, ours, its_longest
     root, turns = way.at(shares)
     quaternions = quaternion_wxyz_from_matrix(turns)
-    return [
+    poses = [
         replace(pose, root_m=r, quaternions_wxyz=q, contacts=np.ones(4))
         for pose, r, q in zip(slowed, root, quaternions, strict=True)
     ]
+    return poses, longest
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ any thread. The timeline is an immutable value replaced by one assignment, so re
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from duet.features import HURRY_M_S, Standing, pelvis_yaw
+from duet.features import Standing, pelvis_yaw
 from duet.frames import FollowerPose, PoseSource
 from duet.kinematics import forward
 from duet.poses import RELAXED_PELVIS_HEIGHT_M, relaxed_quaternions_wxyz
@@ -21,13 +21,15 @@ from duet.timeline import Timeline
 from realtime.feet import FootLock, lock_feet
 from realtime.halting import resting, stopping
 from realtime.pose_line import SOURCES, PoseLine
+from realtime.steps import MOST_STEP_M, bounded_place, bounded_pose, own_steps_m
 
 FADE_FRAMES = 3
-"""Frames over which a new plan replaces the old one."""
-MOST_EAGER_STEP_M = 0.025
-"""Beside what the dance itself moves, when a new plan comes in sooner."""
+"""Frames over which a new plan replaces the old one, or more where the two are far apart."""
+MOST_FADE_FRAMES = 24
+FADE_STEP_M = 0.025
+"""A joint moves so far a frame from one plan to the other, beside what they move themselves."""
 RETURN_FRAMES = 15
-"""Frames over which the dance comes back from a held pose, or more: no body glides faster than HURRY_M_S."""
+"""Frames over which the dance comes back from a held pose, or more: no joint goes there by longer steps than it may."""
 _KEEP_FRAMES = 64
 """Frames kept before the newest plan."""
 
@@ -52,6 +54,8 @@ class _Line(PoseLine):
     """The timeline at one moment, and what the next plan must know of it."""
 
     locks: tuple[FootLock, ...]
+    own_m: NDArray[np.float64]
+    """(N, 22, 3) steps that the plans themselves make, see ``realtime.steps``; none where the follower is held."""
 
 
 class Playout:
@@ -101,6 +105,7 @@ class Playout:
             source=np.full(1, SOURCES.index(PoseSource.HOLD), dtype=np.uint8),
             leader_time_s=np.zeros(1),
             locks=(FootLock(),),
+            own_m=np.zeros((1, len(BODY), 3)),
         )
 
     def standing(self, frame: int) -> Standing:
@@ -114,26 +119,35 @@ class Playout:
     def merge(self, plan: Plan, shown_frame: int, *, eager: bool = False) -> None:
         """Take over a new plan after ``shown_frame``, the newest frame that may be on screen already.
 
-        Frames of the plan up to it are dropped: they are past. The rest fades in over FADE_FRAMES
-        from what the timeline said before, or from the pose it was easing to when it had run dry; ``eager``, over
-        as few frames as move no joint by more than MOST_EAGER_STEP_M a frame on the way from one to the other.
+        Frames of the plan up to it are dropped: they are past. The rest fades in over FADE_FRAMES or as many as move
+        no joint by more than FADE_STEP_M a frame, from what the timeline said before or from the pose it was easing
+        to when it had run dry; ``eager``, over fewer than FADE_FRAMES where these do. What comes of it, with its feet
+        on the floor, keeps to the bounds of ``realtime.steps``.
         """
         join = max(plan.first_frame, shown_frame + 1)
         skip = join - plan.first_frame
         count = len(plan.root_m) - skip
         if count <= 0:
             return
-        root, quaternions, returning = self._handed_over(
-            join, plan.root_m[skip:].copy(), quaternion_wxyz_from_matrix(plan.rotations[skip:]), eager=eager
+        planned, before = plan.rotations[skip:], [self._sample(join - 2), self._sample(join - 1)]
+        root, quaternions, fade, returning = self._handed_over(
+            join, plan.root_m[skip:].copy(), quaternion_wxyz_from_matrix(planned), eager=eager
         )
         self._entry = None
+        turns_before = _turns(before)
+        root, rotations = bounded_place(
+            root, matrix_from_quaternion_wxyz(quaternions), np.array([p.root_m for p in before]), turns_before
+        )
         line = self._line
         first = max(join - _KEEP_FRAMES, line.first_frame)
         kept = slice(first - line.first_frame, max(join - line.first_frame, 0))
         # Frames that no plan covered, as they were shown.
         gap = [self._sample(f) for f in range(max(line.last_frame + 1, first), join)]
         lock = line.locks[min(join - 1 - line.first_frame, len(line.locks) - 1)] if not gap else FootLock()
-        rotations, locks = lock_feet(root, matrix_from_quaternion_wxyz(quaternions), plan.contacts[skip:], lock)
+        rotations, locks = lock_feet(root, rotations, plan.contacts[skip:], lock)
+        own, was = own_steps_m(planned, plan.rotations[skip - 1] if skip else None), self._own_m(join, fade)
+        rotations = bounded_pose(rotations, planned, own, was, turns_before[1])
+        own[:fade] += (1 - (np.arange(fade) + 1) / (fade + 1))[:, None, None] * (was - own[:fade])
         quaternions = quaternion_wxyz_from_matrix(rotations)
         # The hand-over from plan to plan is the model at work; only the way back from a held pose is not.
         source = np.where(
@@ -152,6 +166,7 @@ class Playout:
                 ),
                 leader_time_s=np.concatenate([line.leader_time_s[kept], np.full(len(gap) + count, plan.leader_time_s)]),
                 locks=(*line.locks[kept], *(FootLock() for _ in gap), *locks),
+                own_m=np.concatenate([line.own_m[kept], np.zeros((len(gap), len(BODY), 3)), own]),
             )
         )
 
@@ -175,35 +190,39 @@ class Playout:
                 source=np.array([SOURCES.index(p.source) for p in poses], dtype=np.uint8),
                 leader_time_s=np.full(len(poses), self._line.leader_time_s[-1]),
                 locks=tuple(FootLock() for _ in poses),
+                own_m=np.zeros((len(poses), len(BODY), 3)),
                 stays=True,
             )
         )
 
-    def _handed_over(self, join: int, root: Array, quaternions: Array, *, eager: bool) -> tuple[Array, Array, int]:
+    def _handed_over(self, join: int, root: Array, quaternions: Array, *, eager: bool) -> tuple[Array, Array, int, int]:
         """Root (N, 3) and quaternions (N, 22, 4) of a plan from frame ``join`` on, in place, as they are shown.
 
-        They come back from a held pose, and over from the plan before. Also returns how many are still on the way back.
+        They come back from a held pose, and over from the plan before. Also returns in how many frames they come over,
+        and how many are still on the way back.
 
         The plan that ends a hold may begin elsewhere than the body stands (see ``enter``), and the body glides there.
         Those after it begin where the body is shown: they have a pose to come back to, and no way any more.
         """
-        old = [self._sample(join + i) for i in range(FADE_FRAMES)]
-        glides = old[0].source is PoseSource.HOLD
+        now = self._sample(join)
+        glides = now.source is PoseSource.HOLD
         if glides:
-            self._held, self._back_at = old[0], join
-            away = float(np.hypot(*(root[0] - old[0].root_m)[[0, 2]]))
+            self._held, self._back_at = now, join
+            end = min(RETURN_FRAMES, len(root) - 1)
             # Eased in and out, a way is at its fastest half as fast again as on average.
-            self._return_frames = max(RETURN_FRAMES, math.ceil(1.5 * away / HURRY_M_S * self._timeline.fps))
+            frames = 1.5 * max(_apart_m(now, root[i], quaternions[i]) for i in (0, end)) / MOST_STEP_M
+            self._return_frames = max(RETURN_FRAMES, math.ceil(frames))
         returning = min(max(self._back_at + self._return_frames - join, 0), len(root))
         for i in range(returning):
             held = self._held if glides else _moved(self._held, root[i], _yaw(quaternions[i, 0]))
             x = np.float32((join + i + 1 - self._back_at) / (self._return_frames + 1))
             root[i], quaternions[i] = _between(held, root[i], quaternions[i], x * x * (3 - 2 * x))
-        fade = _fewest_frames(old[0], root[0], quaternions[0]) if eager and not returning else FADE_FRAMES
-        for i in range(min(fade, len(root))):
+        fade = math.ceil(_apart_m(now, root[0], quaternions[0]) / FADE_STEP_M) - 1
+        fade = int(np.clip(fade, 1 if eager and not returning else FADE_FRAMES, min(MOST_FADE_FRAMES, len(root))))
+        for i in range(fade):
             weight = np.float32((i + 1) / (fade + 1))
-            root[i], quaternions[i] = _between(old[i], root[i], quaternions[i], weight)
-        return root, quaternions, returning
+            root[i], quaternions[i] = _between(self._sample(join + i), root[i], quaternions[i], weight)
+        return root, quaternions, fade, returning
 
     def pose_at(self, time_s: float) -> FollowerPose:
         """The pose to show at ``time_s``: interpolated, or eased toward rest where no plan reaches."""
@@ -213,16 +232,27 @@ class Playout:
         """How old, when shown at ``time_s``, the newest leader frame is that the shown pose knew."""
         return self._line.leader_age_s(time_s)
 
+    def _own_m(self, join: int, count: int) -> NDArray[np.float64]:
+        """(count, 22, 3) steps that the plan in hand makes from frame ``join`` on; none where it is over."""
+        own, first = np.zeros((count, len(BODY), 3)), join - self._line.first_frame
+        planned = self._line.own_m[first : first + count]
+        own[: len(planned)] = planned
+        return own
+
     def _sample(self, frame: float) -> FollowerPose:
         return self._line.sample(frame)
 
 
-def _fewest_frames(old: FollowerPose, root_m: Array, quaternions: Array) -> int:
-    """Over how many frames, at most FADE_FRAMES, to go from one pose to another that root (3,) and (22, 4) tell."""
-    poses = np.stack([old.root_m, root_m]).astype(np.float64), np.stack([old.quaternions_wxyz, quaternions])
-    joints = forward(BODY, poses[0], matrix_from_quaternion_wxyz(poses[1].astype(np.float64)))[0]
-    apart_m = float(np.linalg.norm(joints[1] - joints[0], axis=-1).max())
-    return int(np.clip(math.ceil(apart_m / MOST_EAGER_STEP_M) - 1, 1, FADE_FRAMES))
+def _apart_m(pose: FollowerPose, root_m: Array, quaternions: Array) -> float:
+    """How far the joint is from where root (3,) and quaternions (22, 4) have it that is furthest."""
+    roots = np.stack([pose.root_m, root_m]).astype(np.float64)
+    turns = matrix_from_quaternion_wxyz(np.stack([pose.quaternions_wxyz, quaternions]).astype(np.float64))
+    joints = forward(BODY, roots, turns)[0]
+    return float(np.linalg.norm(joints[1] - joints[0], axis=-1).max())
+
+
+def _turns(poses: Sequence[FollowerPose]) -> Array:
+    return matrix_from_quaternion_wxyz(np.array([p.quaternions_wxyz for p in poses], dtype=np.float64))
 
 
 def _yaw(pelvis_wxyz: Array) -> float:

@@ -150,6 +150,12 @@ class _RecordedCommands:
         self._tape.commands(tick, commands)
         return commands
 
+    def take_urgent(self, tick: int) -> Sequence[Command]:
+        commands = self._source.take_urgent(tick)
+        if commands:
+            self._tape.commands(tick, commands)
+        return commands
+
 
 class _RecordedLaw:
     def __init__(self, law: PaceSource, tape: TapeWriter) -> None:

@@ -106,6 +106,10 @@ class _ReplayedCommands:
             raise InputError(f"Session: expected tick {tick}, got {recorded}. Another version recorded it.")
         return commands
 
+    def take_urgent(self, tick: int) -> Sequence[Command]:
+        # A frame in which nothing was urgent has no commands on the tape.
+        return self.take_new(tick) if self._tape.peek() is Kind.COMMANDS else ()
+
 
 class _ReplayedLaw:
     """Decides as was decided: how long ticks take now is another matter."""

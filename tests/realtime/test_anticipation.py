@@ -20,7 +20,7 @@ from realtime.conductor import Conductor, Wishes
 from realtime.engine import InlineEngine
 from realtime.health import Health
 from realtime.motion_log import MotionLog
-from realtime.playout import FADE_FRAMES, MOST_EAGER_STEP_M, Plan, Playout
+from realtime.playout import FADE_FRAMES, FADE_STEP_M, Plan, Playout
 from realtime.sessions.session import Recording
 from realtime.sessions.session_replay import Session
 from realtime.tick import FollowerState
@@ -88,7 +88,7 @@ def test_the_next_look_begins_from_what_was_shifted() -> None:
     assert in_hand().off_m(37, BODY.rest_joints_m) is None and in_hand().off_m(72, BODY.rest_joints_m) is None
 
 
-@pytest.mark.parametrize(("apart_m", "frames"), [(0.01, 1), (0.06, 2), (0.5, FADE_FRAMES)])
+@pytest.mark.parametrize(("apart_m", "frames"), [(0.01, 1), (0.06, 2), (0.078, FADE_FRAMES)])
 def test_an_eager_plan_comes_in_as_soon_as_no_joint_leaps(apart_m: float, frames: int) -> None:
     playout = Playout(CONTRACT.timeline, Standing(np.zeros(3), 0.0))
     first = in_hand().plan
@@ -98,7 +98,7 @@ def test_an_eager_plan_comes_in_as_soon_as_no_joint_leaps(apart_m: float, frames
     playout.merge(there, 29, eager=True)
     x_m = np.array([playout.pose_at(f / 30.0).root_m[0] for f in range(29, 40)])
     assert int(np.argmax(np.abs(x_m - apart_m) < 1e-6)) == frames + 1
-    assert np.diff(x_m).max() <= max(MOST_EAGER_STEP_M, apart_m / (FADE_FRAMES + 1)) + 1e-6
+    assert np.diff(x_m).max() <= FADE_STEP_M + 1e-6
 
 
 class Starting:

@@ -9,8 +9,9 @@ from duet.rotations import matrix_from_quaternion_wxyz, matrix_from_rotvec, yaw_
 from duet.skeleton import BODY
 from duet.timeline import Timeline
 from realtime.feet import FootLock, lock_feet
-from realtime.playout import FADE_FRAMES, RETURN_FRAMES, Plan, Playout
+from realtime.playout import FADE_FRAMES, MOST_FADE_FRAMES, RETURN_FRAMES, Plan, Playout
 from realtime.pose_line import EASE_S
+from realtime.steps import MOST_CHANGE_M, MOST_LEAP_M, MOST_STEP_M
 
 TIMELINE = Timeline(30.0, 4)
 START = Standing(np.array([1.0, 0.9, 2.0]), 0.7)
@@ -54,12 +55,28 @@ def test_plan_after_plan_is_handed_over_in_a_few_frames() -> None:
     playout = Playout(TIMELINE, START)
     for first in range(8, 80, 4):
         playout.merge(plan(first), shown_frame=first - 2)
-    playout.merge(plan(80, x_m=1.2), shown_frame=78)
+    playout.merge(plan(80, x_m=1.06), shown_frame=78)
     x = [float(playout.pose_at(f / 30).root_m[0]) for f in range(79, 80 + FADE_FRAMES + 2)]
     assert x[0] == pytest.approx(1.0)
     assert np.all(np.diff(x[: 1 + FADE_FRAMES]) > 0)
-    assert x[-1] == pytest.approx(1.2)
+    assert x[-1] == pytest.approx(1.06)
     assert playout.pose_at(80 / 30).source is PoseSource.MODEL
+
+
+@pytest.mark.parametrize("apart_m", [0.2, 0.5, 2.0])
+def test_plans_that_are_far_apart_take_as_long_as_the_way_is(apart_m: float) -> None:
+    playout = Playout(TIMELINE, START)
+    for first in range(8, 80, 4):
+        playout.merge(plan(first), shown_frame=first - 2)
+    playout.merge(plan(80, count=90, x_m=1.0 + apart_m, lift_rad=1.5), shown_frame=78)
+    track = np.array([joints(playout, f / 30) for f in range(76, 170)])
+    steps = np.diff(track, axis=0)
+    assert np.linalg.norm(steps[:, 0], axis=-1).max() <= MOST_STEP_M
+    assert np.linalg.norm(np.diff(steps[:, 0], axis=0), axis=-1)[:6].max() <= MOST_CHANGE_M
+    assert np.linalg.norm(steps - steps[:, :1], axis=-1).max() <= MOST_LEAP_M
+    assert track[-1, 0, 0] == pytest.approx(1.0 + apart_m, abs=1e-4)
+    there = int(np.argmax(np.abs(track[:, 0, 0] - 1.0 - apart_m) < 0.01))
+    assert there <= 4 + max(MOST_FADE_FRAMES, apart_m / MOST_STEP_M) + 8
 
 
 def test_frames_already_shown_never_change() -> None:
@@ -156,28 +173,28 @@ def test_entering_begins_from_the_new_place_and_glides_there() -> None:
     playout.enter(there)
     assert playout.standing(7) is there
     playout.merge(plan(8, x_m=1.8), shown_frame=6)
-    x = np.array([playout.pose_at(f / 30).root_m[0] for f in range(6, 30)])
+    x = np.array([playout.pose_at(f / 30).root_m[0] for f in range(6, 36)])
     assert x[0] == pytest.approx(1.0) and x[-1] == pytest.approx(1.8)
-    assert np.diff(x).min() >= -1e-6 and np.diff(x).max() < 0.1
-    assert playout.standing(29).root_m[0] == pytest.approx(1.8)
+    assert np.diff(x).min() >= -1e-6 and np.diff(x).max() <= MOST_STEP_M
+    assert playout.standing(35).root_m[0] == pytest.approx(1.8)
 
 
 def test_the_way_to_the_dance_is_never_set_back() -> None:
     """Each plan begins where the body is shown: the next must not draw it back to where it waited."""
     playout, speed_m = Playout(TIMELINE, START), 0.08
     playout.enter(Standing(np.array([2.6, 0.8664, 2.0]), 0.7))
-    for first in range(8, 60, 4):
+    for first in range(8, 68, 4):
         step = plan(first, count=16)
         begins = playout.standing(first - 1).root_m[0]
         step.root_m[:, 0] = np.minimum(begins + speed_m * np.arange(1, 17), max(2.6, begins))
         playout.merge(step, shown_frame=first - 2)
-    x = np.array([playout.pose_at(f / 30).root_m[0] for f in range(6, 60)])
+    x = np.array([playout.pose_at(f / 30).root_m[0] for f in range(6, 68)])
     assert x[0] == pytest.approx(1.0) and x[-1] == pytest.approx(2.6, abs=0.01)
-    assert np.diff(x).min() >= -1e-6 and np.diff(x).max() < 0.14
+    assert np.diff(x).min() >= -1e-6 and np.diff(x).max() <= MOST_STEP_M
 
 
-def test_nobody_glides_faster_than_they_could_run() -> None:
+def test_nobody_glides_faster_than_they_may() -> None:
     playout = Playout(TIMELINE, START)
-    playout.merge(plan(8, count=120, x_m=6.0), shown_frame=6)
-    x = np.array([playout.pose_at(f / 30).root_m[0] for f in range(6, 120)])
-    assert x[-1] == pytest.approx(6.0) and np.diff(x).max() * 30 < 3.01
+    playout.merge(plan(8, count=180, x_m=6.0), shown_frame=6)
+    x = np.array([playout.pose_at(f / 30).root_m[0] for f in range(6, 180)])
+    assert x[-1] == pytest.approx(6.0) and np.diff(x).max() <= MOST_STEP_M

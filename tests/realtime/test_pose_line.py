@@ -75,7 +75,7 @@ def test_a_line_that_is_longer_than_a_record_stays_at_its_end(lines: list[PoseLi
 
 def test_a_raised_arm_takes_its_time_to_rest() -> None:
     playout = Playout(Timeline(30.0, 4), Standing(np.zeros(3), 0.0))
-    raised = _plan(8, 1)
+    raised = _plan(8, 1, 64)
     lift = matrix_from_rotvec(np.array([0.0, 0.0, 2.6]))
     raised.rotations[:, BODY.index("left_shoulder")] = lift @ relaxed_rotations()[BODY.index("left_shoulder")]
     playout.merge(raised, 6)
