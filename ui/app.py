@@ -9,7 +9,7 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -87,10 +87,16 @@ class _Show:
         return self.panel.controls
 
 
-def perform(make_sources: SourcesMaker, output: Output, health: Health | None = None) -> int:
+def perform(
+    make_sources: SourcesMaker,
+    output: Output,
+    health: Health | None = None,
+    begun: Callable[[Conductor], None] = lambda _: None,
+) -> int:
     """Run a performance to its end; returns the exit code. Ctrl-C ends it early and keeps what there is.
 
-    ``health`` takes what is measured, for who wants to look at it afterwards.
+    ``health`` takes what is measured, for who wants to look at it afterwards; ``begun`` is given the conductor before
+    its first tick, for who wants to look meanwhile.
     """
     _check(output)
     console = Console(stderr=True)
@@ -132,6 +138,7 @@ def perform(make_sources: SourcesMaker, output: Output, health: Health | None = 
         if recording is not None:
             stack.callback(recording.close)
         stack.callback(show.conductor.engine.close)
+        begun(show.conductor)
         interrupted = _run(show, console, tempo)
         elapsed = show.clock.now() if seconds is None else min(show.clock.now(), seconds)
         _finish(show, elapsed, console)

@@ -22,6 +22,7 @@ from ui.camera_options import add_look, look_of
 from ui.engines import add_engines
 from ui.kiosk import command as kiosk_command
 from ui.options import LeaderOptions, Output, size_of
+from ui.soak import command as soak_command
 from ui.staging import add_staging, staging_of
 from ui.tempo_inputs import add_tempo, tempo_of
 
@@ -112,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     replay.add(commands, DEFAULT_FOLLOWER)
     film_take.add(commands, DEFAULT_FOLLOWER)
     kiosk_command.add(commands, DEFAULT_FOLLOWER)
+    soak_command.add(commands, DEFAULT_FOLLOWER)
     avatar_command.add(commands)
     add_bench(commands, DEFAULT_FOLLOWER)
     add_engines(commands, DEFAULT_FOLLOWER)

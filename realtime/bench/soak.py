@@ -1,0 +1,159 @@
+"""Whether a show that goes on for hours stays as it was: samples, robust slopes with their intervals, and a verdict.
+
+What grows before WARM_UP (a tenth of the run) is a start. The rest is put into bins of equal length, of which the
+medians count, so that neighbours that are alike do not make a slope look surer than it is; through them goes the line
+of Theil and Sen (the median of all pairwise slopes) with a 95 % interval. A curve passes where the whole interval is
+within its bound, fails where none of it is, and is unsure in between: then run it longer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+WARM_UP = 0.1
+_MOST_BINS = 48
+_LEAST_BINS = 8
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A show at one moment."""
+
+    time_s: float
+    """Of the session."""
+    memory_mb: float
+    """Of all its processes."""
+    handles: int
+    threads: int
+    lag_ms: float
+    """Age of the newest leader frame that shown poses knew, median since the sample before; NaN where nobody danced."""
+    jerk: float
+    """m/s³ of the follower's joints, root mean square over a moment; NaN where nobody danced."""
+    late_ticks: int
+    """Since the beginning."""
+    ticks: int
+
+
+CURVES = tuple(field.name for field in fields(Sample) if field.name not in ("time_s", "ticks", "late_ticks"))
+
+
+@dataclass(frozen=True)
+class Bound:
+    """How fast a curve may rise, in an hour and over the whole run, and what it is."""
+
+    curve: str
+    what: str
+    unit: str
+    most_per_hour: float
+    most_in_all: float
+
+
+BOUNDS = (
+    # A start that was slow to settle is no leak: what counts is what an exhibit's day would add up to.
+    Bound("memory_mb", "memory of all processes", "MB", 6.0, 50.0),
+    Bound("handles", "open handles", "", 1.0, 8.0),
+    Bound("threads", "threads", "", 0.5, 2.0),
+    Bound("lag_ms", "lag", "ms", 20.0, 50.0),
+    Bound("jerk", "jerk", "m/s³", 30.0, 60.0),
+)
+MOST_LATE_SHARE = 0.005
+
+
+class Judgement(StrEnum):
+    """How a curve fared."""
+
+    PASS = "pass"
+    UNSURE = "unsure"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class Slope:
+    """A curve's line, per hour, and what is thought of it."""
+
+    curve: str
+    what: str
+    unit: str
+    first: float
+    """Where the line begins, after the warm-up."""
+    last: float
+    per_hour: float
+    least_per_hour: float
+    """The interval's lower end."""
+    most_per_hour: float
+    allowed_per_hour: float
+    judgement: Judgement
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a soak found."""
+
+    hours: float
+    slopes: tuple[Slope, ...]
+    late_share: float
+    late_judgement: Judgement
+
+    @property
+    def judgement(self) -> Judgement:
+        """The worst of all."""
+        found = {slope.judgement for slope in self.slopes} | {self.late_judgement}
+        return next(worst for worst in (Judgement.FAIL, Judgement.UNSURE, Judgement.PASS) if worst in found)
+
+    def values(self) -> dict[str, Any]:
+        """As what JSON can hold."""
+        return {**asdict(self), "judgement": self.judgement}
+
+
+def judge(samples: Sequence[Sample]) -> Verdict:
+    """What ``samples`` tell, oldest first; unsure of everything where they are few."""
+    hours = samples[-1].time_s / 3600.0 if samples else 0.0
+    late = samples[-1].late_ticks / max(samples[-1].ticks, 1) if samples else 0.0
+    return Verdict(
+        hours,
+        tuple(_slope(bound, samples, hours) for bound in BOUNDS),
+        late,
+        Judgement.PASS if late <= MOST_LATE_SHARE else Judgement.FAIL,
+    )
+
+
+def _slope(bound: Bound, samples: Sequence[Sample], hours: float) -> Slope:
+    allowed = min(bound.most_per_hour, bound.most_in_all / max(hours, 1e-9))
+    values = np.array([getattr(sample, bound.curve) for sample in samples], dtype=np.float64)
+    times_h, values = binned(np.array([sample.time_s for sample in samples]) / 3600.0, values)
+    if len(values) < _LEAST_BINS:
+        nothing = (float(values[0]), float(values[-1])) if len(values) else (0.0, 0.0)
+        return Slope(bound.curve, bound.what, bound.unit, *nothing, 0.0, -np.inf, np.inf, allowed, Judgement.UNSURE)
+    per_hour, least, most, begin = robust_line(times_h, values)
+    judgement = Judgement.PASS if most <= allowed else Judgement.FAIL if least > allowed else Judgement.UNSURE
+    first, last = (begin + per_hour * float(at) for at in (times_h[0], times_h[-1]))
+    return Slope(bound.curve, bound.what, bound.unit, first, last, per_hour, least, most, allowed, judgement)
+
+
+def binned(times: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Medians over bins of equal length, after the warm-up and without what is not a number: (n,) times and values."""
+    if not len(times):
+        return times, values
+    keep = (times >= times[0] + WARM_UP * (times[-1] - times[0])) & np.isfinite(values)
+    times, values = times[keep], values[keep]
+    count = min(_MOST_BINS, len(times) // 2)
+    if count < 1 or times[-1] <= times[0]:
+        return times[:0], values[:0]
+    number = np.minimum(((times - times[0]) / (times[-1] - times[0]) * count).astype(int), count - 1)
+    bins = [i for i in range(count) if (number == i).any()]
+    return (
+        np.array([times[number == i].mean() for i in bins]),
+        np.array([np.median(values[number == i]) for i in bins]),
+    )
+
+
+def robust_line(times: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    """Theil and Sen's slope, the ends of its 95 % interval, and the value at time 0."""
+    from scipy.stats import theilslopes
+
+    slope, begin, least, most = np.array(tuple(theilslopes(values, times, 0.95)), dtype=np.float64)
+    return float(slope), float(least), float(most), float(begin)

@@ -1,0 +1,1 @@
+"""``duet soak``: whether a show stays as it is for hours."""

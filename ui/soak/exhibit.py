@@ -1,0 +1,62 @@
+"""The exhibit that is soaked in real time: a show of one's own, or one whose camera is a film of somebody who comes
+and goes."""
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from realtime.sight.pose_model import ensure_pose_model
+from ui.bench.film_truth import FPS, SIZE_PX, Studio, leads
+from ui.drawing.film import FilmWriter
+from ui.kiosk.command import output_of
+from ui.kiosk.settings import KioskSettings, Value, read_settings
+from ui.options import Output
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_DANCE_S, _EMPTY_S, _TURNS = 6.0, 14.0, 2
+_QUICK = {
+    "kiosk.zone": 6.0, "kiosk.visit.attract": 20.0, "kiosk.picture.headless": True, "kiosk.picture.size": "640x360",
+}  # fmt: skip
+
+
+@contextmanager
+def exhibit(arguments: argparse.Namespace, console: "Console") -> Iterator[tuple[KioskSettings, Output]]:
+    """What is soaked, and where it goes; what it needs is there meanwhile."""
+    ensure_pose_model(progress=console.print)
+    with tempfile.TemporaryDirectory(prefix="duet-soak-") as folder:
+        if arguments.config is not None:
+            settings = read_settings(arguments.config)
+        else:
+            (Path(folder) / "show.toml").write_text("")
+            film = Path(folder) / "visitor.mp4"
+            with console.status("filming somebody who comes and goes"):
+                film_of_visits(film, arguments.data)
+            ours: dict[str, Value] = {"kiosk.leader": str(film), "kiosk.seed": arguments.seed, **_QUICK}
+            usual = read_settings(Path(folder) / "show.toml")
+            settings = KioskSettings(MappingProxyType({**usual.values, **ours}))
+        output = output_of(settings, arguments.follower, arguments.hours * 3600.0)
+        yield settings, replace(output, report=output.report or Path(folder) / "report.json")
+
+
+def film_of_visits(path: Path, data: Path | None) -> None:
+    """Somebody dances, back and forth, and leaves an empty room behind; then comes again."""
+    rng = np.random.default_rng(0)
+    with Studio(next(iter(leads(data, _DANCE_S).values()))) as studio, FilmWriter(path, SIZE_PX, FPS) as film:
+        there = list(studio.pictures())
+        empty = np.full_like(there[0], 96)
+        pictures = (there + there[-2:0:-1]) * _TURNS
+        for i, picture in enumerate(pictures):
+            film.write(picture, i / FPS)
+        for i in range(round(_EMPTY_S * FPS)):
+            # As a sensor sees an empty room: no picture is like the one before.
+            noise = rng.integers(-6, 7, (*empty.shape[:2], 1))
+            film.write(np.clip(empty + noise, 0, 255).astype(np.uint8), (len(pictures) + i) / FPS)
