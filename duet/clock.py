@@ -54,6 +54,9 @@ class ManualClock:
 _RELOCK_S = 0.25
 """An error larger than this is lost sound, not jitter: the loop starts again from the measurement."""
 
+_GAP_S = 0.03
+"""The same where the device tells that it lost some: more than usual jitter."""
+
 
 class AudioClock:
     """Session time of an audio device's samples.
@@ -71,6 +74,12 @@ class AudioClock:
         self._samples = 0
         self._offset_s: float | None = None  # session time of sample 0 by the loop's present estimate
         self._drift = 0.0
+        self._gap = False
+
+    def lose(self) -> None:
+        """The device says that sound was lost: the next block, if it is late, starts the loop again."""
+        with self._lock:
+            self._gap = True
 
     def tick(self, samples: int, at_s: float) -> None:
         """``samples`` more were delivered, the last of them at ``at_s`` on the base clock."""
@@ -78,7 +87,8 @@ class AudioClock:
         with self._lock:
             self._samples += samples
             measured = at_s - self._samples / self._rate_hz
-            if self._offset_s is None or abs(measured - self._offset_s) > _RELOCK_S:
+            most_s, self._gap = _GAP_S if self._gap else _RELOCK_S, False
+            if self._offset_s is None or abs(measured - self._offset_s) > most_s:
                 self._offset_s, self._drift = measured, 0.0
                 return
             omega = 2.0 * math.pi * self._bandwidth_hz * block_s

@@ -14,6 +14,8 @@ from realtime.sound.sound_host import HEARD_RECORDS
 from realtime.sound.sound_port import Opening, SoundPort
 
 _KEPT_RECORDS = HEARD_RECORDS // 2
+_GAP_S = (0.02, 5.0)
+"""Sound of at least so long that never came, and at most: silence stands for it, so that the beat runs on in step."""
 
 
 class Hearing:
@@ -64,6 +66,7 @@ class DeviceMusic:
         self._offset_s = 0.0  # session time less the machine's monotonic time
         self._begun_s = 0.0
         self._heard_s = 0.0  # session time up to which samples were handed out
+        self._flows = False  # whether this opening has given sound
 
     @property
     def status(self) -> MusicStatus:
@@ -114,16 +117,26 @@ class DeviceMusic:
             if opening is not self._opening:
                 self._take_up(opening)
             heard = self._hearing.read() if self._hearing is not None else None
-            block = None if heard is None else Block(heard.samples, heard.time_s + self._offset_s)
+            block = None if heard is None else self._after_gap(Block(heard.samples, heard.time_s + self._offset_s))
         if block is not None:
             self._heard_s = block.time_s + len(block.samples) / RATE_HZ
         return block
+
+    def _after_gap(self, block: Block) -> Block:
+        """The block, after silence for what was lost before it: samples must not move up to where it was."""
+        gap_s = block.time_s - self._heard_s
+        if not (self._flows and _GAP_S[0] <= gap_s <= _GAP_S[1]):
+            self._flows = True
+            return block
+        lost = np.zeros(round(gap_s * RATE_HZ), np.float32)
+        return Block(np.concatenate([lost, block.samples]), block.time_s - len(lost) / RATE_HZ)
 
     def _take_up(self, opening: Opening) -> None:
         if self._hearing is not None:
             self._skips += self._hearing.skipped > 0
         assert isinstance(opening.channels.sound, HistoryCell)
         self._opening, self._hearing = opening, Hearing(opening.channels.sound, opening.rate_hz)
+        self._flows = False
 
     def _silence(self, until_s: float) -> Block | None:
         count = int((until_s - self._heard_s) * RATE_HZ)

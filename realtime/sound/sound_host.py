@@ -164,6 +164,8 @@ class Microphone:
         mono = samples.sum(axis=1) / max(min(samples.shape[1], 2), carrying)
         # PortAudio stamps a block's first sample, the clock wants to know of its last.
         age_s = _span_s(when.inputBufferAdcTime, when.currentTime)
+        if flags.input_overflow:
+            self._sample_clock.lose()
         self._sample_clock.tick(frames, now_s - age_s + frames / self._rate_hz)
         for at in range(0, frames, FRAMES):
             piece = mono[at : at + FRAMES]
@@ -203,6 +205,8 @@ class Speaker:
         else:
             samples[: len(sound), :2] = sound
         ahead_s = _span_s(when.currentTime, when.outputBufferDacTime)
+        if flags.output_underflow:
+            self._sample_clock.lose()
         self._sample_clock.tick(frames, now_s + ahead_s + frames / self._rate_hz)
         self.xruns += bool(flags.output_underflow) or (self._begun and len(sound) < frames)
         self._silent += frames - len(sound)

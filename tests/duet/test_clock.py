@@ -86,6 +86,18 @@ def test_lost_sound_is_caught_up_with_at_once() -> None:
     assert np.abs(error).max() < 0.001
 
 
+@pytest.mark.parametrize(("gap_s", "told", "off_s"), [(0.2, True, 0.001), (0.2, False, 0.2), (0.01, True, 0.011)])
+def test_lost_sound_is_made_up_for_at_once_where_the_device_tells_of_it(gap_s: float, told: bool, off_s: float) -> None:
+    clock = AudioClock(ManualClock(), rate_hz=RATE_HZ)
+    for k in range(500):
+        clock.tick(BLOCK, (k + 1) * BLOCK / RATE_HZ)
+    if told:
+        clock.lose()
+    clock.tick(BLOCK, 501 * BLOCK / RATE_HZ + gap_s)
+    late_s = gap_s - clock.time_of_sample(0)
+    assert abs(late_s) <= off_s and (told or late_s > 0.1)
+
+
 def test_readers_and_the_audio_thread_do_not_disturb_each_other() -> None:
     clock = AudioClock(ManualClock(), rate_hz=RATE_HZ)
     clock.tick(BLOCK, 5.0 + BLOCK / RATE_HZ)

@@ -190,6 +190,29 @@ def test_a_recording_is_stamped_at_the_converter(sound, by_hand, monkeypatch, ra
         source.stop()
 
 
+def test_sound_that_was_lost_is_silence_and_what_follows_is_stamped_right_at_once(sound, by_hand):
+    source = DeviceMusic("usb", sound)
+    source.start(by_hand)
+    lost = SimpleNamespace(input_overflow=True, output_underflow=False)
+    try:
+        blocks = []
+        for k in range(200):
+            by_hand.advance(0.01 if k != 100 else 0.21)  # 200 ms vanish
+            level = 0.25 if k < 100 else 0.5
+            source._port.call(np.full((480, 1), level, np.float32), lost if k == 100 else CALM)
+            block = source.read(by_hand.now())
+            blocks += [] if block is None else [block]
+        samples = joined(blocks)
+        assert len(samples) == pytest.approx(2.2 * RATE_HZ, abs=100)
+        ends_s = [block.time_s + len(block.samples) / RATE_HZ for block in blocks]
+        assert [block.time_s for block in blocks[1:]] == pytest.approx(ends_s[:-1], abs=1e-3)
+        assert np.count_nonzero(samples == 0.0) / RATE_HZ == pytest.approx(0.2, abs=2e-3)
+        again_s = blocks[0].time_s + np.flatnonzero(samples == 0.5)[0] / RATE_HZ
+        assert again_s == pytest.approx(1.2 - 0.01, abs=5e-3)
+    finally:
+        source.stop()
+
+
 def test_a_slow_reader_skips_ahead_and_is_counted():
     clock = ManualClock()
     with HistoryCell.create(width=481, capacity=400) as cell:
