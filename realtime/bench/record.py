@@ -15,6 +15,7 @@ from duet.files import written_whole
 from realtime.bench.distribution import Distribution
 
 SCHEMA = "duet-bench/1"
+_AGAIN = "Give a file that duet bench wrote with --json."
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Aim:
     @property
     def wanted(self) -> str:
         """Its bound in words."""
-        return f"{'at least' if self.at_least else 'at most'} {self.bound:g} {self.unit}".rstrip()
+        return f"{'at least' if self.at_least else 'at most'} {self.bound:.4g} {self.unit}".rstrip()
 
     def values(self) -> dict[str, Any]:
         """For JSON."""
@@ -105,22 +106,33 @@ class BenchRecord:
             part.write_text(self.to_json())
 
 
-def read_record(path: Path) -> BenchRecord:
-    """What ``BenchRecord.write`` wrote; InputError says what is wrong with another file."""
-    again = "Give a file that duet bench wrote with --json."
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in ``path``; InputError where there is none."""
     try:
         raw = json.loads(path.read_text())
     except OSError as error:
-        raise InputError(f"{path}: expected a bench record, got: {error.strerror}. {again}") from error
+        raise InputError(f"{path}: expected a bench record, got: {error.strerror}. {_AGAIN}") from error
     except ValueError as error:
-        raise InputError(f"{path}: expected a bench record in JSON, got: {error}. {again}") from error
-    if not isinstance(raw, dict) or raw.pop("schema", None) != SCHEMA:
-        raise InputError(f"{path}: expected a bench record of schema {SCHEMA!r}, got another file. {again}")
+        raise InputError(f"{path}: expected a bench record in JSON, got: {error}. {_AGAIN}") from error
+    if not isinstance(raw, dict):
+        raise InputError(f"{path}: expected a bench record of schema {SCHEMA!r}, got another file. {_AGAIN}")
+    return raw
+
+
+def read_record(path: Path) -> BenchRecord:
+    """What ``BenchRecord.write`` wrote; InputError says what is wrong with another file."""
+    return record_of(read_json(path), path)
+
+
+def record_of(raw: dict[str, Any], path: Path) -> BenchRecord:
+    """The record of which ``raw`` are the values, read from ``path``; InputError says what is wrong with it."""
+    if raw.pop("schema", None) != SCHEMA:
+        raise InputError(f"{path}: expected a bench record of schema {SCHEMA!r}, got another file. {_AGAIN}")
     try:
         return _record(raw)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         what = f"none with {error}" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"{path}: expected a complete bench record, got {what}. {again}") from error
+        raise InputError(f"{path}: expected a complete bench record, got {what}. {_AGAIN}") from error
 
 
 def _record(raw: dict[str, Any]) -> BenchRecord:

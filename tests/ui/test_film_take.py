@@ -11,6 +11,7 @@ from duet.errors import PictureError
 from duet.groove import render_groove
 from duet.rotations import six_d_from_matrix
 from duet.skeleton import BODY
+from realtime.bench.record import read_record
 from realtime.sessions.session_file import SESSION_FILE
 from ui.cli import main
 from ui.drawing.dance import Beats, dance_of, read_dance
@@ -226,8 +227,16 @@ def test_avatars_are_told_and_shown(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "expected one of leader, follower, glow" in " ".join(capsys.readouterr().err.split())
 
 
-def test_the_bench_prints_a_row_for_a_stage(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", "render", "--size", "64x64", "--frames", "10", "--stage", "club"]) == 0
+def test_the_bench_prints_a_row_for_a_stage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    out = tmp_path / "render.json"
+    words = ["bench", "render", "--size", "64x64", "--frames", "10", "--stage", "club"]
+    assert main([*words, "--json", str(out)]) == 0
     told = capsys.readouterr().out
-    assert "club" in told and "draw p50 ms" in told and "64x64" in told
+    assert "club, ms" in told and "p50" in told and "64x64" in told
+    record = read_record(out)
+    assert record.kind == "render" and record.series["club"].measured.n == 10
+    assert [aim.what for aim in record.aims] == ["a picture of club, p95"]
     assert main(["bench", "render", "--frames", "1"]) == 2

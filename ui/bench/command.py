@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from duet.errors import InputError
 from ui.bench.compare import add_compare
 from ui.bench.e2e import add_e2e
+from ui.bench.everything import add_all
 from ui.bench.faults import add_faults
 from ui.bench.follow import add_follow
 from ui.bench.live import add_live
@@ -76,6 +77,7 @@ def add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", f
     add_live(kinds, follower)
     add_e2e(kinds, follower)
     add_compare(kinds)
+    add_all(kinds, follower)
 
 
 def _add_perception(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]", follower: Path) -> None:

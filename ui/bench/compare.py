@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from duet.errors import InputError
 from realtime.bench.provenance import SAME_MACHINE
-from realtime.bench.record import BenchRecord, read_record
+from realtime.bench.record import BenchRecord, read_json, record_of
+from realtime.bench.suite import SUITE_SCHEMA, suite_of
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 _EPILOG = """\
 The second by the first: 0.50 is twice as fast. "apart" says whether the intervals of p99 do not overlap; where they do,
-another run might say the opposite. Runs of different machines are shown, and said to be.
+another run might say the opposite. Runs of different machines are shown, and said to be. Of two runs of duet bench all,
+every part that both have.
 
 examples:
   duet bench compare before.json after.json
@@ -38,18 +40,33 @@ def add_compare(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 def _run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
-    first, second = read_record(arguments.first), read_record(arguments.second)
-    if first.kind != second.kind:
+    first, second = _records(arguments.first), _records(arguments.second)
+    both = [kind for kind in first if kind in second]
+    if not both:
         raise InputError(
-            f"{arguments.second}: expected a record of bench {first.kind}, got one of bench {second.kind}. "
-            "Compare two of one kind."
+            f"{arguments.second}: expected a record of bench {', '.join(first)}, got one of bench "
+            f"{', '.join(second)}. Compare two of one kind."
         )
     console = Console()
-    for sentence in differences(first, second):
-        console.print(f"[yellow]{sentence}[/]", soft_wrap=True, highlight=False)
-    for table in tables(first, second):
-        console.print(table)
+    said: set[str] = set()
+    for kind in both:
+        for sentence in differences(first[kind], second[kind]):
+            # Of several parts, each was made on the same machine.
+            if sentence not in said:
+                console.print(f"[yellow]{sentence}[/]", soft_wrap=True, highlight=False)
+            said.add(sentence)
+        for table in tables(first[kind], second[kind]):
+            console.print(table)
     return 0
+
+
+def _records(path: Path) -> dict[str, BenchRecord]:
+    """The records in a file by kind: the one of a bench, or those of the parts of ``duet bench all``."""
+    raw = read_json(path)
+    if raw.get("schema") != SUITE_SCHEMA:
+        record = record_of(raw, path)
+        return {record.kind: record}
+    return {part.name: part.record for part in suite_of(raw, path).parts if part.record is not None}
 
 
 def differences(first: BenchRecord, second: BenchRecord) -> list[str]:

@@ -11,6 +11,7 @@ from duet.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from rich.console import Console
     from rich.progress import Progress
     from rich.table import Table
 
@@ -85,11 +86,8 @@ def add_follow(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]", fol
 
 def _follow(arguments: argparse.Namespace) -> int:
     from rich.console import Console
-    from rich.progress import Progress
 
     from duet.files import check_writable
-    from realtime.bench.follow import Stage
-    from realtime.inference.runner_ort import OrtRunner
 
     for name, most in (("latency", 500.0), ("capture", 500.0), ("display", 500.0), ("seconds", 120.0)):
         least = 8.0 if name == "seconds" else 0.0
@@ -101,18 +99,43 @@ def _follow(arguments: argparse.Namespace) -> int:
         check_writable(arguments.json)
     if arguments.data is None and (named := os.environ.get("DUET_DATA")):
         arguments.data = Path(named)
-    stage = Stage(arguments.latency / 1e3, arguments.capture / 1e3, arguments.display / 1e3)
-    runner, console = OrtRunner(arguments.follower), Console()
-    with Progress(console=console, transient=True) as progress:
-        found = [
-            _measure(runner, name, couple, stage, arguments.starts, progress)
-            for name, couple in couples(arguments.data, arguments.seconds).items()
-        ]
+    console, stage = Console(), stage_of(arguments)
+    found = measured(arguments, stage, console)
     console.print(_table(found))
     console.print(_verdict(found, stage), soft_wrap=True)
     if arguments.json is not None:
         _write(arguments.json, found, stage)
     return 0
+
+
+def stage_of(arguments: argparse.Namespace) -> "Stage":
+    """What is between leader and audience, as asked."""
+    from realtime.bench.follow import Stage
+
+    return Stage(arguments.latency / 1e3, arguments.capture / 1e3, arguments.display / 1e3)
+
+
+def measured(arguments: argparse.Namespace, stage: "Stage", console: "Console") -> list[Found]:
+    """What was found of every lead."""
+    from rich.progress import Progress
+
+    from realtime.inference.runner_ort import OrtRunner
+
+    runner = OrtRunner(arguments.follower)
+    with Progress(console=console, transient=True) as progress:
+        return [
+            _measure(runner, name, couple, stage, arguments.starts, progress)
+            for name, couple in couples(arguments.data, arguments.seconds).items()
+        ]
+
+
+def worst(found: list[Found]) -> dict[str, float]:
+    """Of AIMS_MS, the worst lead's; not a number where there was nothing to measure."""
+    return {
+        "lag p95": max((row.lag_ms[1] for row in found if row.windows), default=float("nan")),
+        "start p95": max((row.answered_ms[1] for row in found if row.starts), default=float("nan")),
+        "known p50": max(row.known_ms[0] for row in found),
+    }
 
 
 def couples(data: Path | None, seconds: float) -> "dict[str, tuple[Motion, Motion, Groove | None]]":
@@ -215,12 +238,8 @@ def _cell(both: tuple[float, float]) -> str:
 
 def _verdict(found: list[Found], stage: "Stage") -> str:
     """What was assumed, and how the worst lead stands beside the aims."""
-    worst = {
-        "lag p95": max((row.lag_ms[1] for row in found if row.windows), default=float("nan")),
-        "start p95": max((row.answered_ms[1] for row in found if row.starts), default=float("nan")),
-        "known p50": max(row.known_ms[0] for row in found),
-    }
-    parts = [f"{name} {worst[name]:.0f} of at most {aim:.0f}" for name, aim in AIMS_MS.items()]
+    most = worst(found)
+    parts = [f"{name} {most[name]:.0f} of at most {aim:.0f}" for name, aim in AIMS_MS.items()]
     assumed = (
         f"a tick {1e3 * stage.latency_s:.0f}, capture {1e3 * stage.capture_s:.0f}, display {1e3 * stage.display_s:.0f}"
     )

@@ -1,61 +1,88 @@
 """A bench record as one self-contained page: numbers, histograms and the course of time, nothing fetched."""
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from realtime.bench.distribution import Distribution
-from realtime.bench.record import BenchRecord, Series
+from realtime.bench.record import Aim, BenchRecord, Series
+from ui.bench.pictures import course, histogram
 
-_STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1b1f;background:#fff}
-h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}table{border-collapse:collapse;font-size:.9rem}
-td,th{padding:.15rem .7rem .15rem 0;text-align:right;font-variant-numeric:tabular-nums}
-td:first-child,th:first-child{text-align:left}td.text{text-align:left;max-width:44rem;overflow-wrap:anywhere}
-.verdict{font-size:1.1rem;border-left:4px solid #3b6fb6;padding-left:.8rem}
-.warning{border-left:4px solid #c98a00;padding-left:.8rem;margin:.4rem 0}
-figure{margin:1rem 0}figcaption{font-size:.85rem;color:#55565c}svg{max-width:100%;height:auto}
-text{font:11px system-ui,sans-serif;fill:#55565c}.bar{fill:#3b6fb6}.most{stroke:#c98a00;fill:none}
-.line{stroke:#3b6fb6;fill:none;stroke-width:1.5}.axis{stroke:#b9bac0}
-.mark{stroke:#a02c2c;stroke-dasharray:4 3}
-@media(prefers-color-scheme:dark){body{background:#17181c;color:#e4e4e8}text,figcaption{fill:#a5a6ad;color:#a5a6ad}}
+STYLE = """
+:root{--ink:#1c1d22;--soft:#62646d;--line:#dddfe5;--card:#fff;--back:#f5f6f8;--blue:#2f62a8;--pale:#bcd0ea;
+--good:#1d7a48;--goodback:#e2f3e9;--bad:#a4490b;--badback:#fcecd9;--wrong:#a11d2c;--mark:#b3331f}
+@media(prefers-color-scheme:dark){:root{--ink:#e7e8ec;--soft:#a2a5b0;--line:#34363f;--card:#1e2027;--back:#14151a;
+--blue:#78a8e6;--pale:#37507a;--good:#76d39f;--goodback:#173324;--bad:#f0b070;--badback:#3a2812;--wrong:#ff8b97;
+--mark:#ff8d75}}
+*{box-sizing:border-box}body{font:15px/1.55 system-ui,sans-serif;margin:0;background:var(--back);color:var(--ink)}
+main{max-width:66rem;margin:0 auto;padding:1.5rem 1.2rem 4rem}h1{font-size:1.7rem;margin:.5rem 0 .2rem}
+h2{font-size:1.3rem;margin:2.6rem 0 .6rem}h3{font-size:1rem;margin:1.4rem 0 .4rem}
+section,.card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:.2rem 1.2rem 1rem;
+margin:1rem 0}section>h2{margin-top:1rem}.soft{color:var(--soft)}
+.verdict{font-size:1.08rem;border-left:4px solid var(--blue);padding-left:.8rem;margin:.8rem 0}
+.warning{border-left:4px solid var(--bad);padding-left:.8rem;margin:.35rem 0;color:var(--soft);font-size:.92rem}
+.wide{overflow-x:auto}table{border-collapse:collapse;font-size:.88rem;width:100%}
+td,th{padding:.28rem .7rem .28rem 0;text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap;
+border-bottom:1px solid var(--line)}tr:last-child td{border-bottom:0}
+th{color:var(--soft);font-weight:500}td:first-child,th:first-child{text-align:left;white-space:normal}
+td.text{text-align:left;white-space:normal;overflow-wrap:anywhere}
+.tag{border-radius:99px;padding:.08rem .6rem;font-size:.82rem;font-weight:600}
+.met{background:var(--goodback);color:var(--good)}.missed{background:var(--badback);color:var(--bad)}
+.wrong{background:var(--badback);color:var(--wrong)}
+figure{margin:1.1rem 0}figcaption{font-size:.88rem;margin-bottom:.2rem}figcaption b{font-weight:600}
+.pair{display:grid;grid-template-columns:1fr 1fr;gap:1.2rem}@media(max-width:46rem){.pair{grid-template-columns:1fr}}
+svg{width:100%;height:auto;display:block}svg text{font:11px system-ui,sans-serif;fill:var(--soft)}
+.bar{fill:var(--blue)}.most{stroke:var(--mark);fill:none;stroke-width:1}.line{stroke:var(--blue);fill:none;
+stroke-width:1.8}.axis{stroke:var(--line)}.mark{stroke:var(--mark);stroke-dasharray:4 3}
+nav a{display:inline-block;margin:.2rem .9rem .2rem 0}a{color:var(--blue)}
+code{font:.86rem ui-monospace,monospace;overflow-wrap:anywhere}
 """
-_WIDE, _HIGH, _LEFT, _UNDER = 760, 150, 52, 22
 _COLUMNS = ("n", "min", "p50", "p90", "p95", "p99", "99 from", "99 to", "p99.9", "max", "CoV", "drift")
 
 
 def page(record: BenchRecord) -> str:
     """HTML with style and pictures inside."""
     head = f"duet bench {record.kind}"
-    parts = [
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{head}</title>',
-        f"<style>{_STYLE}</style></head>",
-        f"<body><h1>{head}</h1>",
-        f'<p class="verdict">{_e(record.verdict)}</p>',
-        *(f'<p class="warning">{_e(warning)}</p>' for warning in record.warnings),
-        "<h2>What was measured</h2>",
-        _pairs({**record.subject, "command": record.command}),
-        _section("Is it right", record.parity),
-        "<h2>Distributions</h2>",
-        _distributions(record.series),
-        _figures(record),
-        "<h2>Pictures</h2>",
-        *(_pictures(series) for series in record.series.values()),
-        _section("Where it was measured", record.provenance),
-        "</body></html>",
-    ]
-    return "\n".join(part for part in parts if part) + "\n"
+    body = [f"<h1>{escaped(head)}</h1>", *body_of(record), section("Where it was measured", record.provenance)]
+    return document(head, body)
 
 
-def _e(value: object) -> str:
+def document(title: str, body: list[str]) -> str:
+    """A whole page."""
+    return "\n".join(
+        [
+            '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width,initial-scale=1">',
+            f"<title>{escaped(title)}</title><style>{STYLE}</style></head><body><main>",
+            *(part for part in body if part),
+            "</main></body></html>\n",
+        ]
+    )
+
+
+def body_of(record: BenchRecord) -> Iterator[str]:
+    """Everything of a record but where it was measured."""
+    yield f'<p class="verdict">{escaped(record.verdict)}</p>'
+    yield from (f'<p class="warning">{escaped(warning)}</p>' for warning in record.warnings)
+    yield aims(record.aims)
+    yield section("Is it right", record.parity)
+    yield _distributions(record.series)
+    yield from (_pictures(series) for series in record.series.values())
+    yield _figures(record)
+    yield f"<h3>What was measured</h3>{pairs(record.subject)}"
+    yield f'<p class="soft">Again: <code>{escaped(record.command)}</code></p>'
+
+
+def escaped(value: object) -> str:
+    """As text of HTML."""
     return html.escape(str(value))
 
 
-def _section(title: str, values: Mapping[str, Any]) -> str:
-    return f"<h2>{_e(title)}</h2>{_pairs(values)}" if values else ""
+def section(title: str, values: Mapping[str, Any]) -> str:
+    """A heading and a table of names and values; nothing where there are none."""
+    return f"<h3>{escaped(title)}</h3>{pairs(values)}" if values else ""
 
 
-def _pairs(values: Mapping[str, Any]) -> str:
+def pairs(values: Mapping[str, Any]) -> str:
     """A table of names and values; a mapping inside becomes rows of its own."""
     rows = []
     for name, value in values.items():
@@ -63,88 +90,57 @@ def _pairs(values: Mapping[str, Any]) -> str:
         for key, item in inner:
             said = f"{item:.4g}" if isinstance(item, float) else item
             label = f"{name} {key}".strip().replace("_", " ")
-            rows.append(f'<tr><td>{_e(label)}</td><td class="text">{_e(said)}</td></tr>')
-    return f"<table>{''.join(rows)}</table>"
+            rows.append(f'<tr><td>{escaped(label)}</td><td class="text">{escaped(said)}</td></tr>')
+    return f'<div class="wide"><table>{"".join(rows)}</table></div>'
+
+
+def aims(wanted: tuple[Aim, ...]) -> str:
+    """What the numbers should be, met or missed."""
+    if not wanted:
+        return ""
+    rows = "".join(
+        f"<tr><td>{escaped(aim.what)}</td><td>{aim.got:.4g} {escaped(aim.unit)}</td><td>{escaped(aim.wanted)}</td>"
+        f"<td>{tag(aim.holds)}</td></tr>"
+        for aim in wanted
+    )
+    heads = "<tr><th>aim</th><th>measured</th><th>wanted</th><th></th></tr>"
+    return f'<div class="wide"><table>{heads}{rows}</table></div>'
+
+
+def tag(is_met: bool) -> str:
+    """Met or missed."""
+    return '<span class="tag met">met</span>' if is_met else '<span class="tag missed">missed</span>'
 
 
 def _distributions(series: Mapping[str, Series]) -> str:
+    if not series:
+        return ""
     rows = []
     for name, one in series.items():
         m = one.measured
-        tail = "-" if m.p999 is None else f"{m.p999:.3f}"
-        numbers = [f"{v:.3f}" for v in (m.min, m.p50, m.p90, m.p95, m.p99, m.p99_low, m.p99_high)]
-        cells = [str(m.n), *numbers, tail, f"{m.max:.3f}", f"{m.cov:.1%}", f"{m.drift:+.1%}"]
-        rows.append(f"<tr><td>{_e(name)}, {_e(one.unit)}</td>{''.join(f'<td>{c}</td>' for c in cells)}</tr>")
-    heads = "".join(f"<th>{_e(column)}</th>" for column in _COLUMNS)
-    return f"<table><tr><th></th>{heads}</tr>{''.join(rows)}</table>"
+        tail = "-" if m.p999 is None else f"{m.p999:.2f}"
+        numbers = [f"{v:.2f}" for v in (m.min, m.p50, m.p90, m.p95, m.p99, m.p99_low, m.p99_high)]
+        cells = [str(m.n), *numbers, tail, f"{m.max:.2f}", f"{m.cov:.1%}", f"{m.drift:+.1%}"]
+        label = f"{name.replace('_', ' ')}, {one.unit}"
+        rows.append(f"<tr><td>{escaped(label)}</td>{''.join(f'<td>{c}</td>' for c in cells)}</tr>")
+    heads = "".join(f"<th>{escaped(column)}</th>" for column in _COLUMNS)
+    table = f'<div class="wide"><table><tr><th></th>{heads}</tr>{"".join(rows)}</table></div>'
+    return f"<h3>Distributions</h3>{table}"
 
 
 def _figures(record: BenchRecord) -> str:
     if not record.figures:
         return ""
     rows = "".join(
-        f"<tr><td>{_e(f.what)}</td><td>{f.value:.4g} {_e(f.unit)}</td></tr>" for f in record.figures.values()
+        f"<tr><td>{escaped(f.what)}</td><td>{f.value:.4g} {escaped(f.unit)}</td></tr>" for f in record.figures.values()
     )
-    return f"<h2>Figures</h2><table>{rows}</table>"
+    return f'<h3>Figures</h3><div class="wide"><table>{rows}</table></div>'
 
 
 def _pictures(series: Series) -> str:
-    caption = f"{series.what}, {series.unit}: how often, and in the order of time (median and greatest of a stretch)"
+    measured, unit = series.measured, series.unit
+    caption = f"<b>{escaped(series.what)}</b>, {escaped(unit)}: how often (left); median and greatest in time (right)"
     return (
-        f"<figure>{histogram(series.measured, series.unit)}{course(series.measured, series.unit)}"
-        f"<figcaption>{_e(caption)}</figcaption></figure>"
-    )
-
-
-def histogram(measured: Distribution, unit: str) -> str:
-    """Counts as bars, with p50 and p99 marked; from the least measurement to the greatest."""
-    low, high = measured.edges[0], measured.edges[-1]
-    most, span = max(measured.counts), (high - low) or 1.0
-
-    def x(value: float) -> float:
-        return _LEFT + (_WIDE - _LEFT) * (value - low) / span
-
-    bars = "".join(
-        f'<rect class="bar" x="{x(left):.1f}" width="{max(x(right) - x(left) - 1, 0.5):.1f}" '
-        f'y="{_HIGH * (1 - count / most):.1f}" height="{_HIGH * count / most:.1f}"/>'
-        for left, right, count in zip(measured.edges, measured.edges[1:], measured.counts, strict=False)
-        if count
-    )
-    marks = "".join(
-        f'<line class="mark" x1="{x(value):.1f}" x2="{x(value):.1f}" y1="0" y2="{_HIGH}"/>'
-        f'<text {_beside(x(value))} y="{row}">{name} {value:.2f}</text>'
-        for name, value, row in (("p50", measured.p50, 11), ("p99", measured.p99, 24))
-    )
-    return _svg(bars + marks, (f"{most}", "0"), (f"{low:.2f} {unit}", f"{high:.2f} {unit}"))
-
-
-def _beside(x: float) -> str:
-    """Where a mark's name stands: right of it, or left where there is no room."""
-    return f'x="{x - 3:.1f}" text-anchor="end"' if x > _WIDE - 90 else f'x="{x + 3:.1f}"'
-
-
-def course(measured: Distribution, unit: str) -> str:
-    """Median and greatest of each stretch, in the order of time."""
-    top = max(measured.course_max) or 1.0
-    median, most = (_polyline(values, top) for values in (measured.course_p50, measured.course_max))
-    lines = f'<polyline class="most" points="{most}"/><polyline class="line" points="{median}"/>'
-    return _svg(lines, (f"{top:.2f}", f"0 {unit}"), ("begin", "end"))
-
-
-def _polyline(values: Sequence[float], top: float) -> str:
-    step = (_WIDE - _LEFT) / max(len(values) - 1, 1)
-    points = [(_LEFT + i * step, _HIGH * (1 - max(v, 0.0) / top)) for i, v in enumerate(values)]
-    # A line of one point would not be seen.
-    points = points if len(points) > 1 else [points[0], (float(_WIDE), points[0][1])]
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-
-
-def _svg(inside: str, beside: tuple[str, str], under: tuple[str, str]) -> str:
-    axis = f'<path class="axis" fill="none" d="M{_LEFT} 0V{_HIGH}H{_WIDE}"/>'
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {_WIDE} {_HIGH + _UNDER}">{axis}{inside}'
-        f'<text x="{_LEFT - 4}" y="11" text-anchor="end">{_e(beside[0])}</text>'
-        f'<text x="{_LEFT - 4}" y="{_HIGH}" text-anchor="end">{_e(beside[1])}</text>'
-        f'<text x="{_LEFT}" y="{_HIGH + 15}">{_e(under[0])}</text>'
-        f'<text x="{_WIDE}" y="{_HIGH + 15}" text-anchor="end">{_e(under[1])}</text></svg>'
+        f'<figure><figcaption>{caption}</figcaption><div class="pair">'
+        f"{histogram(measured, unit)}{course(measured, unit)}</div></figure>"
     )

@@ -38,6 +38,7 @@ from ui.sources import Sources
 if TYPE_CHECKING:
     from duet.motion import Motion
 
+FILMED = "The camera was a film, decoded on this machine: what a real one costs is not in it."
 _LOOP_S, _MUSIC_S = 8.0, 64.0
 _TEMPO_BPM = 180.0
 
@@ -136,18 +137,11 @@ def run(arguments: argparse.Namespace, parts: Sequence[str]) -> int:
     if arguments.json is not None and not alone:
         check_writable(Path(arguments.json))
     console = Console(stderr=alone)
-    model = ensure_pose_model(progress=console.print)
-    live = _live(arguments, model, console) if "live" in parts else None
-    steady = None
-    if "steady" in parts:
-        with console.status("swinging arms"):
-            steady = measure()
-    truth = _true(arguments, model, console) if "true" in parts else None
-    found = Found(live, steady, truth)
+    found = measured(arguments, parts, console)
     for table in tables(found):
         console.print(table)
-    if live is not None and arguments.camera is None:
-        console.print("The camera was a film, decoded on this machine: what a real one costs is not in it.")
+    if found.live is not None and arguments.camera is None:
+        console.print(FILMED)
     text = json.dumps(json_of(found), indent=1) + "\n"
     if alone:
         Console(soft_wrap=True, highlight=False, markup=False).print(text, end="")
@@ -155,6 +149,17 @@ def run(arguments: argparse.Namespace, parts: Sequence[str]) -> int:
         with written_whole(Path(arguments.json)) as part:
             part.write_text(text)
     return 0 if all(aim.holds for aim in found.aims) else 1
+
+
+def measured(arguments: argparse.Namespace, parts: Sequence[str], console: Console) -> Found:
+    """What ``parts`` found."""
+    model = ensure_pose_model(progress=console.print)
+    live = _live(arguments, model, console) if "live" in parts else None
+    steady = None
+    if "steady" in parts:
+        with console.status("swinging arms"):
+            steady = measure()
+    return Found(live, steady, _true(arguments, model, console) if "true" in parts else None)
 
 
 def _live(arguments: argparse.Namespace, model: Path, console: Console) -> Live:

@@ -6,31 +6,37 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from duet.errors import InputError
+from realtime.bench.distribution import Distribution, doubts
+from realtime.bench.record import Aim, BenchRecord, Figure, Series
 from ui.drawing.stages import STAGES
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from rich.console import Console
 
     from ui.drawing.scene import Scene, SceneState
 
 _EPILOG = """\
-Two dancers with their shadow are drawn as a performance draws them, without a window, and read back. "draw" is
-everything, "bend" of it what poses and skins take before the graphics begin; "processor" is what a picture costs
-however busy the machine is. Software OpenGL draws on one thread unless LP_NUM_THREADS says otherwise. Run it with
-nothing else going on.
+Two dancers with their shadow are drawn as a performance draws them, without a window, and read back. Poses and skins
+are bent before the graphics begin, and are told apart; the processor's time is what a picture costs however busy the
+machine is. Software OpenGL draws on one thread unless LP_NUM_THREADS says otherwise. Run it with nothing else going on.
 
 examples:
   duet bench render                              each stage at 640x360
   duet bench render --stage club --rich          as films are drawn: soft shadows, smooth edges
-  duet bench render --size 1280x720 --frames 300
+  duet bench render --size 1280x720 --frames 300 --json render.json --html render.html
 """
 _TEMPO_BPM, _FPS = 180.0, 30.0
 _WARM_UP = 5
+PICTURE_MS = 33.3
+"""A picture should take no longer than one of 30 a second stands."""
 
 
 def add_render(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe ``bench render`` to the parser."""
+    from ui.bench.output import add_output
+
     render = kinds.add_parser(
         "render",
         help="what a picture costs",
@@ -42,39 +48,71 @@ def add_render(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     render.add_argument("--frames", type=int, default=120, metavar="N", help="of each stage (default 120)")
     render.add_argument("--stage", choices=STAGES, help="one stage (default: each)")
     render.add_argument("--rich", action="store_true", help="with what films and graphics cards get")
+    add_output(render)
     render.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-    from rich.progress import Progress
-    from rich.table import Table
+    from ui.bench.output import told
 
+    if not 10 <= arguments.frames <= 100_000:
+        raise InputError(f"--frames: expected 10 to 100000, got {arguments.frames}.")
+    return told(arguments, lambda console: measure_render(arguments, console))
+
+
+def measure_render(arguments: argparse.Namespace, console: "Console") -> BenchRecord:
+    """The cost of a picture of every stage; PictureError where nothing can be drawn."""
+    import numpy as np
+    from rich.progress import Progress
+
+    from realtime.bench.provenance import doubts_of_machine, provenance
     from ui.drawing.scene import SMOOTHING_SAMPLES, Scene, create_headless_context
     from ui.options import size_of
     from ui.staging import Staging
 
-    if not 10 <= arguments.frames <= 100_000:
-        raise InputError(f"--frames: expected 10 to 100000, got {arguments.frames}.")
-    size = size_of(arguments.size)
+    where, size = provenance(), size_of(arguments.size)
     states = _couple(arguments.frames + _WARM_UP)
-    console = Console()
-    table = Table(box=None, pad_edge=False)
-    for heading in ("stage", "draw p50 ms", "p95", "p99", "processor p50", "bend p50", "pictures/s"):
-        table.add_column(heading, justify="left" if heading == "stage" else "right")
-    context = create_headless_context()
+    series, figures, context = dict[str, Series](), dict[str, Figure](), create_headless_context()
     try:
         with Progress(console=console, transient=True) as progress:
             for stage in [arguments.stage] if arguments.stage else list(STAGES):
                 samples = SMOOTHING_SAMPLES if arguments.rich else 0
                 scene = Scene(context, size, samples=samples, staging=Staging(stage=stage), rich=arguments.rich)
-                table.add_row(stage, *_cells(_timed(scene, progress.track(states, description=stage))))
+                times_ms = _timed(scene, progress.track(states, description=stage))
+                series[stage] = Series(f"a picture of stage {stage}", "ms", Distribution.of(times_ms[:, 0]))
+                processor, bend = np.median(times_ms[:, 1:], axis=0)
+                figures[f"{stage}_processor"] = Figure(f"{stage}: the processor's time, median", "ms", float(processor))
+                figures[f"{stage}_bend"] = Figure(f"{stage}: poses and skins, median", "ms", float(bend))
         renderer = str(context.info["GL_RENDERER"])
     finally:
         context.release()
-    console.print(f"{renderer}, {size[0]}x{size[1]}{', rich' if arguments.rich else ''}", highlight=False)
-    console.print(table)
-    return 0
+    slowest = max(series, key=lambda stage: series[stage].measured.p95)
+    most = series[slowest].measured
+    few = next(text for text in doubts("a picture", most) or [""])
+    return BenchRecord(
+        kind="render",
+        command=_command(arguments),
+        provenance=where,
+        subject={
+            "runtime": f"{renderer}, {arguments.size}{', rich' if arguments.rich else ''}",
+            "drawn": "two dancers and their shadow, without a window, read back",
+            "warm_up_pictures": _WARM_UP,
+        },
+        verdict=f"The slowest stage, {slowest}: {most.p50:.1f} ms a picture (p95 {most.p95:.1f}), "
+        f"{1e3 / most.p50:.0f} a second.",
+        series=series,
+        figures=figures,
+        warnings=tuple(text for text in (few, *doubts_of_machine(where)) if text),
+        aims=tuple(
+            Aim(f"a picture of {name}, p95", "ms", one.measured.p95, PICTURE_MS) for name, one in series.items()
+        ),
+    )
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    words = ["duet bench render", f"--size {arguments.size}", f"--frames {arguments.frames}"]
+    words += [f"--stage {arguments.stage}"] if arguments.stage else []
+    return " ".join(words + (["--rich"] if arguments.rich else []))
 
 
 def _couple(frames: int) -> "list[SceneState]":
@@ -99,11 +137,3 @@ def _timed(scene: "Scene", states: "Iterable[SceneState]") -> "NDArray[np.float6
         scene.read()
         rows.append((time.perf_counter() - bent, time.process_time() - used, bent - start))
     return 1e3 * np.array(rows[_WARM_UP:])
-
-
-def _cells(times_ms: "NDArray[np.float64]") -> list[str]:
-    import numpy as np
-
-    p50, p95, p99 = np.percentile(times_ms[:, 0], (50, 95, 99))
-    processor, bend = np.median(times_ms[:, 1:], axis=0)
-    return [f"{p50:.1f}", f"{p95:.1f}", f"{p99:.1f}", f"{processor:.1f}", f"{bend:.1f}", f"{1e3 / p50:.0f}"]
