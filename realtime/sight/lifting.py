@@ -28,6 +28,7 @@ from duet.skeleton import BODY, FEET, Skeleton
 from realtime.sight import pose_ik
 from realtime.sight.filters import STAGE, OneEuroState, Smoothing
 from realtime.sight.landmarks import HIPS, SHOULDERS, Landmarks, joint_visibility, upright
+from realtime.sight.people import GONE_S
 from realtime.sight.placement import Floor, Lens, Mark, StageMap, locate
 from realtime.sight.proportions import Proportions
 from realtime.sight.sightlines import along_camera, on_sightlines
@@ -55,6 +56,8 @@ _GLIDE_SAMPLES = 9
 _USUAL_S = (1.0 / 30.0, 0.2)
 _USUAL_COUNT = 5
 _MARK_FRAMES = 10
+_OTHER_BONES = 0.03
+"""Mean difference of bone lengths, as shares, beyond which who came back is somebody else."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,7 @@ class Lifter:
         self._stage_from_room = self._stage.stage_from_room
         self._proportions = Proportions.of_body(height_m)
         self._skeleton = self._proportions.skeleton()
+        self._returned: Proportions | None = None
         self._floor = Floor.unknown()
         self._mark = Mark.of(self._stage, _MARK_FRAMES)
         self._seen: _Seen | None = None
@@ -171,6 +175,8 @@ class Lifter:
         if seen is not None and time_s - seen.time_s >= self._gone_s:
             self._proportions = Proportions.of_body(self._height_m)
             self._skeleton = self._proportions.skeleton()
+        elif seen is not None and time_s - seen.time_s >= GONE_S:
+            self._returned = Proportions.of_body(self._height_m)
         self._bridged = self._bridged or not fresh
         measured = self._measure(landmarks, points, metres, heading, time_s, fresh=fresh)
         self._learn(points, landmarks.visibility)
@@ -214,9 +220,15 @@ class Lifter:
         return BODY.rest_joints_m[list(FEET), 1] * self._proportions.size
 
     def _learn(self, points: Array, visibility: Array) -> None:
-        """Let the person's bones settle."""
+        """Let the person's bones settle. Who came back is measured beside: other bones are another person's."""
         before = self._proportions
-        self._proportions = before.observe(points, visibility)
+        if self._returned is not None:
+            self._returned = self._returned.observe(points, visibility)
+            if self._returned.settled:
+                if before.differ(self._returned) > _OTHER_BONES:
+                    self._proportions = self._returned._replace(ratios=before.ratios)
+                self._returned = None
+        self._proportions = self._proportions.observe(points, visibility)
         if np.max(np.abs(self._proportions.ratios - before.ratios)) > 1e-4:
             self._skeleton = self._proportions.skeleton()
 

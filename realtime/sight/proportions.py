@@ -100,6 +100,12 @@ class Proportions(NamedTuple):
         ratios = self.ratios + _EASE * (self._goal(samples) - self.ratios)
         return self._replace(samples=samples, ratios=ratios)
 
+    def differ(self, other: "Proportions") -> float:
+        """Mean difference of the lengths that both have samples of, as a share; 0 where either has none."""
+        if not len(self.samples) or not len(other.samples):
+            return 0.0
+        return float(np.abs(np.log(self._goal(self.samples) / self._goal(other.samples))).mean())
+
     def skeleton(self) -> Skeleton:
         """The canonical body with this person's bone lengths; directions at rest stay as they are."""
         factors = np.full(len(BODY), self.size)
