@@ -109,6 +109,11 @@ class Camera:
         return self._source.pin if isinstance(self._source, LiveSource) else None
 
     @property
+    def is_stamped_by_driver(self) -> bool:
+        """Whether pictures are stamped by their driver; else when they are read."""
+        return isinstance(self._source, LiveSource) and self._source.stamps.is_used
+
+    @property
     def hung_s(self) -> float:
         """For how long a driver has not come back from handing out a picture; 0 while it does."""
         alive_s = self._alive_s
@@ -251,6 +256,8 @@ class Camera:
         return self._frames > before
 
     def _publish(self, time_s: float, arrival_s: float, picture: NDArray[np.uint8]) -> None:
+        if self._frames == 0 and isinstance(self._source, LiveSource):
+            LOG.info("%s: pictures are stamped %s", self.name, "by the driver" if self.is_stamped_by_driver else "here")
         frame = CameraFrame(self._frames, time_s, arrival_s, fitted(picture, self._max_side_px))
         self._alive_s = time.monotonic()
         if self._lost_s is not None:

@@ -17,6 +17,7 @@ from duet.clock import Clock
 from duet.errors import DeviceError, InputError, MediaError
 from realtime.devices import SYSTEM_CAMERAS, CameraSystem
 from realtime.plugged import Pin
+from realtime.sight.driver_stamps import BACKENDS, DriverStamps
 
 CAMERA_LATENCY_S = 0.05
 """Mid-exposure to arrival, assumed for live sources: half an exposure, read-out and transport. Measure yours."""
@@ -151,6 +152,7 @@ class LiveSource:
         self._latency_s = latency_s
         self._cameras = cameras
         self._capture: cv2.VideoCapture | None = None
+        self.stamps = DriverStamps()
         self.pin = pin
         """The camera that is meant; None before it was opened, and where the system tells nothing of cameras."""
 
@@ -204,10 +206,13 @@ class LiveSource:
         return capture
 
     def frames(self, stop: threading.Event) -> Iterator[tuple[float, float, NDArray[np.uint8]]]:
-        """Every frame as it arrives."""
-        capture = self._capture
+        """Every frame as it arrives, by the driver's stamp where it tells one."""
+        capture, self.stamps = self._capture, DriverStamps()
+        tells = capture is not None and capture.getBackendName() in BACKENDS
         while capture is not None and not stop.is_set() and capture.grab():
-            arrival_s = self._clock.now()
+            read_s = self._clock.now()
+            driver_s = 1e-3 * capture.get(cv2.CAP_PROP_POS_MSEC) if tells else None
+            arrival_s = self.stamps.arrival_s(read_s, driver_s)
             good, picture = capture.retrieve()
             if not good:
                 return
