@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from duet.errors import InputError
 from duet.files import check_writable, written_whole
+from ui.drawing.caption import captioned
 from ui.drawing.stages import STAGES
 from ui.staging import Staging, add_staging, staging_of
 
@@ -28,10 +29,15 @@ examples:
   duet film motion.npz --stage club --camera side --out club.mp4
   duet film motion.npz --sheet sheet.png                           twelve moments, for a paper
   duet film motion.npz --stage clear --out over.mov                 to be laid over another picture
-  duet film mine.npz --beside other.npz --out compare.mp4          two followers, side by side
+  duet film mine.npz --beside other.npz --out compare.mp4          two followers, side by side, with their names
+  duet film mine.npz --beside other.npz --captions "salsa-s,before" --sheet compare.png --cell 640x360
+  duet film motion.npz --renderer pyrender --sheet still.png --moments 1 --cell 1920x1080
 """
 _MOST_MOMENTS = 100
-_SHEET_CELL = (480, 270)
+RENDERERS = {
+    "duet": "as the stage is drawn live, at its best",
+    "pyrender": "physically based, slow; also where only OSMesa draws; pip install 'duet[film]'",
+}
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", follower: Path) -> None:
@@ -47,7 +53,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", followe
     command.add_argument("--out", type=Path, metavar="FILM.mp4", help="the film (.mov: transparent)")
     command.add_argument("--sheet", type=Path, metavar="FILE.png", help="a grid of moments")
     command.add_argument("--moments", type=int, default=12, metavar="N", help="on the sheet (default 12)")
+    command.add_argument("--cell", default="480x270", metavar="WxH", help="of each moment (default 480x270)")
     command.add_argument("--beside", type=Path, metavar="DANCE", help="another dance, drawn beside it")
+    command.add_argument(
+        "--captions", metavar="NAME,NAME", help="at the foot of each dance (default, side by side: the files' names)"
+    )
+    command.add_argument(
+        "--renderer", choices=RENDERERS, default="duet", help="; ".join(f"{n}: {s}" for n, s in RENDERERS.items())
+    )
     command.add_argument("--music", type=Path, metavar="FILE", help="what was danced to, from session time 0 on")
     command.add_argument("--start", type=float, default=0.0, metavar="S", help="leave out what is before")
     command.add_argument("--seconds", type=float, metavar="N", help="at most so long")
@@ -68,6 +81,9 @@ class Drawing:
     staging: Staging = Staging()
     beats: "Beats | None" = None
     """Of the music, from the first moment that is drawn."""
+    captions: tuple[str, ...] = ()
+    """Of each dance; none where there are none."""
+    renderer: str = "duet"
 
     def states(self, after_s: float) -> "list[SceneState]":
         """The pictures ``after_s`` seconds after the first one drawn."""
@@ -89,14 +105,27 @@ def _run(arguments: argparse.Namespace) -> int:
         raise InputError(f"--start: expected less than the dance's {natural_s + arguments.start:.1f} s, got more.")
     seconds = min(natural_s, arguments.seconds or natural_s)
     sound, beats = _heard(arguments.music, dances[0].start_s + arguments.start, seconds)
-    drawing = Drawing(dances, arguments.start, seconds, staging_of(arguments), beats)
+    drawing = Drawing(
+        dances, arguments.start, seconds, staging_of(arguments), beats, _captions(arguments), arguments.renderer
+    )
     if arguments.out is not None:
         write_film(arguments.out, drawing, size, arguments.fps, sound, console)
         console.print(f"Wrote {arguments.out}")
     if arguments.sheet is not None:
-        write_sheet(arguments.sheet, drawing, arguments.moments)
+        write_sheet(arguments.sheet, drawing, arguments.moments, size_of(arguments.cell, "--cell"))
         console.print(f"Wrote {arguments.sheet}")
     return 0
+
+
+def _captions(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """What stands under each dance. Raises ``InputError`` when it is not one for each."""
+    dances = [path for path in (arguments.dance, arguments.beside) if path]
+    if arguments.captions is None:
+        return tuple(path.resolve().stem for path in dances) if len(dances) > 1 else ()
+    captions = tuple(name.strip() for name in arguments.captions.split(","))
+    if len(captions) != len(dances):
+        raise InputError(f"--captions: expected {len(dances)} separated by commas, got {arguments.captions!r}.")
+    return captions
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -157,28 +186,36 @@ class Studio:
     """Draws the pictures of a ``Drawing``; use it as a context manager, on one thread."""
 
     def __init__(self, drawing: Drawing, size: tuple[int, int]) -> None:
+        from ui.drawing.pbr import PbrEngine, PbrScene
         from ui.drawing.scene import SMOOTHING_SAMPLES, Scene, create_headless_context
 
         self._drawing = drawing
-        self._context = create_headless_context()
+        self._captions = drawing.captions or ("",) * len(drawing.dances)
         each, staging = (size[0] // len(drawing.dances), size[1]), drawing.staging
-        self._scenes = [
-            Scene(self._context, each, samples=SMOOTHING_SAMPLES, staging=staging, rich=True) for _ in drawing.dances
-        ]
+        self._scenes: list[Scene] | list[PbrScene]
+        if drawing.renderer == "pyrender":
+            engine = PbrEngine(each)
+            self._scenes = [PbrScene(each, staging, engine) for _ in drawing.dances]
+            self._release = engine.release
+        else:
+            context = create_headless_context()
+            samples = SMOOTHING_SAMPLES
+            self._scenes = [Scene(context, each, samples=samples, staging=staging, rich=True) for _ in drawing.dances]
+            self._release = context.release
 
     def picture(self, after_s: float, *, clear: bool = False) -> NDArray[np.uint8]:
         """(H, W, 3), or (H, W, 4) with its transparency, ``after_s`` seconds after the first one."""
         pictures = []
-        for scene, state in zip(self._scenes, self._drawing.states(after_s), strict=True):
+        for scene, state, words in zip(self._scenes, self._drawing.states(after_s), self._captions, strict=True):
             scene.draw(state)
-            pictures.append(scene.read_clear() if clear else scene.read())
+            pictures.append(captioned(scene.read_clear() if clear else scene.read(), words))
         return np.concatenate(pictures, axis=1)
 
     def __enter__(self) -> "Studio":
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._context.release()
+        self._release()
 
 
 def write_film(
@@ -203,12 +240,12 @@ def write_film(
             film.write(studio.picture(index / fps, clear=path.suffix.lower() == CLEAR_SUFFIX), index / fps)
 
 
-def write_sheet(path: Path, drawing: Drawing, moments: int) -> None:
-    """A PNG of ``moments`` in a grid, read like a page; transparent where the stage is."""
+def write_sheet(path: Path, drawing: Drawing, moments: int, cell: tuple[int, int]) -> None:
+    """A PNG of ``moments`` in a grid, read like a page, each dance ``cell`` large; transparent where the stage is."""
     from PIL import Image
 
-    clear, wide = STAGES[drawing.staging.stage].is_clear, _SHEET_CELL[0] * len(drawing.dances)
-    with Studio(drawing, (wide, _SHEET_CELL[1])) as studio:
+    clear, wide = STAGES[drawing.staging.stage].is_clear, cell[0] * len(drawing.dances)
+    with Studio(drawing, (wide, cell[1])) as studio:
         cells = [studio.picture(drawing.seconds * (k + 0.5) / moments, clear=clear) for k in range(moments)]
     with written_whole(path) as unfinished:
         Image.fromarray(grid(cells)).save(unfinished, format="PNG")
