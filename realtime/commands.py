@@ -116,7 +116,31 @@ class Begin:
             raise InputError(f"Seed: expected 0 to {MOST_SEED}, got {self.seed}.")
 
 
-Command = SetPlacement | SetStyle | SetGuidance | LockSeed | UnlockSeed | Freeze | Fade | Panic | Resume | Rest | Begin
+@dataclass(frozen=True)
+class SwitchFollower:
+    """Let the ``first``, the ``second`` or the ``other`` of two followers dance, from a downbeat on."""
+
+    to: str = "other"
+
+    def __post_init__(self) -> None:
+        if self.to not in ("first", "second", "other"):
+            raise InputError(f"Follower: expected first, second or other, got {self.to[:40]!r}. Name one of them.")
+
+
+Command = (
+    SetPlacement
+    | SetStyle
+    | SetGuidance
+    | LockSeed
+    | UnlockSeed
+    | Freeze
+    | Fade
+    | Panic
+    | Resume
+    | Rest
+    | Begin
+    | SwitchFollower
+)
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Command)}
 
 
@@ -176,4 +200,6 @@ def _read(key: str, value: Any) -> Any:
         return tuple(float(number) for number in value)
     if key == "guidance":
         return tuple(tuple(float(number) for number in row) for row in value)
+    if key == "to":
+        return str(value)
     return int(value) if key == "seed" else float(value)

@@ -5,12 +5,10 @@ drawing thread reads. No devices, no runner, no wall clock: they are handed in.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from duet.clock import Clock
 from duet.contract import FollowerContract
@@ -21,14 +19,15 @@ from duet.features import (
     follower_rotations,
     integrate_root,
     partner_standing,
-    place_features,
 )
 from duet.forecast import Forecaster, LeaderWindow
-from duet.frames import FollowerPose, LeaderFrame, LeaderStatus, MusicFrame
+from duet.frames import LeaderFrame, LeaderStatus, MusicFrame
 from duet.giving_way import Bodies
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from duet.timeline import check_law
 from realtime.anticipation import InHand, Surprise
+from realtime.asking import inputs_of
+from realtime.cast import BESIDE, FRESH, WHO, Handover, Member
 from realtime.commands import (
     Begin,
     Command,
@@ -38,8 +37,10 @@ from realtime.commands import (
     Panic,
     Rest,
     Resume,
+    SwitchFollower,
 )
 from realtime.engine import Engine
+from realtime.feeds import CommandSource, LeaderSource, Log, MusicSource
 from realtime.halting import PANIC_S
 from realtime.health import Health
 from realtime.law import LEAST_DELAY_FRAMES, Pace, PaceSource, SteadyPace
@@ -58,46 +59,6 @@ MAX_CATCH_UP_TICKS = 4
 """Further behind than this, ticks are skipped and the follower begins anew: better a small break than a growing lag."""
 
 
-class LeaderSource(Protocol):
-    """Where leader frames come from."""
-
-    def take_new(self, until_s: float) -> Sequence[LeaderFrame]:
-        """Frames stamped up to ``until_s`` that were not taken yet, oldest first."""
-        ...
-
-
-class MusicSource(Protocol):
-    """Where heard music comes from."""
-
-    def take_new(self, until_s: float) -> Sequence[MusicFrame]:
-        """Frames known at ``until_s`` that were not taken yet, oldest first."""
-        ...
-
-
-class CommandSource(Protocol):
-    """Where commands come from."""
-
-    def take_new(self, tick: int) -> Sequence[Command]:
-        """Commands that tick ``tick`` obeys before anything else, oldest first."""
-        ...
-
-    def take_urgent(self, tick: int) -> Sequence[Command]:
-        """All of them, if there is one among them that cannot wait for tick ``tick``."""
-        ...
-
-
-class Log(Protocol):
-    """What is told everything that was danced (``MotionLog``)."""
-
-    def add_leader(self, newest_index: int, joints_m: NDArray[np.float32], rotations_6d: NDArray[np.float32]) -> None:
-        """Frames of the leader's grid."""
-        ...
-
-    def add_follower(self, frame: int, pose: FollowerPose) -> None:
-        """The pose shown in grid frame ``frame``."""
-        ...
-
-
 @dataclass
 class Glance:
     """The newest values for the drawing thread; every field is replaced whole."""
@@ -108,6 +69,8 @@ class Glance:
     ticks: int = 0
     late_ticks: int = 0
     pace: Pace = Pace()
+    follower: str = ""
+    """Name of the one who dances."""
 
 
 @dataclass
@@ -115,6 +78,7 @@ class _Asked:
     """What a tick was asked with; needed to turn its answer into a plan."""
 
     tick: int
+    contract: FollowerContract
     leader: LeaderWindow
     standing: Standing
     newest_frame: int
@@ -149,12 +113,17 @@ class Conductor:
     glance: Glance = field(default_factory=Glance)
     commands: CommandSource = field(default_factory=CommandInbox)
     """What anybody asks of the follower while it dances."""
+    also: Member | None = None
+    """Another follower, that takes over when it is asked for; then ``engine`` runs a ``Cast``."""
 
     def __post_init__(self) -> None:
         c = self.contract
         check_law(plan_frames=c.plan_frames, commit_frames=c.token_frames, delay_frames=self.delay_frames)
         self._timeline = c.timeline
         self._first_wishes = self.wishes
+        self._who = 0
+        self._handover: Handover | None = None
+        self.glance.follower = c.name
         self._leader_track = self._new_leader_track()
         self._music_track = MusicTrack(self._timeline, self._keep_frames)
         self._pace = Pace(1, self.delay_frames)
@@ -264,10 +233,13 @@ class Conductor:
         if self._newest_tick is not None and tick - self._newest_tick > self.contract.plan_tokens:
             # All that it planned is over.
             self._forget()
+        self._take_over(tick)
         asked, inputs = self._gather(tick, now)
         self.health.count("ticks")
         if self.engine.submit(tick, inputs):
             self._asked, self._newest_tick = asked, tick
+            if self._handover is not None:
+                self._handover = replace(self._handover, warmed=self._handover.warmed + 1)
         else:
             self._tally_late(True)
 
@@ -279,6 +251,8 @@ class Conductor:
         """The follower begins anew with the next tick."""
         self.engine.reset()
         self._newest_tick = self._in_hand = None
+        if self._handover is not None:
+            self._handover = replace(self._handover, warmed=0)
 
     def _take_new(self, now: float) -> None:
         for frame in self.leader.take_new(now):
@@ -310,6 +284,11 @@ class Conductor:
                 self._halt(now, PANIC_S)
             case Resume():
                 self._resume()
+            case SwitchFollower(to) if self.also is not None:
+                wanted = {"first": 0, "second": 1}.get(to, 1 - self._who)
+                self._handover = Handover(now) if wanted != self._who else None
+            case SwitchFollower():
+                self.health.count("refused_commands")
             case _:
                 wishes = self.wishes.after(command, tick, self.contract.style_size)
                 if wishes is None:
@@ -346,7 +325,8 @@ class Conductor:
 
     @property
     def _keep_frames(self) -> int:
-        return (self.contract.window_tokens + 8) * self.contract.token_frames
+        members = (self.contract,) if self.also is None else (self.contract, self.also.contract)
+        return (max(c.window_tokens for c in members) + 8) * self.contract.token_frames
 
     def _new_leader_track(self) -> LeaderTrack:
         return LeaderTrack(self._timeline, self._keep_frames, self.forecaster)
@@ -366,26 +346,41 @@ class Conductor:
             # Older than any leader of the training: the forecast carries further than it was learned to be trusted.
             self.health.count("stale_leader_ticks")
         standing = replace(self.playout.standing(first - 1), giving_m=self._giving_m.get(first - 1, (0.0, 0.0)))
-        place = place_features(standing, leader.now, self.wishes.placement, self._leader_track.confidence)
+        track, inputs = self._leader_track, self._inputs(tick, c, leader, standing)
+        asked = _Asked(tick, c, leader, standing, track.newest_index, track.newest_s, now, self._is_surprised())
+        return asked, {**inputs, **self._cast_inputs(tick, standing)}
+
+    def _inputs(self, tick: int, c: FollowerContract, leader: LeaderWindow, standing: Standing) -> Tensors:
         seed, since = self.wishes.lock or (self.seed, 0)
-        noise = np.random.Generator(np.random.PCG64([seed, tick - since])).standard_normal(
-            (1, c.plan_tokens, c.latent_size), dtype=np.float32
-        )
-        inputs = {
-            "leader": leader.features[None],
-            "leader_flag": leader.flags[None],
-            "music": self._music_track.window(first, c)[None],
-            "place": place[None],
-            "noise": noise,
-            "guidance": np.array(self.wishes.guidance, dtype=np.float32)[None],
-            "style": np.array(self.wishes.style or c.style, dtype=np.float32)[None],
-            "reference": np.zeros((1, c.plan_tokens, c.latent_size), dtype=np.float32),
-            "reference_flag": np.zeros((1, 1), dtype=np.float32),
-        }
-        wanted = {t.name for t in c.inputs}
-        track = self._leader_track
-        asked = _Asked(tick, leader, standing, track.newest_index, track.newest_s, now, self._is_surprised())
-        return asked, {k: v for k, v in inputs.items() if k in wanted}
+        music = self._music_track.window(self._timeline.first_frame(tick), c)
+        sure = self._leader_track.confidence
+        return inputs_of(c, leader, music, standing, self.wishes, confidence=sure, draw=(seed, tick - since))
+
+    def _cast_inputs(self, tick: int, standing: Standing) -> Tensors:
+        """Of two followers: who dances, and what the other is asked beside, while it makes ready."""
+        other, cue = self.also, self._handover
+        if other is None:
+            return {}
+        is_fresh = cue is not None and not cue.warmed
+        said = {name: np.array([value], dtype=np.float32) for name, value in ((WHO, self._who), (FRESH, is_fresh))}
+        if cue is None:
+            return said
+        track = self._leader_track.foreseen_by(other.forecaster)
+        leader = track.window(self._timeline.first_frame(tick), other.contract)
+        beside = self._inputs(tick, other.contract, leader, standing)
+        return {**said, **{BESIDE + name: tensor for name, tensor in beside.items()}}
+
+    def _take_over(self, tick: int) -> None:
+        """On a downbeat the other dances, if it was asked for and is warm."""
+        other, cue, begins_s = self.also, self._handover, self._timeline.time_of_frame(self._timeline.first_frame(tick))
+        if other is None or cue is None or not cue.is_due(begins_s, self._timeline.token_s, self.glance.music):
+            return
+        self.also, self._handover = Member(self.contract, self.forecaster), None
+        self.contract, self.forecaster = other.contract, other.forecaster
+        self._leader_track = self._leader_track.foreseen_by(other.forecaster)
+        self._who = 1 - self._who
+        self.glance.follower = self.contract.name
+        self.health.count("follower_switches")
 
     def _merge_finished(self, timeout_s: float) -> None:
         result = self.engine.collect(timeout_s)
@@ -415,7 +410,7 @@ class Conductor:
 
     def _plan_of(self, result: TickResult, asked: _Asked) -> Plan:
         """Decoded features into poses in the world."""
-        c, first = self.contract, self._timeline.first_frame(asked.tick)
+        c, first = asked.contract, self._timeline.first_frame(asked.tick)
         frames = result.outputs["frames"][0]
         leader, heading = asked.leader, asked.leader.plan_heading_rad
         near = (self._pace.commit_tokens + SPARE_GIVING_TOKENS) * c.token_frames

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from duet.contract import FollowerContract
 from duet.features import FOLLOWER_LOWER, FOLLOWER_UPPER
 from duet.frames import LeaderFrame, MusicFrame
-from realtime.conductor import LeaderSource, MusicSource
+from realtime.feeds import LeaderSource, MusicSource
 from realtime.health import Health
 from realtime.tick import CarryingRunner, FollowerState, Runner, Tensors
 

@@ -4,6 +4,8 @@ Owned by the conductor's thread. The ring is fixed in size; a frame of the grid,
 changes.
 """
 
+from copy import copy
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,6 +29,12 @@ class LeaderTrack:
         self._confidence = np.zeros(0, dtype=np.float32)
         self._last: LeaderFrame | None = None
         self._newest_index = -1
+
+    def foreseen_by(self, forecaster: Forecaster | None) -> "LeaderTrack":
+        """The same track by now, for a follower that foresees otherwise; what is pushed later is not shared."""
+        other = copy(self)
+        other._forecaster = forecaster
+        return other
 
     @property
     def is_empty(self) -> bool:

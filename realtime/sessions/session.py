@@ -20,8 +20,9 @@ from duet.clock import Clock
 from duet.contract import FollowerContract
 from duet.frames import FollowerPose, LeaderFrame, MusicFrame
 from realtime.commands import Command, SetGuidance, SetPlacement, SetStyle, command_as_values
-from realtime.conductor import CommandSource, Conductor, LeaderSource, Log, MusicSource
+from realtime.conductor import Conductor
 from realtime.engine import Engine
+from realtime.feeds import CommandSource, LeaderSource, Log, MusicSource
 from realtime.law import Pace, PaceSource
 from realtime.sessions.session_file import SessionWriter
 from realtime.sessions.tape import TapeWriter
@@ -37,8 +38,9 @@ def fingerprint(contract: FollowerContract) -> str:
 
 def machine() -> dict[str, str]:
     """What must be alike for two runs to be equal to the bit."""
-    cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
+    # Where there is such a file, nobody need be asked: platform would start a process for it.
+    cpu = platform.machine() if info.is_file() else platform.processor() or platform.machine()
     if info.is_file():
         lines = dict(line.split("\t", 1) for line in info.read_text(errors="replace").splitlines() if "\t" in line)
         # Machines to let are called alike and are not: what they can do tells them apart.
@@ -88,6 +90,8 @@ def _header(conductor: Conductor) -> dict[str, Any]:
         "machine": machine(),
         "follower": conductor.contract.name,
         "contract_sha256": fingerprint(conductor.contract),
+        "also": None if conductor.also is None else conductor.also.contract.name,
+        "also_sha256": None if conductor.also is None else fingerprint(conductor.also.contract),
         "weights_sha256": conductor.contract.weights_sha256,
         "seed": conductor.seed,
         "delay_frames": conductor.delay_frames,

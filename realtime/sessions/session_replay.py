@@ -22,6 +22,7 @@ from duet.frames import FollowerPose, LeaderFrame
 from duet.kinematics import forward
 from duet.rotations import Array, matrix_from_quaternion_wxyz
 from duet.skeleton import BODY
+from realtime.cast import Cast, CastState, Member
 from realtime.commands import Command, SetGuidance, SetPlacement, SetStyle, command_of
 from realtime.conductor import Conductor, Log, Wishes
 from realtime.engine import InlineEngine
@@ -215,6 +216,7 @@ class Session:
             self.seed, self.delay_frames = int(header["seed"]), int(header["delay_frames"])
             self.display_lead_s = float(header.get("display_lead_s", 0.0))
             self.follower, self.contract_sha256 = str(header["follower"]), str(header["contract_sha256"])
+            self.also, self.also_sha256 = header.get("also"), header.get("also_sha256")
             self.foresees = bool(header["foresees"])
             self.start = _standing(header["start"])
             self.wishes = _wishes(header["wishes"])
@@ -232,6 +234,16 @@ class Session:
         """Let go of the file."""
         self._file.close()
 
+    def _check_also(self, also: tuple[Member, Runner] | None) -> None:
+        """InputError where the second follower is not the one that the session had."""
+        given = None if also is None else fingerprint(also[0].contract)
+        if given != self.also_sha256:
+            got = "none" if also is None else f"{also[0].contract.name} ({given[:12] if given else ''}…)"
+            raise InputError(
+                f"{self._file.path}: expected {self.also or 'no second follower'} beside the first, got {got}. "
+                f"{'Name it with --also.' if self.also else 'Leave --also out.'}"
+            )
+
     def replay(
         self,
         contract: FollowerContract,
@@ -239,6 +251,7 @@ class Session:
         forecaster: Forecaster | None,
         *,
         log: Log | None = None,
+        also: tuple[Member, Runner] | None = None,
         paced: bool = False,
         told: Callable[[float], None] | None = None,
         led: Led | None = None,
@@ -256,11 +269,12 @@ class Session:
                 f"({self.contract_sha256[:12]}…), got {contract.name} ({fingerprint(contract)[:12]}…). "
                 "Name that one with --follower."
             )
+        self._check_also(also)
         verdict = Verdict(same_machine=self.same_machine)
         tape = TapeReader(self._file.chunks(), self._file.path.name)
         conductor = Conductor(
             contract,
-            _ReplayedEngine(InlineEngine(runner, FollowerState.initial(contract)), tape, verdict),
+            _ReplayedEngine(_engine(contract, runner, also), tape, verdict),
             _ReplayedSource(tape.leader, led),
             _ReplayedSource(tape.music),
             Playout(contract.timeline, self.start),
@@ -274,6 +288,7 @@ class Session:
             forecaster=forecaster if self.foresees else None,
             commands=_ReplayedCommands(tape),
             law=_ReplayedLaw(tape),
+            also=None if also is None else also[0],
         )
 
         def is_over() -> bool:
@@ -289,6 +304,13 @@ class Session:
             conductor.run(is_over)
         verdict.complete, verdict.seconds, verdict.lost = tape.peek() is Kind.END, tape.now, self._file.lost
         return verdict
+
+
+def _engine(contract: FollowerContract, runner: Runner, also: tuple[Member, Runner] | None) -> InlineEngine:
+    if also is None:
+        return InlineEngine(runner, FollowerState.initial(contract))
+    nothing = CastState.of(contract, also[0].contract)
+    return InlineEngine(Cast(runner, also[1], nothing), nothing)
 
 
 def _standing(values: Mapping[str, Any]) -> Standing:
