@@ -44,6 +44,9 @@ class Thread:
 PROCESSES = (
     Process(LIVE, "dances: takes in leader and music, asks the follower, keeps the others going", Rank.DANCE),
     Process("duet-picture", "draws, in a window or into a film", Rank.ORDINARY, silent_s=5.0),
+    Process(
+        "duet-panel", "shows the performer's panel", Rank.ORDINARY, "a window is open, but --no-panel", silent_s=20.0
+    ),
     Process("duet-tracker", "sees the leader", Rank.ORDINARY, "a camera or a video leads", silent_s=5.0),
     Process("duet-sound", "holds a sound device; one stands by", Rank.ORDINARY, "sound has a device", silent_s=1.2),
 )
@@ -53,6 +56,7 @@ FILM_SILENT_S = 60.0
 worse than to wait."""
 
 _LINE, _LEADER, _FACTS = "follower's line (cell)", "leader (history)", "panel's facts (cell)"
+_STATE, _TURNS = "panel's state (cell)", "panel's turns (ring)"
 _KEYS, _COSTS = "keys (ring)", "pictures' costs (ring)"
 _TRACKED, _SIGHT, _TRACKING = "tracked frames (history)", "camera's picture (cell)", "tracking times (ring)"
 _HEARD, _PLAYED = "heard sound (history)", "sound to play (ring)"
@@ -60,8 +64,9 @@ _HEARD, _PLAYED = "heard sound (history)", "sound to play (ring)"
 THREADS = (
     Thread(
         "MainThread", LIVE, "looks after the show: keys, panel, processes, garbage", "60 Hz", "ui.app",
-        writes=(_LEADER, _FACTS, "commands (queue)"),
-        reads=(_KEYS, _COSTS, "picture's heart (cell)", "glance", _TRACKED),
+        writes=(_LEADER, _FACTS, _STATE, "commands (queue)"),
+        reads=(_KEYS, _TURNS, _COSTS, "picture's heart (cell)", "panel's heart (cell)", "knobs (queue)", "glance",
+               _TRACKED),
     ),
     Thread(
         "duet-conductor", LIVE, "gathers, asks, merges", "one a token (7.5 Hz)", "realtime.conductor",
@@ -92,6 +97,8 @@ THREADS = (
     Thread("music stream", LIVE, "reads and decodes", "as it comes", "realtime.sound.music_stream", when="--music -"),
     Thread("midi", LIVE, "hears a MIDI clock", "24 a beat", "realtime.sound.midi_port", ("beat from outside",),
            when="--midi-clock"),
+    Thread("midi-knobs", LIVE, "hears knobs and notes", "as they come", "realtime.sound.midi_knobs",
+           ("knobs (queue)",), when="--midi-controls"),
     Thread("osc", LIVE, "hears OSC", "as it comes", "realtime.sound.osc_port", ("beat from outside",),
            when="--osc-tempo"),
     Thread(
@@ -99,6 +106,14 @@ THREADS = (
         writes=(_KEYS, _COSTS, "picture's heart (cell)"), reads=(_LINE, _LEADER, _FACTS, _SIGHT),
     ),
     Thread("duet-orphan", "duet-picture", "ends the process when the dance is gone", "once", "ui.drawing.picture"),
+    Thread(
+        "MainThread", "duet-panel", "draws the panel, hears the mouse", "10 Hz, 30 with a graphics card",
+        "ui.panel.process", writes=(_TURNS, "panel's heart (cell)"), reads=(_STATE, _SIGHT),
+    ),
+    Thread("panel-cameras", "duet-panel", "looks through cameras that are not in use", "10 Hz",
+           "ui.panel.surroundings", when="the list of cameras is open"),
+    Thread("panel-sounds", "duet-panel", "listens to inputs that are not in use", "10 Hz",
+           "ui.panel.surroundings", when="the list of sound inputs is open"),
     Thread(
         "MainThread", "duet-tracker", "finds the pose, lifts it", "camera's rate", "realtime.sight.tracking",
         writes=(_TRACKED, _SIGHT, _TRACKING, "tracking's heart (cell)"), reads=("pictures (newest)",),

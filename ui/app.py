@@ -40,10 +40,11 @@ from realtime.service import Service
 from realtime.sessions.session import Recording
 from realtime.sessions.session_file import check_new
 from realtime.tick import FollowerState, time_ticks
-from ui.controls import Controls
+from ui.controls import OWN_STYLE, Controls
 from ui.drawing.picture import PictureTask
 from ui.drawing.picture_port import PicturePort
 from ui.options import Output
+from ui.panel.desk import Desk, open_desk
 from ui.panel.facts import Panel
 from ui.report import make_report, this_machine, write_report
 from ui.sources import Sources, SourcesMaker
@@ -78,6 +79,7 @@ class _Show:
     seconds: float | None
     panel: Panel
     commands: CommandInbox
+    desk: Desk
     pulse_s: float = 0.0
     """When the conductor began its newest tick, on the machine's clock."""
 
@@ -122,7 +124,7 @@ def perform(
         picture = stack.enter_context(_picture(output, sources, seconds, health, console))
         log = MotionLog(runner.contract.fps) if output.motion else None
         placement = Placement(output.distance_m or sources.distance_m or runner.contract.distance_m)
-        controls = _controls(sources, output, placement)
+        controls = _controls(sources, output, placement, runner.contract)
         panel = Panel(
             runner.contract,
             controls,
@@ -132,7 +134,8 @@ def perform(
             sources.sound_trouble,
             sources.sound_level,
         )
-        show = _assemble(runner, sources, picture, output, health, seconds, log, law, panel)
+        desk = stack.enter_context(open_desk(output, sources, panel, health))
+        show = _assemble(runner, sources, picture, output, health, seconds, log, law, desk)
         stack.callback(begin_watch(show.conductor, panel, show.clock, output.log).stop)
         recording = None if output.record is None else Recording(output.record, show.conductor)
         if recording is not None:
@@ -236,9 +239,9 @@ def _assemble(
     seconds: float | None,
     log: MotionLog | None,
     law: Law,
-    panel: Panel,
+    desk: Desk,
 ) -> _Show:
-    contract = runner.contract
+    contract, panel = runner.contract, desk.panel
     clock = MonotonicClock()
     placement = panel.controls.placement
     commands = sources.commands
@@ -258,19 +261,21 @@ def _assemble(
         forecaster=runner.forecaster,
         commands=commands,
     )
-    return _Show(contract, clock, conductor, sources, picture, health, seconds, panel, commands)
+    return _Show(contract, clock, conductor, sources, picture, health, seconds, panel, commands, desk)
 
 
-def _controls(sources: Sources, output: Output, placement: Placement) -> Controls:
+def _controls(sources: Sources, output: Output, placement: Placement, contract: FollowerContract) -> Controls:
     return Controls(
         sources.leader,
         sources.music.override,
         placement,
         metre=output.tempo.metre,
         show_preview=sources.sight is not None,
-        has_preview=sources.sight is not None,
+        has_preview=sources.sight_name is not None,
         keep=sources.keep,
         staging=output.staging,
+        styles=output.style_tokens(contract),
+        style=output.style or OWN_STYLE,
     )
 
 
@@ -312,6 +317,7 @@ def _run(show: _Show, console: Console, tempo: TempoInput | None) -> bool:
         with Undisturbed() as undisturbed:
             thread.start()
             show.picture.begin(show.clock.epoch_s)
+            show.desk.begin(show.clock)
             _look_after(show, stopping, console, undisturbed)
     except KeyboardInterrupt:
         interrupted = True
@@ -340,6 +346,7 @@ def _look_after(show: _Show, stopping: threading.Event, console: Console, undist
                 return
             _press_keys(show)
             _tell_picture(show, now)
+            show.desk.tell(now, show.conductor)
             show.picture.look()
             if now >= told_s:
                 told_s, line = now + 1.0, _status_line(show, now)
@@ -354,9 +361,10 @@ def _look_after(show: _Show, stopping: threading.Event, console: Console, undist
 
 
 def _press_keys(show: _Show) -> None:
-    """Do what the keys ask for, each as of the moment it went down."""
+    """Do what keys, panel and knobs ask for, each as of the moment it came."""
     for key, monotonic_s in show.picture.take_keys():
         show.controls.press(key, monotonic_s - show.clock.epoch_s)
+    show.desk.take(show.clock)
     asked, show.controls.asked = show.controls.asked, []
     for command in asked:
         show.commands.ask(command)

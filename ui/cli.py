@@ -22,6 +22,7 @@ from ui.camera_options import add_look, look_of
 from ui.engines import add_engines
 from ui.kiosk import command as kiosk_command
 from ui.options import LeaderOptions, Output, size_of
+from ui.panel.options import add_panel, panel_of
 from ui.soak import command as soak_command
 from ui.staging import add_staging, staging_of
 from ui.tempo_inputs import add_tempo, tempo_of
@@ -202,6 +203,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--log", type=Path, metavar="FILE", help="write health, each second, and what happens")
     add_staging(parser)
+    add_panel(parser)
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -237,7 +239,8 @@ def _play(arguments: argparse.Namespace) -> int:
         look_of(arguments),
         None if arguments.offset is None else shift_of(arguments.offset),
         arguments.preview,
-        arguments.hear_steps,
+        hear_steps=arguments.hear_steps,
+        can_preview=not (arguments.no_panel or arguments.headless or arguments.out),
     )
     output = replace(_output_of(arguments), tempo=tempo_of(arguments))
     return perform(play_sources(leader, arguments.music, headless=output.headless), output)
@@ -274,6 +277,7 @@ def _output_of(arguments: argparse.Namespace) -> Output:
         style=arguments.style,
         runtime=arguments.runtime,
         staging=staging_of(arguments),
+        **panel_of(arguments),
     )
 
 

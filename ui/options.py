@@ -1,7 +1,7 @@
 """What a performance is asked for: plain values, made by the command, read by the application."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from duet.contract import FollowerContract
@@ -37,7 +37,9 @@ class LeaderOptions:
     shift: Shift | None = None
     """Where on the stage the leader is moved to; None: where they were kept."""
     preview: bool = False
-    """Whether to show what the camera sees."""
+    """Whether to show what the camera sees from the beginning."""
+    can_preview: bool = False
+    """Whether it may be asked for later: somebody sees the panel."""
     hear_steps: bool = False
     """Whether their steps help to find the beat."""
     gone_s: float = math.inf
@@ -74,12 +76,25 @@ class Output:
     """What the follower's graphs run on (``realtime.inference.runtimes.CHOICES``)."""
     tempo: TempoOptions = TempoOptions()
     staging: Staging = Staging()
+    panel: bool = False
+    """Whether the performer's panel opens beside a window."""
+    panel_scale: float | None = None
+    """Of its writing; None: as the display is set."""
+    show: Path | None = None
+    """File in which what the panel sets is kept."""
+    midi_controls: str | None = None
+    """Name of the MIDI port with the knobs."""
 
     def style_token(self, contract: FollowerContract) -> tuple[float, ...]:
         """The style token to dance in, () for the follower's own; InputError for a name it does not know."""
         if self.style is not None:
             return contract.style_named(self.style)
         return contract.style_named(self.usual_style) if self.usual_style in contract.styles else ()
+
+    def style_tokens(self, contract: FollowerContract) -> dict[str, tuple[float, ...]]:
+        """Every style that can be asked for by name; the follower's own is what is danced unless one is."""
+        own = replace(self, style=None).style_token(contract)
+        return {"own": own, **{name: contract.style_named(name) for name in contract.styles[: contract.style_size]}}
 
 
 def size_of(text: str, what: str = "--size") -> tuple[int, int]:

@@ -151,7 +151,8 @@ def play_sources(leader: LeaderOptions, music: str | None, *, headless: bool) ->
         if is_take:
             take = read_motion(leader.source, fps_override=leader.bvh_fps, scale=leader.bvh_scale)
             inputs = TakeLeader(take, LEADER_FPS)
-            return Sources(ShiftedLeader(_witnessed(inputs, leader, ear), leader.shift), ear, inputs.seconds, names)
+            shifted = ShiftedLeader(_witnessed(inputs, leader, ear), leader.shift, mirrored=leader.mirror)
+            return Sources(shifted, ear, inputs.seconds, names)
         return _before_camera(leader, ear, names, health)
 
     return make
@@ -174,14 +175,14 @@ def _before_camera(leader: LeaderOptions, ear: MusicThread, names: dict[str, str
         leader.source,
         health,
         height_m=leader.height_m or calibration.height_m,
-        stage=StageMap(known.mark_m, leader.mirror, known.facing_rad),
+        stage=StageMap(known.mark_m, facing_rad=known.facing_rad),
         lens=known.lens,
         latency_s=CAMERA_LATENCY_S if latency is None else latency.seconds,
         view=look.view,
         people=look.people,
         gone_s=leader.gone_s,
         model=ensure_pose_model(kind=look.model),
-        preview=leader.preview,
+        preview=leader.preview or leader.can_preview,
     )
 
     music = ear.source
@@ -190,8 +191,9 @@ def _before_camera(leader: LeaderOptions, ear: MusicThread, names: dict[str, str
         playing = output_note(calibration, music.identity) if isinstance(music, DelayedMusic) else ""
         return tuple(note for note in (*camera_notes(calibration, identity), playing) if note)
 
+    shift = known.shift if leader.shift is None else leader.shift
     return Sources(
-        ShiftedLeader(_witnessed(camera, leader, ear), known.shift if leader.shift is None else leader.shift),
+        ShiftedLeader(_witnessed(camera, leader, ear), shift, mirrored=leader.mirror),
         ear,
         None,
         names,

@@ -24,7 +24,7 @@ _MOST_BYTES = 1024
 _RAW_DEVICES = "/dev/snd"
 
 
-class _Input(Protocol):
+class MidiInput(Protocol):
     """Where MIDI bytes come from."""
 
     def read(self, clock: Clock, wait_s: float) -> tuple[bytes, float]:
@@ -46,11 +46,11 @@ class MidiPort:
         self._override, self._name, self._metre = override, name, metre
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._source: _Input | None = _open(name)
+        self._source: MidiInput | None = open_midi(name)
 
     def start(self, clock: Clock) -> None:
         """Follow the clock from now on; what came before is of another moment."""
-        source, self._source = self._source or _open(self._name), None
+        source, self._source = self._source or open_midi(self._name), None
         while source.read(clock, 0.0)[0]:
             continue
         self._stopping.clear()
@@ -67,7 +67,7 @@ class MidiPort:
         self._thread = self._source = None
         self._override.pulse = None
 
-    def _run(self, source: _Input, clock: Clock) -> None:
+    def _run(self, source: MidiInput, clock: Clock) -> None:
         while not self._stopping.is_set():
             try:
                 self._listen(source, clock)
@@ -80,7 +80,7 @@ class MidiPort:
                 source = again
         source.close()
 
-    def _listen(self, source: _Input, clock: Clock) -> None:
+    def _listen(self, source: MidiInput, clock: Clock) -> None:
         """Set the pulse until stopped, or until the master goes silent: then the beat is heard again."""
         ticks = MidiClock(self._metre)
         ruling = False
@@ -91,17 +91,18 @@ class MidiPort:
                 self._override.pulse = pulse
             ruling = pulse is not None
 
-    def _wait_for_device(self) -> _Input | None:
+    def _wait_for_device(self) -> MidiInput | None:
         """The device once it is back; None when stopped meanwhile."""
         while not self._stopping.wait(RETRY_S):
             try:
-                return _open(self._name)
+                return open_midi(self._name)
             except DeviceError:
                 continue
         return None
 
 
-def _open(name: str) -> _Input:
+def open_midi(name: str) -> MidiInput:
+    """A raw device by its path, or a port by part of its name. DeviceError where there is none."""
     return _RawInput(name) if os.sep in name else _NamedInput(name)
 
 

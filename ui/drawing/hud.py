@@ -81,6 +81,15 @@ class HudValues:
     sight: SightValues | None = None
     message: str = ""
     """One line along the bottom, such as what the stage waits for."""
+    is_for_audience: bool = False
+    """Whether only beat, lag, tick and who leads are shown, small, in a corner of the foot."""
+
+    @property
+    def leads(self) -> str:
+        """Who leads, in words."""
+        return {LeaderStatus.TRACKED: "the leader leads", LeaderStatus.HELD: "the leader leads, unseen"}.get(
+            self.leader or LeaderStatus.LOST, "nobody leads"
+        )
 
 
 class Hud:
@@ -132,16 +141,13 @@ class Hud:
 
     def _layout(self, v: HudValues) -> list[NDArray[np.float32]]:
         """(n, 14) instances: box, source in the atlas, colour, kind and parameter; design pixels scaled."""
+        if v.is_for_audience:
+            return self._for_audience(v)
         troubles = [self._wrapped(t, _PANEL_PX - 29) for t in v.troubles]
         first = 66 + _ROW_PX * (1 if v.sound is None else 2)
         rows = [line for row in v.rows for line in self._wrapped(row, _PANEL_PX - 16)]
         lines = len(rows) + sum(len(t) for t in troubles)
-        parts = [self._box(8, 8, _PANEL_PX, first - 5 + _ROW_PX * lines, _PANEL, 7)]
-        pulse = max(0.0, 1.0 - 3.0 * v.beat_phase) if v.tempo_bpm else 0.0
-        red, green, blue = (c + (1.0 - c) * 0.55 * pulse for c in _BEAT[:3])
-        ring = red, green, blue, 1.0 if v.tempo_bpm else 0.35
-        parts.append(self._ring(16, 15, 30 + 3 * pulse, ring, v.beat_phase))
-        parts.append(self._text("-" if v.beat_in_bar is None else str(v.beat_in_bar), 27.5, 20, _INK, centre=True))
+        parts = [self._box(8, 8, _PANEL_PX, first - 5 + _ROW_PX * lines, _PANEL, 7), *self._beat(v, 16, 15)]
         parts.append(self._text("-" if v.tempo_bpm is None else f"{v.tempo_bpm:.0f}", 58, 13, _INK, large=True))
         parts.append(self._text(v.beat_giver or "bpm", 58, 32, _WARN if v.beat_giver else _FAINT))
         parts.append(self._text(f"lag {_whole(v.lag_ms)} ms", 106, 16, _INK))
@@ -163,6 +169,27 @@ class Hud:
         if v.message:
             parts += self._message(v.message)
         return parts
+
+    def _beat(self, v: HudValues, x: float, y: float) -> list[NDArray[np.float32]]:
+        """The ring that fills over a beat, with the beat's number in the bar."""
+        pulse = max(0.0, 1.0 - 3.0 * v.beat_phase) if v.tempo_bpm else 0.0
+        red, green, blue = (c + (1.0 - c) * 0.55 * pulse for c in _BEAT[:3])
+        ring = self._ring(x, y, 30 + 3 * pulse, (red, green, blue, 1.0 if v.tempo_bpm else 0.35), v.beat_phase)
+        number = "-" if v.beat_in_bar is None else str(v.beat_in_bar)
+        return [ring, self._text(number, x + 11.5, y + 5, _INK, centre=True)]
+
+    def _for_audience(self, v: HudValues) -> list[NDArray[np.float32]]:
+        top = self._size[1] / self._scale - 46
+        tempo = "no beat" if v.tempo_bpm is None else f"{v.tempo_bpm:.0f} bpm"
+        first = f"{tempo} · {v.leads}"
+        second = f"lag {_whole(v.lag_ms)} ms · tick {_whole(v.tick_ms)} ms"
+        width = 52 + max(self._small.width(text) for text in (first, second)) / self._scale
+        return [
+            self._box(8, top, width, 38, _PANEL, 7),
+            *self._beat(v, 15, top + 7),
+            self._text(first, 48, top + 4, _INK),
+            self._text(second, 48, top + 19, _FAINT),
+        ]
 
     def _sound(self, level: Level) -> list[NDArray[np.float32]]:
         """By how much the sound is raised, or that there is none; how loud it comes in: mean, and fainter its peak."""

@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -107,7 +107,7 @@ class Picture:
         dancer = BodyPose.of_leader(leader) if leader else None
         beat = hud.beat_phase if hud.tempo_bpm else None
         self._restage(facts)
-        said = None if self._staging.hud == "off" else hud
+        said = {"off": None, "audience": replace(hud, is_for_audience=True)}.get(self._staging.hud, hud)
         self._canvas.draw(SceneState(time_s, BodyPose.of_follower(pose), dancer, said, picture, beat), self._times)
         draw_ms = (time.perf_counter() - start) * 1e3
         cost = Drawn(draw_ms, self._times.last_ms.get("encode", np.nan), lag_s * 1e3 if facts.ticks else np.nan)
