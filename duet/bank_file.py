@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from duet.contract import FollowerContract
 from duet.errors import FollowerError
 from duet.features import FOLLOWER_LOWER, LAYOUT_VERSION, LEADER_CONFIDENCE
-from duet.files import written_whole
+from duet.files import BROKEN_ARCHIVE, written_whole
 from duet.retrieval import BEAT, KEY_TOKENS, MOTION, PLACE, Bank, Holding
 
 FORMAT = "duet-bank/1"
@@ -47,7 +47,7 @@ def load_bank(path: Path) -> Bank:
         arrays = _arrays(path)
         about = json.loads(arrays.pop(_ABOUT).tobytes())
         bank = _bank(arrays, about)
-    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except BROKEN_ARCHIVE as error:
         what = f"none with {error}" if isinstance(error, KeyError) else str(error)
         raise FollowerError(
             f"{path}: expected a bank of reference dances, got {what}. Make it again: duet-lab bank."

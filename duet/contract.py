@@ -15,6 +15,9 @@ from duet.timeline import Timeline
 
 SCHEMA = "duet-follower/1"
 CONTRACT_FILE = "contract.json"
+MOST_CONTRACT_BYTES = 4 << 20
+MOST_FPS, MOST_WINDOW_FRAMES = 240.0, 4096
+"""No follower dances by a finer grid, or looks further; larger numbers would only take memory."""
 PRECISIONS = ("fp32", "fp16", "int8")
 _LATER = "later"
 """Marks a field that came later: at its default it is not written, so that older contracts stay as they were."""
@@ -150,7 +153,7 @@ def contract_from_json(text: str, where: str) -> FollowerContract:
     """Parse a contract; FollowerError names what is missing, of another type or of another schema."""
     try:
         raw = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise FollowerError(f"{where}: expected JSON, got {error}. Fetch or export the follower again.") from error
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
         got = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
@@ -158,7 +161,7 @@ def contract_from_json(text: str, where: str) -> FollowerContract:
     raw.pop("schema")
     try:
         return _contract(raw)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         what = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise FollowerError(f"{where}: expected a complete contract, got {what}. Export the follower again.") from error
 
@@ -201,6 +204,11 @@ def load_contract(folder: str | Path) -> FollowerContract:
         raise FollowerError(f"{folder}: expected a follower folder, got no such folder. Give one with --follower.")
     if not path.is_file():
         raise FollowerError(f"{folder}: expected {CONTRACT_FILE} in it, got none. Is this a follower? Export it again.")
+    if (size := path.stat().st_size) > MOST_CONTRACT_BYTES:
+        raise FollowerError(
+            f"{path}: expected a contract of at most {MOST_CONTRACT_BYTES >> 20} MB, got {size >> 20} MB. "
+            "Do not use this follower."
+        )
     contract = contract_from_json(path.read_text(encoding="utf-8", errors="replace"), str(path))
     _check_fits(contract, str(path))
     files = [(g.file, g.sha256) for g in (*contract.graphs, contract.forecast) if g is not None]
@@ -227,6 +235,11 @@ def _check_fits(contract: FollowerContract, where: str) -> None:
         raise FollowerError(
             f"{where}: expected a plan inside a window of tokens, got {contract.plan_tokens} of "
             f"{contract.window_tokens} tokens of {contract.token_frames} frames at {contract.fps} fps. Export it again."
+        )
+    if not (contract.fps <= MOST_FPS and contract.window_tokens * contract.token_frames <= MOST_WINDOW_FRAMES):
+        raise FollowerError(
+            f"{where}: expected a window of at most {MOST_WINDOW_FRAMES} frames at {MOST_FPS:g} fps, got "
+            f"{contract.window_tokens} tokens of {contract.token_frames} frames at {contract.fps:g}. Do not use it."
         )
     foreign = sorted(set(contract.joint_names) ^ set(BODY.names))
     if contract.joint_names != BODY.names:

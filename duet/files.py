@@ -1,11 +1,28 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and what those raise that are not."""
 
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from duet.errors import InputError
+
+BROKEN_ARCHIVE = (
+    OSError,
+    EOFError,
+    KeyError,
+    TypeError,
+    ValueError,
+    OverflowError,
+    MemoryError,
+    # Encrypted, of another version, or nested too deeply.
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading an npz file may raise that was damaged, or made to do harm."""
 
 
 def part_beside(path: Path) -> Path:

@@ -5,7 +5,6 @@ without torch. Plain arrays, no pickles.
 """
 
 import json
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from duet.errors import FollowerError
 from duet.features import FOLLOWER_ROOT, FOLLOWER_SIZE, ROOT_HEIGHT, follower_rotations
-from duet.files import written_whole
+from duet.files import BROKEN_ARCHIVE, written_whole
 from duet.kinematics import forward
 from duet.skeleton import BODY
 
@@ -126,7 +125,7 @@ def load_golden(path: Path) -> Golden:
             raise ValueError("numbers that are none")
         units = {name: (arrays[f"{name}_mean"], arrays[f"{name}_spread"]) for name in about["units"]}
         return Golden(int(about["seed"]), units, ticks, frames)
-    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except BROKEN_ARCHIVE as error:
         what = f"none with {error}" if isinstance(error, KeyError) else str(error)
         raise FollowerError(
             f"{path}: expected the golden answer of a follower, got {what}. Export the follower again."

@@ -2,7 +2,6 @@
 
 import math
 import zipfile
-import zlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from duet.bvh import read_bvh, write_bvh
 from duet.errors import MotionError
-from duet.files import written_whole
+from duet.files import BROKEN_ARCHIVE, written_whole
 from duet.kinematics import forward, local_from_global
 from duet.rotations import (
     Array,
@@ -202,7 +201,7 @@ def _read_npz(path: Path, dancer: str) -> tuple[float, Skeleton, Array, Array]:
             root = data[f"{prefix}root_m"].astype(np.float64)
             six = data[f"{prefix}rotations_6d"].astype(np.float64)
             fps = float(data["fps"])
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except BROKEN_ARCHIVE as error:
         reason = str(error).rstrip(".").splitlines()[0] if str(error) else type(error).__name__
         raise MotionError(f"{path}: expected an npz take, got a broken one ({reason}). Write it again.") from error
     if (skeleton.names, skeleton.parents) != (BODY.names, BODY.parents):

@@ -27,7 +27,7 @@ def quick(real: OrtRunner) -> ChoreographedRunner:
 
 @pytest.fixture(scope="module")
 def own_m(quick: ChoreographedRunner) -> float:
-    return own_leap_m(quick.contract, quick, None, 3)
+    return own_leap_m(quick.contract, quick, None, 3, dances=2)
 
 
 def _alone(name: str) -> FaultPlan:

@@ -22,6 +22,7 @@ examples:
   duet bench faults                      1000 sequences, half an hour on a quick core
   duet bench faults --sequences 29       each kind of fault once
   duet bench faults --only 412           one of them again, told in words
+  duet bench faults --keep found.jsonl   go on where it was broken off
 """
 
 
@@ -38,6 +39,9 @@ def add_faults(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]", fol
     faults.add_argument("--only", type=int, metavar="I", help="only sequence I")
     faults.add_argument("--seed", type=int, default=0, metavar="N", help="of what happens (default 0)")
     faults.add_argument("--follower", type=Path, default=follower, metavar="DIR", help="a follower folder")
+    faults.add_argument(
+        "--keep", type=Path, metavar="FILE", help="verdicts, one a line; those in it are not danced again"
+    )
     faults.add_argument("--choreographed", action="store_true", help="dance without a network: ten times as fast")
     faults.set_defaults(run=_faults)
 
@@ -46,6 +50,7 @@ def _faults(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
+    from duet.files import check_writable
     from realtime.bench.choreographed import ChoreographedRunner
     from realtime.bench.faults import own_leap_m, plan, run
     from realtime.bench.faulty_stage import TEMPO_BPM
@@ -53,19 +58,28 @@ def _faults(arguments: argparse.Namespace) -> int:
 
     if not 1 <= arguments.sequences <= 100_000:
         raise InputError(f"--sequences: expected 1 to 100000, got {arguments.sequences}.")
+    if arguments.keep is not None:
+        check_writable(arguments.keep)
     if arguments.seed < 0 or (arguments.only or 0) < 0:
         raise InputError(f"--seed, --only: expected 0 or more, got {arguments.seed}, {arguments.only}.")
     console = Console()
     real = OrtRunner(arguments.follower)
     runner = ChoreographedRunner(real.contract, TEMPO_BPM) if arguments.choreographed else real
     numbers = range(arguments.sequences) if arguments.only is None else [arguments.only]
+    kept = _Kept(
+        arguments.keep, f"seed {arguments.seed}, {'choreographed' if arguments.choreographed else real.contract.name}"
+    )
     found: list[tuple[FaultPlan, Verdict]] = []
     with console.status("dancing undisturbed"):
-        allowed_m = own_leap_m(runner.contract, runner, real.forecaster, arguments.seed)
+        allowed_m = kept.allowed_m or own_leap_m(runner.contract, runner, real.forecaster, arguments.seed)
+    kept.allow(allowed_m)
     with Progress(console=console, transient=True) as progress:
         for number in progress.track(numbers, description="going wrong"):
             sequence = plan(arguments.seed, number)
-            verdict = run(runner.contract, runner, real.forecaster, arguments.seed + number, sequence, allowed_m)
+            verdict = kept.verdicts.get(number)
+            if verdict is None:
+                verdict = run(runner.contract, runner, real.forecaster, arguments.seed + number, sequence, allowed_m)
+                kept.add(number, verdict)
             found.append((sequence, verdict))
             if not verdict.good or arguments.only is not None:
                 console.print(f"{number}: {sequence.names}: {_words(verdict)}", soft_wrap=True)
@@ -76,6 +90,60 @@ def _faults(arguments: argparse.Namespace) -> int:
     )
     console.print(f"{len(found)} sequences, seed {arguments.seed}: {len(found) - bad} as they should be, {bad} not.")
     return 0 if not bad else 1
+
+
+class _Kept:
+    """Verdicts in a file of JSON lines, so that a long run goes on where it was broken off; nothing without a file."""
+
+    def __init__(self, path: Path | None, of: str) -> None:
+        """``of`` says which sequences these are: others are refused."""
+        self._path, self._of = path, of
+        self.allowed_m = 0.0
+        self.verdicts: dict[int, Verdict] = {}
+        if path is not None and path.is_file() and path.stat().st_size:
+            self._read(path)
+
+    def _read(self, path: Path) -> None:
+        import json
+
+        from realtime.bench.faults import Verdict
+
+        *lines, last = path.read_text().split("\n")
+        try:
+            head = json.loads(lines[0]) if lines else {}
+            if head["of"] != self._of:
+                raise InputError(
+                    f"--keep {path}: expected verdicts of {self._of}, got {head['of']:.80}. Name another file."
+                )
+            self.allowed_m = float(head["allowed_m"])
+            for line in lines[1:]:
+                values = json.loads(line)
+                number, untold = int(values.pop("number")), tuple(values.pop("untold"))
+                self.verdicts[number] = Verdict(**values, untold=untold)
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"--keep {path}: expected verdicts, got {error!r:.80}. Name another file.") from error
+        if last:
+            # Cut off in the middle of a verdict.
+            path.write_text("\n".join([*lines, ""]))
+
+    def allow(self, allowed_m: float) -> None:
+        """Sequences are judged by this."""
+        if not self.allowed_m:
+            self.allowed_m = allowed_m
+            self._write({"of": self._of, "allowed_m": allowed_m})
+
+    def add(self, number: int, verdict: "Verdict") -> None:
+        """Sequence ``number`` was danced."""
+        from dataclasses import asdict
+
+        self._write({"number": number, **asdict(verdict)})
+
+    def _write(self, values: dict[str, object]) -> None:
+        import json
+
+        if self._path is not None:
+            with self._path.open("a") as file:
+                file.write(json.dumps(values) + "\n")
 
 
 def _words(verdict: "Verdict") -> str:

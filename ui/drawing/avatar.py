@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duet.errors import InputError
-from duet.files import written_whole
+from duet.files import BROKEN_ARCHIVE, written_whole
 from duet.frames import FollowerPose, LeaderFrame
 from duet.rotations import (
     matrix_from_6d,
@@ -211,7 +211,7 @@ def read_avatar(path: Path) -> Avatar:
         _check(arrays)
     except FileNotFoundError as error:
         raise InputError(f"Avatar: expected {path}, got none. Bake it: python -m ui.bake.avatar --help.") from error
-    except (KeyError, ValueError, OSError, MemoryError, zipfile.BadZipFile) as error:
+    except BROKEN_ARCHIVE as error:
         raise InputError(f"Avatar: expected a baked avatar, got {path} ({error}). Bake it again.") from error
     names = tuple(str(name) for name in arrays.pop("names"))
     parents = tuple(int(parent) for parent in arrays.pop("parents"))
@@ -221,7 +221,7 @@ def read_avatar(path: Path) -> Avatar:
 
 
 def _check(arrays: dict[str, NDArray]) -> None:
-    """Whether the arrays fit one another. Raises ``ValueError``."""
+    """Whether the arrays fit one another. Raises ``ValueError``, ``TypeError`` for a single number."""
     count, joints = len(arrays["vertices_m"]), len(arrays["names"])
     shapes = {
         "vertices_m": (count, 3), "normals": (count, 3), "colours": (count, 4), "faces": (len(arrays["faces"]), 3),
