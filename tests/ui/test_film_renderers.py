@@ -12,6 +12,7 @@ from PIL import Image
 from duet.choreography import compose
 from duet.errors import PictureError
 from duet.motion import write_couple
+from realtime.bench.record import read_record
 from ui.avatar_command import posed
 from ui.cli import main
 from ui.drawing.caption import captioned
@@ -141,3 +142,20 @@ def test_without_the_package_it_says_what_to_install() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pip install 'duet[film]'" in done.stdout
+
+
+@pytest.mark.usefixtures("by_pyrender")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_bench_holds_both_renderers_against_each_other(tmp_path: Path) -> None:
+    """With as many samples a pixel; that ours is faster is the bench's own to say."""
+    out = tmp_path / "render.json"
+    words = ["--size", "64x64", "--frames", "10", "--stage", "black", "--against", "pyrender", "--json", str(out)]
+    assert main(["bench", "render", *words]) == 0
+    record = read_record(out)
+    assert set(record.series) == {"black", "smooth", "pyrender"}
+    assert "--against pyrender" in record.command
+    times = [aim for aim in record.aims if aim.unit == "times"]
+    assert len(times) == 1 and times[0].at_least
+    assert times[0].got == pytest.approx(
+        record.series["pyrender"].measured.p50 / record.series["smooth"].measured.p50, rel=1e-3
+    )

@@ -55,7 +55,7 @@ def _render(seconds: float, follower: Path, console: "Console") -> "BenchRecord"
     from ui.bench.render import measure_render
 
     frames = int(min(max(0.5 * seconds, 10.0), 300.0))
-    return measure_render(argparse.Namespace(size=SIZE, frames=frames, stage=None, rich=False), console)
+    return measure_render(argparse.Namespace(size=SIZE, frames=frames, stage=None, rich=False, against=None), console)
 
 
 def _perception(seconds: float, follower: Path, console: "Console") -> "BenchRecord":

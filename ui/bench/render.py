@@ -26,11 +26,16 @@ examples:
   duet bench render                              each stage at 640x360
   duet bench render --stage club --rich          as films are drawn: soft shadows, smooth edges
   duet bench render --size 1280x720 --frames 300 --json render.json --html render.html
+  duet bench render --stage studio --against pyrender    how many times faster than it, edges as smooth (duet[film])
 """
 _TEMPO_BPM, _FPS = 180.0, 30.0
 _WARM_UP = 5
 PICTURE_MS = 33.3
 """A picture should take no longer than one of 30 a second stands."""
+MEDIAN_MS, _AIMED_SIZE = 20.0, "640x360"
+"""What is aimed at in software, on one core."""
+TIMES_AS_FAST = 2.0
+_PEER_FRAMES = 20
 
 
 def add_render(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -48,6 +53,7 @@ def add_render(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     render.add_argument("--frames", type=int, default=120, metavar="N", help="of each stage (default 120)")
     render.add_argument("--stage", choices=STAGES, help="one stage (default: each)")
     render.add_argument("--rich", action="store_true", help="with what films and graphics cards get")
+    render.add_argument("--against", choices=("pyrender",), help="measure that, too, with as many samples a pixel")
     add_output(render)
     render.set_defaults(run=_run)
 
@@ -86,7 +92,9 @@ def measure_render(arguments: argparse.Namespace, console: "Console") -> BenchRe
         renderer = str(context.info["GL_RENDERER"])
     finally:
         context.release()
-    slowest = max(series, key=lambda stage: series[stage].measured.p95)
+    if arguments.against:
+        _add_peer(arguments, size, states, series, console)
+    slowest = max(STAGES.keys() & series.keys(), key=lambda stage: series[stage].measured.p95)
     most = series[slowest].measured
     few = next(text for text in doubts("a picture", most) or [""])
     return BenchRecord(
@@ -103,15 +111,67 @@ def measure_render(arguments: argparse.Namespace, console: "Console") -> BenchRe
         series=series,
         figures=figures,
         warnings=tuple(text for text in (few, *doubts_of_machine(where)) if text),
-        aims=tuple(
-            Aim(f"a picture of {name}, p95", "ms", one.measured.p95, PICTURE_MS) for name, one in series.items()
-        ),
+        aims=_aims(arguments, series),
     )
+
+
+def _aims(arguments: argparse.Namespace, series: "dict[str, Series]") -> tuple[Aim, ...]:
+    stages = {name: one.measured for name, one in series.items() if name in STAGES}
+    aims = [Aim(f"a picture of {name}, p95", "ms", one.p95, PICTURE_MS) for name, one in stages.items()]
+    if arguments.size == _AIMED_SIZE and not arguments.rich:
+        aims += [Aim(f"a picture of {name}, median", "ms", one.p50, MEDIAN_MS) for name, one in stages.items()]
+    if _PEER in series:
+        times = series[_PEER].measured.p50 / series[_OURS].measured.p50
+        aims.append(
+            Aim("as fast as pyrender with as smooth edges, median", "times", times, TIMES_AS_FAST, at_least=True)
+        )
+    return tuple(aims)
+
+
+_OURS, _PEER = "smooth", "pyrender"
+
+
+def _add_peer(
+    arguments: argparse.Namespace,
+    size: tuple[int, int],
+    states: "list[SceneState]",
+    series: "dict[str, Series]",
+    console: "Console",
+) -> None:
+    """Time the same couple by pyrender and by ours, each with pyrender's samples a pixel; one context at a time."""
+    from rich.progress import track
+
+    from ui.drawing.pbr import SAMPLES, PbrScene
+    from ui.drawing.scene import Scene, create_headless_context
+    from ui.staging import Staging
+
+    staging = Staging(stage=arguments.stage or "studio")
+    few = states[: _PEER_FRAMES + _WARM_UP]
+    context = create_headless_context()
+    try:
+        scene = Scene(context, size, samples=SAMPLES, staging=staging)
+        ours = _timed(scene, track(few, _OURS, console=console, transient=True))
+    finally:
+        context.release()
+    peer = PbrScene(size, staging)
+    try:
+        theirs = []
+        for state in track(few, _PEER, console=console, transient=True):
+            start = time.perf_counter()
+            peer.draw(state)
+            peer.read()
+            theirs.append(1e3 * (time.perf_counter() - start))
+    finally:
+        peer.release()
+    what = f"a picture of stage {staging.stage}, {SAMPLES} samples a pixel"
+    series[_OURS] = Series(what, "ms", Distribution.of(ours[:, 0]))
+    series[_PEER] = Series(f"{what}, by pyrender", "ms", Distribution.of(theirs[_WARM_UP:]))
 
 
 def _command(arguments: argparse.Namespace) -> str:
     words = ["duet bench render", f"--size {arguments.size}", f"--frames {arguments.frames}"]
     words += [f"--stage {arguments.stage}"] if arguments.stage else []
+    words += [f"--against {arguments.against}"] if arguments.against else []
     return " ".join(words + (["--rich"] if arguments.rich else []))
 
 
