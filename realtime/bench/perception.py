@@ -29,6 +29,14 @@ _CORE = list(SHOULDERS + HIPS + KNEES + ANKLES)
 
 
 @dataclass(frozen=True)
+class Told:
+    """What lifting is told of camera and performer: as they are where both were calibrated, else what is assumed."""
+
+    lens: Lens
+    height_m: float | None
+
+
+@dataclass(frozen=True)
 class Shot:
     """A dancer filmed by a camera that looks along -Z, level."""
 
@@ -44,6 +52,8 @@ class Shot:
     """(3,) where the camera stands."""
     lens: Lens
     height_m: float
+    told: Told | None = None
+    """None: the truth."""
 
     def true_points(self, frame: int) -> Array:
         """(33, 3) where the landmarks are, from the camera, upright."""
@@ -67,8 +77,9 @@ class Truth:
     """How far away each is, relative to the hips."""
 
 
+PLAYED = "as tracked"
 VARIANTS = {
-    "as tracked": Truth(),
+    PLAYED: Truth(),
     "true picture": Truth(picture=True),
     "true depth": Truth(depth=True),
     "true picture and depth": Truth(picture=True, depth=True),
@@ -108,7 +119,8 @@ class Score:
 
 def score(shot: Shot, truth: Truth, done: Callable[[], None] = lambda: None) -> Score:
     """Lift the shot as on a stage and compare; ``done`` is called after each picture."""
-    lifter = Lifter(lens=shot.lens, height_m=shot.height_m)
+    told = shot.told or Told(shot.lens, shot.height_m)
+    lifter = Lifter(lens=told.lens, height_m=told.height_m)
     joints, tracked = [], []
     for i, landmarks in enumerate(shot.seen):
         frame = lifter.step(None if landmarks is None else _with(shot, i, landmarks, truth), i / shot.fps)

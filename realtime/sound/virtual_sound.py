@@ -44,6 +44,8 @@ class VirtualDevice:
     """What it hears; silence for 0."""
     tone_channel: int = 0
     """Where it hears it."""
+    hears: str = ""
+    """A .npy file of samples (N,) at its rate that it hears instead, over and over."""
     fault: Fault = "silence"
     """What becomes of who uses it when it goes away."""
     opening: Literal["", "error", "hang", "crash"] = ""
@@ -105,6 +107,7 @@ class VirtualStream:
         self._way = way
         self._rate_hz, self._channels = settings["samplerate"], settings["channels"]
         self._frames, self._callback = settings["blocksize"], settings["callback"]
+        self._heard = np.load(device.hears, mmap_mode="r") if device.hears else None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="virtual sound", daemon=True)
 
@@ -144,12 +147,18 @@ class VirtualStream:
         samples = np.zeros((self._frames, self._channels), np.float32)
         when = SimpleNamespace(currentTime=100.0, inputBufferAdcTime=100.0 - _WAY_S, outputBufferDacTime=100.0 + _WAY_S)
         flags = SimpleNamespace(input_overflow=False, output_underflow=False)
-        if self._way == "input" and self._device.tone_hz and self._device.tone_channel < self._channels:
-            times = (blocks * self._frames + np.arange(self._frames)) / self._rate_hz
-            samples[:, self._device.tone_channel] = 0.3 * np.sin(2.0 * np.pi * self._device.tone_hz * times)
+        if self._way == "input" and self._device.tone_channel < self._channels:
+            samples[:, self._device.tone_channel] = self._heard_from(blocks * self._frames)
         self._callback(samples, self._frames, when, flags)
         if self._way == "output":
             self._library.system.note(self._device.serial, samples)
+
+    def _heard_from(self, first: int) -> Any:
+        """(frames,) what the microphone hears from frame ``first`` on."""
+        frames = first + np.arange(self._frames)
+        if self._heard is not None:
+            return self._heard[frames % len(self._heard)]
+        return 0.3 * np.sin(2.0 * np.pi * self._device.tone_hz * frames / self._rate_hz)
 
     def _go(self) -> None:
         """The device was unplugged."""

@@ -1,22 +1,29 @@
 """``duet bench perception``: the virtual camera is what lifting assumes; what is printed is what was found."""
 
 import json
+import time
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
+from duet.clock import ManualClock, MonotonicClock
 from duet.errors import InputError, PictureError
+from duet.frames import LeaderFrame, LeaderStatus
+from duet.skeleton import BODY
 from realtime.bench.perception import VARIANTS, Score, Shot, picture_error_px
 from realtime.health import StageStats
 from realtime.sight.landmarks import Landmarks
+from realtime.sight.leader_camera import CameraLeader
 from realtime.sight.placement import Lens
 from realtime.sight.pose_model import find_pose_model
-from realtime.sight.steadiness import Jitter, Steadiness
+from realtime.sight.steadiness import Jitter, Steadiness, Swing
 from realtime.sight.tracking import PoseModel
 from ui import cli
 from ui.bench import perception as bench_perception
 from ui.bench.film_truth import SIZE_PX, Studio, Tripod, leads
+from ui.bench.perception_live import Ages, Watched, microphone
 from ui.bench.perception_tables import Aim, Found, Live, Trueness, json_of
 
 
@@ -77,8 +84,8 @@ def test_the_pose_model_finds_the_drawn_dancer() -> None:
 
 def _found(body_mm: float) -> Found:
     quick, slow = StageStats(20.0, 28.0, 31.0, 40.0, 1800), StageStats(1.0, 5.0, 40.0, 50.0, 1800)
-    live = Live(60.0, quick, slow, quick, 29.98, 0.001, 450, 2)
-    steady = Steadiness(30.0, 8.0, Jitter(2.5, 2.0, 3.5, "head"), -5.0, 1.0, 3.0, 4.0)
+    live = Live(60.0, quick, quick, slow, 29.98, 0.001, 450, 2, 30.0, 1)
+    steady = Steadiness(30.0, 8.0, Jitter(2.5, 2.0, 3.5, "head"), -5.0, 1.0, 3.0, 4.0, (Swing(0.05, 31.0, 0.96),))
     played = Score(np.full(22, body_mm), np.array([2.0, 1.0, 9.0]), 1.0)
     names = ("take 12", "take 13")
     scores = {variant: dict.fromkeys(names, played) for variant in VARIANTS}
@@ -89,10 +96,11 @@ def test_aims_are_judged_as_they_are_printed() -> None:
     holds = {aim.name: aim.holds for aim in _found(60.04).aims}
     assert holds == {
         "picture to leader, p95": True,
-        "age when taken up, p99": False,
+        "picture's age when a tick uses it, p99": False,
         "leaders a second": True,
         "still, 8 mm of noise": True,
         "added lag, arm at 1.5 Hz": True,
+        "the same, 5 cm to either side": True,
         "torso and legs": True,
         "path": True,
     }
@@ -153,3 +161,57 @@ def test_leads_come_from_the_data_or_from_code(tmp_path: Path) -> None:
     assert [motion.frames >= 85 for motion in dances.values()] == [True, True]
     with pytest.raises(InputError, match="cmu_salsa"):
         leads(tmp_path, 3.0)
+
+
+class _OnePicture:
+    """A leader of whom one picture comes."""
+
+    def __init__(self, status: LeaderStatus) -> None:
+        rest = BODY.rest_joints_m.astype(np.float32)
+        turns = np.tile(np.float32([1, 0, 0, 0, 1, 0]), (22, 1))
+        self.frames = [LeaderFrame(0, 1.0, rest[0], rest, turns, np.ones(22, np.float32), status)]
+
+    def start(self, clock: MonotonicClock, begin_s: float) -> None: ...
+
+    def take_new(self, until_s: float) -> list[LeaderFrame]:
+        frames, self.frames = self.frames, []
+        return frames
+
+    def shown(self, time_s: float) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+def test_a_picture_ages_from_tick_to_tick_also_where_no_new_one_came() -> None:
+    ages, clock = Ages(), ManualClock(1.05)
+    leader = Watched(cast(CameraLeader, _OnePicture(LeaderStatus.TRACKED)), ages)
+    leader.start(cast(MonotonicClock, clock), 0.0)
+    for later_s in (0.0, 0.133, 0.133):
+        clock.advance(later_s)
+        leader.take_new(clock.now())
+        ages.count("ticks")
+        ages.count("surprises")
+    assert ages.ages_ms == pytest.approx([50.0, 183.0, 316.0])
+
+
+def test_a_frame_that_bridges_is_no_picture() -> None:
+    ages, clock = Ages(), ManualClock(1.05)
+    leader = Watched(cast(CameraLeader, _OnePicture(LeaderStatus.HELD)), ages)
+    leader.start(cast(MonotonicClock, clock), 0.0)
+    leader.take_new(clock.now())
+    ages.count("ticks")
+    assert not ages.ages_ms
+
+
+def test_the_bench_s_microphone_hears_its_music(tmp_path: Path) -> None:
+    music, clock = microphone(tmp_path), MonotonicClock()
+    music.start(clock)
+    try:
+        loudest, end_s = 0.0, time.monotonic() + 30.0
+        while loudest < 0.02 and time.monotonic() < end_s:
+            block = music.read(clock.now())
+            loudest = max(loudest, 0.0 if block is None else float(np.abs(block.samples).max(initial=0.0)))
+            time.sleep(0.02)
+    finally:
+        music.stop()
+    assert loudest >= 0.02

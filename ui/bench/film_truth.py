@@ -1,5 +1,6 @@
 """Dancers whose joints are known, before a virtual camera: our own avatar, drawn as ever, seen from a tripod."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +12,11 @@ from duet.choreography import compose
 from duet.errors import InputError
 from duet.motion import Motion, read_motion
 from duet.rotations import Array, quaternion_wxyz_from_matrix
-from realtime.bench.perception import Shot
+from realtime.bench.perception import Shot, Told
 from realtime.sight.camera import CameraFrame
 from realtime.sight.placement import Lens
 from realtime.sight.tracking import PoseModel
-from ui.drawing.avatar import Avatar, BodyPose, shipped_avatar
+from ui.drawing.avatar import BodyPose, shipped_avatar
 from ui.drawing.framing import Framing, Matrix, look_at
 from ui.drawing.scene import Scene, SceneState, create_headless_context
 
@@ -87,17 +88,45 @@ def leads(data: Path | None, seconds: float) -> dict[str, Motion]:
     }
 
 
+@dataclass(frozen=True)
+class Setting:
+    """Who dances before which camera, and what lifting is told of it."""
+
+    fov_deg: float = 60.0
+    avatar: str = "leader"
+    size: float = 1.0
+    """Of the dancer, 1 as the avatar is."""
+    told: bool = True
+    """Lens and height, as after ``duet calibrate``; else lifting assumes what it does of everybody."""
+
+
+CALIBRATED = Setting()
+SETTINGS = {
+    "nothing told": Setting(told=False),
+    "lens of 70 degrees, nothing told": Setting(70.0, told=False),
+    "lens of 80 degrees, nothing told": Setting(80.0, told=False),
+    "somebody 1.52 m tall, nothing told": Setting(size=0.9, told=False),
+    "somebody 1.86 m tall, nothing told": Setting(size=1.1, told=False),
+    "another body, nothing told": Setting(avatar="follower", told=False),
+    "lens of 80 degrees, all told": Setting(80.0),
+}
+"""What differs from the lifting's own idea of lens, height and body: none of it is shared there."""
+
+
 class Studio:
     """One avatar before one camera. Use it as a context manager, on one thread."""
 
-    def __init__(self, motion: Motion, *, lens: Lens | None = None, avatar: Avatar | None = None) -> None:
-        self.avatar = avatar or shipped_avatar("leader")
+    def __init__(self, motion: Motion, setting: Setting = CALIBRATED) -> None:
+        self.avatar = shipped_avatar(setting.avatar)
+        self._setting = setting
+        lens = Lens(math.radians(setting.fov_deg))
         floor = motion.root_m[:, [0, 2]]
         self._middle = (floor.min(axis=0) + floor.max(axis=0)) / 2.0
         self._motion = motion
         self._quaternions = quaternion_wxyz_from_matrix(motion.rotations)
-        away = DISTANCE_M + float(np.ptp(floor[:, 1])) / 2.0
-        self._tripod = Tripod(stand_m=np.array([0.0, CAMERA_HEIGHT_M, away]), lens=lens or Lens())
+        # A larger dancer before a camera is the same picture as this one before a camera that is nearer and lower.
+        away = (DISTANCE_M + float(np.ptp(floor[:, 1])) / 2.0) / setting.size
+        self._tripod = Tripod(stand_m=np.array([0.0, CAMERA_HEIGHT_M / setting.size, away]), lens=lens)
         self._context = create_headless_context()
         self._scene = Scene(self._context, SIZE_PX, follower=self.avatar)
         self._scene.framing = self._tripod
@@ -122,10 +151,17 @@ class Studio:
 
     def shot(self, name: str, pictures: Iterator[NDArray[np.uint8]], pose: PoseModel) -> Shot:
         """``pictures`` (of this studio) tracked by ``pose``, with the truth."""
-        fps = self._motion.fps
+        fps, size = self._motion.fps, self._setting.size
         seen = tuple(pose.landmarks(CameraFrame(i, i / fps, i / fps, picture)) for i, picture in enumerate(pictures))
-        height_m = float(self.avatar.vertices_m[:, 1].max())
-        return Shot(name, fps, seen, *self.truth(), self._tripod.stand_m, self._tripod.lens, height_m)
+        joints_m, turns = self.truth()
+        told = None if self._setting.told else Told(Lens(), None)
+        eye_m = size * self._tripod.stand_m
+        return Shot(name, fps, seen, size * joints_m, turns, eye_m, self._tripod.lens, self.height_m, told)
+
+    @property
+    def height_m(self) -> float:
+        """The dancer's."""
+        return self._setting.size * float(self.avatar.vertices_m[:, 1].max())
 
     def close(self) -> None:
         """Let go of OpenGL."""
