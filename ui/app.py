@@ -27,31 +27,26 @@ from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from duet.skeleton import BODY
 from realtime.commands import CommandInbox
 from realtime.conductor import Conductor, Wishes
-from realtime.engine import ThreadedEngine
-from realtime.guards import GuardedLeader, GuardedMusic, GuardedRunner, Told
+from realtime.guards import GuardedLeader, GuardedMusic, Told
 from realtime.health import Health
-from realtime.inference.runner_ort import OrtRunner
-from realtime.inference.runtimes import choose, open_runner
-from realtime.law import Law, start_pace
 from realtime.motion_log import MotionLog
 from realtime.playout import Playout
 from realtime.priority import Undisturbed
 from realtime.service import Service
 from realtime.sessions.session import Recording
 from realtime.sessions.session_file import check_new
-from realtime.tick import FollowerState, time_ticks
 from ui.controls import OWN_STYLE, Controls
 from ui.drawing.picture import PictureTask
 from ui.drawing.picture_port import PicturePort
 from ui.options import Output
 from ui.panel.desk import Desk, open_desk
 from ui.panel.facts import Panel
+from ui.partners import Partners, open_partners
 from ui.report import make_report, this_machine, write_report
 from ui.sources import Sources, SourcesMaker
 from ui.tempo_inputs import TempoInput, open_tempo_input
 from ui.watched import begin_watch
 
-_WARM_UP_TICKS = 20
 _LOOK_S = 1.0 / 60.0
 """Between two looks at keys, leader and processes."""
 _GARBAGE_S = 60.0
@@ -104,17 +99,13 @@ def perform(
     console = Console(stderr=True)
     health = health or Health()
     with ExitStack() as stack:
-        with console.status("Loading the follower"):
-            choice = choose(output.runtime, output.follower)
-            runner = open_runner(output.follower, choice.name)
-            law, slow = start_pace(runner.contract, time_ticks(runner, runner.contract, _WARM_UP_TICKS))
-        if choice.name != "cpu":
-            console.print(choice.sentence())
+        partners, slow = open_partners(output, console)
+        runner = partners.runner
         with console.status("Opening leader and music"):
             sources = make_sources(health)
             stack.callback(sources.leader.stop)
             stack.callback(sources.music.stop)
-            giver, tempo = open_tempo_input(output.tempo, sources.music.override) or ("", None)
+            giver, tempo = open_tempo_input(output.tempo, sources.music.override, sources.cues.call) or ("", None)
             if tempo is not None:
                 stack.callback(tempo.stop)
         if slow:
@@ -135,7 +126,7 @@ def perform(
             sources.sound_level,
         )
         desk = stack.enter_context(open_desk(output, sources, panel, health))
-        show = _assemble(runner, sources, picture, output, health, seconds, log, law, desk)
+        show = _assemble(partners, sources, picture, output, health, seconds, log, desk)
         stack.callback(begin_watch(show.conductor, panel, show.clock, output.log).stop)
         recording = None if output.record is None else Recording(output.record, show.conductor)
         if recording is not None:
@@ -231,23 +222,23 @@ def _finish(show: _Show, elapsed: float, console: Console) -> None:
 
 
 def _assemble(
-    runner: OrtRunner,
+    partners: Partners,
     sources: Sources,
     picture: PicturePort,
     output: Output,
     health: Health,
     seconds: float | None,
     log: MotionLog | None,
-    law: Law,
     desk: Desk,
 ) -> _Show:
-    contract, panel = runner.contract, desk.panel
+    runner, panel = partners.runner, desk.panel
+    contract = runner.contract
     clock = MonotonicClock()
     placement = panel.controls.placement
     commands = sources.commands
     conductor = Conductor(
         contract,
-        ThreadedEngine(GuardedRunner(runner, contract, health), FollowerState.initial(contract)),
+        partners.engine(health),
         GuardedLeader(sources.leader, health),
         GuardedMusic(sources.music, health),
         Playout(contract.timeline, _first_place(sources, placement), picture.tell_line),
@@ -255,7 +246,8 @@ def _assemble(
         Wishes(placement, style=output.style_token(contract)),
         health,
         seed=output.seed,
-        law=law,
+        law=partners.law,
+        also=partners.also,
         display_lead_s=output.display_lead_s,
         log=log,
         forecaster=runner.forecaster,
@@ -345,6 +337,7 @@ def _look_after(show: _Show, stopping: threading.Event, console: Console, undist
             if show.seconds is not None and now >= show.seconds:
                 return
             _press_keys(show)
+            show.sources.cues.look(now)
             _tell_picture(show, now)
             show.desk.tell(now, show.conductor)
             show.picture.look()

@@ -9,8 +9,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from duet import __version__
+from duet.contract import load_contract
 from duet.errors import DuetError, InputError
 from realtime.sight.stage_shift import shift_of
 from ui import avatar_command, film_take, record_take, replay
@@ -26,6 +28,9 @@ from ui.panel.options import add_panel, panel_of
 from ui.soak import command as soak_command
 from ui.staging import add_staging, staging_of
 from ui.tempo_inputs import add_tempo, tempo_of
+
+if TYPE_CHECKING:
+    from ui.sources import SourcesMaker
 
 _FOLLOWERS = Path(__file__).resolve().parents[1] / "followers"
 DEMO_STYLE = "choreographed"
@@ -172,6 +177,8 @@ def _add_play(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--follower", type=Path, default=DEFAULT_FOLLOWER, metavar="DIR", help="a follower folder")
+    parser.add_argument("--also", type=Path, metavar="DIR", help="a second follower; key Y, a cue or OSC lets it dance")
+    parser.add_argument("--cues", type=Path, metavar="SHOW.toml", help="ask for what its [[cue]] lines say, in time")
     parser.add_argument(
         "--distance", type=float, metavar="M", help="how far away the partner dances (default: as trained)"
     )
@@ -218,7 +225,15 @@ def _demo(arguments: argparse.Namespace) -> int:
     # The leader is choreographed: so dances a partner of that school best.
     output = replace(output, usual_style=DEMO_STYLE)
     output = replace(output, headless=headless, seconds=seconds, film=output.film or Path("out/demo.mp4"))
-    return perform(demo_sources(seconds, arguments.tempo, arguments.seed, headless=headless), output)
+    make = demo_sources(seconds, arguments.tempo, arguments.seed, headless=headless)
+    return perform(_cued(make, arguments), output)
+
+
+def _cued(make: "SourcesMaker", arguments: argparse.Namespace) -> "SourcesMaker":
+    """The inputs, with the cues that were asked for."""
+    from ui.cued import with_cues
+
+    return make if arguments.cues is None else with_cues(make, arguments.cues, load_contract(arguments.follower))
 
 
 def _play(arguments: argparse.Namespace) -> int:
@@ -243,7 +258,8 @@ def _play(arguments: argparse.Namespace) -> int:
         can_preview=not (arguments.no_panel or arguments.headless or arguments.out),
     )
     output = replace(_output_of(arguments), tempo=tempo_of(arguments))
-    return perform(play_sources(leader, arguments.music, headless=output.headless), output)
+    make = play_sources(leader, arguments.music, headless=output.headless)
+    return perform(_cued(make, arguments), output)
 
 
 def _output_of(arguments: argparse.Namespace) -> Output:
@@ -261,6 +277,7 @@ def _output_of(arguments: argparse.Namespace) -> Output:
         raise InputError(f"--distance: expected 0.4 to 3 metres, got {arguments.distance:g}.")
     return Output(
         follower=arguments.follower,
+        also=arguments.also,
         headless=arguments.headless or arguments.out is not None,
         film=arguments.out,
         seconds=arguments.seconds,

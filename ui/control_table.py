@@ -78,6 +78,7 @@ _TABLE = (
     _push("fade", "Fade", "o", "come to rest on the spot, in two seconds"),
     _push("panic", "PANIC", "x", "rest at once, whatever happens"),
     _push("dance", "Dance", "r", "dance again"),
+    _push("other", "Other partner", "y", "the other partner takes over at the next bar, where --also names one"),
     _push("tap", "Tap", "t", "tap the beat; the first tap is a one"),
     _push("listen", "Listen", "backspace", "hear the beat again instead of the tapped one"),
     Control(

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from duet.errors import DuetError
 from duet.features import Placement
 from duet.tempo_override import TapTempo, TempoOverride
-from realtime.commands import Command, Fade, Freeze, Panic, Resume, SetGuidance, SetPlacement, SetStyle
+from realtime.commands import Command, Fade, Freeze, Panic, Resume, SetGuidance, SetPlacement, SetStyle, SwitchFollower
 from realtime.sight.stage_shift import Shift, ShiftedLeader
 from ui.bindings import Bindings
 from ui.control_table import ANY_DISPLAY, CONTROLS, DISTANCE_M, LEVELS, PRESETS, STREAMS, WINDOWED, Kind, guidance_name
@@ -213,6 +213,10 @@ class Controls:
         else:
             self._rest[name](self, value, time_s)
 
+    def _other(self, _: Any, time_s: float) -> None:
+        self.asked.append(SwitchFollower())
+        self._say("the other partner takes over at the next bar", time_s)
+
     def _tap(self, _: Any, time_s: float) -> None:
         pulse = self._taps.tap(time_s)
         if pulse is None:
@@ -341,7 +345,8 @@ class Controls:
         self._said, self._until_s = text, time_s + _TELL_S
 
     _rest = {
-        "tap": _tap, "listen": _listen, "undo_moves": _undo_moves, "centre": _centre, "mirror": _mirror,
+        "other": _other, "tap": _tap, "listen": _listen, "undo_moves": _undo_moves, "centre": _centre,
+        "mirror": _mirror,
         "nearer": _nearer, "further": _further, "style": _style, "sight": _sight, "panel": _panel, "learn": _learn,
         "keep": _keep,
     }  # fmt: skip

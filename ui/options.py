@@ -75,6 +75,8 @@ class Output:
     runtime: str = "auto"
     """What the follower's graphs run on (``realtime.inference.runtimes.CHOICES``)."""
     tempo: TempoOptions = TempoOptions()
+    also: Path | None = None
+    """A second follower, that takes over when it is asked for."""
     staging: Staging = Staging()
     panel: bool = False
     """Whether the performer's panel opens beside a window."""

@@ -39,6 +39,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", followe
     )
     command.add_argument("session", type=Path, metavar="DIR", help="the folder that --record named")
     command.add_argument("--follower", type=Path, default=follower, metavar="DIR", help="the follower that danced it")
+    command.add_argument("--also", type=Path, metavar="DIR", help="the second follower, where there was one")
     command.add_argument("--out", type=Path, metavar="FILM.mp4", help="make a silent film of it")
     command.add_argument("--size", default="640x360", metavar="WxH", help="of the film (default 640x360)")
     command.add_argument("--save-motion", type=Path, metavar="FILE.npz", help="keep both dancers' joints, 30 fps")
@@ -47,6 +48,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", followe
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from realtime.cast import Member
     from realtime.inference.runner_ort import OrtRunner
     from realtime.motion_log import MotionLog
     from realtime.sessions.session_replay import Session
@@ -65,6 +67,7 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         with console.status("Loading the follower"):
             runner = OrtRunner(arguments.follower)
+            other = None if arguments.also is None else OrtRunner(arguments.also)
         log = MotionLog(runner.contract.fps) if film is not None or motion is not None else None
         with console.status("Dancing again: Ctrl-C to stop") as status:
             verdict = session.replay(
@@ -72,6 +75,7 @@ def _run(arguments: argparse.Namespace) -> int:
                 runner,
                 runner.forecaster,
                 log=log,
+                also=None if other is None else (Member(other.contract, other.forecaster), other),
                 paced=arguments.paced,
                 told=lambda at_s: status.update(f"Dancing again: {at_s:.0f} s · Ctrl-C to stop"),
             )

@@ -16,6 +16,7 @@ from duet.groove import render_groove
 from duet.motion import read_motion
 from realtime.calibration import camera_notes, load_calibration, output_note, save_calibration
 from realtime.commands import CommandInbox
+from realtime.cues import CueList
 from realtime.health import Health
 from realtime.identity import camera_identity, camera_name
 from realtime.sight.camera_source import CAMERA_LATENCY_S
@@ -61,6 +62,8 @@ class Sources:
     """Keeps the leader's place and the partner's distance for this camera; tells what it did."""
     commands: CommandInbox = field(default_factory=CommandInbox)
     """Where the follower takes commands from: an input may be a show that asks for something."""
+    cues: CueList = field(default_factory=CueList)
+    """What is asked of the follower at its time, or when it is called for."""
     says: Callable[[], str] = str
     """What a show tells whoever is there; empty for nothing."""
 

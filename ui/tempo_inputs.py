@@ -1,6 +1,7 @@
 """Who may give the beat from outside: MIDI clock or OSC, as the options name them."""
 
 import argparse
+from collections.abc import Callable
 from typing import Protocol
 
 from duet.clock import Clock
@@ -48,8 +49,13 @@ def tempo_of(arguments: argparse.Namespace) -> TempoOptions:
     return TempoOptions(arguments.midi_clock, osc, arguments.metre)
 
 
-def open_tempo_input(options: TempoOptions, override: TempoOverride) -> tuple[str, TempoInput] | None:
-    """(its name on the panel, the port), not started; None where nobody but the music gives the beat."""
+def open_tempo_input(
+    options: TempoOptions, override: TempoOverride, cue: Callable[[int], None] = lambda _: None
+) -> tuple[str, TempoInput] | None:
+    """(its name on the panel, the port), not started; None where nobody but the music gives the beat.
+
+    ``cue`` is given the number of each cue that is called over OSC.
+    """
     if options.midi_clock is not None:
         from realtime.sound.midi_port import MidiPort
 
@@ -58,7 +64,7 @@ def open_tempo_input(options: TempoOptions, override: TempoOverride) -> tuple[st
         from realtime.sound.osc_port import OscPort
 
         host, port = options.osc
-        return "OSC", OscPort(override, host=host, port=port, metre=options.metre)
+        return "OSC", OscPort(override, host=host, port=port, metre=options.metre, cue=cue)
     return None
 
 

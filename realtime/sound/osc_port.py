@@ -2,10 +2,11 @@
 
 import socket
 import threading
+from collections.abc import Callable
 
 from duet.clock import Clock
 from duet.errors import DeviceError
-from duet.osc_tempo import OscTempo
+from duet.osc_tempo import OscTempo, messages
 from duet.tempo_override import TempoOverride
 
 LARGEST_DATAGRAM = 65_535
@@ -15,7 +16,17 @@ POLL_S = 0.2
 class OscPort:
     """Sets ``override``'s pulse from what arrives on ``port`` (0: any free one)."""
 
-    def __init__(self, override: TempoOverride, *, port: int = 9000, host: str = "127.0.0.1", metre: int = 4) -> None:
+    def __init__(
+        self,
+        override: TempoOverride,
+        *,
+        port: int = 9000,
+        host: str = "127.0.0.1",
+        metre: int = 4,
+        cue: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """``cue`` is given the number that ``/cue`` names, on the port's thread."""
+        self._cue = cue
         self._override, self._address = override, (host, port)
         self._tempo = OscTempo(metre)
         self._stopping = threading.Event()
@@ -63,6 +74,9 @@ class OscPort:
                 if self._stopping.wait(POLL_S):
                     return
                 continue
+            for address, number in messages(datagram):
+                if address == "/cue":
+                    self._cue(int(number))
             pulse = self._tempo.receive(datagram, clock.now())
             if pulse is not None:
                 self._override.pulse = pulse

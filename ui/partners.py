@@ -1,0 +1,55 @@
+"""The follower of a performance, or two of them: opened, checked and timed before it begins."""
+
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from realtime.cast import Cast, CastState, Member, check_alike
+from realtime.engine import ThreadedEngine
+from realtime.guards import GuardedRunner
+from realtime.health import Health
+from realtime.inference.runner_ort import OrtRunner
+from realtime.inference.runtimes import choose, open_runner
+from realtime.law import Law, start_pace
+from realtime.tick import FollowerState, time_ticks
+from ui.options import Output
+
+_WARM_UP_TICKS = 20
+
+
+@dataclass(frozen=True)
+class Partners:
+    """Who dances, who takes over, and how often they are asked."""
+
+    runner: OrtRunner
+    other: OrtRunner | None
+    law: Law
+
+    @property
+    def also(self) -> Member | None:
+        """The one who takes over; None where nobody does."""
+        return None if self.other is None else Member(self.other.contract, self.other.forecaster)
+
+    def engine(self, health: Health) -> ThreadedEngine:
+        """What computes their ticks."""
+        first = GuardedRunner(self.runner, self.runner.contract, health)
+        if self.other is None:
+            return ThreadedEngine(first, FollowerState.initial(self.runner.contract))
+        nothing = CastState.of(self.runner.contract, self.other.contract)
+        return ThreadedEngine(Cast(first, GuardedRunner(self.other, self.other.contract, health), nothing), nothing)
+
+
+def open_partners(output: Output, console: Console) -> tuple[Partners, str]:
+    """Load them, both warm; and a sentence where the dance will suffer, "" else. Raises what a folder's check does."""
+    with console.status("Loading the follower"):
+        choice = choose(output.runtime, output.follower)
+        runner, other = open_runner(output.follower, choice.name), None
+        ticks_s = list(time_ticks(runner, runner.contract, _WARM_UP_TICKS))
+        if output.also is not None:
+            other = open_runner(output.also, choice.name)
+            check_alike(runner.contract, other.contract)
+            ticks_s += list(time_ticks(other, other.contract, _WARM_UP_TICKS))
+        law, slow = start_pace(runner.contract, ticks_s)
+    if choice.name != "cpu":
+        console.print(choice.sentence())
+    return Partners(runner, other, law), slow
