@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 DEBIAN_PACKAGES := libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri libgles2 libglx-mesa0 libportaudio2
 TEST_PACKAGES := xvfb xdotool pulseaudio pulseaudio-utils libasound2-plugins
 
-.PHONY: demo test check lint types imports clean help
+.PHONY: demo test check lint types imports engines clean help
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -30,6 +30,9 @@ types: .venv/.lab
 imports: .venv/.lab
 	$(BIN)/lint-imports
 
+engines: .venv/.tensorrt ## TensorRT engines of random weights, S and M: built, not run
+	$(BIN)/python scripts/check_engines.py
+
 clean: ## remove the environment
 	rm -rf .venv
 
@@ -50,6 +53,10 @@ clean: ## remove the environment
 
 .venv/.lab: .venv/.live
 	$(PIP) -e '.[lab,dev]'
+	@touch $@
+
+.venv/.tensorrt: .venv/.lab
+	$(PIP) -e '.[tensorrt]'
 	@touch $@
 
 .venv/.test-system: .venv/.python

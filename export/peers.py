@@ -27,6 +27,8 @@ from models.samplers import carry_noise, ladder, sample, start
 
 AGREE = 1e-3
 """Greatest difference of two plans that are called the same, as a share of their scale."""
+LEAST_RATIO = 3.0
+"""How many times as fast as the naive way an exported graph should be."""
 _WARM_UP = 3
 
 

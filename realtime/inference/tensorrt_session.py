@@ -1,9 +1,12 @@
-"""A graph as a TensorRT engine on an NVIDIA RTX GPU (the extra ``tensorrt``).
+"""A graph as a TensorRT engine on an NVIDIA RTX GPU (the extra ``tensorrt``), or one of the whole TensorRT.
 
 Not run on a GPU by whoever wrote it: no RTX card was at hand. What is tested is that engines are built, found again and
-refused where they do not fit, and that a machine without a GPU is told so.
+refused where they do not fit, that a machine without a GPU is told so, and, on a device made up of main memory, which
+bytes are where when.
 """
 
+import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +19,16 @@ from realtime.inference.engine_builder import tensorrt
 from realtime.inference.engine_cache import engine_key, open_engine
 from realtime.inference.graph_session import Feeds, check_tensors
 
+LOG = logging.getLogger("duet.tensorrt")
+_NEW = "new_"
+
 
 class TensorRtSession:
     """See ``realtime.inference.graph_session.GraphSession``.
 
-    Buffers on the device and pinned ones on the host are made once; a run copies in, computes and copies out on one
-    stream and waits for its end.
+    Buffers on the device and pinned ones on the host are made once, and everything runs on one stream. A state ``x``
+    that comes out as ``new_x`` has two buffers that change places with every run: handed back as it was given, it is
+    on the device already. From the third run on each of the two ways is a CUDA graph.
     """
 
     def __init__(self, path: Path, graph: GraphSpec, contract: FollowerContract, target: str) -> None:
@@ -46,22 +53,58 @@ class TensorRtSession:
         )
         self._inputs = [spec.name for spec in graph.inputs]
         self._outputs = [spec.name for spec in graph.outputs]
+        self._states = [name for name in self._inputs if _NEW + name in self._outputs]
         self._host = {name: self._cuda.pinned(shapes[name]) for name in names}
-        self._device = {name: self._cuda.device(self._host[name].nbytes) for name in names}
-        for name in names:
-            self._context.set_tensor_address(name, self._device[name])
+        self._sides = self._placed(names)
+        self._side, self._runs = 0, [0, 0]
+        self._captured: list[Any] = [None, None]
+        self._handed: dict[str, NDArray[Any]] = {}
+        """The states that the newest run gave, as they were handed out."""
+
+    def _placed(self, names: list[str]) -> tuple[dict[str, int], dict[str, int]]:
+        """Where each tensor is on the device, in every other run."""
+        here = {name: self._cuda.device(self._host[name].nbytes) for name in names}
+        there = dict(here)
+        for state in self._states:
+            there[state], there[_NEW + state] = here[_NEW + state], here[state]
+        return here, there
 
     def run(self, feeds: Feeds) -> list[NDArray[Any]]:
         """See ``GraphSession``; DeviceError when the GPU fails."""
+        side = self._side
         for name in self._inputs:
+            if name in self._handed and feeds[name] is self._handed[name]:
+                continue
             np.copyto(self._host[name], feeds[name])
-            self._cuda.to_device(self._device[name], self._host[name])
+            self._cuda.to_device(self._sides[side][name], self._host[name])
+        self._launch(side)
+        self._cuda.wait()
+        results = {name: self._host[name].copy() for name in self._outputs}
+        for state in self._states:
+            # Whoever changed it would find it unchanged on the device.
+            results[_NEW + state].flags.writeable = False
+            self._handed[state] = results[_NEW + state]
+        self._side = 1 - side
+        return list(results.values())
+
+    def _launch(self, side: int) -> None:
+        """Compute and copy out: as it comes the first time, then as a graph of CUDA's."""
+        self._runs[side] += 1
+        # Whatever a first run still sets up has no place in a graph.
+        if self._runs[side] == 2:
+            self._captured[side] = self._cuda.captured(lambda: self._enqueue(side))
+        if self._captured[side] is None:
+            self._enqueue(side)
+        else:
+            self._cuda.launch(self._captured[side])
+
+    def _enqueue(self, side: int) -> None:
+        for name, address in self._sides[side].items():
+            self._context.set_tensor_address(name, address)
         if not self._context.execute_async_v3(self._cuda.stream):
             raise DeviceError("TensorRT: expected a tick, got a refusal of the GPU. Use --runtime cpu.")
         for name in self._outputs:
-            self._cuda.to_host(self._host[name], self._device[name])
-        self._cuda.wait()
-        return [self._host[name].copy() for name in self._outputs]
+            self._cuda.to_host(self._host[name], self._sides[side][name])
 
 
 class _Cuda:
@@ -103,6 +146,33 @@ class _Cuda:
         """Begin a copy."""
         kind = self._runtime.cudaMemcpyKind.cudaMemcpyDeviceToHost
         self._called("cudaMemcpyAsync", host.ctypes.data, device, host.nbytes, kind, self.stream)
+
+    def captured(self, work: Callable[[], None]) -> Any:
+        """What ``work`` begins, as one graph to be launched; None, with a word in the log, where that cannot be."""
+        try:
+            self._called(
+                "cudaStreamBeginCapture",
+                self.stream,
+                self._runtime.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal,
+            )
+            failure: DeviceError | None = None
+            try:
+                work()
+            except DeviceError as error:
+                failure = error
+            # Begun is begun: only its end makes the stream usable again.
+            (graph,) = self._called("cudaStreamEndCapture", self.stream)
+            if failure is not None:
+                raise failure
+            (launchable,) = self._called("cudaGraphInstantiate", graph, 0)
+        except DeviceError as error:
+            LOG.warning("no CUDA graph, every kernel is launched by itself: %s", error)
+            return None
+        return launchable
+
+    def launch(self, graph: Any) -> None:
+        """Begin what was captured."""
+        self._called("cudaGraphLaunch", graph, self.stream)
 
     def wait(self) -> None:
         """Until everything begun is done."""

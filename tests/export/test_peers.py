@@ -37,6 +37,7 @@ def test_only_ratios_are_printed(run: Path, exported: Path, capsys: pytest.Captu
     assert main(["bench-peers", str(run), "--follower", str(exported), "--rounds", "1"]) == 0
     said = capsys.readouterr().out
     assert said.count("times as fast as the naive way") == 2 and " ms" not in said
+    assert "wanted of the exported graph: at least 3: m" in said
 
 
 @pytest.mark.parametrize(

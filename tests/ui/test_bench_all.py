@@ -14,7 +14,7 @@ from realtime.bench.provenance import provenance
 from realtime.bench.record import Aim, BenchRecord, Figure, Series, read_json, read_record
 from realtime.bench.suite import Part, Suite, suite_of
 from ui import cli
-from ui.bench import everything, part
+from ui.bench import everything, part, peers
 from ui.bench.everything import _run_apart
 from ui.bench.suite_page import suite_page
 
@@ -181,3 +181,11 @@ def test_an_event_that_cannot_be_measured_is_refused(
 ) -> None:
     assert cli.main(["bench", "e2e", *words]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_peers_are_the_learning_half_s(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cli.main(["bench", "peers", "--preset", "XS", "--follower", "nowhere"]) == 2
+    assert "RUN: expected a run or --preset with --random-weights, got neither" in capfd.readouterr().err
+    monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: None)
+    assert cli.main(["bench", "peers"]) == 2
+    assert "pip install 'duet[lab]'" in capfd.readouterr().err

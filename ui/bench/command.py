@@ -13,6 +13,7 @@ from ui.bench.faults import add_faults
 from ui.bench.follow import add_follow
 from ui.bench.live import add_live
 from ui.bench.model import add_model
+from ui.bench.peers import add_peers
 from ui.bench.render import add_render
 from ui.bench.unplug import add_unplug
 
@@ -76,6 +77,7 @@ def add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", f
     add_model(kinds, follower)
     add_live(kinds, follower)
     add_e2e(kinds, follower)
+    add_peers(kinds)
     add_compare(kinds)
     add_all(kinds, follower)
 
