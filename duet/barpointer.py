@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duet.accents import Accents, Array
-from duet.rhythms import RHYTHMS, Rhythm
+from duet.rhythms import FASTEST_BPM, RHYTHMS, SLOWEST_BPM, Rhythm
 
 Array32 = NDArray[np.float32]  # half the memory to go through, and precise enough
 
@@ -64,10 +64,7 @@ class BarPointer:
     def __init__(self, fps: float, rhythms: tuple[Rhythm, ...] = RHYTHMS) -> None:
         self._columns = [(rhythm, beat) for rhythm in rhythms for beat in range(rhythm.beats)]
         self._rhythm = np.repeat(np.arange(len(rhythms)), [rhythm.beats for rhythm in rhythms])  # of each column
-        slowest = min(rhythm.tempo_bpm[0] for rhythm in rhythms)
-        fastest = max(rhythm.tempo_bpm[2] for rhythm in rhythms)
-        octaves = np.log2(fastest / slowest)
-        bpm = fastest * 2.0 ** -np.arange(0.0, octaves, TEMPO_STEP_OCTAVES)
+        bpm = FASTEST_BPM * 2.0 ** -np.arange(0.0, np.log2(FASTEST_BPM / SLOWEST_BPM), TEMPO_STEP_OCTAVES)
         self._frames = 60.0 * fps / bpm
         weight = np.array([[rhythm.tempo_weight(b) for rhythm, _ in self._columns] for b in bpm])
         danced = weight.any(axis=1)

@@ -173,12 +173,15 @@ class BeatSounds:
 class Trust:
     """How far the pointer is to be believed: by its share, and by how much better rhythm explains what is heard.
 
-    Speech and crowds, too, have moments in which some rhythm fits; none fits them for long, and alone.
+    Speech and crowds, too, have moments in which some rhythm fits: one that is almost alone but explains little, or
+    one that explains a phrase and is forgotten by the next. So what is explained counts by its square, and more of it
+    is asked for before a beat is announced than for going on with one.
     """
 
     EVIDENCE_FRAMES, SHARE_FRAMES = 120, 60  # over which the two are averaged
-    SOON_FRAMES = 30  # from which on the first of them count in full
-    MIDDLE, WIDTH = 0.15, 0.01  # of their product: half confidence, how steeply; speech exceeds it for moments only
+    SOON_FRAMES = 15  # from which on the first of them count in full
+    BEGIN, GO_ON = 0.078, 0.05  # of evidence squared times share: half confidence, before there is a beat and after
+    WIDTH = 0.004  # how steeply
 
     def __init__(self) -> None:
         self.confidence = 0.0
@@ -196,8 +199,9 @@ class Trust:
             seen = self._heard + self.SOON_FRAMES
             self._evidence += (pointer.surprise - self._evidence) / min(seen, self.EVIDENCE_FRAMES)
             self._share += (pointer.share - self._share) / min(seen, self.SHARE_FRAMES)
-            product = self._evidence * self._share**2
-            wanted = 0.5 + 0.5 * math.tanh(0.5 * (product - self.MIDDLE) / self.WIDTH)
+            middle = self.GO_ON if self.confidence >= 0.5 else self.BEGIN
+            product = max(self._evidence, 0.0) ** 2 * self._share
+            wanted = 0.5 + 0.5 * math.tanh(0.5 * (product - middle) / self.WIDTH)
             self.confidence += 0.1 * (wanted - self.confidence)
         if self.confidence < 0.01:
             self.confidence = 0.0

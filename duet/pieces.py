@@ -36,6 +36,7 @@ class Trial(StrEnum):
     JUMP = "jump"  # 15 % at once
     SILENCE = "silence"  # for 5 s; then the music begins anew
     CROWD = "crowd"  # people talk, 10 dB below the music
+    BEYOND = "beyond"  # slower or faster than the style is as a rule, and steady
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,28 @@ BANDS = {
 SALSA = "salsa"  # played by the built-in band
 TEMPI_BPM = {SALSA: (150.0, 200.0)} | {name: style.tempo_bpm for name, style in BANDS.items()}
 TRIALS = (Trial.STEADY, Trial.STEADY, Trial.RAMP, Trial.JUMP, Trial.SILENCE, Trial.CROWD)
+BEYOND_SHARE = (0.78, 0.95), (1.03, 1.15)
+"""Of the slowest and of the fastest usual tempo: how far beyond them pieces go."""
+LIMITS_BPM = (55.0, 215.0)
 
 
 def piece_set(seed: int = 0) -> list[Piece]:
+    """72 pieces: 54 at usual tempi, each style in each trial; then each style slower and faster than usual."""
+    return usual_pieces(seed) + beyond_pieces(seed)
+
+
+def beyond_pieces(seed: int) -> list[Piece]:
+    """18 steady pieces: each style once slower and once faster than ``TEMPI_BPM`` has it."""
+    found = []
+    for number, (style, (slow, fast)) in enumerate(TEMPI_BPM.items()):
+        rng = np.random.default_rng((seed, number, 1))
+        slower, faster = slow * rng.uniform(*BEYOND_SHARE[0]), fast * rng.uniform(*BEYOND_SHARE[1])
+        for k, bpm in enumerate((max(slower, LIMITS_BPM[0]), min(faster, LIMITS_BPM[1]))):
+            found.append(Piece(style, round(bpm, 1), Trial.BEYOND, 1000 * seed + 10 * number + len(TRIALS) + k))
+    return found
+
+
+def usual_pieces(seed: int) -> list[Piece]:
     """54 pieces: each style in each trial, its tempi spread over its range."""
     found = []
     for number, (style, (slow, fast)) in enumerate(TEMPI_BPM.items()):

@@ -15,6 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 BANDS = 3  # bass, mid, high
+SLOWEST_BPM, FASTEST_BPM = 50.0, 230.0
+"""Of anything that is danced."""
+FADE_OCTAVES = 0.15
+"""How fast a rhythm becomes rare beyond its usual tempi (a Gaussian's width): a salsa of 125 is a slow one, not another
+music half a beat off."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Rhythm:
     division: int
     """Characters of a tab per beat."""
     tempo_bpm: tuple[float, float, float]
-    """Slowest, usual and fastest."""
+    """Slowest, usual and fastest as a rule."""
     spread_octaves: float
     """Standard deviation of log2(tempo) around the usual one."""
     bass: str
@@ -36,6 +41,8 @@ class Rhythm:
     pushes: bool = False
     """Bass and chords come before the bar, as in all music on a clave: its harmony does not tell the "1"."""
 
+    tail_octaves: float = 0.3
+    """How far beyond its usual tempi it may still be met."""
     share: float = 1.0
     """How usual the rhythm is, against the others."""
 
@@ -52,24 +59,31 @@ class Rhythm:
         return np.array(rows)
 
     def tempo_weight(self, bpm: float) -> float:
-        """How usual ``bpm`` is for this rhythm, in [0, 1]; 0 outside its range."""
+        """How usual ``bpm`` is for this rhythm, in [0, 1]; it fades beyond its range, and is 0 far from it."""
         slowest, usual, fastest = self.tempo_bpm
-        if not slowest <= bpm <= fastest:
+        beyond = max(np.log2(slowest / bpm), np.log2(bpm / fastest), 0.0)
+        if beyond > self.tail_octaves or not SLOWEST_BPM <= bpm <= FASTEST_BPM:
             return 0.0
-        return float(np.exp(-0.5 * (np.log2(bpm / usual) / self.spread_octaves) ** 2))
+        within = np.log2(bpm / usual) / self.spread_octaves
+        return float(np.exp(-0.5 * (within**2 + (beyond / FADE_OCTAVES) ** 2)))
 
 
 RHYTHMS = (
-    Rhythm("salsa", 4, 2, (138, 184, 230), 0.25, "7.88.96.|7..9.99.", "9.9819.9|91.92929", "9.999999|93999999", True),
-    Rhythm("son", 4, 2, (138, 184, 230), 0.25, ".5794.91|3749319.", "94999999|99899989", "99999999|99999999", True),
-    Rhythm("mambo", 4, 2, (138, 184, 230), 0.25, "41591.94|.1492.9.", "91999899|91996999", "9.969996|92993999", True),
+    Rhythm("salsa", 4, 2, (138, 184, 230), 0.35, "7.88.96.|7..9.99.", "9.9819.9|91.92929", "9.999999|93999999", True),
+    Rhythm("son", 4, 2, (138, 184, 230), 0.35, ".5794.91|3749319.", "94999999|99899989", "99999999|99999999", True),
+    Rhythm("mambo", 4, 2, (138, 184, 230), 0.35, "41591.94|.1492.9.", "91999899|91996999", "9.969996|92993999", True),
     # bass on 2& and 4, congas open on 4 and 4&, bell on every beat: the textbook tumbao and campana
-    Rhythm("campana", 4, 2, (138, 184, 230), 0.25, "3..8..9.", "64864488", "94859485", True),
+    Rhythm("campana", 4, 2, (138, 184, 230), 0.35, "3..8..9.", "64864488", "94859485", True),
     Rhythm("cha-cha", 4, 2, (92, 120, 145), 0.20, "9.999.96|4.799.99", "96919999|99.99969", "91999499|91999399", True),
-    Rhythm("rumba", 4, 2, (85, 106, 135), 0.20, "9.29349.|9.59.992", "91959455|89695989", "99999999|99999999", True),
+    # half a beat off it sounds like a slow salsa: only where it is danced
+    Rhythm(
+        "rumba", 4, 2, (85, 104, 114), 0.20, "9.29349.|9.59.992", "91959455|89695989", "99999999|99999999", True, 0.1
+    ),
     Rhythm("plain", 4, 2, (55, 116, 230), 0.40, "91626162", "91819181", "91919191"),
     # kick on 1 and 3, snare on 2 and 4; the bass guitar where it likes
     Rhythm("backbeat", 4, 2, (94, 126, 210), 0.35, "94448455", "62926293", "96969696"),
+    # bass and chords between the beats, the drums on them: disco, ska, polka
+    Rhythm("off-beat", 4, 2, (94, 126, 200), 0.30, "97279727", "16961696", "79797979"),
     # kick on every beat, the bass guitar and chords where they like
     Rhythm("four on the floor", 4, 2, (94, 122, 160), 0.25, "94949494", "54745474", "95959595"),
     # a ballad: explains nearly everything at half its tempo, so it has to explain it much better

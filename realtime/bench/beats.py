@@ -3,7 +3,8 @@
 The tracker hears each piece once, from its start, as on a stage.
 """
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +15,14 @@ from duet.drumkit import crowd, voice
 from duet.groove import Groove
 from duet.instruments import RATE_HZ
 from duet.pieces import JUMP_S, SECONDS, SILENT_S, Piece, Trial, play
+from realtime.bench.record import Aim
 
 STEPS = "duet, live, and steps"
 STEP_S, TOLD_S = 0.04, 0.1  # how uneven a dancer's steps are, and how late a camera tells of them
 STEP_SHARE, LISTENED_BEATS = 0.8, 4  # of the beats are stepped on, after so many that are only listened to
 DISTURBED_S = {Trial.SILENCE: SILENT_S[1], Trial.JUMP: JUMP_S}
 TRACKER = "duet, live"
+VOICES, CROWDS = 4, 2
 Track = Callable[[Groove], Announced]
 
 
@@ -70,18 +73,20 @@ def judge(pieces: Iterable[Piece], track: dict[str, Track], done: Callable[[], N
     return judged
 
 
-def no_music(seconds: float = SECONDS) -> dict[str, np.ndarray]:
-    """Sounds in which there is no beat, by name: (N,) samples."""
+def no_music(seed: int = 0, seconds: float = SECONDS) -> Iterator[tuple[str, np.ndarray]]:
+    """Sounds in which there is no beat: name and (N,) samples; each seed has speakers and crowds of its own."""
     samples = round(seconds * RATE_HZ)
-    noise = np.random.default_rng(0).normal(size=samples)
-    sounds = {"silence": np.zeros(samples), "hiss": 1e-4 * noise, "loud noise": 0.1 * noise}
-    sounds |= {f"voice {k + 1}": 0.3 * voice(seconds, np.random.default_rng(k)) for k in range(4)}
-    return sounds | {"crowd": 0.1 * crowd(seconds, np.random.default_rng(0))}
+    noise = np.random.default_rng(seed).normal(size=samples)
+    yield from {"silence": np.zeros(samples), "hiss": 1e-4 * noise, "loud noise": 0.1 * noise}.items()
+    for k in range(VOICES):
+        yield f"voice {k + 1}", 0.3 * voice(seconds, np.random.default_rng(VOICES * seed + k))
+    for k in range(CROWDS):
+        yield f"crowd {k + 1}", 0.1 * crowd(seconds, np.random.default_rng((seed, k)))
 
 
-def false_locks(seconds: float = SECONDS) -> dict[str, float]:
+def false_locks(seed: int = 0, seconds: float = SECONDS) -> dict[str, float]:
     """[0, 1] share of the time in which a beat was announced where there is none, by sound."""
-    return {name: false_lock_share(BeatTracker().push(sound)) for name, sound in no_music(seconds).items()}
+    return {name: false_lock_share(BeatTracker().push(sound)) for name, sound in no_music(seed, seconds)}
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,23 @@ class Summary:
 
 
 IN_TIME_S = 4.0
+USUAL = "usual tempi"
+
+
+def aims(found: Summary, locks: dict[str, float]) -> list[Aim]:
+    """What was measured beside what it should be; ``locks`` as ``false_locks`` has them."""
+    held = [
+        Aim("F of the beats (70 ms)", "", found.f, 0.92, at_least=True),
+        Aim("AMLt", "", found.amlt, 0.96, at_least=True),
+        Aim(f"locked after, median ({found.locked_in_time:.0%} within)", "s", found.lock_median_s, IN_TIME_S),
+        Aim("F of the downbeats", "", found.downbeat_f, 0.7, at_least=True),
+        Aim("announced next beat off, median", "ms", 1e3 * found.predicted_median_s, 25.0),
+        Aim("a beat where there is none, most of a sound", "%", 100.0 * max(locks.values()), 0.0),
+    ]
+    if not math.isnan(found.recovery_median_s):
+        what = f"back after a jump or a silence, median ({found.recovered_in_time:.0%} within)"
+        held.insert(3, Aim(what, "s", found.recovery_median_s, IN_TIME_S))
+    return held
 
 
 def summarise(judged: list[Judged]) -> Summary:
@@ -125,7 +147,7 @@ def summarise(judged: list[Judged]) -> Summary:
 
 
 def tables(judged: list[Judged]) -> dict[str, dict[str, Summary]]:
-    """Summaries by tracker, then by style, by trial and of all."""
+    """Summaries by tracker, then by style, by trial, of the usual tempi alone and of all."""
     found: dict[str, dict[str, Summary]] = {}
     for tracker in dict.fromkeys(each.tracker for each in judged):
         own = [each for each in judged if each.tracker == tracker]
@@ -134,5 +156,7 @@ def tables(judged: list[Judged]) -> dict[str, dict[str, Summary]]:
             groups.setdefault(each.piece.style, []).append(each)
         for each in own:
             groups.setdefault(f"({each.piece.trial})", []).append(each)
+        if usual := [each for each in own if each.piece.trial is not Trial.BEYOND]:
+            groups[USUAL] = usual
         found[tracker] = {name: summarise(group) for name, group in groups.items()} | {"all": summarise(own)}
     return found

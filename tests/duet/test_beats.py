@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from duet import instruments
-from duet.beats import BeatState, BeatTracker
+from duet.barpointer import Pointer
+from duet.beats import BeatState, BeatTracker, Trust
+from duet.drumkit import voice
 from duet.groove import render_groove
 from duet.mixdown import Mixer
 from duet.music import RATE_HZ
@@ -137,6 +139,39 @@ def test_never_locks_on_no_music(level):
     noise = level * np.random.default_rng(0).normal(size=12 * RATE_HZ)
     states = BeatTracker().push(noise)
     assert max(s.confidence for s in states[120:]) < 0.1
+
+
+@pytest.mark.parametrize("seed", [103, 412, 418, 421], ids=lambda seed: f"speaker {seed}")
+def test_speech_in_which_a_rhythm_fits_for_a_moment_is_no_music(seed):
+    states = BeatTracker().push(0.3 * voice(20.0, np.random.default_rng((seed, 0))))
+    assert max(s.confidence for s in states[120:]) < 0.5
+
+
+def test_more_evidence_is_asked_for_to_begin_than_to_go_on():
+    def pointer(surprise: float, share: float) -> Pointer:
+        return Pointer(0.0, 0, 4, 20.0, share, np.zeros(9), 0.0, surprise)
+
+    trust = Trust()
+    for _ in range(600):
+        trust.step(pointer(0.26, 0.9))  # 0.061
+    assert trust.confidence < 0.1
+    for _ in range(600):
+        trust.step(pointer(0.35, 0.9))
+    assert trust.confidence > 0.9
+    for _ in range(600):
+        trust.step(pointer(0.26, 0.9))
+    assert trust.confidence > 0.5
+    for _ in range(600):
+        trust.step(pointer(0.16, 0.99))  # a crowd: hardly anything else fits, and this hardly does
+    assert trust.confidence < 0.1
+
+
+@pytest.mark.parametrize(("bpm", "seed"), [(125.0, 6), (133.0, 11)])
+def test_a_slow_salsa_is_on_its_beat_and_not_between(bpm, seed):
+    groove = render_groove(16.0, bpm, seed=seed)
+    states = BeatTracker().push(groove.samples)
+    assert f_measure([t for t, _ in crossings(states)], groove.beat_times_s) >= 0.9
+    assert states[-1].tempo_bpm == pytest.approx(bpm, rel=0.02)
 
 
 def test_the_beat_runs_on_in_silence(groove):

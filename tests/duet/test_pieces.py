@@ -3,7 +3,7 @@ import pytest
 
 from duet.drumkit import crowd, voice
 from duet.instruments import RATE_HZ
-from duet.pieces import TEMPI_BPM, Piece, Trial, piece_set, play, render
+from duet.pieces import TEMPI_BPM, Piece, Trial, beyond_pieces, piece_set, play, render, usual_pieces
 
 
 def onset_strength(samples: np.ndarray, at_s: float) -> float:
@@ -21,7 +21,11 @@ def test_the_set_is_large_varied_and_always_the_same():
     assert {piece.style for piece in pieces} == set(TEMPI_BPM)
     assert {piece.trial for piece in pieces} == set(Trial)
     assert min(piece.bpm for piece in pieces) < 70.0
-    assert max(piece.bpm for piece in pieces) == 200.0
+    assert max(piece.bpm for piece in usual_pieces(0)) == 200.0
+    assert pieces[: len(usual_pieces(0))] == usual_pieces(0)
+    for piece in beyond_pieces(0):
+        slow, fast = TEMPI_BPM[piece.style]
+        assert (piece.bpm < slow or piece.bpm > fast) and 55.0 <= piece.bpm <= 215.0
 
 
 @pytest.mark.parametrize("style", [style for style in TEMPI_BPM if style != "salsa"])

@@ -3,7 +3,7 @@ import pytest
 
 from duet.beat_scores import Announced
 from duet.pieces import Piece, Trial, play
-from realtime.bench.beats import false_locks, judge, no_music, summarise, tables, track_live
+from realtime.bench.beats import USUAL, aims, false_locks, judge, no_music, summarise, tables, track_live
 
 PIECES = [Piece("tango", 120.0, Trial.SILENCE, 3), Piece("waltz", 120.0, Trial.STEADY, 4)]
 
@@ -27,7 +27,7 @@ def test_one_who_knows_the_piece_scores_fully_and_the_deaf_score_nothing():
     assert len(done) == len(PIECES)
     found = tables(judged)
     assert list(found) == ["knows", "deaf"]
-    assert set(found["knows"]) == {"tango", "waltz", "(silence)", "(steady)", "all"}
+    assert set(found["knows"]) == {"tango", "waltz", "(silence)", "(steady)", USUAL, "all"}
     best, worst = found["knows"]["all"], found["deaf"]["all"]
     assert (best.pieces, best.f, best.downbeat_f, best.lock_median_s) == (2, 1.0, 1.0, 0.0)
     assert best.locked_in_time == best.recovered_in_time == 1.0
@@ -45,6 +45,20 @@ def test_the_tracker_follows_a_waltz():
 
 
 def test_nothing_is_announced_where_there_is_no_music():
-    locks = false_locks(8.0)
-    assert set(locks) == set(no_music(0.5))
+    locks = false_locks(seconds=8.0)
+    assert list(locks) == [name for name, _ in no_music(seconds=0.5)]
     assert max(locks.values()) == 0.0
+
+
+def test_who_knows_the_piece_meets_every_aim_and_a_false_lock_misses_one():
+    everything = summarise(judge(PIECES, {"knows": knows_all}))
+    assert all(aim.holds for aim in aims(everything, {"silence": 0.0, "voice 1": 0.0}))
+    missed = [aim for aim in aims(everything, {"silence": 0.0, "voice 1": 0.004}) if not aim.holds]
+    assert [(aim.got, aim.bound) for aim in missed] == [(0.4, 0.0)]
+    steady = summarise(judge([PIECES[1]], {"knows": knows_all}))
+    assert len(aims(steady, {"silence": 0.0})) == len(aims(everything, {"silence": 0.0})) - 1
+
+
+def test_each_seed_has_speakers_of_its_own():
+    first, other = dict(no_music(0, 0.5)), dict(no_music(1, 0.5))
+    assert not any(np.array_equal(first[name], other[name]) for name in first if name != "silence")

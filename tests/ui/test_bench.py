@@ -12,12 +12,16 @@ def test_what_cannot_be_measured_is_refused(arguments, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_a_table_is_printed(monkeypatch, tmp_path, capsys):
+@pytest.mark.parametrize(("false_lock", "code", "said"), [(0.0, 0, "met"), (0.01, 1, "missed")], ids=["met", "missed"])
+def test_tables_and_aims_are_printed_and_the_exit_code_says_whether_they_hold(
+    false_lock, code, said, monkeypatch, tmp_path, capsys
+):
     monkeypatch.setenv("DUET_CACHE", str(tmp_path))
     monkeypatch.setattr("duet.pieces.piece_set", lambda seed: [Piece("swing", 150.0, Trial.STEADY, seed)])
     monkeypatch.setattr("duet.pieces.SECONDS", 8.0)
-    monkeypatch.setattr("realtime.bench.beats.false_locks", lambda: {"silence": 0.0})
-    assert cli.main(["bench", "beats"]) == 0
+    monkeypatch.setattr("realtime.bench.beats.false_locks", lambda seed: {"silence": false_lock})
+    assert cli.main(["bench", "beats"]) == code
     printed = capsys.readouterr().out
     assert "swing" in printed
-    assert "silence 0.0%" in printed
+    assert f"silence {false_lock:.1%}" in printed
+    assert said in printed
