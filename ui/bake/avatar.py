@@ -40,15 +40,29 @@ def _young(gender: str) -> dict[str, float]:
     return {f"macrodetails/{origin}-{gender}-young": 1 / 3 for origin in _ORIGINS}
 
 
-LEADER_SHAPE = _young("male") | {
-    "macrodetails/universal-male-young-averagemuscle-averageweight": 0.6,
-    "macrodetails/universal-male-young-maxmuscle-averageweight": 0.4,
-    "macrodetails/proportions/male-young-averagemuscle-averageweight-idealproportions": 0.5,
-}
-FOLLOWER_SHAPE = _young("female") | {
-    "macrodetails/universal-female-young-averagemuscle-averageweight": 1.0,
-    "macrodetails/proportions/female-young-averagemuscle-averageweight-idealproportions": 0.6,
-}
+def _friendly(much: float) -> dict[str, float]:
+    """The targets of a mouth that smiles and brows that are not knit."""
+    units = ("mouth-corner-puller", "eyebrows-left-up", "eyebrows-right-up")
+    return {f"expression/units/{origin}/{unit}": much / 3 for origin in _ORIGINS for unit in units}
+
+
+LEADER_SHAPE = (
+    _young("male")
+    | {
+        "macrodetails/universal-male-young-averagemuscle-averageweight": 0.6,
+        "macrodetails/universal-male-young-maxmuscle-averageweight": 0.4,
+        "macrodetails/proportions/male-young-averagemuscle-averageweight-idealproportions": 0.5,
+    }
+    | _friendly(0.55)
+)
+FOLLOWER_SHAPE = (
+    _young("female")
+    | {
+        "macrodetails/universal-female-young-averagemuscle-averageweight": 1.0,
+        "macrodetails/proportions/female-young-averagemuscle-averageweight-idealproportions": 0.6,
+    }
+    | _friendly(0.65)
+)
 
 LIGHT_SHAPE = {name: weight / 2 for gender in ("male", "female") for name, weight in _young(gender).items()} | {
     f"macrodetails/universal-{gender}-young-averagemuscle-averageweight": 0.5 for gender in ("male", "female")

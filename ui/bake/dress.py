@@ -134,9 +134,12 @@ def _skirt(figure: Figure, garment: Garment) -> Mesh:
 def _hair(figure: Figure, look: Look) -> Mesh:
     """A cap lifted off the scalp."""
     body = figure.part("body")
-    cap = clip(body, _hair_field(figure, body)).painted(look.hair, 0.22)
+    cap = clip(body, _hair_field(figure, body)).painted(look.hair, 0.13)
     depth = np.clip(_hair_field(figure, cap) / 0.04, 0.0, 1.0)
-    cap = puffed(cap, 0.003 + look.hair_depth_m * depth**0.6)
+    # Fuller above than at the sides and the nape.
+    up = cap.positions_m[:, 1] - figure.joint("left_eye")[1]
+    fullness = np.interp(up, [-0.06, 0.02, 0.09, 0.13], [0.55, 0.7, 1.25, 1.35])
+    cap = puffed(cap, 0.003 + look.hair_depth_m * fullness * depth**0.6)
     cap = replace(cap, positions_m=smooth(cap, cap.positions_m, 3))
     return thinned(shaded(cap), 420, np.ones(len(cap.positions_m)))
 
@@ -175,7 +178,7 @@ def _bun(figure: Figure, look: Look) -> Mesh:
     weights[:, JOINT_NAMES.index("head")] = 1.0
     nowhere = np.full(len(points), -1)
     mesh = Mesh(points, weights, np.ones((len(points), 4)), np.array(faces), nowhere, np.zeros_like(points))
-    return shaded(mesh.painted(look.hair, 0.22))
+    return shaded(mesh.painted(look.hair, 0.13))
 
 
 def _eyes(figure: Figure, look: Look) -> Mesh:
@@ -206,8 +209,11 @@ def _brows(figure: Figure, look: Look) -> list[Mesh]:
         patch = clip(patch, patch.positions_m[:, 2] - eye[2])
         for edge in ("lower", "upper", "inner", "outer"):
             outward = sign * (patch.positions_m[:, 0] - eye[0])
-            height = patch.positions_m[:, 1] - (eye[1] + 0.0175 - 6.0 * (outward - 0.006) ** 2)
-            inside = {"lower": height, "upper": 0.0055 - height, "inner": outward + 0.019, "outer": 0.028 - outward}
+            # It rises outwards, falls at the end and gets thinner there: level brows look stern.
+            line = np.minimum(0.0160 + 0.09 * (outward + 0.019), 0.0188 - 0.22 * (outward - 0.012))
+            height = patch.positions_m[:, 1] - (eye[1] + line)
+            thick = 0.0056 - 0.10 * np.maximum(outward - 0.004, 0.0)
+            inside = {"lower": height, "upper": thick - height, "inner": outward + 0.019, "outer": 0.028 - outward}
             patch = clip(patch, inside[edge])
         patch = shaded(patch)
         lifted = replace(patch, positions_m=patch.positions_m + patch.normals * 0.0015)
