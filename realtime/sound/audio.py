@@ -21,7 +21,8 @@ from duet.errors import DeviceError, StaleFrame
 from duet.frames import MusicFrame
 from duet.tempo_override import TempoOverride
 from realtime.health import Health
-from realtime.sound.level import Level, LevelMeter
+from realtime.sound.level import SILENT_DB, Level, LevelMeter
+from realtime.sound.look_ahead import LookAhead
 from realtime.sound.music_input import DeviceMusic
 from realtime.sound.music_player import FileMusic, GrooveMusic, RecordedMusic
 from realtime.sound.music_source import MusicSource, MusicStatus, Silence
@@ -54,6 +55,7 @@ class MusicEar:
         self._new: deque[MusicFrame] = deque(maxlen=history_frames)
         self._steps: deque[float] = deque(maxlen=STEPS)
         self._listener = MusicListener()
+        self._ahead: LookAhead | None = None
         self._clock: Clock | None = None
         self._health: Health | None = None
         self._counted_xruns = 0
@@ -96,11 +98,14 @@ class MusicEar:
 
     def step(self, until_s: float) -> Sequence[MusicFrame]:
         """Listen to what sounded up to ``until_s`` and publish the frames it completed."""
-        begun = time.perf_counter()
-        block = self.source.read(until_s)
+        begun, ahead = time.perf_counter(), self._ahead
+        block = self.source.read(until_s if ahead is None else ahead.read_until(until_s))
         while self._steps:
             self._listener.witness(self._steps.popleft())
         heard = [] if block is None else self._listener.push(self._meter.push(block.samples), block.time_s)
+        if ahead is not None:
+            ahead.push(heard, silent=self._meter.level.rms_db < SILENT_DB)
+            heard = ahead.due(until_s)
         frames = [self.override.apply(frame) for frame in heard]
         if frames:
             self._new.extend(frames)
@@ -144,7 +149,7 @@ class InlineEar(MusicEar):
 
 
 class MusicThread(MusicEar):
-    """Listens in a thread of its own, 120 times a second.
+    """Listens in a thread of its own, 120 times a second; to music that this application plays before it sounds.
 
     An error that ends the thread is raised as DeviceError from the next ``take_new`` or ``latest``.
     """
@@ -158,6 +163,8 @@ class MusicThread(MusicEar):
     def start(self, clock: Clock, health: Health | None = None) -> None:
         """Start the source and the thread."""
         super().start(clock, health)
+        # Music that this application plays it knows beforehand.
+        self._ahead = None if self.source.soundtrack is None else LookAhead()
         self._stopping.clear()
         self._failure = None
         self._thread = threading.Thread(target=self._run, args=(clock,), name="music", daemon=True)
