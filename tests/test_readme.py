@@ -64,12 +64,12 @@ def problems(words: list[str]) -> list[str]:
         demo_options = [w.partition("=")[2] for w in rest if w.startswith("ARGS=")] if "demo" in rest else []
         return found + [p for options in demo_options for p in problems(["duet", "demo", *shlex.split(options)])]
     if program in COMMANDS:
-        names = list(itertools.takewhile(lambda word: re.fullmatch(r"[a-z][a-z-]*", word), rest[:2]))
+        names = list(itertools.takewhile(lambda word: re.fullmatch(r"[a-z][a-z0-9-]*", word), rest[:2]))
         # Some commands have commands of their own; the second word of any other is somebody's file.
         known = help_of(program, " ".join(names)) or help_of(program, " ".join(names[:1]))
         if not known:
             return [f"{program} has no command {' '.join(names[:1])!r}"]
-        (usage,) = re.findall(r"^usage: ([a-z -]*[a-z])", known)
+        (usage,) = re.findall(r"^usage: ([a-z0-9 -]*[a-z0-9])", known)
         flags = {w.partition("=")[0] for w in rest if w.startswith("--")}
         return [f"{usage} has no {f}" for f in sorted(flags) if not re.search(rf"{f}(?![\w-])", known)]
     if program in ELSEWHERE:

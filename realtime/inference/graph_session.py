@@ -13,8 +13,11 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from duet.contract import FollowerContract, GraphSpec, TensorSpec
-from duet.errors import FollowerError
+from duet.errors import DeviceError, FollowerError
 from duet.onnx_file import check_metadata, check_onnx
+
+# Windows has its own way of telling; everywhere else ``duet`` has turned it off before.
+ort.disable_telemetry_events()
 
 Feeds = Mapping[str, NDArray[Any]]
 
@@ -99,8 +102,15 @@ class OrtSession:
         self._outputs = [spec.name for spec in graph.outputs]
 
     def run(self, feeds: Feeds) -> list[NDArray[Any]]:
-        """See ``GraphSession``."""
-        results = self._session.run(self._outputs, {name: feeds[name] for name in self._inputs})
+        """See ``GraphSession``; DeviceError when the device fails or has no memory left."""
+        given = {name: feeds[name] for name in self._inputs}
+        try:
+            results = self._session.run(self._outputs, given)
+        except Exception as error:  # of classes that share no base, a GPU that is out of memory among them
+            reason = str(error).splitlines()[0]
+            raise DeviceError(
+                f"ONNX Runtime: expected a tick, got: {reason}. Close what else uses the device, or use --runtime cpu."
+            ) from error
         return [np.asarray(result) for result in results]
 
 

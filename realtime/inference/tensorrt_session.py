@@ -45,6 +45,10 @@ class TensorRtSession:
         if self._engine is None:
             raise FollowerError(f"{key.path}: expected an engine that this GPU runs, got none. Build it: duet engines.")
         self._context = self._engine.create_execution_context()
+        if self._context is None:
+            raise DeviceError(
+                "TensorRT: expected memory for a context, got none. Close what else uses the GPU, or use --runtime cpu."
+            )
         names = [self._engine.get_tensor_name(i) for i in range(self._engine.num_io_tensors)]
         shapes = {name: tuple(self._engine.get_tensor_shape(name)) for name in names}
         given = {name for name in names if self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT}

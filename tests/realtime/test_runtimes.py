@@ -2,14 +2,16 @@
 
 import importlib.util
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from duet.contract import load_contract
-from duet.errors import FollowerError, InputError
+from duet.errors import DeviceError, FollowerError, InputError
 from duet.golden import joint_distance_mm, seeded_inputs
 from realtime.inference import runtimes
+from realtime.inference.graph_session import OrtSession
 from realtime.inference.runner_ort import OrtRunner
 from realtime.inference.runtimes import choose, open_runner
 from ui import cli
@@ -61,15 +63,29 @@ def test_the_doctor_tells_what_runs_and_why() -> None:
     [(2, "too little memory on the GPU"), (35, "no driver, or one that is too old"), (100, "no GPU")],
 )
 def test_what_cuda_refuses_is_told_in_words(code: int, reason: str) -> None:
-    from types import SimpleNamespace
-
-    from duet.errors import DeviceError
     from realtime.inference.tensorrt_session import _Cuda
 
     cuda = object.__new__(_Cuda)
     cuda._runtime = SimpleNamespace(cudaMalloc=lambda size: (code, None))
     with pytest.raises(DeviceError, match=f"CUDA: expected cudaMalloc to succeed, got {reason}"):
         cuda.device(4)
+
+
+def test_a_device_that_fails_in_a_tick_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = OrtRunner(SHIPPED)
+    _, session = runner._graphs[0]
+    assert isinstance(session, OrtSession)
+
+    def fails(outputs: object, feeds: object) -> None:
+        raise RuntimeError("Failed to allocate memory for requested buffer of size 1048576\nat bfc_arena.cc:376")
+
+    monkeypatch.setattr(session, "_session", SimpleNamespace(run=fails))
+    shapes = {spec.name: spec.shape for spec in runner.contract.inputs}
+    asked = next(iter(seeded_inputs(shapes, runner.contract.past_tokens, {}, 1)))
+    with pytest.raises(
+        DeviceError, match="ONNX Runtime: expected a tick, got: Failed to allocate memory .*48576. Close"
+    ):
+        runner.tick(asked, runner.initial_state())
 
 
 def frames_of(runner: OrtRunner) -> np.ndarray:

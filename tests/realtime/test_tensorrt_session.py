@@ -190,3 +190,14 @@ def test_a_refusal_of_the_gpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     engine.refuses = True
     with pytest.raises(DeviceError, match="TensorRT: expected a tick, got a refusal of the GPU. Use --runtime cpu"):
         session.run({spec.name: np.zeros(spec.shape, dtype=np.float32) for spec in MEMORY.inputs})
+
+
+def test_a_gpu_without_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Engine, "create_execution_context", lambda self: None)
+    with pytest.raises(DeviceError, match="TensorRT: expected memory for a context, got none. Close what else uses"):
+        opened(monkeypatch, Device())
+    monkeypatch.undo()
+    device = Device()
+    monkeypatch.setattr(device, "cudaMalloc", lambda size: (2, None))
+    with pytest.raises(DeviceError, match="got too little memory on the GPU. Use --runtime cpu"):
+        opened(monkeypatch, device)
