@@ -98,8 +98,9 @@ def _import(arguments: argparse.Namespace) -> int:
         fit = bring(arguments.file, Wish.of(arguments.map, arguments.betas, arguments.height, arguments.plain))
         path = keep_avatar(name, fit.avatar)
     for line in fit.lines():
-        Console().print(line, highlight=False)
-    console.print(f"Wrote {path}. See it: duet avatar show {name}. Dance in it: --follower-avatar {name}")
+        Console().print(line, highlight=False, soft_wrap=True)
+    told = f"Wrote {path}. See it: duet avatar show {name}. Dance in it: --follower-avatar {name}"
+    console.print(told, soft_wrap=True)
     return 0
 
 
