@@ -282,6 +282,7 @@ def _contract(
         bank_sha256=sha256_of(bank) if bank else "",
         forecast=forecast,
         notes={
+            "size": config.name,
             "normalisation": "inside the graphs: every input and output is in the units of duet.features",
             "plan": "continuous latents, never snapped to the codec's grid",
             "sampler": f"{config.sampler.kind}, {config.sampler.calls} calls a tick",

@@ -36,6 +36,8 @@ class Layer(nn.Module):
     time-resolved music then costs one projection, not one per layer.
     """
 
+    about: Tensor
+
     def __init__(self, width: int, heads: int, feedforward: int, dropout: float) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
@@ -45,27 +47,30 @@ class Layer(nn.Module):
         self.narrow = nn.Linear(feedforward, width)
         self.dropout = nn.Dropout(dropout)
         self.table = nn.Parameter(torch.zeros(9, width))
+        self.register_buffer("about", torch.tensor([1.0, 0.0, 1.0] * 3)[:, None], persistent=False)
 
     def forward(
         self,
         x: Tensor,
-        modulation: Tensor,
+        modulation: tuple[Tensor, ...],
         cross: tuple[Tensor, Tensor],
         masks: tuple[Tensor | None, Tensor | None],
         before: tuple[Tensor, Tensor] | None = None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Tokens (B, n, d), modulation (B, n, 9, d), keys of the conditions and of tokens ``before``.
+        """Tokens (B, n, d), modulation 9 x (B, n, d), keys of the conditions and of tokens ``before``.
 
         Returns the tokens and their own self-attention keys and values.
         """
-        m = (modulation + self.table).unbind(dim=-2)
+        # Scales and gates are about 1: added to the table, it costs nothing once the graph is opened.
+        table = (self.table + self.about).unbind()
+        m = [part + row for part, row in zip(modulation, table, strict=True)]
         normed = self._modulate(x, m[0], m[1])
         keys = self.attend.keys(normed)
         seen = keys if before is None else (torch.cat([before[0], keys[0]], 2), torch.cat([before[1], keys[1]], 2))
-        x = x + (1 + m[2]) * self.dropout(self.attend(normed, seen, masks[0]))
-        x = x + (1 + m[5]) * self.dropout(self.cross(self._modulate(x, m[3], m[4]), cross, masks[1]))
+        x = x + m[2] * self.dropout(self.attend(normed, seen, masks[0]))
+        x = x + m[5] * self.dropout(self.cross(self._modulate(x, m[3], m[4]), cross, masks[1]))
         hidden = F.gelu(self.widen(self._modulate(x, m[6], m[7])), approximate="tanh")
-        return x + (1 + m[8]) * self.dropout(self.narrow(hidden)), keys
+        return x + m[8] * self.dropout(self.narrow(hidden)), keys
 
     def _modulate(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        return self.norm(x) * (1 + scale) + shift
+        return self.norm(x) * scale + shift

@@ -215,9 +215,10 @@ class Denoiser(nn.Module):
             return modulation
         return modulation + self.folded(guidance)[:, None]
 
-    def _modulation(self, conditions: Tensor, t: Tensor) -> Tensor:
+    def _modulation(self, conditions: Tensor, t: Tensor) -> tuple[Tensor, ...]:
+        """What the layers share of their modulation: 9 x (B, n, d)."""
         level = self.level(sinusoid(t, self.config.denoiser.width))
-        return self.modulate(F.silu(conditions + level)).unflatten(-1, (9, -1))
+        return self.modulate(F.silu(conditions + level)).chunk(9, dim=-1)
 
     def _finish(self, hidden: Tensor, c: Conditions, plan: int) -> Tensor:
         reference = c.reference * c.reference_flag[:, None] * self.reference_gain

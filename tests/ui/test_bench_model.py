@@ -73,6 +73,9 @@ def test_it_measures_what_it_says(made: Path) -> None:
     assert record.figures["asked"].value == 2
     assert 0 < record.figures["cold_cached_loaded"].value <= record.figures["cold_cached"].value
     assert record.figures["peak"].value > 0
+    aims = {aim.what: aim for aim in record.aims}
+    assert aims["the tick, median"].bound == 15.0 and aims["of the matrix product's rate"].at_least
+    assert {"p99 by p50 of the tick", "the memory's step, median", "whole tick by denoiser alone"} <= aims.keys()
     assert record.parity["equal_bits"] is True
     shipped_golden = bool(load_contract(SHIPPED).golden)
     assert ("of torch" in record.verdict) == shipped_golden, "without a golden answer nothing is called right"
