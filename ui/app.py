@@ -124,6 +124,7 @@ def perform(
             sources.camera_trouble,
             sources.sound_trouble,
             sources.sound_level,
+            sight_name=lambda: sources.sight_name or "",
         )
         desk = stack.enter_context(open_desk(output, sources, panel, health))
         show = _assemble(partners, sources, picture, output, health, seconds, log, desk)
@@ -268,6 +269,7 @@ def _controls(sources: Sources, output: Output, placement: Placement, contract: 
         staging=output.staging,
         styles=output.style_tokens(contract),
         style=output.style or OWN_STYLE,
+        devices=sources.devices,
     )
 
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,10 @@ from realtime.sound.audio import DeviceMusic, FileMusic, GrooveMusic, MusicEar, 
 from realtime.sound.delayed_music import DelayedMusic
 from realtime.sound.level import Level
 from realtime.sound.music_stream import StreamMusic
+from realtime.sound.music_switch import MusicSwitch
 from realtime.sound.step_witness import WitnessedLeader
+from ui.controls import Device
+from ui.devices import CameraChoice, SoundChoice
 from ui.options import LeaderOptions
 
 LEADER_FPS = 30.0
@@ -42,7 +46,7 @@ class Sources:
     """A performance's inputs, opened and ready to start."""
 
     leader: ShiftedLeader
-    music: MusicEar
+    music: MusicEar | MusicSwitch
     seconds: float | None
     """How long they last; None for live ones."""
     names: dict[str, str]
@@ -50,8 +54,10 @@ class Sources:
     """Whether recorded music begins again when it is over, as it does for a live leader."""
     sight: Callable[[], Sight | None] | None = None
     """What the camera sees, where it is to be shown."""
-    sight_name: str | None = None
-    """Of the shared memory in which that lies."""
+    camera: CameraChoice | None = None
+    """The camera in use; another one can be chosen. None where none can."""
+    sound: SoundChoice | None = None
+    """Where the music comes from; another input can be chosen. None where none can."""
     camera_trouble: Callable[[], str] = str
     """What is wrong with the camera now and what to do about it; empty for nothing."""
     notes: Callable[[], tuple[str, ...]] = tuple
@@ -66,6 +72,17 @@ class Sources:
     """What is asked of the follower at its time, or when it is called for."""
     says: Callable[[], str] = str
     """What a show tells whoever is there; empty for nothing."""
+
+    @property
+    def sight_name(self) -> str | None:
+        """Of the shared memory in which lies what the camera sees; None where nobody is to see it."""
+        return None if self.camera is None else self.camera.sight_name
+
+    @property
+    def devices(self) -> dict[str, Device]:
+        """What can be changed while dancing, by name of its control."""
+        named = {"camera_device": self.camera, "sound_device": self.sound}
+        return {name: device for name, device in named.items() if device is not None}
 
     @property
     def played(self) -> DelayedMusic | None:
@@ -93,6 +110,8 @@ class Sources:
 
     def begin(self, clock: MonotonicClock, health: Health) -> None:
         """Start both, the leader with the music: opening a sound device takes time."""
+        if self.camera is not None:
+            self.camera.begin(self.leader, clock)
         self.music.start(clock, health)
         played = self.played
         if played is not None and played.identity is None:
@@ -145,36 +164,52 @@ def play_sources(leader: LeaderOptions, music: str | None, *, headless: bool) ->
         if not source or Path(source).is_dir():
             raise InputError(f"{name}: expected a file or a device, got {source or 'nothing'!r}. Name a file.")
 
+    def hear(name: str) -> MusicThread:
+        # A microphone or a stream comes in at no known level.
+        unknown_level = name == "-" or name.startswith("device:")
+        return MusicThread(_music(name, headless=headless, repeat=not is_take), automatic_gain=unknown_level)
+
     def make(health: Health) -> Sources:
         # Cheap things first: a typing error in the music should not cost a camera's start.
-        # A microphone or a stream comes in at no known level.
-        unknown_level = music == "-" or (music or "").startswith("device:")
-        ear = MusicThread(_music(music, headless=headless, repeat=not is_take), automatic_gain=unknown_level)
-        names = {"leader": leader.source, "music": music or "none"}
+        named = music or "none"
+        ear = MusicSwitch(hear(named))
+        sound = SoundChoice(named, ear, hear)
+        names = {"leader": leader.source, "music": named}
         if is_take:
             take = read_motion(leader.source, fps_override=leader.bvh_fps, scale=leader.bvh_scale)
             inputs = TakeLeader(take, LEADER_FPS)
             shifted = ShiftedLeader(_witnessed(inputs, leader, ear), leader.shift, mirrored=leader.mirror)
-            return Sources(shifted, ear, inputs.seconds, names)
-        return _before_camera(leader, ear, names, health)
+            camera = _camera_choice(leader, None, ear, health)
+            return Sources(shifted, ear, inputs.seconds, names, camera=camera, sound=sound)
+        return replace(_before_camera(leader, ear, names, health), sound=sound)
 
     return make
 
 
 def _witnessed(
-    inputs: TakeLeader | CameraLeader, leader: LeaderOptions, ear: MusicEar
+    inputs: TakeLeader | CameraLeader, leader: LeaderOptions, ear: MusicSwitch
 ) -> TakeLeader | CameraLeader | WitnessedLeader:
     """The leader, whose steps the ear is told of where that was asked for."""
     return WitnessedLeader(inputs, ear.witness) if leader.hear_steps else inputs
 
 
-def _before_camera(leader: LeaderOptions, ear: MusicThread, names: dict[str, str], health: Health) -> Sources:
-    """A leader before a camera, seen as the camera was calibrated."""
+def _camera_choice(
+    leader: LeaderOptions, camera: CameraLeader | None, ear: MusicSwitch, health: Health
+) -> CameraChoice:
+    """The camera in use, if one is, and how another is opened."""
+
+    def see(source: str) -> CameraLeader:
+        return _see(replace(leader, source=source), health)
+
+    return CameraChoice(leader.source, camera, see, lambda inputs: _witnessed(inputs, leader, ear))
+
+
+def _see(leader: LeaderOptions, health: Health) -> CameraLeader:
+    """Open a camera, as it was calibrated. DeviceError where it cannot be used."""
     look, calibration = leader.look, load_calibration()
-    identity = camera_identity(leader.source)
-    known = calibration.camera(identity)
+    known = calibration.camera(camera_identity(leader.source))
     latency = known.latency
-    camera = CameraLeader(
+    return CameraLeader(
         leader.source,
         health,
         height_m=leader.height_m or calibration.height_m,
@@ -188,11 +223,25 @@ def _before_camera(leader: LeaderOptions, ear: MusicThread, names: dict[str, str
         preview=leader.preview or leader.can_preview,
     )
 
-    music = ear.source
+
+def _before_camera(leader: LeaderOptions, ear: MusicSwitch, names: dict[str, str], health: Health) -> Sources:
+    """A leader before a camera, seen as the camera was calibrated."""
+    calibration = load_calibration()
+    known = calibration.camera(camera_identity(leader.source))
+    camera = _see(leader, health)
+    choice = _camera_choice(leader, camera, ear, health)
+
+    @lru_cache(maxsize=8)
+    def told(camera_name: str) -> tuple[str, ...]:
+        return camera_notes(calibration, camera_identity(camera_name))
 
     def notes() -> tuple[str, ...]:
+        music = ear.source
         playing = output_note(calibration, music.identity) if isinstance(music, DelayedMusic) else ""
-        return tuple(note for note in (*camera_notes(calibration, identity), playing) if note)
+        return tuple(note for note in (*told(choice.name), playing) if note)
+
+    def trouble() -> str:
+        return "" if choice.camera is None else choice.camera.trouble
 
     shift = known.shift if leader.shift is None else leader.shift
     return Sources(
@@ -202,11 +251,11 @@ def _before_camera(leader: LeaderOptions, ear: MusicThread, names: dict[str, str
         names,
         music_repeats=True,
         sight=camera.sight if leader.preview else None,
-        sight_name=camera.sight_name,
-        camera_trouble=lambda: camera.trouble,
+        camera=choice,
+        camera_trouble=trouble,
         notes=notes,
         distance_m=known.distance_m,
-        keep=lambda shift, placement: _keep(leader.source, identity, shift, placement),
+        keep=lambda shift, placement: _keep(choice.name, camera_identity(choice.name), shift, placement),
     )
 
 

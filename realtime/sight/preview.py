@@ -4,6 +4,7 @@ A sight travels from the tracking process through the same lock-free cells as ev
 they are; nothing is written to a disk.
 """
 
+import contextlib
 from dataclasses import dataclass
 from typing import Self
 
@@ -76,6 +77,29 @@ class Sight:
 def preview_cell() -> LatestCell:
     """New shared memory for sights, owned by the caller."""
     return LatestCell.create(width=_WIDTH)
+
+
+class SightCell:
+    """Reads sights in another process, from a cell that may be exchanged for another one's, by name."""
+
+    def __init__(self, name: str | None) -> None:
+        self._name = name
+        self._cell = None if name is None else LatestCell.attach(name)
+
+    def latest(self, name: str) -> Record | None:
+        """The newest sight of the cell that is called so, empty: of the one before. None where there is none."""
+        if name and name != self._name:
+            self.close()
+            self._name = name
+            with contextlib.suppress(FileNotFoundError):  # gone already: another one's name is on its way
+                self._cell = LatestCell.attach(name)
+        return None if self._cell is None else self._cell.latest()
+
+    def close(self) -> None:
+        """Let go of it. Safe to call again."""
+        if self._cell is not None:
+            self._cell.close()
+        self._cell = None
 
 
 class PreviewWriter:

@@ -106,7 +106,9 @@ class Glide:
         return Glide(self.at(now_s), goal, now_s)
 
 
-class _Leader(Protocol):
+class Leader(Protocol):
+    """Who can be shifted."""
+
     def start(self, clock: MonotonicClock, begin_s: float) -> None: ...
     def take_new(self, until_s: float) -> Sequence[LeaderFrame]: ...
     def shown(self, time_s: float) -> LeaderFrame | None: ...
@@ -116,7 +118,7 @@ class _Leader(Protocol):
 class ShiftedLeader:
     """A leader whose place on the stage can be moved at any time. ``glide`` is replaced whole, so no lock is needed."""
 
-    def __init__(self, leader: _Leader, shift: Shift | None = None, *, mirrored: bool = False) -> None:
+    def __init__(self, leader: Leader, shift: Shift | None = None, *, mirrored: bool = False) -> None:
         self._leader = leader
         self.mirrored = mirrored
         """Whether left and right change places, about the middle of the stage, before the shift."""
@@ -130,6 +132,11 @@ class ShiftedLeader:
     def move(self, goal: Shift, now_s: float) -> None:
         """Go to another shift, smoothly, from now on."""
         self.glide = self.glide.to(goal, now_s)
+
+    def lead_by(self, leader: Leader) -> Leader:
+        """Another one leads from now on, at the same place; the one before, for who stops it."""
+        before, self._leader = self._leader, leader
+        return before
 
     def start(self, clock: MonotonicClock, begin_s: float) -> None:
         """As the leader's."""

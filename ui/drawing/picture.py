@@ -27,9 +27,8 @@ from duet.frames import LeaderFrame
 from realtime import child
 from realtime.health import Health
 from realtime.pose_line import PoseLine
-from realtime.rings import LatestCell
 from realtime.sight.leader_record import frame_of_record
-from realtime.sight.preview import Sight
+from realtime.sight.preview import Sight, SightCell
 from ui.drawing.avatar import BodyPose
 from ui.drawing.canvas import Canvas, FilmCanvas
 from ui.drawing.hud import SightValues
@@ -79,7 +78,7 @@ class Picture:
 
     def __init__(self, task: PictureTask, channels: PictureChannels, canvas: Canvas, clock: MonotonicClock) -> None:
         self._task, self._channels, self._canvas, self._clock = task, channels, canvas, clock
-        self._sight_cell = LatestCell.attach(task.sight_name) if task.sight_name is not None else None
+        self._sight_cell = SightCell(task.sight_name)
         self._sight_picture = SightPicture()
         self._line: tuple[int, PoseLine] | None = None
         self._facts = -1, Facts()
@@ -89,8 +88,7 @@ class Picture:
 
     def close(self) -> None:
         """Let go of the camera's picture."""
-        if self._sight_cell is not None:
-            self._sight_cell.close()
+        self._sight_cell.close()
 
     def draw(self, time_s: float) -> bool:
         """Draw what is to be seen of a picture drawn at ``time_s``; False before there is anything to draw."""
@@ -149,7 +147,7 @@ class Picture:
         return frame_of_record(min(reversed(records), key=lambda record: abs(record.stamp_s - time_s)))
 
     def _inset(self, facts: Facts, leader: LeaderFrame | None) -> tuple[NDArray[np.uint8], SightValues] | None:
-        record = self._sight_cell.latest() if self._sight_cell is not None and facts.shows_sight else None
+        record = self._sight_cell.latest(facts.sight_name) if facts.shows_sight else None
         if record is None:
             return None
         # The camera stamps by the machine's clock.

@@ -52,6 +52,8 @@ class Facts:
     rows: tuple[str, ...] = ()
     staging: Staging | None = None
     """What is to be seen by now; None: as it began."""
+    sight_name: str = ""
+    """Of the shared memory in which lies what the camera sees by now; empty: as it began."""
 
     def values(self) -> NDArray[np.float32]:
         """As a record (FACTS_WIDTH,)."""
@@ -79,6 +81,7 @@ class Facts:
             **{name: record[name].item() for name in _NUMBERS},
             level=Level(*level[:3], *map(bool, level[3:])) if record["has_level"] else None,
             beat_giver=words["beat_giver"],
+            sight_name=words["sight_name"],
             message=words["message"],
             camera_trouble=words["camera_trouble"],
             troubles=tuple(words["troubles"].split(_NEW_LINE)) if words["troubles"] else (),
@@ -91,7 +94,9 @@ _NUMBERS = {
     "budget_ms": "<f4", "music_s": "<f8", "tempo_bpm": "<f4", "beat_phase": "<f4", "bar_phase": "<f4", "metre": "<i4",
     "tick_ms": "<f4", "ticks": "<i4", "late_ticks": "<i4", "shows_sight": "?",
 }  # fmt: skip
-_WORDS = {"beat_giver": "S16", "message": "S239", "camera_trouble": "S256", "troubles": "S768", "rows": "S1024"}
+_WORDS = {"beat_giver": "S16", "message": "S239", "camera_trouble": "S256", "troubles": "S768", "rows": "S1024",
+    "sight_name": "S64",
+}  # fmt: skip
 _LEVEL = tuple(field.name for field in fields(Level))
 _RECORD = np.dtype(
     [*_NUMBERS.items(), ("has_level", "?"), ("level", "<f4", len(_LEVEL)), *_WORDS.items(), ("staging", "S512")]
@@ -119,6 +124,8 @@ class Panel:
     """How loud the music comes in; None without music."""
     snapshot: Callable[[], Snapshot] = lambda: Snapshot(0.0)
     """The loop's health by now."""
+    sight_name: Callable[[], str] = str
+    """Of the shared memory in which lies what the camera sees; empty for none."""
 
     def facts(self, time_s: float, glance: Glance, *, is_led: bool) -> Facts:
         """What is known at ``time_s``; ``is_led``: whether a leader was seen."""
@@ -138,6 +145,7 @@ class Panel:
             troubles=tuple(t for t in (camera_trouble, self.sound_trouble(), trouble(self.contract, glance.pace)) if t),
             rows=(*self.rows(), *_over_budget(self.snapshot())),
             staging=self.controls.staging,
+            sight_name=self.sight_name(),
         )
 
     @property

@@ -89,6 +89,7 @@ _CARDS: tuple[tuple[str, tuple[Row, ...]], ...] = (
             (("head:guidance",), LABEL),
             *(((guidance_name(stream, 0), guidance_name(stream, 1)), ROW) for stream in range(len(STREAMS))),
             (("style",), ROW + LABEL),
+            (("other",), ROW),
         ),
     ),
     (

@@ -60,6 +60,8 @@ class PanelState:
     notes: list[str] = field(default_factory=list)
     show: str = ""
     """Name of the show's file; empty without one."""
+    sight_name: str = ""
+    """Of the shared memory in which lies what the camera sees; empty for none."""
 
     def record(self) -> NDArray[np.float32]:
         """For shared memory: JSON, padded with blanks."""
@@ -113,6 +115,7 @@ def gather(
         [trouble[:_MOST_WORDS] for trouble in facts.troubles],
         [row[:_MOST_WORDS] for row in facts.rows],
         show,
+        facts.sight_name,
     )
 
 

@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 from duet.errors import DeviceError
 from duet.frames import LeaderStatus
 from realtime.devices import CameraSystem
-from realtime.rings import LatestCell
-from realtime.sight.preview import Sight
+from realtime.sight.preview import Sight, SightCell
 from realtime.sound.level import SILENT_DB
 from realtime.sound.portaudio import AudioDevice, SoundSystem, look
 from ui.drawing.preview import with_skeleton
@@ -162,14 +161,14 @@ class Surveyor:
 
     def __init__(self, sight_name: str | None, canvas: ImguiCanvas, cameras: CameraSystem, sounds: SoundSystem) -> None:
         self._canvas = canvas
-        self._sight_cell = LatestCell.attach(sight_name) if sight_name is not None else None
+        self._sight_cell = SightCell(sight_name)
         self._sight: tuple[float, imgui.ImTextureRef, float] | None = None
         self._scouts = {CAMERA: CameraScout(cameras), SOUND: SoundScout(sounds)}
         self._textures: dict[str, imgui.ImTextureRef] = {}
 
     def look(self, open_lists: AbstractSet[str], state: PanelState) -> Surroundings:
         """What there is by now; only devices whose list is open are looked at."""
-        lists = {}
+        lists, seen = {}, self._seen(state.sight_name)
         for name, scout in self._scouts.items():
             used = str(state.values.get(name, "none"))
             scout.want(name in open_lists, used)
@@ -178,14 +177,13 @@ class Surveyor:
                 found = (Found(used, used), *found)
             lists[name] = tuple(self._entry(f, used, state) for f in found)
         displays = tuple(_name(monitor) for monitor in glfw.get_monitors())
-        return Surroundings(lists[CAMERA], lists[SOUND], displays, self._seen())
+        return Surroundings(lists[CAMERA], lists[SOUND], displays, seen)
 
     def close(self) -> None:
         """Let go of everything."""
         for scout in self._scouts.values():
             scout.close()
-        if self._sight_cell is not None:
-            self._sight_cell.close()
+        self._sight_cell.close()
 
     def _entry(self, found: Found, used: str, state: PanelState) -> Entry:
         loudness = found.loudness
@@ -199,9 +197,9 @@ class Surveyor:
             texture = self._sight[1]
         return Entry(found.value, found.label, texture, loudness)
 
-    def _seen(self) -> "tuple[imgui.ImTextureRef, float] | None":
+    def _seen(self, sight_name: str) -> "tuple[imgui.ImTextureRef, float] | None":
         """What the leader's camera sees, with the skeleton."""
-        record = self._sight_cell.latest() if self._sight_cell is not None else None
+        record = self._sight_cell.latest(sight_name)
         if record is None:
             return None
         if self._sight is None or self._sight[0] != record.stamp_s:

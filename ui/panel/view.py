@@ -135,8 +135,8 @@ class View:
         distance = float(state.values.get("distance", 0.0))
         if (wanted := widgets.slide("distance", at["distance"], distance, f"{distance:.2f} m")) is not None:
             self.turn("distance", wanted)
-        for name in ("groove", "detail", "close", "far", "free"):
-            if widgets.button(name, at[name], size=15.0):
+        for name in ("groove", "detail", "close", "far", "free", "other"):
+            if widgets.button(name, at[name], size=TEXT if name == "other" else 15.0):
                 self.turn(name, None)
         head = at["head:guidance"]
         for level, left in enumerate((head.left, head.left + head.width / 2.0 + 5.0)):
