@@ -13,6 +13,7 @@ from ui.bench.follow import add_follow
 from ui.bench.live import add_live
 from ui.bench.model import add_model
 from ui.bench.peers import add_peers
+from ui.bench.recovery import add_recovery
 from ui.bench.render import add_render
 from ui.bench.unplug import add_unplug
 
@@ -45,6 +46,7 @@ def add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", f
     kinds = bench.add_subparsers(title="what to measure", metavar="WHAT", required=True)
     add_beats(kinds)
     add_unplug(kinds)
+    add_recovery(kinds, follower)
     add_faults(kinds, follower)
     add_render(kinds)
     add_follow(kinds, follower)

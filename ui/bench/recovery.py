@@ -1,0 +1,274 @@
+"""``duet bench recovery``: each process of an exhibit killed and stopped, and how soon the show is whole again.
+
+The show runs as the service of ``scripts/duet.service`` does, with its watchdog and its pauses; a stand-in for systemd
+hears what the show says of itself, and begins it anew. Camera and sound card are virtual, the picture has no display.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from duet.errors import DuetError
+from duet.files import written_whole
+
+_EPILOG = """\
+Killed (SIGKILL) and stopped (SIGSTOP) in turn: the dance itself, its picture, its tracker, its sound. Measured is the
+time until that process does its work again: ticks, pictures, camera frames, sound heard. Linux and macOS.
+
+examples:
+  duet bench recovery                  all of them once, some minutes
+  duet bench recovery --rounds 5       five times
+"""
+GOAL_S = 10.0
+_GIVE_UP_S = 90.0
+_LOOK_S = 0.1
+UNIT = Path(__file__).resolve().parents[2] / "scripts" / "duet.service"
+LIVE = "duet"
+SIGNS = {LIVE: "ticks", "duet-picture": "drawn", "duet-tracker": "camera", "duet-sound": "heard"}
+"""What each process does, by which it is known to be back."""
+
+
+def add_recovery(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]", follower: Path) -> None:
+    """Describe ``bench recovery`` to the parser."""
+    recovery = kinds.add_parser(
+        "recovery",
+        help="how soon an exhibit is back when one of its processes is killed or stopped",
+        description="Kill and stop each process of an exhibit, and measure how soon it is back.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    recovery.add_argument("--rounds", type=int, default=1, metavar="N", help="how often (default 1)")
+    recovery.add_argument("--follower", type=Path, default=follower, metavar="DIR", help="a follower folder")
+    recovery.set_defaults(run=_run)
+
+
+def unit_value(name: str) -> float:
+    """Seconds that ``scripts/duet.service`` sets for ``name``."""
+    line = next(line for line in UNIT.read_text().splitlines() if line.startswith(f"{name}="))
+    return float(line.partition("=")[2])
+
+
+@dataclass
+class Manager:
+    """As much of systemd as a service of ``Type=notify`` with a watchdog meets."""
+
+    command: list[str]
+    folder: Path
+    watchdog_s: float = field(default_factory=lambda: unit_value("WatchdogSec"))
+    restart_s: float = field(default_factory=lambda: unit_value("RestartSec"))
+
+    def __enter__(self) -> "Manager":
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(self.folder / "notify"))
+        self._socket.settimeout(_LOOK_S)
+        self._stopping = threading.Event()
+        self.starts = 0
+        self._begin()
+        self._thread = threading.Thread(target=self._manage, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+        self.process.terminate()
+        try:
+            self.process.wait(20.0)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._socket.close()
+
+    def _begin(self) -> None:
+        environment = {
+            **os.environ,
+            "NOTIFY_SOCKET": str(self.folder / "notify"),
+            "WATCHDOG_USEC": str(round(self.watchdog_s * 1e6)),
+        }
+        self.starts += 1
+        self.is_ready, self._alive_s = False, time.monotonic()
+        with (self.folder / "console").open("ab") as console:
+            self.process = subprocess.Popen(self.command, env=environment, stdout=console, stderr=console)
+
+    def _manage(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                said = self._socket.recv(4096).decode(errors="replace").splitlines()
+            except TimeoutError:
+                said = []
+            self.is_ready |= "READY=1" in said
+            if {"READY=1", "WATCHDOG=1"} & set(said):
+                self._alive_s = time.monotonic()
+            if self.is_ready and time.monotonic() - self._alive_s > self.watchdog_s:
+                self.process.kill()
+            if self.process.poll() is not None and not self._stopping.wait(self.restart_s):
+                self._begin()
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """One process, ended in one way."""
+
+    process: str
+    way: str
+    back_s: float
+    """Until it did its work again; infinite when it never did."""
+
+
+def measure(folder: Path, follower: Path, ways: list[tuple[str, int]], told: Callable[[Recovery], None]) -> None:
+    """Run a show in ``folder`` and end its processes as ``ways`` (process, signal) say, one after the other."""
+    from realtime.sight.virtual_camera import VirtualCamera, noisy
+    from realtime.sound.virtual_sound import VirtualDevice, VirtualSound
+
+    with ExitStack() as stack:
+        VirtualSound(folder).plug([VirtualDevice("Room", "R", inputs=1, tone_hz=440.0)])
+        camera = stack.enter_context(VirtualCamera(noisy(128, (320, 240)), rate_hz=15.0))
+        task = {"leader": camera.url, "follower": str(follower)}
+        (folder / "task.json").write_text(json.dumps(task))
+        show = [
+            sys.executable,
+            "-c",
+            "import sys; from ui.bench.recovery import stage; stage(sys.argv[1])",
+            str(folder),
+        ]
+        manager = stack.enter_context(Manager(show, folder))
+        _await(folder, lambda now: set(SIGNS) <= set(now["pids"]) and all(now[sign] for sign in SIGNS.values()))
+        for process, number in ways:
+            before = _now(folder)
+            pid = before["pids"][process]
+            begun_s = time.monotonic()
+            os.kill(pid, number)
+            sign = SIGNS[process]
+
+            def is_back(now: dict[str, Any], process: str = process, sign: str = sign, before=before) -> bool:
+                if now["pids"].get(process, before["pids"][process]) == before["pids"][process]:
+                    return False
+                more = 0 if process == LIVE else before[sign]
+                return bool(now[sign]) if sign == "heard" else now[sign] > more + 2
+
+            good = _await(folder, is_back)
+            told(Recovery(process, signal.Signals(number).name, time.monotonic() - begun_s if good else float("inf")))
+            if not good:
+                raise DuetError(f"{process}: expected to be back, got {_console(manager)}. Please report this.")
+            # Whole again before the next one goes.
+            _await(folder, lambda now: set(SIGNS) <= set(now["pids"]) and all(now[sign] for sign in SIGNS.values()))
+
+
+def _console(manager: Manager) -> str:
+    lines = (manager.folder / "console").read_text(errors="replace").strip().splitlines()
+    return lines[-1][:200] if lines else "nothing"
+
+
+def _now(folder: Path) -> dict[str, Any]:
+    try:
+        return json.loads((folder / "now.json").read_text())
+    except (OSError, ValueError):
+        return {"pids": {}, **dict.fromkeys(SIGNS.values(), 0)}
+
+
+def _await(folder: Path, condition: Callable[[dict[str, Any]], bool]) -> bool:
+    end_s = time.monotonic() + _GIVE_UP_S
+    while time.monotonic() < end_s:
+        if condition(_now(folder)):
+            return True
+        time.sleep(_LOOK_S)
+    return False
+
+
+def stage(folder_name: str) -> None:
+    """The show, in a process of its own: an exhibit before a virtual camera, hearing a virtual sound card."""
+    from realtime.health import Health
+    from realtime.sound.audio import MusicThread
+    from realtime.sound.music_input import DeviceMusic
+    from realtime.sound.virtual_sound import VirtualSound
+    from ui.app import perform
+    from ui.kiosk.command import output_of
+    from ui.kiosk.exhibit import kiosk_sources
+    from ui.kiosk.settings import KioskSettings, read_settings
+    from ui.sources import Sources
+
+    folder = Path(folder_name)
+    task = json.loads((folder / "task.json").read_text())
+    (folder / "show.toml").write_text("")
+    quick = {"kiosk.leader": task["leader"], "kiosk.music": "none", "kiosk.picture.headless": True,
+             "kiosk.picture.size": "160x90", "kiosk.picture.fps": 10.0, "kiosk.visit.attract": 20.0}  # fmt: skip
+    settings = KioskSettings(MappingProxyType({**read_settings(folder / "show.toml").values, **quick}))
+    sound = VirtualSound(folder)
+    heard = DeviceMusic(next(iter(sound.listed())), sound)
+    health = Health()
+    make_kiosk = kiosk_sources(settings)
+
+    def make(health: Health) -> Sources:
+        return replace(make_kiosk(health), music=MusicThread(heard))
+
+    def write() -> None:
+        while True:
+            pids = {child.name: child.pid for child in multiprocessing.active_children()}
+            counts = {sign: health.counter(name) for sign, name in _COUNTERS.items()}
+            now = {"pids": {LIVE: os.getpid(), **pids}, **counts, "heard": not heard.problem and heard.position_s > 0.5}
+            with written_whole(folder / "now.json") as part:
+                part.write_text(json.dumps(now))
+            time.sleep(_LOOK_S)
+
+    threading.Thread(target=write, daemon=True).start()
+    output = output_of(settings, Path(task["follower"]), None)
+    perform(make, replace(output, report=folder / "report.json"), health)
+
+
+_COUNTERS = {"ticks": "ticks", "drawn": "drawn_frames", "camera": "camera_frames"}
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.progress import Progress
+    from rich.table import Table
+
+    from duet.errors import InputError
+
+    if not 1 <= arguments.rounds <= 1000:
+        raise InputError(f"--rounds: expected 1 to 1000, got {arguments.rounds}.")
+    if sys.platform == "win32":
+        raise DuetError("Recovery: expected Linux or macOS, got Windows, which knows no SIGSTOP. Measure it there.")
+    ways = [(process, number) for process in reversed(SIGNS) for number in (signal.SIGKILL, signal.SIGSTOP)]
+    ways *= arguments.rounds
+    found: list[Recovery] = []
+    console = Console()
+    with (
+        tempfile.TemporaryDirectory(prefix="duet-recovery-") as folder,
+        Progress(console=console, transient=True) as bar,
+    ):
+        task = bar.add_task("ending processes", total=len(ways))
+
+        def told(recovery: Recovery) -> None:
+            found.append(recovery)
+            bar.advance(task)
+
+        measure(Path(folder), arguments.follower, ways, told)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("process", "by", "n", "back s, median", "max", ""):
+        table.add_column(heading, justify="right" if heading in ("n", "back s, median", "max") else "left")
+    for process, number in dict.fromkeys(ways):
+        way = signal.Signals(number).name
+        back_s = sorted(r.back_s for r in found if (r.process, r.way) == (process, way))
+        good = "in time" if back_s[-1] <= GOAL_S else "TOO LATE"
+        table.add_row(process, way, str(len(back_s)), f"{back_s[len(back_s) // 2]:.1f}", f"{back_s[-1]:.1f}", good)
+    console.print(table)
+    longest = max(r.back_s for r in found)
+    console.print(
+        f"{len(found)} processes ended; the show was whole again after {longest:.1f} s at most (aim {GOAL_S:g})."
+    )
+    return 0 if longest <= GOAL_S else 1
