@@ -38,9 +38,11 @@ AVATARS = {
 """What each body that ships is like."""
 
 # Radians of curl of the three joints of each relaxed finger (T-pose, palm down), on top of the sculpted hand.
-_CURLS = {"index": 0.22, "middle": 0.30, "ring": 0.38, "pinky": 0.42}
+_CURLS = {"index": 0.26, "middle": 0.38, "ring": 0.46, "pinky": 0.46}
+_CLOSED = {"index": 0.13, "middle": 0.03, "ring": -0.07, "pinky": -0.16}
+"""Radians about the palm's normal that bring the fingers together: they are sculpted spread."""
 _CURL_SHARES = (0.7, 1.0, 0.6)
-_THUMB_ROTVEC = (0.0, 0.15, -0.10)
+_THUMB_ROTVEC = (0.0, 0.22, -0.12)
 _INFLUENCES = 4
 _MOST_BYTES = 256 << 20
 _KINDS = {
@@ -113,6 +115,8 @@ class Avatar:
             for finger, curl in _CURLS.items():
                 for k, share in enumerate(_CURL_SHARES, start=1):
                     turn = matrix_from_rotvec([0.0, 0.0, sign * curl * share])
+                    if k == 1:
+                        turn = matrix_from_rotvec([0.0, -sign * _CLOSED[finger], 0.0]) @ turn
                     rotations[self.names.index(f"{side}_{finger}{k}")] = turn
             thumb = np.array(_THUMB_ROTVEC) * [1.0, -sign, -sign]
             rotations[self.names.index(f"{side}_thumb1")] = matrix_from_rotvec(thumb)
