@@ -28,7 +28,6 @@ FPS = 30.0
 SHOWN = sorted(BODY.index(f"{side}_{joint}") for side in ("left", "right") for joint in (
     "hip", "knee", "ankle", "shoulder", "elbow", "wrist"
 ))  # fmt: skip
-_THIGH = BODY.index("left_hip"), BODY.index("left_knee")
 FILMED = Filmed(LENS, SIZE_PX, CAMERA_HEIGHT_M, DISTANCE_M)
 
 
@@ -294,22 +293,6 @@ def test_who_comes_back_elsewhere_and_otherwise_glides_there(told: bool) -> None
     roots = np.array([f.root_m for f in frames])
     assert np.linalg.norm(np.diff(roots, axis=0), axis=-1)[38:].max() <= 0.05
     assert np.linalg.norm(frames[-1].joints_m - back.joints_m[109], axis=-1).mean() < 0.08
-
-
-@pytest.mark.parametrize("size", [1.0, 1.15], ids=["the same person", "another one"])
-def test_who_comes_back_with_other_bones_gets_them_without_a_jump(size: float) -> None:
-    other = Skeleton(BODY.names, BODY.parents, (BODY.offsets_m * size).astype(np.float32))
-    first, second = _dancer(90, sway=0.3), _dancer(160, skeleton=other, sway=0.3)
-    lifter = Lifter(lens=LENS, stage=StageMap(mark_m=(0.0, -DISTANCE_M)))
-    frames = _lift(first, lifter)
-    before = lifter.proportions
-    return_s = 90 / FPS + 2.0
-    frames += [lifter.step(second.landmarks(i), return_s + i / FPS) for i in range(160)]
-    thighs = [np.linalg.norm(f.joints_m[_THIGH[1]] - f.joints_m[_THIGH[0]]) for f in frames]
-    assert np.abs(np.diff(thighs[89:])).max() < 0.02
-    assert thighs[-1] / thighs[89] == pytest.approx(size, abs=0.02)
-    kept = np.array_equal(lifter.proportions.samples, before.samples)
-    assert kept == (size == 1.0)
 
 
 def test_who_is_found_anew_by_a_pose_model_that_has_yet_to_settle_does_not_leap() -> None:
