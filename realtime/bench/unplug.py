@@ -29,6 +29,7 @@ _GIVE_UP_S = 20.0
 _STEP_S = 0.01
 _TONES_HZ = {"mine": 500.0, "twin": 900.0}
 _LEVELS = {"mine": 90, "twin": 200}
+_SOCKETS = {"mine": "1-1", "twin": "1-2"}
 _OPENINGS = ("", "", "error", "hang", "crash")
 Kind = Literal["camera", "microphone", "speaker"]
 KINDS: tuple[Kind, ...] = ("camera", "microphone", "speaker")
@@ -126,6 +127,8 @@ class Bench:
     cameras: VirtualCameras
     servers: dict[str, VirtualCamera]
     clock: MonotonicClock = field(default_factory=lambda: MonotonicClock(0.0))
+    has_serials: bool = True
+    """Whether the cameras have serial numbers; else they differ by the socket they are plugged into only."""
 
     def plug(self, watched: Mapping[Kind, _Watched], rng: np.random.Generator) -> None:
         """Plug in what is there, in an order and under numbers of its own each time."""
@@ -152,7 +155,9 @@ class Bench:
             server.hung_up.set()
 
     def _camera(self, which: str) -> PluggedCamera:
-        return PluggedCamera("Webcam", self.servers[which].url, serial=which)
+        return PluggedCamera(
+            "Webcam", self.servers[which].url, serial=which if self.has_serials else "", socket=_SOCKETS[which]
+        )
 
 
 def _sound(watched: _Watched, device: VirtualDevice) -> VirtualDevice:
@@ -161,17 +166,21 @@ def _sound(watched: _Watched, device: VirtualDevice) -> VirtualDevice:
 
 @contextmanager
 def opened(seed: int) -> Iterator[Callable[[int], list[Outcome]]]:
-    """Open a camera, a microphone and a speaker; give what runs one sequence on them."""
+    """Open a camera, a microphone and a speaker; give what runs one sequence on them.
+
+    The cameras of odd seeds have no serial numbers.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="duet-unplug-")))
         (folder / "cameras").mkdir()
         servers = {w: stack.enter_context(VirtualCamera(noisy(level), rate_hz=30.0)) for w, level in _LEVELS.items()}
-        bench = Bench(VirtualSound(folder), VirtualCameras(folder / "cameras"), servers)
+        bench = Bench(VirtualSound(folder), VirtualCameras(folder / "cameras"), servers, has_serials=seed % 2 == 0)
         calm = Loss("end", np.inf, 0.0, "", 0.0)
         rng = np.random.default_rng(seed)
         all_there: dict[Kind, _Watched] = {kind: _Watched(kind, calm, 0.0) for kind in KINDS}
         bench.plug(all_there, rng)
-        number = next(c.number for c in bench.cameras.listed() or [] if c.known.hardware.endswith(":mine"))
+        mine = ":mine" if bench.has_serials else f":socket {_SOCKETS['mine']}"
+        number = next(c.number for c in bench.cameras.listed() or [] if c.known.hardware.endswith(mine))
         names = {d.serial: name for name, d in bench.sound.listed().items()}
         camera = stack.enter_context(open_camera(f"camera:{number}", clock=bench.clock, cameras=bench.cameras))
         microphone = DeviceMusic(names["mic"], bench.sound)

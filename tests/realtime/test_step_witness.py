@@ -1,11 +1,16 @@
 """The leader's steps on their way to the ear: told as they are seen, and only where they help."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from duet.beats import BeatTracker
 from duet.choreography import choreograph
 from duet.clock import ManualClock, MonotonicClock
 from duet.groove import render_groove
+from duet.motion import read_motion
+from duet.music import RATE_HZ
 from realtime.bench.beats import LISTENED_BEATS, _steps, track_with_steps
 from realtime.sight.leader_take import TakeLeader
 from realtime.sound.audio import GrooveMusic, InlineEar
@@ -62,3 +67,49 @@ def test_steps_take_nothing_from_clear_music():
     assert len(said.beats_s) > 10
     late = said.beats_s[said.beats_s > 5.0]
     assert np.abs(late[:, None] - groove.beat_times_s).min(axis=1).max() == pytest.approx(0.0, abs=0.03)
+
+
+def _real_landings(duet_data: Path, name: str, seconds: float) -> list[float]:
+    """When a real salsa leader was seen to put a foot down, from 0."""
+    path = duet_data / "cmu_salsa" / name
+    if not path.is_file():
+        pytest.skip(f"{name} is not there")
+    # The file states twice the true rate, and another unit.
+    take = read_motion(path, fps_override=60.0, scale=1.2989).resample(30.0).on_body()
+    told: list[float] = []
+    leader = WitnessedLeader(TakeLeader(take.slice(60, 60 + round(30 * seconds)), 30.0), told.append)
+    leader.start(MonotonicClock(), 0.0)
+    for now in np.arange(0.0, seconds, 0.05):
+        leader.take_new(float(now))
+    return told
+
+
+@pytest.mark.parametrize("name", ["60_12.bvh", "60_13.bvh"])
+def test_a_real_leader_s_steps_are_told_and_make_no_beat_of_noise(duet_data: Path, name: str) -> None:
+    landings_s = _real_landings(duet_data, name, 10.0)
+    assert 15 <= len(landings_s) <= 40
+    gaps_s = np.diff(np.sort(landings_s))
+    assert np.median(gaps_s[gaps_s > 0.15]) == pytest.approx(0.45, abs=0.12)  # most on every second beat of a salsa
+    tracker, noise = BeatTracker(), 0.1 * np.random.default_rng(0).normal(size=10 * RATE_HZ)
+    states, heard = [], 0
+    for landed_s in landings_s:
+        until = round((landed_s + 0.1) * RATE_HZ)
+        states += tracker.push(noise[heard:until])
+        tracker.witness(landed_s)
+        heard = max(heard, until)
+    assert max(state.confidence for state in states[120:]) < 0.1
+
+
+def test_a_real_leader_s_steps_leave_a_clear_beat_where_it_is(duet_data: Path) -> None:
+    landings_s, groove = _real_landings(duet_data, "60_12.bvh", 10.0), render_groove(10.0, 180.0, seed=4)
+    clock, ear = ManualClock(0.0), InlineEar(GrooveMusic(groove))
+    ear.start(clock)
+    for k in range(200):
+        clock.advance(0.05)
+        for landed_s in landings_s:
+            if k * 0.05 <= landed_s + 0.1 < (k + 1) * 0.05:
+                ear.witness(landed_s)
+        ear.take_new(clock.now())
+    late = [frame for frame in ear.history if frame.time_s > 5.0]
+    off_s = [np.abs(f.time_s - f.beat_phase * 60.0 / f.tempo_bpm - groove.beat_times_s).min() for f in late]
+    assert np.median(off_s) < 0.03 and min(f.confidence for f in late) > 0.5

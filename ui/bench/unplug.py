@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 _EPILOG = """\
 Nothing of this machine is unplugged: a virtual camera, microphone and speaker are, each beside a twin of its name.
 They go silent, end their stream, hang or crash whoever uses them, come back under other numbers, and now and then
-vanish once more while they are opened. Printed is the time from the last return until each is in use again.
+vanish once more while they are opened. The cameras of odd seeds have no serial numbers: only their sockets tell them
+apart. Printed is the time from the last return until each is in use again.
 
 examples:
   duet bench unplug                      100 sequences, about six minutes
   duet bench unplug --sequences 5        a short look
-  duet bench unplug --seed 1             another hundred
+  duet bench unplug --seed 1             another hundred, cameras without serial numbers
 """
 
 
