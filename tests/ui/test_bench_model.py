@@ -27,7 +27,15 @@ def fits(value: Any, schema: dict[str, Any], whole: dict[str, Any], where: str =
         schema = whole["$defs"][schema["$ref"].rsplit("/", 1)[1]]
     if "const" in schema:
         assert value == schema["const"], where
-    kinds = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "null": type(None)}
+    kinds = {
+        "object": dict,
+        "array": list,
+        "string": str,
+        "integer": int,
+        "number": (int, float),
+        "null": type(None),
+        "boolean": bool,
+    }
     if "type" in schema:
         names = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
         assert any(isinstance(value, kinds[name]) for name in names), f"{where}: {value!r} is no {names}"
