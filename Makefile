@@ -52,7 +52,7 @@ clean: ## remove the environment
 	@touch $@
 
 .venv/.lab: .venv/.live
-	$(PIP) -e '.[lab,dev]'
+	$(PIP) -e '.[lab,dev,film]'
 	@touch $@
 
 .venv/.tensorrt: .venv/.lab

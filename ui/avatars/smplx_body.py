@@ -40,7 +40,7 @@ _FEET = 7, 8, 10, 11
 def smplx_fit(path: Path, betas: tuple[float, ...], height_m: float | None) -> Fit:
     """The body of a model file with shape ``betas``, in plain dance wear. Raises ``InputError``."""
     try:
-        import smplx
+        import smplx  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise InputError(
             f"{path}: expected the package smplx, got none. Install it: pip install 'duet[smplx]'."

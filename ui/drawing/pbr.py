@@ -41,7 +41,7 @@ def load_pyrender() -> Any:
     if sys.platform.startswith("linux") and PLATFORM_VARIABLE not in os.environ:
         os.environ[PLATFORM_VARIABLE] = "egl" if _loads("libEGL.so.1") else "osmesa"
     try:
-        import pyrender
+        import pyrender  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise PictureError(
             f"--renderer pyrender: expected the package pyrender2, got none ({error}). "
