@@ -19,6 +19,7 @@ from duet.beats import MusicListener
 from duet.clock import Clock
 from duet.errors import DeviceError, StaleFrame
 from duet.frames import MusicFrame
+from duet.music import RATE_HZ
 from duet.tempo_override import TempoOverride
 from realtime.health import Health
 from realtime.sound.level import SILENT_DB, Level, LevelMeter
@@ -59,6 +60,8 @@ class MusicEar:
         self._clock: Clock | None = None
         self._health: Health | None = None
         self._counted_xruns = 0
+        self.tap: Callable[[Block], None] | None = None
+        """Is given whatever is heard, as it came in."""
 
     @property
     def status(self) -> MusicStatus:
@@ -100,11 +103,15 @@ class MusicEar:
         """Listen to what sounded up to ``until_s`` and publish the frames it completed."""
         begun, ahead = time.perf_counter(), self._ahead
         block = self.source.read(until_s if ahead is None else ahead.read_until(until_s))
+        if block is not None and self.tap is not None:
+            self.tap(block)
         while self._steps:
             self._listener.witness(self._steps.popleft())
         heard = [] if block is None else self._listener.push(self._meter.push(block.samples), block.time_s)
         if ahead is not None:
-            ahead.push(heard, silent=self._meter.level.rms_db < SILENT_DB)
+            if block is not None:
+                heard_s = block.time_s + len(block.samples) / RATE_HZ
+                ahead.push(heard, heard_s, silent=self._meter.level.rms_db < SILENT_DB)
             heard = ahead.due(until_s)
         frames = [self.override.apply(frame) for frame in heard]
         if frames:

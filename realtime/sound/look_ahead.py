@@ -5,6 +5,7 @@ are heard before they sound, so that frames which came before the certainty get 
 its tempo. Silence gets none: nobody could have known.
 """
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,16 +23,15 @@ class LookAhead:
 
     def __init__(self) -> None:
         self._waiting: deque[tuple[MusicFrame, bool]] = deque()
-        self._read_s: float | None = None
+        self._heard_s = -math.inf
 
     def read_until(self, until_s: float) -> float:
         """How far to listen now, at ``until_s``."""
-        before_s = until_s if self._read_s is None else max(self._read_s, until_s)
-        self._read_s = min(until_s + AHEAD_S, before_s + STRIDE_S)
-        return self._read_s
+        return min(until_s + AHEAD_S, max(self._heard_s, until_s) + STRIDE_S)
 
-    def push(self, frames: Sequence[MusicFrame], *, silent: bool) -> None:
-        """What was heard, in order; ``silent``: nothing sounded meanwhile."""
+    def push(self, frames: Sequence[MusicFrame], heard_s: float, *, silent: bool) -> None:
+        """What was heard, in order, up to ``heard_s``; ``silent``: nothing sounded meanwhile."""
+        self._heard_s = heard_s
         for frame in frames:
             if frame.confidence >= KNOWN_CONFIDENCE:
                 self._carry_back(frame)

@@ -18,9 +18,9 @@ def frame(k: int, confidence: float, bpm: float = 120.0) -> MusicFrame:
 
 def test_what_was_unsure_gets_the_beat_that_was_found_and_silence_gets_none() -> None:
     ahead = LookAhead()
-    ahead.push([frame(k, 0.0) for k in range(30)], silent=True)
-    ahead.push([frame(k, 0.1) for k in range(30, 90)], silent=False)
-    ahead.push([frame(k, 0.9) for k in range(90, 120)], silent=False)
+    ahead.push([frame(k, 0.0) for k in range(30)], 1.0, silent=True)
+    ahead.push([frame(k, 0.1) for k in range(30, 90)], 3.0, silent=False)
+    ahead.push([frame(k, 0.9) for k in range(90, 120)], 4.0, silent=False)
     assert [f.index for f in ahead.due(1.5)] == list(range(46))
     rest = ahead.due(10.0)
     assert [f.index for f in rest] == list(range(46, 120)) and not ahead.due(10.0)
@@ -30,16 +30,19 @@ def test_what_was_unsure_gets_the_beat_that_was_found_and_silence_gets_none() ->
     assert np.abs((np.array([f.bar_phase for f in rest]) - true / 4.0 + 0.5) % 1.0 - 0.5).max() < 1e-6
 
     silent = LookAhead()
-    silent.push([frame(k, 0.0) for k in range(30)], silent=True)
-    silent.push([frame(30, 0.9)], silent=False)
+    silent.push([frame(k, 0.0) for k in range(30)], 1.0, silent=True)
+    silent.push([frame(30, 0.9)], 1.03, silent=False)
     assert [f.confidence for f in silent.due(10.0)] == [0.0] * 30 + [0.9]
 
 
 def test_it_listens_further_ahead_little_by_little() -> None:
     ahead, read = LookAhead(), []
-    for now in np.arange(0.0, 3.0, 0.01):
+    for now in np.arange(0.0, 4.0, 0.01):
         read.append(ahead.read_until(float(now)) - now)
-    assert max(np.diff(read)) <= STRIDE_S
+        if now >= 1.0:  # until then the device had not begun
+            ahead.push([], float(now) + read[-1], silent=False)
+    assert max(np.abs(read[:101])) == pytest.approx(STRIDE_S)
+    assert max(np.diff(read)) <= STRIDE_S + 1e-9
     assert read[-1] == pytest.approx(AHEAD_S)
 
 
