@@ -61,7 +61,7 @@ class Snapshot:
 class Health:
     """Collects stage times in milliseconds and counts events."""
 
-    STAGES = ("camera", "track", "lift", "frame", "music", "gather", "tick", "decode", "draw", "encode", "lag")
+    STAGES = ("camera", "track", "lift", "frame", "music", "gather", "tick", "decode", "draw", "gap", "encode", "lag")
     """``lag`` is no work: how old the newest leader frame was that a drawn pose knew."""
 
     def __init__(self) -> None:

@@ -42,6 +42,7 @@ from ui.options import Output
 from ui.panel.desk import Desk, open_desk
 from ui.panel.facts import Panel
 from ui.partners import Partners, open_partners
+from ui.recorded_media import open_media
 from ui.report import make_report, this_machine, write_report
 from ui.sources import Sources, SourcesMaker
 from ui.tempo_inputs import TempoInput, open_tempo_input
@@ -132,6 +133,9 @@ def perform(
         recording = None if output.record is None else Recording(output.record, show.conductor)
         if recording is not None:
             stack.callback(recording.close)
+        media = open_media(output, sources, show.clock, console)
+        if media is not None:
+            stack.callback(media.stop)
         stack.callback(show.conductor.engine.close)
         begun(show.conductor)
         interrupted = _run(show, console, tempo)
@@ -141,6 +145,8 @@ def perform(
     _tell(console, show, output, elapsed)
     if recording is not None:
         console.print(recording.failure or f"Recorded {recording.path}")
+    if media is not None and media.failure:
+        console.print(media.failure)
     return 130 if interrupted else 0
 
 
@@ -407,10 +413,12 @@ def _keep(show: _Show, output: Output, log: MotionLog | None, elapsed: float) ->
 
 def _tell(console: Console, show: _Show, output: Output, elapsed: float) -> None:
     health, tick = show.health, show.health.stages()["tick"]
+    gap = health.stages()["gap"]
     fps = health.counter("drawn_frames") / max(elapsed, 1e-6)
     console.print(
         f"Danced {elapsed:.1f} s: {health.counter('ticks')} ticks ({health.counter('late_ticks')} late), "
-        f"{tick.p50_ms:.0f} ms each (p99 {tick.p99_ms:.0f}), {fps:.0f} pictures a second."
+        f"{tick.p50_ms:.0f} ms each (p99 {tick.p99_ms:.0f}), {fps:.0f} pictures a second, "
+        f"{gap.p50_ms:.0f} ms apart (p99 {gap.p99_ms:.0f})."
     )
     if not health.counter("ticks"):
         console.print("No leader was seen: stand so that the camera sees the whole body, in good light.")

@@ -83,6 +83,7 @@ class Picture:
         self._line: tuple[int, PoseLine] | None = None
         self._facts = -1, Facts()
         self._staging = task.staging
+        self._shown_s = np.nan
         self._times = _LastTimes()
         self.drawn = 0
 
@@ -107,8 +108,10 @@ class Picture:
         self._restage(facts)
         said = {"off": None, "audience": replace(hud, is_for_audience=True)}.get(self._staging.hud, hud)
         self._canvas.draw(SceneState(time_s, BodyPose.of_follower(pose), dancer, said, picture, beat), self._times)
-        draw_ms = (time.perf_counter() - start) * 1e3
-        cost = Drawn(draw_ms, self._times.last_ms.get("encode", np.nan), lag_s * 1e3 if facts.ticks else np.nan)
+        shown_s = time.perf_counter()
+        gap_ms, self._shown_s = (shown_s - self._shown_s) * 1e3, shown_s
+        encode_ms = self._times.last_ms.get("encode", np.nan)
+        cost = Drawn((shown_s - start) * 1e3, encode_ms, lag_s * 1e3 if facts.ticks else np.nan, gap_ms)
         self.drawn += 1
         self._channels.times.push(time_s, np.array(cost, np.float32))
         return True

@@ -28,6 +28,8 @@ class Drawn(NamedTuple):
     """NaN where no film is written."""
     lag_ms: float
     """NaN before the first tick."""
+    gap_ms: float
+    """Since the picture before it was there; NaN for the first."""
 
 
 @dataclass(frozen=True)

@@ -199,6 +199,8 @@ class PicturePort:
             self._health.count("drawn_frames")
             if not np.isnan(cost.encode_ms):
                 self._health.record("encode", cost.encode_ms)
+            if not np.isnan(cost.gap_ms):
+                self._health.record("gap", cost.gap_ms)
             if not np.isnan(cost.lag_ms):
                 self._health.record("lag", cost.lag_ms)
 

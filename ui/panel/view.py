@@ -93,6 +93,10 @@ class View:
             if name.startswith("card:"):
                 pen.box(place, CARD, 9.0)
                 pen.text(name.removeprefix("card:"), place.left + 13.0, place.top + 6.0, FAINT, 15.0, bold=True)
+        if state.pictures_s is not None:
+            health, told = layout.flow["card:Health"], f"{state.pictures_s:.0f} pictures a second"
+            wide = pen.width(told, SMALL)
+            pen.text(told, health.left + health.width - 12.0 - wide, health.top + 8.0, FAINT, SMALL)
         self._music(state, around, layout.flow, widgets)
         self._leader(state, around, layout.flow, widgets)
         self._partner(state, layout.flow, widgets)

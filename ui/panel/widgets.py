@@ -127,8 +127,9 @@ class Widgets:
             filled = Place(row.left, row.top, max(row.width * share, 2.0 * ROUND), row.height)
             pen.box(filled, dimmed(CALM, 0.6 if held or pointed else 0.45))
         knob = row.left + min(max(row.width * share, 6.0), row.width - 6.0)
-        pen.box(Place(knob - 2.0, row.top + 4.0, 4.0, row.height - 8.0), CALM, 2.0)
-        if not labelled:
+        if labelled:
+            pen.box(Place(knob - 2.0, row.top + 4.0, 4.0, row.height - 8.0), CALM, 2.0)
+        else:
             pen.text(control.label.split()[0], row.left + 10.0, row.top + row.height / 2.0 - 9.0, INK, 15.0)
             wide = pen.width(text, 15.0)
             pen.text(text, row.left + row.width - 10.0 - wide, row.top + row.height / 2.0 - 9.0, INK, 15.0)
