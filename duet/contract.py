@@ -185,7 +185,7 @@ def _contract(raw: dict[str, Any]) -> FollowerContract:
         raw[key] = tuple(_tensor(v) for v in raw[key])
     raw["graphs"] = tuple(_graph(g) for g in raw["graphs"])
     raw["forecast"] = _graph(raw["forecast"]) if raw.get("forecast") else None
-    raw["joint_names"] = tuple(raw["joint_names"])
+    raw["joint_names"] = tuple(str(name) for name in raw["joint_names"])
     raw["style"] = tuple(float(v) for v in raw["style"])
     return FollowerContract(**raw)
 

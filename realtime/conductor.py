@@ -86,6 +86,8 @@ class _Asked:
     begun_s: float
     surprised: bool
     """Whether the leader was just doing what was not foreseen."""
+    leak: float = 0.0
+    """How much of the gap to its place the follower closes in a frame."""
 
 
 @dataclass
@@ -189,6 +191,7 @@ class Conductor:
         if in_hand is None or newest <= self._looked_at:
             return False
         self._looked_at = newest
+        self._surprise.see_step(*self._leader_track.newest(2))
         off_m = in_hand.off_m(newest, self._leader_track.newest(1)[0])
         return off_m is not None and self._surprise.see(newest - in_hand.known_frame, off_m)
 
@@ -348,6 +351,7 @@ class Conductor:
         standing = replace(self.playout.standing(first - 1), giving_m=self._giving_m.get(first - 1, (0.0, 0.0)))
         track, inputs = self._leader_track, self._inputs(tick, c, leader, standing)
         asked = _Asked(tick, c, leader, standing, track.newest_index, track.newest_s, now, self._is_surprised())
+        asked = replace(asked, leak=self._surprise.leak(c.root_leak))
         return asked, {**inputs, **self._cast_inputs(tick, standing)}
 
     def _inputs(self, tick: int, c: FollowerContract, leader: LeaderWindow, standing: Standing) -> Tensors:
@@ -415,10 +419,10 @@ class Conductor:
         leader, heading = asked.leader, asked.leader.plan_heading_rad
         near = (self._pace.commit_tokens + SPARE_GIVING_TOKENS) * c.token_frames
         rows, walk = frames[:, FOLLOWER_ROOT], list[Standing]()
-        room = Bodies(frames, leader.plan_joints_m, heading, c.root_leak, asked_frames=near)
+        room = Bodies(frames, leader.plan_joints_m, heading, asked.leak, asked_frames=near)
         for part, way in ((slice(0, near), room), (slice(near, len(rows)), None)):
             start = walk[-1] if walk else asked.standing
-            walk += integrate_root(start, rows[part], leader.plan_root_m[part], heading[part], c.fps, c.root_leak, way)
+            walk += integrate_root(start, rows[part], leader.plan_root_m[part], heading[part], c.fps, asked.leak, way)
         self._giving_m = {first + i: s.giving_m for i, s in enumerate(walk)}
         yaw = np.array([s.yaw_rad for s in walk])
         root = np.array([s.root_m for s in walk], dtype=np.float32)

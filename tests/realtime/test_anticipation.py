@@ -15,7 +15,7 @@ from duet.forecast import LeaderWindow
 from duet.frames import LeaderFrame, LeaderStatus
 from duet.poses import relaxed_rotations
 from duet.skeleton import BODY
-from realtime.anticipation import LEAST_SIGMA_M, MOST_STEP_M, SHARE, SIGMAS, InHand, Surprise
+from realtime.anticipation import EAGER_LEAK, LEAST_SIGMA_M, MOST_STEP_M, SHARE, SIGMAS, InHand, Surprise
 from realtime.conductor import Conductor, Wishes
 from realtime.engine import InlineEngine
 from realtime.health import Health
@@ -174,3 +174,23 @@ def test_a_surprise_is_replayed_to_the_bit(tmp_path: Path, display_lead_s: float
     assert conductor.health.counter("surprises") > 0
     assert verdict.is_equal and verdict.complete
     np.testing.assert_array_equal(log.arrays()["follower_root_m"], root_m)
+
+
+def test_who_goes_off_suddenly_is_hurried_after_for_a_while() -> None:
+    surprise, body = Surprise(), BODY.rest_joints_m.astype(np.float64)
+    for _ in range(60):
+        surprise.see_step(body, body + [0.001, 0.0, 0.0])
+    assert surprise.leak(0.05) == 0.05
+    surprise.see_step(body, body + [0.02, 0.0, 0.0])
+    leaks = [surprise.leak(0.05) for _ in range(12)]
+    assert leaks[0] == pytest.approx(EAGER_LEAK) and leaks == sorted(leaks, reverse=True)
+    assert leaks[-1] == pytest.approx(0.05, abs=0.005)
+    assert surprise.leak(0.5) == 0.5, "never less than the follower was made with"
+
+
+def test_a_dancer_who_goes_on_is_no_start() -> None:
+    surprise, body = Surprise(), BODY.rest_joints_m.astype(np.float64)
+    for i in range(300):
+        surprise.see_step(body, body + [0.02 + 0.015 * np.sin(i / 5.0), 0.0, 0.0])
+        leak = surprise.leak(0.05)
+        assert i < 60 or leak == pytest.approx(0.05, abs=0.01)
