@@ -87,6 +87,10 @@ THREADS = (
         reads=("chunks (queue)",), when="--record",
     ),
     Thread(
+        "duet-media", LIVE, "writes the camera's pictures and the sound", "20 Hz", "realtime.sessions.media",
+        reads=(_SIGHT, "heard blocks (queue)"), when="--record-media",
+    ),
+    Thread(
         "tracker-watch", LIVE, "looks after the tracking process", "10 Hz", "realtime.sight.tracker",
         reads=(_TRACKING, "tracking's heart (cell)"), when="a camera or a video leads",
     ),

@@ -199,6 +199,11 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--record", type=Path, metavar="DIR", help="record a session for duet replay: no image, no sound"
     )
+    parser.add_argument(
+        "--record-media",
+        action="store_true",
+        help="with --record, keep the camera's small pictures (sight.mp4) and the sound (sound.wav), too",
+    )
     parser.add_argument("--runtime", default="auto", metavar="NAME", help="auto, cpu, cuda, tensorrt or openvino")
     parser.add_argument("--report", type=Path, metavar="FILE.json", help="write timings and counters")
     parser.add_argument(
@@ -255,7 +260,7 @@ def _play(arguments: argparse.Namespace) -> int:
         None if arguments.offset is None else shift_of(arguments.offset),
         arguments.preview,
         hear_steps=arguments.hear_steps,
-        can_preview=not (arguments.no_panel or arguments.headless or arguments.out),
+        can_preview=arguments.record_media or not (arguments.no_panel or arguments.headless or arguments.out),
     )
     output = replace(_output_of(arguments), tempo=tempo_of(arguments))
     make = play_sources(leader, arguments.music, headless=output.headless)
@@ -267,6 +272,8 @@ def _output_of(arguments: argparse.Namespace) -> Output:
     size = size_of(arguments.size)
     if arguments.seconds is not None and not 0 < arguments.seconds <= 86_400:
         raise InputError(f"--seconds: expected more than 0 and at most a day, got {arguments.seconds:g}.")
+    if arguments.record_media and arguments.record is None:
+        raise InputError("--record-media: expected --record DIR beside it, got none. Name a folder for the session.")
     if arguments.seed < 0:
         raise InputError(f"--seed: expected 0 or more, got {arguments.seed}.")
     if not 1.0 <= arguments.fps <= 240.0:
@@ -287,6 +294,7 @@ def _output_of(arguments: argparse.Namespace) -> Output:
         motion=arguments.save_motion,
         report=arguments.report,
         record=arguments.record,
+        record_media=arguments.record_media,
         log=arguments.log,
         # A film is seen when it is seen.
         display_lead_s=0.0 if arguments.headless or arguments.out is not None else arguments.display_lead / 1e3,

@@ -63,6 +63,8 @@ class Output:
     report: Path | None = None
     record: Path | None = None
     """Folder to record a session in."""
+    record_media: bool = False
+    """Whether the camera's pictures and the sound are recorded there, too."""
     log: Path | None = None
     """File to write health and what happens in, a line each."""
     display_lead_s: float = 0.0

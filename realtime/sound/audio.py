@@ -10,7 +10,7 @@ or handed over through a queue with one writer and one reader (``take_new``).
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from realtime.sound.level import SILENT_DB, Level, LevelMeter
 from realtime.sound.look_ahead import LookAhead
 from realtime.sound.music_input import DeviceMusic
 from realtime.sound.music_player import FileMusic, GrooveMusic, RecordedMusic
-from realtime.sound.music_source import MusicSource, MusicStatus, Silence
+from realtime.sound.music_source import Block, MusicSource, MusicStatus, Silence
 from realtime.sound.portaudio import AudioDevice
 from realtime.sound.sound_port import list_audio_devices
 
@@ -60,6 +60,8 @@ class MusicEar:
         self._clock: Clock | None = None
         self._health: Health | None = None
         self._counted_xruns = 0
+        self.tap: Callable[[Block], None] | None = None
+        """Is given whatever is heard, as it came in."""
         self.tap: Callable[[Block], None] | None = None
         """Is given whatever is heard, as it came in."""
 
@@ -103,6 +105,8 @@ class MusicEar:
         """Listen to what sounded up to ``until_s`` and publish the frames it completed."""
         begun, ahead = time.perf_counter(), self._ahead
         block = self.source.read(until_s if ahead is None else ahead.read_until(until_s))
+        if block is not None and self.tap is not None:
+            self.tap(block)
         if block is not None and self.tap is not None:
             self.tap(block)
         while self._steps:

@@ -4,7 +4,7 @@ Threading: ``change`` may wait, on a thread of its own; everything else is as th
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from duet.tempo_override import TempoOverride
 from realtime.health import Health
 from realtime.sound.audio import MusicEar
 from realtime.sound.level import Level
-from realtime.sound.music_source import MusicSource
+from realtime.sound.music_source import Block, MusicSource
 
 LEAVE_S = 0.3
 """Who was just asking the former ear has an answer by then."""
@@ -27,6 +27,7 @@ class MusicSwitch:
     def __init__(self, ear: MusicEar) -> None:
         self.ear = ear
         self.override: TempoOverride = ear.override
+        self._taps: Callable[[Block], None] | None = None
         self._started: tuple[Clock, Health | None] | None = None
         self._stopped = threading.Event()
 
@@ -54,6 +55,7 @@ class MusicSwitch:
         """Listen by another ear from now on; the former one is stopped. DeviceError, and all as before, where it does
         not start."""
         ear.override = self.override
+        ear.tap = self._taps
         if self._started is not None and not self._stopped.is_set():
             ear.start(*self._started)
         before, self.ear = self.ear, ear
@@ -64,6 +66,10 @@ class MusicSwitch:
         """Stop the source. Safe to call again."""
         self._stopped.set()
         self.ear.stop()
+
+    def tap_with(self, tap: Callable[[Block], None]) -> None:
+        """Have ``tap`` called with whatever is heard, on the ear's thread, by whichever ear."""
+        self._taps = self.ear.tap = tap
 
     def witness(self, time_s: float) -> None:
         """See ``MusicEar``."""

@@ -1,0 +1,212 @@
+"""What a camera saw and a room sounded like, beside a session: only where ``--record-media`` asks for it.
+
+``sight.mp4`` holds the pictures that tracking looks at, small (256 pixels, up to 16 a second), each at its session
+time; ``sound.wav`` what was heard, 16 bits, its first sample at session time 0. Both are whole at any moment: the film
+comes in fragments of half a second, and the sound's header is kept true. Who is killed loses less than a second. Beyond
+``MOST_BYTES`` together, or on a disk that is nearly full, nothing more is written, which is said.
+
+Threading: ``hear`` belongs to the ear's thread; the writer's own thread, "duet-media", does everything else.
+"""
+
+import queue
+import shutil
+import struct
+import threading
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duet.clock import MonotonicClock
+from duet.errors import InputError
+from duet.music import RATE_HZ
+from realtime.sight.preview import Sight
+from realtime.sound.music_source import Block
+
+SIGHT_FILE, SOUND_FILE = "sight.mp4", "sound.wav"
+MOST_BYTES = 8 << 30
+"""Of both: some twenty hours."""
+SPARE_BYTES = 1 << 30
+"""So much of the disk is left to others."""
+_LOOK_S = 0.05
+_FPS, _GOP = 16, 8
+_WAITING_BLOCKS = 4096
+_LONGEST_GAP_S = 60.0
+_TICKS_PER_S = 90_000
+
+
+class WaveWriter:
+    """A wav file, one channel of 16 bits, whose header is true after every ``write``."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("xb", buffering=0)
+        self.samples = 0
+        self._header()
+
+    def write(self, samples: NDArray[np.float32]) -> None:
+        """(N,) in [-1, 1]."""
+        self._file.seek(0, 2)
+        self._file.write((np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes())
+        self.samples += len(samples)
+        self._header()
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._file.close()
+
+    @property
+    def bytes(self) -> int:
+        """How long the file is."""
+        return 44 + 2 * self.samples
+
+    def _header(self) -> None:
+        size = 2 * self.samples
+        self._file.seek(0)
+        form = struct.pack(
+            "<4sI4s4sIHHIIHH", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, 1, 1, RATE_HZ, 2 * RATE_HZ, 2, 16
+        )
+        self._file.write(form + struct.pack("<4sI", b"data", size))
+
+
+class SightFilm:
+    """An mp4 that grows by fragments."""
+
+    def __init__(self, path: Path, size: tuple[int, int]) -> None:
+        """``size``: width and height, even."""
+        import av
+        from av.video.stream import VideoStream
+
+        self._av = av
+        self._file = path.open("xb", buffering=0)
+        options = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "flush_packets": "1"}
+        self._container = av.open(self._file, "w", format="mp4", options=options)
+        codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
+        fast = {"preset": "ultrafast", "tune": "zerolatency", "crf": "24"} if codec == "libx264" else {}
+        stream = self._container.add_stream(codec, rate=_FPS, options=fast)
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.gop_size = _GOP
+        stream.codec_context.time_base = Fraction(1, _TICKS_PER_S)
+        self._stream, self.size, self._last = stream, size, -1
+
+    @property
+    def bytes(self) -> int:
+        """How long the file is."""
+        return self._file.tell()
+
+    def write(self, picture: NDArray[np.uint8], time_s: float) -> None:
+        """(H, W, 3) RGB, as large as the first or larger, at session time ``time_s``."""
+        ticks = round(time_s * _TICKS_PER_S)
+        if ticks <= self._last:
+            return
+        self._last = ticks
+        width, height = self.size
+        frame = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="rgb24")
+        frame.pts, frame.time_base = ticks, Fraction(1, _TICKS_PER_S)
+        for packet in self._stream.encode(frame):
+            self._container.mux(packet)
+
+    def close(self) -> None:
+        """Write what the encoder holds, and let go of the file."""
+        for packet in self._stream.encode():
+            self._container.mux(packet)
+        self._container.close()
+        self._file.close()
+
+
+class MediaWriter:
+    """Writes both files of ``folder``, from ``start`` to ``stop``. InputError where one of them is there already."""
+
+    def __init__(
+        self,
+        folder: Path,
+        clock: MonotonicClock,
+        sight: Callable[[], Sight | None],
+        most_bytes: int = MOST_BYTES,
+        done: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``sight``: the newest of the camera, stamped by the machine's clock; None for none. ``done`` is called when
+        it is not looked at any more."""
+        self._done = done
+        self._folder, self._clock, self._sight, self._most_bytes = folder, clock, sight, most_bytes
+        for name in (SIGHT_FILE, SOUND_FILE):
+            if (folder / name).exists():
+                raise InputError(f"{folder / name}: expected no recording, got one. Name another folder.")
+        self.failure = ""
+        """Why nothing is written any more, as a sentence; "" while all is well."""
+        self._heard: queue.Queue[Block] = queue.Queue(_WAITING_BLOCKS)
+        self._sound: WaveWriter | None = None
+        self._film: SightFilm | None = None
+        self._seen_s = -np.inf
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="duet-media", daemon=True)
+
+    def hear(self, block: Block) -> None:
+        """What was heard; never waits. What a slow disk cannot take is silence."""
+        if not self.failure and not self._heard.full():
+            self._heard.put_nowait(block)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what waits, and end; safe to call again."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopped.wait(_LOOK_S):
+                self._step()
+            self._step()
+        except (OSError, ValueError, ArithmeticError) as error:
+            self.failure = f"{self._folder}: expected to record pictures and sound to the end, got: {error}."
+        finally:
+            for file in (self._sound, self._film):
+                if file is not None:
+                    file.close()
+            self._done()
+
+    def _step(self) -> None:
+        if self.failure:
+            return
+        self._write_sound()
+        self._write_sight()
+        written = sum(file.bytes for file in (self._sound, self._film) if file is not None)
+        if written > self._most_bytes or shutil.disk_usage(self._folder).free < SPARE_BYTES:
+            at_s = self._clock.now()
+            self.failure = (
+                f"{self._folder}: expected room for pictures and sound, got none at {at_s:.0f} s. They end there."
+            )
+
+    def _write_sound(self) -> None:
+        blocks = [self._heard.get_nowait() for _ in range(self._heard.qsize())]
+        if not blocks:
+            return
+        if self._sound is None:
+            self._sound = WaveWriter(self._folder / SOUND_FILE)
+        pieces, at = list[NDArray[np.float32]](), self._sound.samples
+        for block in blocks:
+            missing = round(block.time_s * RATE_HZ) - at
+            gap = np.zeros(min(max(missing, 0), int(_LONGEST_GAP_S * RATE_HZ)), np.float32)
+            samples = block.samples[max(-missing, 0) :]
+            pieces += [gap, samples]
+            at += len(gap) + len(samples)
+        self._sound.write(np.concatenate(pieces))
+
+    def _write_sight(self) -> None:
+        sight = self._sight()
+        if sight is None or sight.time_s <= self._seen_s:
+            return
+        self._seen_s = sight.time_s
+        height, width = (side // 2 * 2 for side in sight.picture.shape[:2])
+        if self._film is None:
+            self._film = SightFilm(self._folder / SIGHT_FILE, (width, height))
+        time_s = sight.time_s - self._clock.epoch_s
+        if time_s >= 0.0 and (width, height) == self._film.size:
+            self._film.write(sight.picture, time_s)

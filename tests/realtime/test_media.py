@@ -1,0 +1,124 @@
+"""Pictures and sound beside a session: at their times, whole at any moment, bounded, and only where asked for."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+
+from duet.clock import MonotonicClock
+from duet.errors import InputError
+from duet.frames import LeaderStatus
+from duet.music import RATE_HZ
+from realtime.sessions.media import SIGHT_FILE, SOUND_FILE, MediaWriter
+from realtime.sight.preview import Sight
+from realtime.sound.music_source import Block
+
+
+class Room:
+    """A camera that shows how late it is, and a tone."""
+
+    def __init__(self, clock: MonotonicClock) -> None:
+        self.clock = clock
+
+    def sight(self) -> Sight:
+        now = self.clock.now()
+        picture = np.full((192, 256, 3), int(now * 40) % 256, np.uint8)
+        return Sight(self.clock.epoch_s + now, picture, None, LeaderStatus.LOST, 16.0)
+
+    def block(self, begin_s: float, seconds: float) -> Block:
+        times = begin_s + np.arange(round(seconds * RATE_HZ)) / RATE_HZ
+        return Block((0.5 * np.sin(2 * np.pi * 440 * times)).astype(np.float32), begin_s)
+
+
+def perform(folder: Path, seconds: float, **options: int) -> MediaWriter:
+    clock = MonotonicClock()
+    room = Room(clock)
+    writer = MediaWriter(folder, clock, room.sight, **options)
+    writer.start()
+    heard_s = 0.25
+    while (now := clock.now()) < seconds:
+        if now - heard_s > 0.05:
+            writer.hear(room.block(heard_s, 0.05))
+            heard_s += 0.05
+        time.sleep(0.005)
+    writer.stop()
+    return writer
+
+
+def seen(path: Path) -> list[float]:
+    times = list[float]()
+    with av.open(str(path)) as film, contextlib.suppress(av.error.InvalidDataError):
+        # The last picture of a cut film is half a one.
+        for frame in film.decode(video=0):
+            assert frame.pts is not None and frame.time_base is not None
+            times.append(float(frame.pts * frame.time_base))
+    return times
+
+
+def test_pictures_and_sound_are_at_their_times(tmp_path: Path) -> None:
+    writer = perform(tmp_path, 2.5)
+    assert not writer.failure
+    times = seen(tmp_path / SIGHT_FILE)
+    assert len(times) > 8 and times == sorted(times) and 0.0 <= times[0] < 1.5 and times[-1] > 1.5
+    samples, rate = soundfile.read(tmp_path / SOUND_FILE)
+    assert rate == RATE_HZ and len(samples) > 1.0 * RATE_HZ
+    # What was heard from 0.25 s on lies there, in phase.
+    assert not samples[: int(0.24 * RATE_HZ)].any()
+    at = np.arange(round(0.3 * RATE_HZ), round(0.9 * RATE_HZ))
+    np.testing.assert_allclose(samples[at], 0.5 * np.sin(2 * np.pi * 440 * at / RATE_HZ), atol=1e-2)
+
+
+def test_there_is_a_bound_and_it_is_said(tmp_path: Path) -> None:
+    writer = perform(tmp_path, 1.5, most_bytes=20_000)
+    assert "expected room for pictures and sound" in writer.failure
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 300_000
+    assert soundfile.info(tmp_path / SOUND_FILE).frames > 0
+
+
+def test_what_was_recorded_is_never_written_over(tmp_path: Path) -> None:
+    (tmp_path / SOUND_FILE).write_bytes(b"mine")
+    with pytest.raises(InputError, match="expected no recording, got one"):
+        MediaWriter(tmp_path, MonotonicClock(), lambda: None)
+
+
+_KILLED = """
+import sys
+from pathlib import Path
+from tests.realtime.test_media import perform
+print("begun", flush=True)
+perform(Path(sys.argv[1]), 60.0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
+def test_who_is_killed_loses_less_than_a_second(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    with subprocess.Popen(
+        [sys.executable, "-c", _KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        begun_s = time.monotonic()
+        end_s = begun_s + 60.0
+        sound = tmp_path / SOUND_FILE
+        while not (sound.exists() and sound.stat().st_size > 2.5 * 2 * RATE_HZ):
+            assert time.monotonic() < end_s
+            time.sleep(0.05)
+        process.kill()
+    samples, _ = soundfile.read(sound)
+    assert len(samples) / RATE_HZ > 2.4
+    times = seen(tmp_path / SIGHT_FILE)
+    # The sound had come to there: the film is behind by less than its last fragment.
+    assert times[-1] > len(samples) / RATE_HZ - 1.0
+    # A file that is cut anywhere opens up to there.
+    film = (tmp_path / SIGHT_FILE).read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(film[: int(0.7 * len(film))])
+    assert 0 < len(seen(tmp_path / "cut.mp4")) < len(times)
