@@ -79,7 +79,7 @@ THREADS = (
     ),
     Thread(
         "music", LIVE, "hears beats and features", "120 Hz", "realtime.sound.audio",
-        writes=("music frames (queue)",), reads=(_HEARD, "beat from outside"),
+        writes=("music frames (queue)", "heard blocks (queue)"), reads=(_HEARD, "beat from outside"),
     ),
     Thread("duet-health", LIVE, "takes a snapshot of times and counters", "1 Hz", "realtime.health_watch"),
     Thread(
