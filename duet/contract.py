@@ -16,6 +16,8 @@ from duet.timeline import Timeline
 SCHEMA = "duet-follower/1"
 CONTRACT_FILE = "contract.json"
 MOST_CONTRACT_BYTES = 4 << 20
+MOST_NAME = 100
+"""Of a file in a follower folder, in letters."""
 MOST_FPS, MOST_WINDOW_FRAMES = 240.0, 4096
 """No follower dances by a finer grid, or looks further; larger numbers would only take memory."""
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -217,8 +219,10 @@ def load_contract(folder: str | Path) -> FollowerContract:
     if contract.golden:
         files.append((contract.golden, contract.golden_sha256))
     for name, expected in files:
-        if Path(name).name != name:
-            raise FollowerError(f"{path}: expected plain file names, got {name!r}. Do not use this follower.")
+        if Path(name).name != name or len(name) > MOST_NAME:
+            raise FollowerError(
+                f"{path}: expected plain file names, got {name[:MOST_NAME]!r}. Do not use this follower."
+            )
         file = folder / name
         if not file.is_file():
             raise FollowerError(f"{folder}: expected {name}, got no such file. Fetch or export the follower again.")

@@ -1,6 +1,7 @@
 """Files that are there whole or not at all, and what those raise that are not."""
 
 import os
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ BROKEN_ARCHIVE = (
     MemoryError,
     # Encrypted, of another version, or nested too deeply.
     RuntimeError,
+    # An array's head that is no Python.
+    SyntaxError,
+    tokenize.TokenError,
     zipfile.BadZipFile,
     zlib.error,
 )

@@ -5,9 +5,9 @@ is answered a fifth of a second later. So at every frame in between the newest l
 plan in hand was told to expect. A leader who is more than three sigma off is a surprise: the plan is shifted at once by
 as much as the partner's place has moved, and the next plan comes in over fewer frames. Nothing is asked of the network.
 
-A start is more than a surprise: who stands is expected to go on, and a network that was told so still plans little of the
-way. So a leader whose speed leaves by three sigma what it was in the last second has the follower close the gap to its
-place faster, for some ticks: less with each, and within the bounds of ``realtime.steps``.
+A start is more than a surprise: who stands is expected to go on, and a network that was told so still plans little of
+the way. So a leader whose speed leaves by three sigma what it was in the last second has the follower close the gap to
+its place faster, for some ticks: less with each, and within the bounds of ``realtime.steps``.
 
 The shift is a share of the way (the rest is left to the next plan), grows by no more than ``MOST_STEP_M`` a frame
 however often the leader surprises, and ends with the plan that it was added to.
@@ -58,12 +58,13 @@ class Surprise:
         self._mean_square_m2 += (learned**2 - self._mean_square_m2) / _MEMORY
         return off_m > SIGMAS * usual
 
-    def see_step(self, before_m: Array, now_m: Array) -> None:
-        """A leader's joints (22, 3) in two frames: who goes off as they did not in the last second is hurried after.
+    def see_step(self, joints_m: Array) -> None:
+        """A leader's joints (2, 22, 3) in two frames, or in the first: who goes off as they did not in the last second
+        is hurried after.
 
         That need not be a surprise: one who stands in the middle of a dance is expected to go on.
         """
-        step_m = float(np.linalg.norm(now_m - before_m, axis=-1).mean())
+        step_m = float(np.linalg.norm(joints_m[-1] - joints_m[0], axis=-1).mean())
         spread_m = max(self._step_square_m2 - self._step_m**2, 0.0) ** 0.5
         if step_m > self._step_m + SIGMAS * max(spread_m, _LEAST_STEP_M):
             self._eagerness = 1.0

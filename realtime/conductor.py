@@ -191,7 +191,7 @@ class Conductor:
         if in_hand is None or newest <= self._looked_at:
             return False
         self._looked_at = newest
-        self._surprise.see_step(*self._leader_track.newest(2))
+        self._surprise.see_step(self._leader_track.newest(2))
         off_m = in_hand.off_m(newest, self._leader_track.newest(1)[0])
         return off_m is not None and self._surprise.see(newest - in_hand.known_frame, off_m)
 

@@ -178,10 +178,11 @@ def test_a_surprise_is_replayed_to_the_bit(tmp_path: Path, display_lead_s: float
 
 def test_who_goes_off_suddenly_is_hurried_after_for_a_while() -> None:
     surprise, body = Surprise(), BODY.rest_joints_m.astype(np.float64)
+    surprise.see_step(body[None])
     for _ in range(60):
-        surprise.see_step(body, body + [0.001, 0.0, 0.0])
+        surprise.see_step(np.stack([body, body + [0.001, 0.0, 0.0]]))
     assert surprise.leak(0.05) == 0.05
-    surprise.see_step(body, body + [0.02, 0.0, 0.0])
+    surprise.see_step(np.stack([body, body + [0.02, 0.0, 0.0]]))
     leaks = [surprise.leak(0.05) for _ in range(12)]
     assert leaks[0] == pytest.approx(EAGER_LEAK) and leaks == sorted(leaks, reverse=True)
     assert leaks[-1] == pytest.approx(0.05, abs=0.005)
@@ -191,6 +192,6 @@ def test_who_goes_off_suddenly_is_hurried_after_for_a_while() -> None:
 def test_a_dancer_who_goes_on_is_no_start() -> None:
     surprise, body = Surprise(), BODY.rest_joints_m.astype(np.float64)
     for i in range(300):
-        surprise.see_step(body, body + [0.02 + 0.015 * np.sin(i / 5.0), 0.0, 0.0])
+        surprise.see_step(np.stack([body, body + [0.02 + 0.015 * np.sin(i / 5.0), 0.0, 0.0]]))
         leak = surprise.leak(0.05)
         assert i < 60 or leak == pytest.approx(0.05, abs=0.01)
