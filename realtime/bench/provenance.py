@@ -83,6 +83,8 @@ def state() -> dict[str, Any]:
     supplies = sorted(_SUPPLIES.iterdir()) if _SUPPLIES.is_dir() else []
     batteries = [told for supply in supplies if (told := _read(supply / "status")) is not None]
     found["power"] = ", ".join(batteries) if batteries else "no battery"
+    if told := _gpus_now():
+        found["gpu"] = told
     return found
 
 
@@ -115,6 +117,15 @@ def gpus() -> str:
     told = _output(
         ["nvidia-smi", "--query-gpu=name,driver_version,power.limit,clocks.max.sm,compute_cap", "--format=csv,noheader"]
     )
+    return "; ".join(line.strip() for line in told.splitlines())
+
+
+def _gpus_now() -> str:
+    """Clock, power, temperature and what holds each NVIDIA card back, now; "" where there is none."""
+    if shutil.which("nvidia-smi") is None:
+        return ""
+    asked = "clocks.sm,pstate,power.draw,temperature.gpu,clocks_throttle_reasons.active"
+    told = _output(["nvidia-smi", f"--query-gpu={asked}", "--format=csv,noheader"])
     return "; ".join(line.strip() for line in told.splitlines())
 
 
