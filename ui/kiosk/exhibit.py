@@ -56,7 +56,13 @@ def kiosk_sources(settings: KioskSettings) -> SourcesMaker:
             told=_tell,
         )
         return replace(
-            sources, leader=ShiftedLeader(visits), commands=inbox, says=words_of(settings, lambda: visits.presence)
+            sources,
+            leader=ShiftedLeader(visits),
+            commands=inbox,
+            says=words_of(settings, lambda: visits.presence),
+            # An exhibit keeps the devices that its file names: another camera would be led by nobody's presence.
+            camera=None,
+            sound=None,
         )
 
     return make
