@@ -18,16 +18,19 @@ from duet.motion import Motion
 from duet.rotations import matrix_from_quaternion_wxyz
 from duet.skeleton import BODY
 from realtime.commands import (
+    Begin,
     Command,
     CommandInbox,
     Fade,
     Freeze,
     LockSeed,
     Panic,
+    Rest,
     Resume,
     SetGuidance,
     SetPlacement,
     SetStyle,
+    SwitchFollower,
     UnlockSeed,
     command_as_values,
     command_of,
@@ -44,7 +47,7 @@ CONTRACT = load_contract(FOLLOWER)
 GUIDANCE = ((1.0, 0.5), (0.0, -2.0), (3.0, 0.0))
 EVERY: list[Command] = [
     SetPlacement(Placement(1.25, -0.5)), SetStyle((0.0, 1.0)), SetGuidance(GUIDANCE), LockSeed(7), UnlockSeed(),
-    Freeze(), Fade(1.5), Panic(), Resume(),
+    Freeze(), Fade(1.5), Panic(), Resume(), Rest(2.0), Begin(9), SwitchFollower("second"),
 ]  # fmt: skip
 
 
@@ -115,7 +118,8 @@ def test_a_command_survives_json(command: Command) -> None:
         {"command": "Fade", "seconds": float("nan")}, {"command": "LockSeed", "seed": -1},
         {"command": "LockSeed", "seed": float("inf")}, {"command": "SetStyle", "style": 3},
         {"command": "SetStyle", "style": [1.0] * 1000}, {"command": "SetGuidance", "guidance": [[1, 2]]},
-        {"command": "SetPlacement", "placement": {"distance_m": 1.0}},
+        {"command": "SetPlacement", "placement": {"distance_m": 1.0}}, {"command": "Begin", "seed": -1},
+        {"command": "SwitchFollower", "to": "third"}, {"command": "Rest", "seconds": 1e9},
         {"command": "SetPlacement", "placement": {"distance_m": float("inf"), "bearing_rad": 0.0}},
     ],
 )  # fmt: skip
