@@ -27,6 +27,7 @@ from ui.control_table import CONTROLS
 from ui.controls import Controls
 from ui.panel.channels import record_of_turn, turn_of_record
 from ui.panel.facts import Panel
+from ui.panel.process import missing
 from ui.panel.show_keeper import ShowKeeper, take_up
 from ui.panel.state import STATE_WIDTH, PanelState, gather
 
@@ -108,6 +109,12 @@ def test_a_show_is_taken_up_as_it_was_left(controls: Controls, tmp_path: Path) -
 def test_a_show_s_file_that_cannot_be_is_one_sentence(controls: Controls, values: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match=says):
         take_up(values, controls)
+
+
+def test_a_machine_without_imgui_dances_without_a_panel(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert missing() == ""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "expected imgui-bundle, got none" in missing() and "--no-panel" in missing()
 
 
 def test_the_table_is_one() -> None:

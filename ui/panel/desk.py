@@ -3,6 +3,7 @@
 Threading: everything belongs to the thread that looks after the show.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,11 +16,12 @@ from ui.options import Output
 from ui.panel.channels import KEY
 from ui.panel.facts import Panel
 from ui.panel.port import PanelPort
-from ui.panel.process import PanelTask
+from ui.panel.process import PanelTask, missing
 from ui.panel.show_keeper import ShowKeeper
 from ui.panel.state import gather
 from ui.sources import Sources
 
+LOG = logging.getLogger("duet.panel")
 _PICTURES_S = 2.0
 """Pictures a second are counted over so long."""
 
@@ -93,7 +95,10 @@ def open_desk(output: Output, sources: Sources, panel: Panel, health: Health) ->
             desk.keeper = ShowKeeper(output.show, panel.controls)
         if output.midi_controls is not None:
             desk.knobs = MidiKnobs(output.midi_controls)
-        if output.panel and not output.headless:
+        wanted = output.panel and not output.headless
+        if wanted and (lacking := missing()):
+            LOG.warning("%s", lacking)
+        elif wanted:
             panel.controls.has_panel = True
             task = PanelTask(sources.sight_name, output.panel_scale, output.staging.display)
             desk.port = PanelPort(task, health)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from duet.errors import DuetError, PictureError
+from duet.errors import DuetError
 from realtime import child
 from realtime.devices import SYSTEM_CAMERAS, CameraSystem
 from realtime.sound.portaudio import PORTAUDIO, SoundSystem
@@ -51,7 +51,7 @@ def run(task: PanelTask, names: tuple[str, ...], control: Connection, log: str) 
     channels = PanelChannels.attach(names)
     with contextlib.suppress(BrokenPipeError, EOFError, ConnectionError):
         try:
-            panel = _open(task, channels)
+            panel = _Panel(task, channels)
             control.send(("ready",))
             panel.show_until_told(control)
         except DuetError as error:
@@ -59,12 +59,11 @@ def run(task: PanelTask, names: tuple[str, ...], control: Connection, log: str) 
     channels.close()
 
 
-def _open(task: PanelTask, channels: PanelChannels) -> "_Panel":
-    if importlib.util.find_spec("imgui_bundle") is None:
-        raise PictureError(
-            "Panel: expected imgui-bundle, got none. Install it (pip install imgui-bundle), or use --no-panel."
-        )
-    return _Panel(task, channels)
+def missing() -> str:
+    """What keeps a panel from being opened on this machine, as a sentence; empty for nothing."""
+    if importlib.util.find_spec("imgui_bundle") is not None:
+        return ""
+    return "Panel: expected imgui-bundle, got none. Install it (pip install imgui-bundle), or use --no-panel."
 
 
 class _Panel:
