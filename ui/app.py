@@ -43,7 +43,6 @@ from ui.panel.desk import Desk, open_desk
 from ui.panel.facts import Panel
 from ui.partners import Partners, open_partners
 from ui.recorded_media import open_media
-from ui.recorded_media import open_media
 from ui.report import make_report, this_machine, write_report
 from ui.sources import Sources, SourcesMaker
 from ui.tempo_inputs import TempoInput, open_tempo_input
@@ -137,9 +136,6 @@ def perform(
         media = open_media(output, sources, show.clock, console)
         if media is not None:
             stack.callback(media.stop)
-        media = open_media(output, sources, show.clock, console)
-        if media is not None:
-            stack.callback(media.stop)
         stack.callback(show.conductor.engine.close)
         begun(show.conductor)
         interrupted = _run(show, console, tempo)
@@ -149,8 +145,6 @@ def perform(
     _tell(console, show, output, elapsed)
     if recording is not None:
         console.print(recording.failure or f"Recorded {recording.path}")
-    if media is not None and media.failure:
-        console.print(media.failure)
     if media is not None and media.failure:
         console.print(media.failure)
     return 130 if interrupted else 0

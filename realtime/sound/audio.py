@@ -62,8 +62,6 @@ class MusicEar:
         self._counted_xruns = 0
         self.tap: Callable[[Block], None] | None = None
         """Is given whatever is heard, as it came in."""
-        self.tap: Callable[[Block], None] | None = None
-        """Is given whatever is heard, as it came in."""
 
     @property
     def status(self) -> MusicStatus:
@@ -105,8 +103,6 @@ class MusicEar:
         """Listen to what sounded up to ``until_s`` and publish the frames it completed."""
         begun, ahead = time.perf_counter(), self._ahead
         block = self.source.read(until_s if ahead is None else ahead.read_until(until_s))
-        if block is not None and self.tap is not None:
-            self.tap(block)
         if block is not None and self.tap is not None:
             self.tap(block)
         while self._steps:
