@@ -12,7 +12,7 @@ void main() {
     float up = max(where.y - horizon, 0.0);
     vec3 wall = mix(horizon_light, zenith_light, up / (up + 0.45));
     vec2 glow_at = vec2(where.x * aspect * 0.55, (where.y - horizon) * 1.1 - 0.15);
-    wall += glow_light / (1.0 + 3.2 * dot(glow_at, glow_at)) * smoothstep(-0.1, 0.5, up);
+    wall += glow_light / (1.0 + 3.2 * dot(glow_at, glow_at)) * smoothstep(0.0, 0.5, up);
 #ifdef STRIPS
     vec4 strip = strip_at(outlook.x + atan(where.x * outlook.y));
     float tall = 1.0 - smoothstep(0.0, 0.25, up - (0.45 + 0.75 * strip.w) * (0.55 + 0.45 * swell));

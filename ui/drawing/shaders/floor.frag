@@ -63,7 +63,13 @@ void main() {
     float flat_look = 1.0 - clamp(-from_eye.y * inversesqrt(far), 0.0, 1.0);
     flat_look *= flat_look; flat_look *= flat_look;
     light += horizon_light * 0.30 * flat_look * (0.55 + 0.45 * key);
-#ifndef WALLED
+#if defined(STRIPS)
+    // Thinner than a pixel where the floor ends: no steps.
+    light = mix(light, horizon_light, smoothstep(0.90, 1.0, away2 / (depth_m * depth_m)));
+#elif defined(WALLED)
+    // The floor bends up into the wall, as in a photographer's studio: no edge is seen.
+    light = mix(light, horizon_light, smoothstep(0.10, 0.85, away2 / (depth_m * depth_m)));
+#else
     light = mix(light, horizon_light, far * far / (far * far + 90000.0));
 #endif
     screen = vec4(to_screen(light), 1.0);
