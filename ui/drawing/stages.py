@@ -114,7 +114,7 @@ STAGES: Mapping[str, Stage] = {
     ),
     "club": Stage(
         says="a dark club whose lights pulse with the beat, with a mirroring floor",
-        key=(1.20, 1.04, 1.06),
+        key=(0.98, 0.85, 0.88),
         sky=(0.24, 0.20, 0.42),
         bounce=(0.20, 0.07, 0.20),
         rims=((2.60, 0.20, 1.50), (0.20, 1.40, 2.60)),
@@ -131,14 +131,14 @@ STAGES: Mapping[str, Stage] = {
     "black": Stage(
         says="a black box: nothing but the dancers, to be projected",
         key=(1.45, 1.36, 1.24),
-        sky=(0.26, 0.29, 0.38),
-        bounce=(0.10, 0.08, 0.08),
-        rims=((0.55, 0.62, 0.80), (0.55, 0.62, 0.80)),
+        sky=(0.34, 0.38, 0.50),
+        bounce=(0.16, 0.15, 0.18),
+        rims=((1.90, 2.15, 2.70), (1.90, 2.15, 2.70)),
         horizon=(0.0, 0.0, 0.0),
         zenith=(0.0, 0.0, 0.0),
         glow=(0.0, 0.0, 0.0),
         floor=(0.0, 0.0, 0.0),
-        mirrors=0.14,
+        mirrors=0.34,
     ),
     "clear": Stage(
         says="no stage: a transparent background, with the shadow, to be laid over another picture",

@@ -1,6 +1,11 @@
 #version 330
 #include "light.glsl"
 uniform float swell;  // 1 on the beat, less between
+#ifdef SPOTS
+uniform vec2 pool_m;
+uniform vec4 spots[3];  // as on the floor
+uniform vec3 spot_light[3];
+#endif
 in vec3 normal;
 in vec3 world_m;
 in vec3 light_clip;
@@ -36,6 +41,15 @@ void main() {
     vec3 light = colour.rgb * (mix(bounce_light, sky_light, up) * open + key * key_light)
                + colour.a * 0.45 * shine * key * key_light
                + edge * (0.35 + 0.65 * up) * rim * (0.4 + colour.a);
+#ifdef SPOTS
+    // Who stands in a pool of light is in its beam, which comes from above; the floor throws it back at the legs.
+    float caught = 0.55 + 1.05 * up + 0.7 * (1.0 - up) * exp(-2.0 * world_m.y);
+    for (int k = 0; k < 3; k++) {
+        vec2 d = world_m.xz - pool_m - spots[k].xy;
+        float q = dot(d, d) * spots[k].z;
+        light += (colour.rgb + 0.06 * edge) * spot_light[k] * swell * caught / (1.0 + q * (1.0 + q));
+    }
+#endif
     screen = vec4(to_screen(light), 1.0);
 #endif
 #ifdef MIRRORED
