@@ -230,6 +230,20 @@ def test_a_clear_stage_has_nothing_but_dancers_and_shadow(scene: Scene) -> None:
     assert np.median(edge[partly][:, :3].max(-1)) > 40
 
 
+def test_a_finer_picture_is_as_large_and_has_more_steps_along_edges(scene: Scene) -> None:
+    steps = []
+    for finer in (1, 2):
+        still = Scene(scene.context, SIZE, samples=4, staging=Staging(stage="clear"), finer=finer, closes_in=True)
+        still.draw(COUPLE)
+        picture = still.read_clear()
+        assert picture.shape == (SIZE[1], SIZE[0], 4)
+        covered = np.argwhere(bodies(picture))
+        assert 0.85 < np.ptp(covered[:, 0]) / SIZE[1] < 0.95, "a still is filled"
+        edge = bodies(np.roll(picture, 1, axis=1)) & ~bodies(picture)
+        steps.append(len(np.unique(picture[edge][:, 3])))
+    assert steps[1] > 1.5 * steps[0]
+
+
 def test_a_leader_is_there_as_asked(scene: Scene) -> None:
     pictures = {way: drawn(scene, Staging(stage="clear", camera="front", leader_as=way)) for way in LEADER_AS}
     area = {way: int(bodies(picture).sum()) for way, picture in pictures.items()}

@@ -77,9 +77,9 @@ def test_a_film_with_sound_and_a_sheet(motion: Path, song: Path, tmp_path: Path)
     assert facts.pictures == 30
     assert facts.audio_seconds == pytest.approx(1.0, abs=0.1)
     with Image.open(page) as image:
-        assert image.size[0] * image.size[1] == 4 * 480 * 270
+        assert image.size[0] * image.size[1] == 4 * 360 * 320
         assert image.mode == "RGB"
-        cell = np.asarray(image)[:270, :480].astype(int)
+        cell = np.asarray(image)[:320, :360].astype(int)
     assert cell.max() > 150 and np.ptp(cell.mean((1, 2))) > 10
     assert sorted(p.name for p in tmp_path.iterdir()) == ["film.mp4", "sheet.png"]
 
@@ -90,11 +90,11 @@ def test_two_side_by_side_and_a_clear_sheet(motion: Path, tmp_path: Path) -> Non
     assert read_back(out).size == (128, 96)
     assert film(motion, "--beside", motion, "--sheet", page, "--stage", "clear", "--moments", "1") == 0
     with Image.open(page) as image:
-        assert image.size == (960, 270)
+        assert image.size == (720, 320)
         both = np.asarray(image).astype(int)
     assert both.shape[2] == 4
     assert both[..., 3].min() == 0
-    np.testing.assert_array_equal(both[:, :480], both[:, 480:])
+    np.testing.assert_array_equal(both[:, :360], both[:, 360:])
 
 
 def test_a_clear_film_is_transparent(motion: Path, song: Path, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_recorded_session_is_danced_again(tmp_path: Path) -> None:
     (session / SESSION_FILE).write_bytes(beginning[: len(beginning) // 12])
     assert film(session, "--sheet", page, "--moments", "2") == 0
     with Image.open(page) as image:
-        assert image.size[0] * image.size[1] == 2 * 480 * 270
+        assert image.size[0] * image.size[1] == 2 * 360 * 320
 
 
 def test_a_take_of_one_dancer_is_drawn_alone(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ui.drawing.cameras import CAMERAS
 from ui.drawing.framing import Framing
 
 ASPECT = 16 / 9
@@ -71,3 +72,17 @@ def test_light_covers_the_dancers_and_their_shadows() -> None:
     # The farther from the light, the deeper.
     near, far = (np.append(p, 1.0) @ light.T for p in (towards, -towards))
     assert near[2] < far[2]
+
+
+@pytest.mark.parametrize("camera", ["follow", "front", "side", "mirror"])
+def test_a_still_is_filled_by_what_it_shows_whatever_the_camera(camera: str) -> None:
+    framing = CAMERAS[camera].make()
+    roots = np.array([[1.0, 0.9, -0.4], [1.7, 0.9, -0.1]])
+    framing.follow(roots, 0.0, ASPECT)
+    body = np.array([[x, y, z] for x in (-0.3, 0.3) for y in (-0.9, 0.9) for z in (-0.2, 0.2)])
+    points = (roots[:, None] + body).reshape(-1, 3)
+    loose = np.ptp(on_screen(framing, points), axis=0).max()
+    framing.close_in(points, ASPECT)
+    seen = on_screen(framing, points)
+    assert np.ptp(seen, axis=0).max() == pytest.approx(1.8, abs=0.02) and loose < 1.7
+    np.testing.assert_allclose(seen.min(0) + seen.max(0), 0.0, atol=0.02)

@@ -186,10 +186,14 @@ class Avatar:
 
     def skinned_vertices_m(self, pose: BodyPose) -> Floats:
         """(N, 3) the skin in the world, as the graphics card computes it."""
-        matrices = self.skin_matrices(pose)
-        weights = self.bone_weight.astype(np.float32) / 255.0
-        blended = np.einsum("vk,vkab->vab", weights, matrices[self.bone_index])
-        return np.einsum("vab,vb->va", blended[:, :, :3], self.vertices_m) + blended[:, :, 3]
+        return self.skinned_between_m(*self.place(pose))
+
+    def skinned_between_m(self, joints: NDArray[np.float64], turns: NDArray[np.float64], every: int = 1) -> Floats:
+        """``skinned_vertices_m`` of a body that was placed, as for ``skin_between``; one vertex in ``every``."""
+        matrices = self.skin_between(joints, turns)
+        weights = self.bone_weight[::every].astype(np.float32) / 255.0
+        blended = np.einsum("vk,vkab->vab", weights, matrices[self.bone_index[::every]])
+        return np.einsum("vab,vb->va", blended[:, :, :3], self.vertices_m[::every]) + blended[:, :, 3]
 
 
 def four_influences(weights: NDArray[np.floating]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -63,6 +63,11 @@ class FirstPerson(Framing):
         self._eyes_m = self._eyes_m + (1.0 - np.exp(-elapsed / _EYES_SETTLE_S)) * (eyes_m - self._eyes_m)
         self._gaze_m = self._gaze_m + (1.0 - np.exp(-elapsed / _GAZE_SETTLE_S)) * (gaze - self._gaze_m)
 
+    def close_in(self, points_m: Matrix, aspect: float) -> None:
+        """Eyes stay where they are."""
+        if self._eyes_m is None:
+            super().close_in(points_m, aspect)
+
     @property
     def view_rad(self) -> float:
         """The vertical field of view."""

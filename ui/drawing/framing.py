@@ -24,6 +24,9 @@ _EYE_HEIGHT_M = 1.55
 _TARGET_HEIGHT_M = 0.88
 _MAX_TURN_RAD = 0.6
 _TURN_RAD_S = 0.12
+_FILLED = 0.90
+"""Share of a still's height or width that the bodies fill."""
+_CLOSER_STEPS = 6
 
 
 def look_at(eye: Matrix, target: Matrix) -> Matrix:
@@ -97,6 +100,18 @@ class Framing:
         wanted = float(np.clip(wanted, -_MAX_TURN_RAD, _MAX_TURN_RAD))
         step = np.clip(wanted - self.turn_rad, -_TURN_RAD_S * elapsed, _TURN_RAD_S * elapsed)
         self.turn_rad += float(step)
+
+    def close_in(self, points_m: Matrix, aspect: float) -> None:
+        """For stills: aims at the middle of ``points_m`` (N, 3) and stands so that they fill the picture."""
+        points = np.concatenate([points_m, np.ones((len(points_m), 1))], axis=1)
+        for _ in range(_CLOSER_STEPS):
+            clip = points @ self.clip_from_world(aspect).T
+            seen = clip[:, :2] / clip[:, 3:]
+            low, high = seen.min(0), seen.max(0)
+            across, up = (low + high) / 2 * np.tan(self.view_rad / 2) * self.distance_m
+            across *= aspect * (-1.0 if self.is_mirrored else 1.0)
+            self.target_m = self.target_m + [across * np.cos(self.turn_rad), up, -across * np.sin(self.turn_rad)]
+            self.distance_m *= float((high - low).max()) / 2 / _FILLED
 
     @property
     def view_rad(self) -> float:

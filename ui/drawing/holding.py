@@ -30,6 +30,7 @@ _GRIP_RAD = np.array([0.30, 0.40, 0.25])
 """What the joints of each finger bend more in a hold than at rest."""
 _FINGERS = ("index", "middle", "ring", "pinky")
 _MOST_REACHES, _NEARLY_M = 4, 0.01
+_OUTLINE_EVERY = 7
 _WRISTS = [BODY.index(f"{side}_wrist") for side in _SIDES]
 _PALM_OFF_M = np.array([0.07, -0.07])
 """From a wrist to the middle of the hand, along X at rest."""
@@ -54,6 +55,12 @@ def place_couple(
     distance = np.linalg.norm(danced[1][None, :, :] - danced[0][:, None, :], axis=-1)
     eyes_m = avatars[1].between_eyes_m(placed[1])
     return list(hold_hands(avatars[0], placed[0], avatars[1], placed[1], distance)), eyes_m
+
+
+def outline_m(avatars: Sequence[Avatar], placed: Sequence[Placed]) -> NDArray[np.float64]:
+    """(N, 3) points all over the skins of bodies that were placed, to see how much room they take."""
+    skins = [avatar.skinned_between_m(*body, _OUTLINE_EVERY) for avatar, body in zip(avatars, placed, strict=True)]
+    return np.concatenate(skins).astype(np.float64)
 
 
 def _danced_palms(pose: BodyPose, turns: NDArray[np.float64]) -> NDArray[np.float64]:

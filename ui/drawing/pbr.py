@@ -17,8 +17,9 @@ from ui.drawing.avatar import Avatar
 from ui.drawing.bones import bones_of
 from ui.drawing.cameras import CAMERAS
 from ui.drawing.framing import Framing, look_at
-from ui.drawing.holding import place_couple
+from ui.drawing.holding import outline_m, place_couple
 from ui.drawing.lighting import towards_light
+from ui.drawing.pixels import averaged
 from ui.drawing.scene import SceneState
 from ui.drawing.stages import STAGES, Stage
 from ui.drawing.wardrobe import avatar_named
@@ -79,7 +80,7 @@ class PbrEngine:
         pixels, depth_m = self._renderer.render(scene, flags=flags.RGBA | flags.SHADOWS_DIRECTIONAL)
         if self._times > 1:
             cover = 255 * (depth_m[..., None] > 0)
-            pixels = _averaged(np.concatenate([pixels[..., :3], cover], axis=2), self._times)
+            pixels = averaged(np.concatenate([pixels[..., :3], cover], axis=2), self._times)
         return pixels
 
     def release(self) -> None:
@@ -90,13 +91,16 @@ class PbrEngine:
 class PbrScene:
     """Draws ``SceneState`` at ``size`` (width, height) pixels, as ``staging`` says, on one thread.
 
-    ``engine`` is another scene's of that size, where there are several.
+    ``engine`` is another scene's of that size, where there are several; ``closes_in`` as ``Scene`` has it.
     """
 
-    def __init__(self, size: tuple[int, int], staging: Staging, engine: PbrEngine | None = None) -> None:
+    def __init__(
+        self, size: tuple[int, int], staging: Staging, engine: PbrEngine | None = None, *, closes_in: bool = False
+    ) -> None:
         if staging.leader_as == "ghost":
             raise PictureError("--renderer pyrender: expected a leader who is solid, got a ghost. Choose --leader-as.")
         self._size, self._stage = size, STAGES[staging.stage]
+        self._closes_in = closes_in
         self._shows_leader = staging.leader_as != "none"
         leader = avatar_named(staging.leader)
         self._avatars = avatar_named(staging.follower), leader
@@ -113,7 +117,10 @@ class PbrScene:
         if not self._shows_leader:
             poses, placed = poses[:1], [self._avatars[0].place(poses[0])]
         roots = np.array([pose.root_m for pose in poses], dtype=np.float64)
-        self.framing.follow(roots, state.time_s, self._size[0] / self._size[1], eyes_m)
+        aspect = self._size[0] / self._size[1]
+        self.framing.follow(roots, state.time_s, aspect, eyes_m)
+        if self._closes_in:
+            self.framing.close_in(outline_m(self._drawn[: len(placed)], placed), aspect)
         scene = self._set(state)
         for avatar, bins, (joints, turns) in zip(self._drawn, self._bins, placed, strict=False):
             scene.add(self._body(avatar, bins, joints, turns))
@@ -241,13 +248,6 @@ class PbrScene:
             rows, 1
         )
         return (255.0 * np.sqrt(light / (1.0 + 0.35 * light))).astype(np.float32)
-
-
-def _averaged(pixels: NDArray, times: int) -> NDArray[np.uint8]:
-    """A picture of as many times fewer rows and columns."""
-    height, width, parts = pixels.shape
-    blocks = pixels.reshape(height // times, times, width // times, times, parts)
-    return np.round(blocks.mean(axis=(1, 3))).astype(np.uint8)
 
 
 def _by_gloss(avatar: Avatar) -> list[NDArray]:

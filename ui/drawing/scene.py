@@ -21,10 +21,11 @@ from ui.drawing.bones import bones_of
 from ui.drawing.cameras import CAMERAS
 from ui.drawing.contact import Contact
 from ui.drawing.dancer import Dancer
-from ui.drawing.holding import Placed, place_couple
+from ui.drawing.holding import Placed, outline_m, place_couple
 from ui.drawing.hud import Hud, HudValues
 from ui.drawing.inset import Inset
 from ui.drawing.lighting import View, shared_values, towards_light
+from ui.drawing.pixels import averaged
 from ui.drawing.programs import Programs
 from ui.drawing.stages import STAGES
 from ui.drawing.wardrobe import avatar_named
@@ -110,7 +111,8 @@ class Scene:
     """Draws ``SceneState`` at ``size`` (width, height) pixels, as ``staging`` says.
 
     ``samples`` > 1 smooths edges; ``rich`` draws softer shadows, for graphics cards and films. ``leader`` and
-    ``follower`` stand for the staging's own avatars.
+    ``follower`` stand for the staging's own avatars. ``closes_in``, for stills: each picture as near as the bodies
+    allow; ``finer``: drawn so many times as wide and high, and averaged when it is read.
     """
 
     def __init__(
@@ -123,8 +125,12 @@ class Scene:
         rich: bool = False,
         leader: Avatar | None = None,
         follower: Avatar | None = None,
+        closes_in: bool = False,
+        finer: int = 1,
     ) -> None:
         self.context = context
+        self._closes_in, self._finer = closes_in, finer
+        size = size[0] * finer, size[1] * finer
         self._samples = min(samples, context.max_samples) if samples > 1 else 0
         self._programs = Programs(context, rich=rich)
         self._avatars = {"leader": leader, "follower": follower}
@@ -174,7 +180,7 @@ class Scene:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
+        """Width and height in pixels, as they are drawn."""
         return self._size
 
     def resize(self, size: tuple[int, int]) -> None:
@@ -241,7 +247,8 @@ class Scene:
         wait_for_pictures()
         width, height = self._size
         pixels = np.frombuffer(self._targets[1].read(components=components, alignment=1), dtype=np.uint8)
-        return np.ascontiguousarray(pixels.reshape(height, width, components)[::-1])
+        picture = np.ascontiguousarray(pixels.reshape(height, width, components)[::-1])
+        return picture if self._finer == 1 else averaged(picture, self._finer)
 
     def place(self, state: SceneState) -> tuple[list[Dancer], list[Placed]]:
         """Who is to be drawn, the follower first, posed and in the camera's view; and where their joints are."""
@@ -254,7 +261,10 @@ class Scene:
         for dancer, (joints, turns) in zip(dancers, placed, strict=True):
             dancer.bend(joints, turns)
         roots = np.array([pose.root_m for pose in poses], dtype=np.float64)
-        self.framing.follow(roots, state.time_s, self._size[0] / self._size[1], eyes_m)
+        aspect = self._size[0] / self._size[1]
+        self.framing.follow(roots, state.time_s, aspect, eyes_m)
+        if self._closes_in:
+            self.framing.close_in(outline_m([dancer.avatar for dancer in dancers], placed), aspect)
         return dancers, placed
 
     def _draw_shadows(self, dancers: list[Dancer]) -> None:
