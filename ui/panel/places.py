@@ -118,7 +118,7 @@ def places(width: float, height: float) -> Layout:
     inner = max(width - 2.0 * MARGIN, 320.0)
     band = dict(_beside(("tile:leader", "tile:beat", "tile:partner"), MARGIN, MARGIN, inner, TILE))
     stops = MARGIN + TILE + GAP
-    band |= dict(_beside(("freeze", "fade", "panic", "dance", "learn", "keep"), MARGIN, stops, inner, STOP))
+    band |= dict(_beside(("freeze", "fade", "dance", "learn", "keep", "panic"), MARGIN, stops, inner, STOP))
     flow, tall = _flowed(inner)
     top = stops + STOP + GAP
     foot = Place(0.0, height - FOOT, width, FOOT)

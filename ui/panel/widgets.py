@@ -30,7 +30,9 @@ from ui.panel.places import LABEL, Place
 ENTRY = 34.0
 """Height of a line of a chooser's list."""
 _GROWN_ENTRY = 66.0
-_DANGER: dict[str, Colour] = {"panic": BAD, "dance": GOOD}
+_TINTED: dict[str, Colour] = {"panic": BAD, "dance": GOOD}
+_ALARM = "panic"
+"""Found without reading: at the edge, and red at any time."""
 
 
 class Widgets:
@@ -64,13 +66,16 @@ class Widgets:
         """A button; whether it was pushed. It is filled while ``is_on``."""
         control, pen = CONTROLS[name], self.pen
         clicked, held, pointed = self._touch(control, place)
-        tint = _DANGER.get(name, CALM)
+        tint = _TINTED.get(name, CALM)
         if is_on or held:
             pen.box(place, dimmed(tint, 0.8) if held else tint)
             ink = ON_LIGHT
+        elif name == _ALARM:
+            pen.box(place, dimmed(tint, 0.7 if pointed else 0.55))
+            ink = INK
         else:
             pen.box(place, RAISED if pointed else FIELD)
-            ink = tint if name in _DANGER else INK
+            ink = tint if name in _TINTED else INK
         hint = self.bound.get(name, "") if place.height >= 50.0 or self.learning is not None else ""
         label = label or control.label
         if hint and place.height >= 50.0:
