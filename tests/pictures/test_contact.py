@@ -58,6 +58,20 @@ def test_a_foot_that_stands_darkens_the_floor_beside_it(scene: Scene, stage: str
     assert floats[0] - bare[0] < 0.5 * (stands[0] - bare[0])
 
 
+def test_feet_close_together_darken_the_floor_without_an_edge(scene: Scene) -> None:
+    """Each foot's patch is a rectangle; where two overlap, neither may cut the other off."""
+    scene.restage(Staging(stage="clear", camera="front"))
+    scene.framing = CAMERAS["front"].make()
+    scene.draw(SceneState(0.0, posed(0.0)))
+    alpha = scene.read_clear()[..., 3].astype(int)
+    # Between the feet, 18 cm before the middle of the body.
+    x, y, _, w = scene.framing.clip_from_world(SIZE[0] / SIZE[1]) @ np.array([0.0, 0.0, 0.18, 1.0])
+    column, row = int((x / w + 1) / 2 * SIZE[0]), int((1 - y / w) / 2 * SIZE[1])
+    between = alpha[row, column - 14 : column + 16]
+    assert between[0] > 10 and between[-1] > 3
+    assert np.abs(np.diff(between)).max() <= 5, "no line where a patch ends"
+
+
 def test_who_stands_has_two_feet_and_nobody_none(scene: Scene) -> None:
     _, placed = scene.place(SceneState(0.0, posed(0.0)))
     feet = spheres(placed)

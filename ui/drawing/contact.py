@@ -33,7 +33,11 @@ class Contact:
         self._feet.write(feet.tobytes())
         self._context.enable(moderngl.BLEND)
         self._context.blend_func = moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA
+        # Patches overlap where feet are close: none may hide another.
+        target = self._context.fbo
+        target.depth_mask = False
         self._array.render(moderngl.TRIANGLE_STRIP, instances=len(feet))
+        target.depth_mask = True
         self._context.disable(moderngl.BLEND)
 
 

@@ -1,4 +1,5 @@
 #version 330
+#include "contact.glsl"
 in vec2 floor_m;
 flat in vec4 heel;
 flat in vec4 ball;
@@ -11,6 +12,9 @@ void main() {
     vec4 sole = mix(heel, ball, along);
     vec3 d = sole.xyz - vec3(floor_m.x, 0.0, floor_m.y);
     float near = inversesqrt(dot(d, d));
-    float open = 1.0 - min(1.5 * d.y * sole.w * sole.w * near * near * near, 0.75);
+    float hidden = min(1.5 * d.y * sole.w * sole.w * near * near * near, 0.75);
+    // Nothing at the patch's rim, that no edge of it is seen.
+    vec2 out_m = (floor_m - sole.xz) / REACH;
+    float open = 1.0 - hidden * max(1.0 - dot(out_m, out_m), 0.0);
     screen = vec4(0.0, 0.0, 0.0, 1.0 - sqrt(open));
 }

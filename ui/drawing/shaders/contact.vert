@@ -1,4 +1,5 @@
 #version 330
+#include "contact.glsl"
 uniform mat4 clip_from_world;
 in vec2 in_corner;  // -1 to 1
 in vec4 in_heel;    // spheres: x, height, z, radius
@@ -7,8 +8,6 @@ out vec2 floor_m;
 flat out vec4 heel;
 flat out vec4 ball;
 
-// What a foot hides of the light is next to nothing further out than this, metres.
-const float REACH = 0.26;
 // Above the floor, within the sole.
 const float LIFT = 0.003;
 
