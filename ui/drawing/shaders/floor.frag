@@ -51,6 +51,10 @@ void main() {
         light += spot_light[k] * swell * (0.25 + 0.75 * key) * 0.22 / (1.0 + dot(d, d) * spots[k].z * (1.0 + dot(d, d) * spots[k].z));
     }
 #endif
+#if defined(WALLED) && !defined(STRIPS)
+    // The floor bends up into the wall, as in a photographer's studio: no edge is seen.
+    light = mix(light, horizon_light, smoothstep(0.10, 0.85, away2 / (depth_m * depth_m)));
+#else
     vec3 from_eye = vec3(floor_m.x, 0.0, floor_m.y) - eye_m;
     float far = dot(from_eye, from_eye);
 #ifdef STRIPS
@@ -63,14 +67,12 @@ void main() {
     float flat_look = 1.0 - clamp(-from_eye.y * inversesqrt(far), 0.0, 1.0);
     flat_look *= flat_look; flat_look *= flat_look;
     light += horizon_light * 0.30 * flat_look * (0.55 + 0.45 * key);
-#if defined(STRIPS)
+#ifdef WALLED
     // Thinner than a pixel where the floor ends: no steps.
     light = mix(light, horizon_light, smoothstep(0.90, 1.0, away2 / (depth_m * depth_m)));
-#elif defined(WALLED)
-    // The floor bends up into the wall, as in a photographer's studio: no edge is seen.
-    light = mix(light, horizon_light, smoothstep(0.10, 0.85, away2 / (depth_m * depth_m)));
 #else
     light = mix(light, horizon_light, far * far / (far * far + 90000.0));
+#endif
 #endif
     screen = vec4(to_screen(light), 1.0);
 #ifdef MIRRORS
