@@ -1,6 +1,7 @@
 """``duet-lab generate``: a follower for a recorded leader and a song, danced at once."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,15 @@ def run(options: argparse.Namespace, console: Console) -> None:
     console.print(f"{options.out}: {follower.seconds:.1f} s danced.", soft_wrap=True)
 
 
+def _learned_whole_blocks(weights: Path) -> bool:
+    """Whether the run of ``weights`` had a share of its loss for them, as far as it says."""
+    from models.follower import WEIGHTS_FILE
+    from models.training.run import settings_beside
+
+    values = settings_beside(weights / WEIGHTS_FILE)
+    return values is None or bool(values.get("how", {}).get("block_share", 0.0))
+
+
 def _check_out(out: Path) -> None:
     if out.suffix.lower() in (".mp4", ".mov", ".mkv", ".webm"):
         raise InputError(
@@ -116,7 +126,6 @@ def guidance_of(text: str) -> NDArray[np.float32]:
 def _offline(options: argparse.Namespace, guidance: NDArray[np.float32], console: Console) -> "tuple[Danced, Motion]":
     """The whole song at once, by a run's weights."""
     from export.progress import bars
-    from models.config import SamplerConfig
     from models.follower import load_follower
     from models.offline import Offline, dance_offline
     from models.release import read_release
@@ -124,9 +133,16 @@ def _offline(options: argparse.Namespace, guidance: NDArray[np.float32], console
     folder = weights_folder(options.follower)
     release = read_release(folder)
     follower = load_follower(folder)
-    sampler = SamplerConfig(options.sampler or "ddim", options.steps or 50)
+    sampler = replace(follower.config.sampler, kind=options.sampler or "ddim", calls=options.steps or 50)
     how = Offline(options.mask or "interval", sampler, guidance, bool(options.carried))
-    leader = _leader(options, follower.config.fps)
+    leader = _leader(options, follower.config.fps, console)
+    if not _learned_whole_blocks(folder):
+        console.print(
+            f"{options.follower} learned to dance on after a past, tick by tick, and no whole blocks "
+            "(how.block_share 0): what it dances at once is far from a partner. Give the exported follower to have it "
+            "danced as live, or train on with --set how.block_share=0.25.",
+            soft_wrap=True,
+        )
     take = _take(options, leader, int(np.argmax(release.style)), release.distance_m, console)
     with bars(console) as shown:
         task = shown.add_task("network calls", total=None, note="")
@@ -143,7 +159,7 @@ def _live(options: argparse.Namespace, guidance: NDArray[np.float32], console: C
     from models.rollout import Guided, OnnxPartner, dance
 
     contract = load_contract(options.follower)
-    leader = _leader(options, contract.fps)
+    leader = _leader(options, contract.fps, console)
     take = _take(options, leader, int(np.argmax(contract.style)), contract.distance_m, console)
     partner = Guided(OnnxPartner(options.follower), guidance)
     with console.status("dancing tick by tick, as live"):
@@ -173,10 +189,17 @@ def _take(options: argparse.Namespace, leader: "Motion", style: int, distance_m:
     return Take(options.leader.stem, leader.joints_m, conditions, leader.fps, style=style, wish=wish)
 
 
-def _leader(options: argparse.Namespace, fps: float) -> "Motion":
+def _leader(options: argparse.Namespace, fps: float, console: Console) -> "Motion":
+    """The leader as given, measured as ``duet-lab prepare`` does."""
     from duet.motion import read_motion
+    from models.data.checks import SHORTEST_S, settle
 
-    motion = read_motion(options.leader, fps_override=options.bvh_fps, scale=options.bvh_scale).resample(fps).on_body()
+    motion = read_motion(options.leader, fps_override=options.bvh_fps, scale=options.bvh_scale)
     if motion.frames < 4:
         raise InputError(f"{options.leader}: expected at least 4 frames, got {motion.frames}. Give a longer take.")
-    return motion
+    if motion.seconds >= SHORTEST_S:
+        # A wrong unit, axis or rate is refused here, or told: what danced to it would look like a bad follower.
+        for finding in settle(options.leader.stem, {"leader": motion}, up="y")[1]:
+            if finding.warning:
+                console.print(f"{options.leader.name}: {finding.text}", soft_wrap=True, highlight=False)
+    return motion.resample(fps).on_body()

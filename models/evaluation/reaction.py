@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from duet.errors import InputError
 from models.data.take import Take
 from models.evaluation.closed_loop import WARM_UP_S, Example, joints_of
 from models.rollout import Danced, Partner, dance
@@ -18,13 +19,18 @@ LATE_S = 1.0
 STOP_AFTER_S = 12.0
 """When the leader is made to stop, and from when on the follower is judged."""
 SETTLE_S = 2.0
+LEAST_S = STOP_AFTER_S + SETTLE_S + 2.0
+"""Of a take that reactions are judged in."""
 
 
 def reactions(partner: Partner, examples: list[Example], *, leak: float, delay_frames: int = 3) -> dict[str, float]:
     """Mean numbers over ``examples``: shift in seconds that explains a late leader best, place error there and without
-    it, speed beside a leader who stopped as a share of the speed before, and the distance kept."""
+    it, speed beside a leader who stopped as a share of the speed before, and the distance kept. Nothing where all takes
+    are shorter than LEAST_S."""
     rows = []
     for example in examples:
+        if example.take.frames < round(LEAST_S * example.take.fps):
+            continue  # nothing would be left to judge after the leader has stopped
         takes = {"as danced": example.take, "late": late(example.take), "stopped": stopped(example.take)}
         danced = {
             name: dance(partner, [take], leak=leak, delay_frames=delay_frames, seeds=[0])[0]
@@ -33,7 +39,7 @@ def reactions(partner: Partner, examples: list[Example], *, leak: float, delay_f
         rows.append(
             _shift(danced["as danced"], danced["late"], example.take.fps) | _calm(danced["stopped"], takes["stopped"])
         )
-    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]} if rows else {}
 
 
 def late(take: Take) -> Take:
@@ -46,6 +52,11 @@ def stopped(take: Take) -> Take:
     """The same leader, who stands still from STOP_AFTER_S on."""
     joints = take.joints_m.copy()
     stop = round(STOP_AFTER_S * take.fps)
+    if take.frames < round(LEAST_S * take.fps):
+        raise InputError(
+            f"{take.name}: expected at least {LEAST_S:g} s to stop the leader in, got {take.frames / take.fps:.1f} s. "
+            "Leave the take out."
+        )
     joints[stop:] = joints[stop]
     return replace(take, joints_m=joints)
 

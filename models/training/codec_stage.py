@@ -176,13 +176,13 @@ def measure_codec(codec: Codec, sequences: list[Sequence]) -> dict[str, float]:
 def windows(frames: list[Tensor], rng: np.random.Generator, how: CodecTraining) -> Tensor:
     """(batch, window_frames, 145) random stretches, long sequences more often, at any frame."""
     length = how.window_frames
-    starts = np.array([max(0, len(f) - length) for f in frames], dtype=float)
+    starts = np.array([max(0, len(f) - length + 1) for f in frames], dtype=float)
     if not starts.sum():
         longest = max((len(f) for f in frames), default=0)
         raise InputError(
-            f"codec.window_frames: expected fewer frames than the longest dance has ({longest}), got {length}. "
+            f"codec.window_frames: expected no more frames than the longest dance has ({longest}), got {length}. "
             "Give longer dances, or a shorter window."
         )
     chosen = rng.choice(len(frames), how.batch, p=starts / starts.sum())
-    begins = [int(rng.integers(0, len(frames[i]) - length)) for i in chosen]
+    begins = [int(rng.integers(0, len(frames[i]) - length + 1)) for i in chosen]
     return torch.stack([frames[i][s : s + length] for i, s in zip(chosen, begins, strict=True)])

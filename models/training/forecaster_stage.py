@@ -216,10 +216,13 @@ def train_forecaster(
 def _draw(leads: Leads, config: ForecasterConfig, how: ForecasterTraining, rng: np.random.Generator) -> Lead:
     """Windows (B, ...) of random leaders at random frames, with the frames ahead of them."""
     length, parts = how.window_frames + config.horizon, []
+    recorded, in_code = ([x for x in group if x.frames >= length] for group in (leads.recorded, leads.in_code))
+    if not recorded:
+        raise InputError(f"Recorded leaders: expected some of at least {length} frames, got none. Add longer takes.")
     for _ in range(how.batch):
-        group = leads.recorded if rng.uniform() < how.recorded_share or not leads.in_code else leads.in_code
+        group = recorded if rng.uniform() < how.recorded_share or not in_code else in_code
         lead = group[int(rng.integers(len(group)))]
-        begin = int(rng.integers(0, max(1, lead.frames - length)))
+        begin = int(rng.integers(0, lead.frames - length + 1))
         parts.append(_cut(lead, slice(begin, begin + length)))
     return Lead(
         "batch",

@@ -1,5 +1,6 @@
 """``duet-lab generate``: both dancers in one file or the follower alone, and nothing half-written."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,16 @@ def test_a_couple_for_npz_and_the_follower_for_bvh(run: Path, leader: Path, tmp_
     assert follower.skeleton == BODY and follower.frames == 88  # whole tokens of the 90 frames given
     assert read_motion(couple, dancer="leader").frames == follower.frames
     np.testing.assert_allclose(read_motion(alone).joints_m, follower.joints_m, atol=2e-3)
+
+
+def test_a_leader_in_another_unit_is_refused_and_a_wrong_rate_is_told(run: Path, tmp_path: Path, capsys):
+    dance = choreograph_tempo(6.0, 180.0, 0).leader
+    write_motion(tmp_path / "far.npz", replace(dance, root_m=dance.root_m * np.float32(100.0)))
+    assert generate(run, tmp_path / "far.npz", tmp_path / "out.npz") == 2
+    assert "divide it by 100 if it is in centimetres" in capsys.readouterr().err
+    write_motion(tmp_path / "quick.npz", replace(choreograph_tempo(20.0, 180.0, 0).leader, fps=120.0))
+    assert generate(run, tmp_path / "quick.npz", tmp_path / "out.npz") == 0
+    assert "the true rate is probably lower, such as 60 fps" in capsys.readouterr().out
 
 
 def test_seed_music_guidance_and_mask_matter(run: Path, leader: Path, song: Path, tmp_path: Path, capsys):

@@ -22,7 +22,7 @@ from models.evaluation.evaluate import Evaluation, Options, evaluate_on, steps_t
 from models.evaluation.html import page
 from models.evaluation.live import Watched, live_tracks
 from models.evaluation.metrics import Performance, measure, skate
-from models.evaluation.reaction import reactions
+from models.evaluation.reaction import reactions, stopped
 from models.evaluation.report import Report
 from models.rollout import dance
 
@@ -131,6 +131,15 @@ class Shadow:
 
     def tick(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         return np.repeat(self.frame[None, None], S.plan * S.token_frames, axis=1)
+
+
+def test_short_takes_have_no_reactions() -> None:
+    """After the leader has stopped, nothing is left of them to judge."""
+    couple = choreograph_tempo(8.0, 180.0, 6)
+    short = example_of(Pair("dance", couple.leader, couple.follower, np.arange(0.0, 8.0, 1.0 / 3.0)))
+    assert reactions(Shadow(), [short], leak=1.0) == {}
+    with pytest.raises(InputError, match="expected at least 16 s to stop the leader in, got 8.0 s"):
+        stopped(short.take)
 
 
 def test_reactions_tell_a_follower_from_a_clock() -> None:

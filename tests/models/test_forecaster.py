@@ -177,6 +177,14 @@ def test_it_learns_a_little(lead: Lead):
     assert rows[-1]["best"] <= min(row["of damped"] for row in rows)
 
 
+def test_leads_that_are_too_short_to_learn_from_are_left_out_or_told(motion: Motion, lead: Lead):
+    brief = lead_of("brief", motion.slice(0, 100), MUSIC[:100])
+    how = ForecasterTraining(steps=2, batch=4, window_frames=90, recorded_share=1.0, report_every=2)
+    train_forecaster(TINY, Leads([brief, lead], [brief], [lead]), how)
+    with pytest.raises(InputError, match="expected some of at least [0-9]+ frames, got none"):
+        train_forecaster(TINY, Leads([brief], [], [lead]), how)
+
+
 def test_it_is_read_back_as_written(forecaster: Forecaster, lead: Lead, tmp_path: Path):
     path = tmp_path / "forecaster.safetensors"
     save_forecaster(forecaster, path)
