@@ -35,8 +35,8 @@ class GroupedResidualFSQ(nn.Module):
             # Straight-through: the value of the rounded code, the gradient of the value before rounding.
             code = inside + (self._round(inside) - inside).detach()
             codes.append(code)
-            # Not detached: so the sum over levels, which is what is decoded, has the very gradient of tanh, however many
-            # levels there are. With the stop-gradient of residual quantisers it would be counted once a level.
+            # Not detached: so the sum over levels, which is what is decoded, has the very gradient of tanh. With the
+            # stop-gradient of residual quantisers it would be counted once a level.
             rest = rest - code * scale
         return torch.stack(codes, dim=-2)
 
