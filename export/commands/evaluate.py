@@ -78,7 +78,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
         write_whole(options.html, page(found, more))
         console.print(f"{options.html} shows it.", soft_wrap=True)
     if options.film is not None:
-        _film(found, options.film, options.follower, console)
+        _film(found, options.film, console)
 
 
 def _takes(couples: "Couples", asked: str | None) -> tuple[str, ...]:
@@ -148,17 +148,12 @@ def _tell(report: "Report", console: Console) -> None:
     console.print(report.markdown(), highlight=False, soft_wrap=True)
 
 
-def _film(found: "Evaluation", folder: Path, follower: Path, console: Console) -> None:
+def _film(found: "Evaluation", folder: Path, console: Console) -> None:
     from models.evaluation.evaluate import write_couples
 
     for path in write_couples(found, folder):
-        film = shlex.join(
-            ["duet", "play", "--leader", str(path), "--follower", str(follower), "--headless"]
-            + ["--out", str(path.with_suffix(".mp4"))]
-        )
-        console.print(
-            f"{path} holds what was measured. A film of the same follower and leader:\n  {film}", soft_wrap=True
-        )
+        film = shlex.join(["duet", "film", str(path), "--out", str(path.with_suffix(".mp4"))])
+        console.print(f"{path} holds what was measured. As a film:\n  {film}", soft_wrap=True)
 
 
 def _stress_tables(path: Path) -> dict[str, list[dict[str, Any]]]:

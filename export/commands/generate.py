@@ -1,6 +1,9 @@
 """``duet-lab generate``: a follower for a recorded leader and a song, danced at once."""
 
 import argparse
+import subprocess
+import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,13 +24,14 @@ MORE = """\
 A run is danced as a whole song: blocks of one window each, all denoised in parallel, the leader seen to the end of
 each; nothing in it is live. An exported follower holds its graphs for the stage only: it is danced tick by tick, as
 live, and takes none of --mask, --steps, --sampler, --carried. --guidance is a number, or numbers by stream and level.
-OUT.bvh holds the follower; OUT.npz holds both dancers, each to be read by name.
+OUT.bvh holds the follower; OUT.npz both dancers, each to be read by name; OUT.mp4 shows them (duet film draws it).
 
   duet-lab generate runs/salsa --leader take.bvh --music song.ogg --out couple.npz
   duet-lab generate runs/salsa --leader 60_12.bvh --bvh-fps 60 --bvh-scale 1.2989 --out follower.bvh
   duet-lab generate runs/salsa --leader take.npz --out f.bvh --sampler dpm --steps 8 --guidance root=1,upper.1=0.5
-  duet-lab generate followers/salsa-s --leader take.npz --out couple.npz
+  duet-lab generate followers/salsa-s --leader take.npz --music song.ogg --out couple.mp4
 """
+FILM = ".mp4"
 OFFLINE_ONLY = ("mask", "steps", "sampler", "carried")
 
 
@@ -37,7 +41,7 @@ def add(commands: Commands) -> None:
     command.add_argument("follower", type=Path, metavar="FOLLOWER_OR_RUN", help="a training run or an exported folder")
     command.add_argument("--leader", type=Path, required=True, metavar="TAKE", help="a recorded leader, .bvh or .npz")
     command.add_argument("--music", type=Path, metavar="FILE", help="wav, flac, ogg or mp3 (default: silence)")
-    command.add_argument("--out", type=Path, required=True, metavar="FILE", help="follower.bvh or couple.npz")
+    command.add_argument("--out", type=Path, required=True, metavar="FILE", help="follower.bvh, couple.npz or film.mp4")
     command.add_argument(
         "--bvh-fps", type=above_zero, metavar="FPS", help="true rate of a take that states a wrong one"
     )
@@ -78,7 +82,10 @@ def run(options: argparse.Namespace, console: Console) -> None:
     dancers = {"": follower}
     if options.out.suffix.lower() == ".npz":
         dancers = {"leader": leader.slice(0, follower.frames), "follower": follower}
-    write_couple(options.out, dancers)
+    if options.out.suffix.lower() == FILM:
+        _film({"leader": leader.slice(0, follower.frames), "follower": follower}, options.music, options.out)
+    else:
+        write_couple(options.out, dancers)
     console.print(f"{options.out}: {follower.seconds:.1f} s danced.", soft_wrap=True)
 
 
@@ -91,14 +98,26 @@ def _learned_whole_blocks(weights: Path) -> bool:
     return values is None or bool(values.get("how", {}).get("block_share", 0.0))
 
 
+def _film(couple: "dict[str, Motion]", music: Path | None, out: Path) -> None:
+    """Draw a couple: by ``duet film``, as the two halves meet in files and commands only."""
+    from duet.motion import write_couple
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_couple(Path(folder) / "couple.npz", couple)
+        words = [sys.executable, "-m", "ui.cli", "film", str(Path(folder) / "couple.npz"), "--out", str(out)]
+        words += ["--music", str(music)] if music is not None else []
+        if subprocess.run(words, check=False).returncode:
+            raise InputError(
+                f"{out}: expected duet film to draw it, and it could not (see above). "
+                f"Give --out {out.with_suffix('.npz')}, which holds both dancers."
+            )
+
+
 def _check_out(out: Path) -> None:
-    if out.suffix.lower() in (".mp4", ".mov", ".mkv", ".webm"):
+    if out.suffix.lower() not in (".bvh", ".npz", FILM):
         raise InputError(
-            f"{out}: expected .bvh or .npz, got a film: drawing is no part of duet-lab, and no command films a "
-            f"finished dance yet. Give --out {out.with_suffix('.npz')}, which holds both dancers."
+            f"{out}: expected a name in .bvh, .npz or {FILM}, got {out.suffix or 'no ending'}. Change the ending."
         )
-    if out.suffix.lower() not in (".bvh", ".npz"):
-        raise InputError(f"{out}: expected a name in .bvh or .npz, got {out.suffix or 'no ending'}. Change the ending.")
 
 
 def guidance_of(text: str) -> NDArray[np.float32]:
