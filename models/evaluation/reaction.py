@@ -52,10 +52,10 @@ def stopped(take: Take) -> Take:
     """The same leader, who stands still from STOP_AFTER_S on."""
     joints = take.joints_m.copy()
     stop = round(STOP_AFTER_S * take.fps)
-    if take.frames < round(LEAST_S * take.fps):
+    if take.frames <= stop:
         raise InputError(
-            f"{take.name}: expected at least {LEAST_S:g} s to stop the leader in, got {take.frames / take.fps:.1f} s. "
-            "Leave the take out."
+            f"{take.name}: expected over {STOP_AFTER_S:g} s, to stop the leader then, got "
+            f"{take.frames / take.fps:.1f} s. Leave the take out."
         )
     joints[stop:] = joints[stop]
     return replace(take, joints_m=joints)

@@ -14,6 +14,7 @@ import struct
 import threading
 from collections.abc import Callable
 from fractions import Fraction
+from io import RawIOBase
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,35 @@ class WaveWriter:
         self._file.write(form + struct.pack("<4sI", b"data", size))
 
 
+class WholeFragments:
+    """What an mp4 muxer writes into: passed on to ``file`` only by whole boxes, a fragment's head with its data in one
+    write. A film that ends within a fragment's head does not open at all; one that ends anywhere else does."""
+
+    def __init__(self, file: RawIOBase) -> None:
+        self._file = file
+        self._waiting = bytearray()
+
+    def write(self, data: bytes) -> int:
+        """As a file's."""
+        self._waiting += data
+        whole = end = 0
+        while end + 8 <= len(self._waiting):
+            size, kind = struct.unpack_from(">I4s", self._waiting, end)
+            end += size
+            if size < 8 or end > len(self._waiting):
+                break
+            whole = whole if kind == b"moof" else end
+        if whole:
+            self._file.write(bytes(self._waiting[:whole]))
+            del self._waiting[:whole]
+        return len(data)
+
+    def finish(self) -> None:
+        """Write what is left."""
+        self._file.write(bytes(self._waiting))
+        self._waiting.clear()
+
+
 class SightFilm:
     """An mp4 that grows by fragments."""
 
@@ -80,8 +110,9 @@ class SightFilm:
 
         self._av = av
         self._file = path.open("xb", buffering=0)
+        self._whole = WholeFragments(self._file)
         options = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "flush_packets": "1"}
-        self._container = av.open(self._file, "w", format="mp4", options=options)
+        self._container = av.open(self._whole, "w", format="mp4", options=options)
         codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
         fast = {"preset": "ultrafast", "tune": "zerolatency", "crf": "24"} if codec == "libx264" else {}
         stream = self._container.add_stream(codec, rate=_FPS, options=fast)
@@ -114,6 +145,7 @@ class SightFilm:
         for packet in self._stream.encode():
             self._container.mux(packet)
         self._container.close()
+        self._whole.finish()
         self._file.close()
 
 

@@ -18,6 +18,7 @@ class PictureWatch:
     def __init__(self) -> None:
         self._bright_s: float | None = None
         self._changed_s: float | None = None
+        self._was_frozen = False
         self._print = 0
         self._now_s = 0.0
 
@@ -26,13 +27,16 @@ class PictureWatch:
         points = picture[::_STEP_PX, ::_STEP_PX]
         fingerprint = zlib.crc32(points.tobytes())
         if self._changed_s is None or fingerprint != self._print:
+            self._was_frozen &= fingerprint == self._print
             self._changed_s, self._print = arrival_s, fingerprint
         if self._bright_s is None or int(points.max()) > _DARK_LEVEL:
             self._bright_s = arrival_s
         self._now_s = arrival_s
 
     def again(self) -> None:
-        """The source was opened again: it is given the same time anew."""
+        """The source was opened again: it is given the same time anew, unless it goes on with the very picture that it
+        repeated before."""
+        self._was_frozen = self.is_frozen
         self._bright_s = self._changed_s = None
 
     @property
@@ -43,4 +47,4 @@ class PictureWatch:
     @property
     def is_frozen(self) -> bool:
         """Whether the very same picture has come for a while: a sensor's noise alone makes each different."""
-        return self._changed_s is not None and self._now_s - self._changed_s > FROZEN_S
+        return self._was_frozen or self._changed_s is not None and self._now_s - self._changed_s > FROZEN_S

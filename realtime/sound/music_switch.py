@@ -15,7 +15,7 @@ from duet.tempo_override import TempoOverride
 from realtime.health import Health
 from realtime.sound.audio import MusicEar
 from realtime.sound.level import Level
-from realtime.sound.music_source import Block, MusicSource
+from realtime.sound.music_source import Block, MusicSource, MusicStatus
 
 LEAVE_S = 0.3
 """Who was just asking the former ear has an answer by then."""
@@ -35,6 +35,11 @@ class MusicSwitch:
     def source(self) -> MusicSource:
         """Of the ear in use."""
         return self.ear.source
+
+    @property
+    def status(self) -> MusicStatus:
+        """What the source in use is doing."""
+        return self.ear.status
 
     @property
     def level(self) -> Level:

@@ -138,7 +138,7 @@ def test_short_takes_have_no_reactions() -> None:
     couple = choreograph_tempo(8.0, 180.0, 6)
     short = example_of(Pair("dance", couple.leader, couple.follower, np.arange(0.0, 8.0, 1.0 / 3.0)))
     assert reactions(Shadow(), [short], leak=1.0) == {}
-    with pytest.raises(InputError, match="expected at least 16 s to stop the leader in, got 8.0 s"):
+    with pytest.raises(InputError, match="expected over 12 s, to stop the leader then, got 8.0 s"):
         stopped(short.take)
 
 

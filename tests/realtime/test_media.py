@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -118,7 +119,14 @@ def test_who_is_killed_loses_less_than_a_second(tmp_path: Path) -> None:
     times = seen(tmp_path / SIGHT_FILE)
     # The sound had come to there: the film is behind by less than its last fragment.
     assert times[-1] > len(samples) / RATE_HZ - 1.0
-    # A file that is cut anywhere opens up to there.
+    # It holds whole fragments only, and what is cut within the last one's data opens up to there.
     film = (tmp_path / SIGHT_FILE).read_bytes()
-    (tmp_path / "cut.mp4").write_bytes(film[: int(0.7 * len(film))])
+    end, kinds = 0, list[bytes]()
+    while end < len(film):
+        size, kind = struct.unpack_from(">I4s", film, end)
+        end, kinds = end + size, [*kinds, kind]
+    assert (
+        end == len(film) and kinds[:2] == [b"ftyp", b"moov"] and kinds[2:] == [b"moof", b"mdat"] * (len(kinds) // 2 - 1)
+    )
+    (tmp_path / "cut.mp4").write_bytes(film[:-500])
     assert 0 < len(seen(tmp_path / "cut.mp4")) < len(times)
