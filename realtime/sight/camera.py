@@ -246,8 +246,8 @@ class Camera:
         self._pictures.again()
         try:
             for time_s, arrival_s, picture in self._source.frames(self._stop):
-                self._publish(time_s, arrival_s, picture)
                 self._pictures.see(picture, arrival_s)
+                self._publish(time_s, arrival_s, picture)
                 if self.state is CameraState.FROZEN and arrival_s - self._thawed_s > _THAW_S:
                     self._thawed_s, self._problem = arrival_s, "the same picture again and again"
                     break

@@ -47,4 +47,6 @@ class PictureWatch:
     @property
     def is_frozen(self) -> bool:
         """Whether the very same picture has come for a while: a sensor's noise alone makes each different."""
-        return self._was_frozen or self._changed_s is not None and self._now_s - self._changed_s > FROZEN_S
+        if self._changed_s is None:
+            return False
+        return self._was_frozen or self._now_s - self._changed_s > FROZEN_S

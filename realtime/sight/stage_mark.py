@@ -48,7 +48,8 @@ def standpoint(frames: Sequence[LeaderFrame], lens: Lens, *, away_m: float | Non
     InputError where nobody stood still in view for long enough.
     """
     seen = [frame for frame in frames if frame.status is LeaderStatus.TRACKED]
-    span_s = seen[-1].time_s - seen[0].time_s if seen else 0.0
+    # A picture stands for the time until the next one.
+    span_s = (seen[-1].time_s - seen[0].time_s) * len(seen) / (len(seen) - 1) if len(seen) > 1 else 0.0
     if span_s < _LEAST_S:
         raise InputError(
             f"Mark: expected somebody in view for {_LEAST_S:.0f} s, got {span_s:.1f} s. "

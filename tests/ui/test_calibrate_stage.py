@@ -1,5 +1,6 @@
 """``duet calibrate stage``, all the way: a camera over the network, a body before it, the mark kept and used."""
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -31,8 +32,8 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def standing() -> bytes:
-    """A picture of somebody who stands, as JPEG."""
+def standing() -> tuple[bytes, bytes]:
+    """Two pictures of somebody who stands, as JPEG: a sensor's noise makes no two alike."""
     try:
         context = create_headless_context()
     except PictureError as error:
@@ -45,12 +46,15 @@ def standing() -> bytes:
     scene.draw(SceneState(0.0, BodyPose(np.array([0.0, 0.9, 0.0]), quaternions)))
     picture = scene.read()
     context.release()
-    return cv2.imencode(".jpg", picture[..., ::-1])[1].tobytes()
+    rng = np.random.default_rng(0)
+    noisy = [np.clip(picture + rng.integers(-2, 3, picture.shape), 0, 255).astype(np.uint8) for _ in range(2)]
+    first, second = (cv2.imencode(".jpg", np.ascontiguousarray(one[..., ::-1]))[1].tobytes() for one in noisy)
+    return first, second
 
 
 @pytest.fixture
-def camera(standing: bytes) -> Iterator[str]:
-    """The address of a camera that shows it."""
+def camera(standing: tuple[bytes, bytes]) -> Iterator[str]:
+    """The address of a camera that shows them in turn."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -58,8 +62,8 @@ def camera(standing: bytes) -> Iterator[str]:
             self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
             self.end_headers()
             try:
-                while True:
-                    self.wfile.write(b"--frame\r\nContent-Type: image/jpeg\r\n\r\n" + standing + b"\r\n")
+                for picture in itertools.cycle(standing):
+                    self.wfile.write(b"--frame\r\nContent-Type: image/jpeg\r\n\r\n" + picture + b"\r\n")
                     time.sleep(1 / 20)
             except OSError:
                 return
