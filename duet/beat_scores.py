@@ -83,25 +83,27 @@ def amlt(found: ArrayLike, true: ArrayLike, *, from_s: float = TRIM_S) -> float:
 
 
 def _continuity(found_s: Times, true_s: Times) -> float:
-    """Share of found beats that, with the one before, lie as the nearest true beats do; each of these once."""
+    """Share of found beats that, with the one before, lie as the nearest true beats do; each of these once.
+
+    As ``mir_eval.beat.continuity`` has it.
+    """
     if len(true_s) < 2:
         return 0.0
-    right = 0
     used: set[int] = set()
     for k, at_s in enumerate(found_s):
         nearest = int(np.abs(true_s - at_s).argmin())
         if nearest in used:
             continue
-        used.add(nearest)
-        # The first beat has nothing before it: its period is the one that follows.
-        i, j = max(nearest, 1), max(k, 1)
-        if j >= len(found_s):
-            continue
+        # The first beats have nothing before them: their period is the one that follows.
+        ahead = k == 0 or nearest == 0
+        i = nearest + (ahead and nearest + 1 < len(true_s))
+        j = k + (ahead and k + 1 < len(found_s))
         true_period_s, period_s = true_s[i] - true_s[i - 1], found_s[j] - found_s[j - 1]
         in_phase = abs(at_s - true_s[nearest]) < CONTINUITY * true_period_s
         in_period = abs(1.0 - period_s / true_period_s) < CONTINUITY
-        right += in_phase and in_period
-    return right / max(len(found_s), len(true_s))
+        if in_phase and in_period:
+            used.add(nearest)
+    return len(used) / max(len(found_s), len(true_s))
 
 
 def lock_time_s(found: ArrayLike, true: ArrayLike, *, from_s: float = 0.0) -> float:

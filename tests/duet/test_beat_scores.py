@@ -80,6 +80,28 @@ def test_amlt_refuses_other_tempi_and_wandering():
     assert 0.35 < amlt(half_right, TRUE) < 0.65
 
 
+AFTER_SILENCE = TRUE[(TRUE < 12.0) | (TRUE > 17.0)]
+
+
+@pytest.mark.parametrize(
+    ("found", "true", "expected"),
+    [
+        (TRUE[TRUE > 9.1], TRUE, 0.82),
+        (TRUE, AFTER_SILENCE, 0.76),
+        (AFTER_SILENCE[(AFTER_SILENCE < 12.0) | (AFTER_SILENCE > 19.0)], AFTER_SILENCE, 0.8718),
+        (np.concatenate([TRUE[:30:2], TRUE[30:]]), TRUE, 0.56),
+        (np.sort(np.concatenate([TRUE, np.arange(5.2, 29.0, 2.45)])), TRUE, 0.7),
+        (5.0 + 0.52 * np.arange(48), TRUE, 0.3265),
+        (TRUE + 0.06 * np.cos(7.0 * TRUE), TRUE, 0.56),
+        (np.concatenate([np.arange(0.5, 14.0, 0.25), TRUE[28:] + 0.25]), TRUE, 0.4328),
+    ],
+    ids=["late", "through a silence", "back after it", "half at first", "stray", "drift", "wobble", "two levels"],
+)
+def test_amlt_is_that_of_mir_eval(found, true, expected):
+    """The values are those of mir_eval 0.8.2, after its ``trim_beats``."""
+    assert amlt(found, true) == pytest.approx(expected, abs=1e-4)
+
+
 def test_lock_is_the_first_of_four_in_a_row():
     assert lock_time_s(TRUE, TRUE) == 0.0
     assert lock_time_s(TRUE[6:], TRUE) == pytest.approx(3.0)
