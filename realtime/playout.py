@@ -146,7 +146,9 @@ class Playout:
         lock = line.locks[min(join - 1 - line.first_frame, len(line.locks) - 1)] if not gap else FootLock()
         rotations, locks = lock_feet(root, rotations, plan.contacts[skip:], lock)
         own, was = own_steps_m(planned, plan.rotations[skip - 1] if skip else None), self._own_m(join, fade)
-        rotations = bounded_pose(rotations, planned, own, was, turns_before[1])
+        rests = before[1].source is PoseSource.HOLD
+        rested_m = float(np.linalg.norm(root[0] - before[1].root_m)) if rests else None
+        rotations = bounded_pose(rotations, planned, own, was, turns_before[1], rested_m)
         own[:fade] += (1 - (np.arange(fade) + 1) / (fade + 1))[:, None, None] * (was - own[:fade])
         quaternions = quaternion_wxyz_from_matrix(rotations)
         # The hand-over from plan to plan is the model at work; only the way back from a held pose is not.

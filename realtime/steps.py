@@ -6,9 +6,11 @@ frame at its 99th percentile, a hand or foot 14 cm, and so does any dance):
 * the pelvis goes no further than ``MOST_STEP_M`` a frame, and in no other direction or faster than in the frame before
   by more than ``MOST_CHANGE_M``; its turn is bounded likewise;
 * a joint, seen from the pelvis, goes as it was planned, before or now, or between the two, or less far, give or take
-  ``MOST_LEAP_M``.
+  ``MOST_LEAP_M``;
+* a step out of a rest is a rest's still, in which nothing is planned: no joint goes further than ``MOST_STEP_M``, its
+  pelvis' way included.
 
-Both together: what handing over, foot lock, and a place that is revised add to a dance is never more than 5 cm a frame.
+All together: what handing over, foot lock, and a place that is revised add to a dance is never more than 5 cm a frame.
 Where neither binds nothing is changed, to the bit. Where one does, the body is late by what it could not go, and makes
 it good as soon as it may.
 """
@@ -91,28 +93,34 @@ def own_steps_m(planned: Array, before: Array | None) -> NDArray[np.float64]:
 
 
 def bounded_pose(
-    rotations: Array, planned: Array, own_m: Array, replaced_m: Array, before: Array
+    rotations: Array, planned: Array, own_m: Array, replaced_m: Array, before: Array, rested_m: float | None = None
 ) -> NDArray[np.float32]:
     """Rotations (N, 22, 3, 3), in whose steps no joint leaps.
 
     ``planned`` (N, 22, 3, 3) are those of the plan before it was blended with anything, and ``own_m`` (N, 22, 3) its
     steps; ``replaced_m`` (K, 22, 3) are those of the plan that it replaces, K in 0 ... N, and ``before`` (22, 3, 3) was
-    shown last.
+    shown last. ``rested_m``: the first step leads out of a rest, and the pelvis goes so far in it; None where somebody
+    dances.
     """
     shown = np.concatenate([before[None], rotations]).astype(np.float64)
-    old = np.concatenate([replaced_m, own_m[len(replaced_m) :]])
+    old, most_m = np.concatenate([replaced_m, own_m[len(replaced_m) :]]), np.full(len(rotations), MOST_LEAP_M)
+    if rested_m is not None and len(rotations):
+        own_m, most_m[0] = own_m.copy(), max(MOST_STEP_M - rested_m, 0.0)
+        old[0] = own_m[0] = 0.0
     leaps = _leaps_m(_steps_m(shown), old, own_m).max(axis=-1)
-    if not (leaps > MOST_LEAP_M).any():
+    if not (leaps > most_m).any():
         return rotations.astype(np.float32)
-    for i in range(int(np.argmax(leaps > MOST_LEAP_M)), len(rotations)):
-        if _leaps_m(_steps_m(shown[i : i + 2]), old[i], own_m[i]).max() > MOST_LEAP_M:
-            shown[i + 1] = _furthest(shown[i], planned[[max(i - 1, 0), i]], shown[i + 1], (old[i], own_m[i]))
+    for i in range(int(np.argmax(leaps > most_m)), len(rotations)):
+        if _leaps_m(_steps_m(shown[i : i + 2]), old[i], own_m[i]).max() > most_m[i]:
+            near = planned[[max(i - 1, 0), i]]
+            shown[i + 1] = _furthest(shown[i], near, shown[i + 1], (old[i], own_m[i]), float(most_m[i]))
     return shown[1:].astype(np.float32)
 
 
-def _furthest(last: Array, planned: Array, wanted: Array, own: tuple[Array, Array]) -> Array:
-    """Rotations (22, 3, 3) as near to the ``wanted`` ones as may follow on the ``last``: on the way there from where
-    the plan's own turn ``planned`` (2, 22, 3, 3) would take them, or from where they are."""
+def _furthest(last: Array, planned: Array, wanted: Array, own: tuple[Array, Array], most_m: float) -> Array:
+    """Rotations (22, 3, 3) as near to the ``wanted`` ones as may follow on the ``last``, no joint leaping further than
+    ``most_m``: on the way there from where the plan's own turn ``planned`` (2, 22, 3, 3) would take them, or from where
+    they are."""
     turned = last @ np.swapaxes(planned[0], -1, -2).astype(np.float64) @ planned[1]
     ends = quaternion_wxyz_from_matrix(np.stack([turned, last, wanted]))
     count = len(ends[0])
@@ -120,7 +128,7 @@ def _furthest(last: Array, planned: Array, wanted: Array, own: tuple[Array, Arra
         ways = np.stack([slerp_wxyz(start, ends[2], np.full(count, share)) for share in _SHARES])
         poses = matrix_from_quaternion_wxyz(ways)
         joints = _joints_m(np.concatenate([last[None], poses]))
-        fit = _leaps_m(joints[1:] - joints[0], *own).max(axis=-1) <= _AIM * MOST_LEAP_M
+        fit = _leaps_m(joints[1:] - joints[0], *own).max(axis=-1) <= _AIM * most_m
         if fit.any():
             return poses[int(np.argmax(fit))]
     return last

@@ -66,3 +66,18 @@ def test_an_arm_that_is_elsewhere_at_once_is_there_some_frames_later() -> None:
     steps = np.linalg.norm(np.diff(joints, axis=0), axis=-1).max(axis=-1)
     assert steps[0] > 0.02 and steps.max() <= MOST_LEAP_M
     np.testing.assert_allclose(shown[-1], raised[-1], atol=1e-5)
+
+
+@pytest.mark.parametrize("rested_m", [0.0, 0.02, 0.05])
+def test_a_step_out_of_a_rest_is_no_longer_than_one_of_a_rest(rested_m: float) -> None:
+    fast = still(6)
+    for i in range(6):
+        fast[i, SHOULDER] = matrix_from_rotvec(np.array([0.0, 0.0, 0.3 * (i + 1)])) @ REST[SHOULDER]
+    own = own_steps_m(fast, REST)
+    assert np.linalg.norm(own[0], axis=-1).max() > 2 * MOST_STEP_M, "a dance may: it is its own"
+    np.testing.assert_array_equal(bounded_pose(fast, fast, own, own[:3], REST), fast.astype(np.float32))
+    shown = bounded_pose(fast, fast, own, own[:3], REST, rested_m)
+    joints = forward(BODY, np.zeros((7, 3)), np.concatenate([REST[None], shown.astype(np.float64)]))[0]
+    steps = np.linalg.norm(np.diff(joints, axis=0), axis=-1).max(axis=-1)
+    assert steps[0] <= MOST_STEP_M - rested_m + 1e-6
+    assert steps[1] > MOST_STEP_M, "from then on it is a dance again"
