@@ -11,12 +11,17 @@ from ui.bench.live import KeptHealth
 
 
 def test_what_is_kept_is_what_is_counted() -> None:
-    health = KeptHealth()
-    health.record("tick", 1.0)
-    health.forget()
-    for milliseconds in (2.0, 4.0, 3.0):
-        health.record("tick", milliseconds)
-    assert health.kept_ms == {"tick": [2.0, 4.0, 3.0]}
+    with KeptHealth() as health:
+        health.record("tick", 1.0)
+        health.forget()
+        for milliseconds in (2.0, 4.0, 3.0):
+            health.record("tick", milliseconds)
+            health.record("draw", 10.0 * milliseconds)
+        kept = health.kept_ms()
+    assert {name: list(measured) for name, measured in kept.items()} == {
+        "tick": [2.0, 4.0, 3.0],
+        "draw": [20.0, 40.0, 30.0],
+    }
     assert health.stages()["tick"].n == 3 and health.stages()["tick"].max_ms == 4.0
 
 

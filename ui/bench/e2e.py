@@ -3,7 +3,7 @@
 import argparse
 import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,8 @@ from realtime.bench.record import Aim, BenchRecord, Figure, Series
 from ui.bench.subject import follower_subject
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from rich.console import Console
 
     from realtime.bench.photons import Flashes
@@ -85,11 +87,12 @@ def measure_e2e(arguments: argparse.Namespace, console: "Console") -> BenchRecor
 
     where = provenance()
     flashes = None if arguments.camera is None else _flashes(arguments, console)
-    health, acts = KeptHealth(), []
-    count = max(1, round(arguments.seconds / _ACT_S))
-    for number in range(count):
-        acts.append(_act(arguments, arguments.seconds / count, number, health, console))
-    series, figures = _series(acts, health.kept_ms.get("draw", []), flashes), _figures(acts, health, flashes)
+    acts, count = [], max(1, round(arguments.seconds / _ACT_S))
+    with KeptHealth() as health:
+        for number in range(count):
+            acts.append(_act(arguments, arguments.seconds / count, number, health, console))
+        drawn_ms = health.kept_ms().get("draw", ())
+    series, figures = _series(acts, drawn_ms, flashes), _figures(acts, health, flashes)
     equal = all(act.equal_bits for act in acts)
     total = series["event_to_pose"].measured
     whose = follower_subject(load_contract(arguments.follower), choose("auto", arguments.follower))
@@ -196,14 +199,16 @@ def _flashes(arguments: argparse.Namespace, console: "Console") -> "Flashes":
         )  # fmt: skip
 
 
-def _series(acts: "list[Reactions]", drawn_ms: list[float], flashes: "Flashes | None") -> dict[str, Series]:
+def _series(
+    acts: "list[Reactions]", drawn_ms: "Sequence[float] | NDArray[np.float64]", flashes: "Flashes | None"
+) -> dict[str, Series]:
     parts = [parts for act in acts for one in act.found if (parts := one.parts_ms) is not None]
     if not parts:
         raise InputError("Steps: expected answers, got none. Is this follower one that follows? Try duet bench follow.")
     found = {"event_to_pose": Series("from a step to the first pose that answers", "ms", Distribution.of(_sums(parts)))}
     for column, (name, what) in enumerate(_PARTS):
         found[name] = Series(what, "ms", Distribution.of([row[column] for row in parts]))
-    if drawn_ms:
+    if len(drawn_ms):
         found["draw"] = Series("a picture, drawn meanwhile", "ms", Distribution.of(drawn_ms))
     if flashes is not None:
         found["flash"] = Series("from asking for light to its picture", "ms", Distribution.of(flashes.delays_ms))

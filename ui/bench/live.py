@@ -3,9 +3,14 @@
 import argparse
 import json
 import math
+import struct
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from duet.clock import MonotonicClock
 from duet.errors import InputError
@@ -31,6 +36,8 @@ examples:
   duet bench live --camera camera:0 --size 1280x720
 """
 _TEMPO_BPM, _MUSIC_S = 180.0, 64.0
+_ENTRY = struct.Struct("<Bd")
+"""Of what is kept: a stage's number, and milliseconds."""
 _WHAT = {
     "camera": "a picture's wait for the pose model",
     "track": "the pose model",
@@ -45,21 +52,39 @@ _WHAT = {
 
 
 class KeptHealth(Health):
-    """Keeps every measurement, in the order they came: for a bench, which ends."""
+    """Keeps every measurement, in the order they came: for a bench, which ends.
+
+    In a file: what a bench remembers would else be taken for what the show that it measures grows by.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.kept_ms: dict[str, list[float]] = {}
+        self._stack = ExitStack()
+        self._file = self._stack.enter_context(tempfile.TemporaryFile(prefix="duet-kept-"))
+
+    def __enter__(self) -> "KeptHealth":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
 
     def record(self, stage: str, milliseconds: float) -> None:
         """See ``Health``."""
         super().record(stage, milliseconds)
-        self.kept_ms.setdefault(stage, []).append(milliseconds)
+        self._file.write(_ENTRY.pack(self.STAGES.index(stage), milliseconds))
 
     def forget(self) -> None:
         """See ``Health``."""
         super().forget()
-        self.kept_ms.clear()
+        self._file.seek(0)
+        self._file.truncate()
+
+    def kept_ms(self) -> dict[str, NDArray[np.float64]]:
+        """(n,) of every stage that took part, oldest first."""
+        self._file.seek(0)
+        kept = np.frombuffer(self._file.read(), dtype=[("stage", "u1"), ("ms", "<f8")])
+        of_stages = {name: kept["ms"][kept["stage"] == i] for i, name in enumerate(self.STAGES)}
+        return {name: measured for name, measured in of_stages.items() if len(measured)}
 
 
 class _CountedLeader(ShiftedLeader):
@@ -114,19 +139,15 @@ def measure_live(arguments: argparse.Namespace, console: "Console") -> BenchReco
 
     where = provenance()
     model = ensure_pose_model(progress=console.print)
-    with tempfile.TemporaryDirectory(prefix="duet-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="duet-bench-") as folder, KeptHealth() as health:
         source, height_m = arguments.camera, None
         if source is None:
             source = str(Path(folder) / "lead.mp4")
             with console.status("filming a lead"):
                 height_m = film_loop(next(iter(leads(arguments.data, 8.0).values())), Path(source))
-        health = KeptHealth()
         report = _performed(arguments, source, height_m, model, health, Path(folder) / "report.json")
-    series = {
-        name: Series(what, "ms", Distribution.of(health.kept_ms[name]))
-        for name, what in _WHAT.items()
-        if health.kept_ms.get(name)
-    }
+        kept = health.kept_ms()
+    series = {name: Series(_WHAT[name], "ms", Distribution.of(kept[name])) for name in _WHAT if name in kept}
     said = doubts("a tick", series["tick"].measured) if "tick" in series else ["Nobody was seen: no tick was danced."]
     aims = _aims(report)
     return BenchRecord(
