@@ -59,8 +59,9 @@ class KeptHealth(Health):
 
     def __init__(self) -> None:
         super().__init__()
-        self._stack = ExitStack()
-        self._file = self._stack.enter_context(tempfile.TemporaryFile(prefix="duet-kept-"))
+        with ExitStack() as stack:
+            self._file = stack.enter_context(tempfile.TemporaryFile(prefix="duet-kept-"))
+            self._stack = stack.pop_all()
 
     def __enter__(self) -> "KeptHealth":
         return self
