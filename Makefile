@@ -30,7 +30,7 @@ types: .venv/.lab
 imports: .venv/.lab
 	$(BIN)/lint-imports
 
-engines: .venv/.tensorrt ## TensorRT engines of random weights, S and M: built, not run
+engines: .venv/.extras ## TensorRT engines of random weights, S and M: built, not run
 	$(BIN)/python scripts/check_engines.py
 
 clean: ## remove the environment
@@ -55,8 +55,8 @@ clean: ## remove the environment
 	$(PIP) -e '.[lab,dev,film]'
 	@touch $@
 
-.venv/.tensorrt: .venv/.lab
-	$(PIP) -e '.[tensorrt]'
+.venv/.extras: .venv/.lab
+	$(PIP) -e '.[tensorrt,openvino,smplx]'
 	@touch $@
 
 .venv/.test-system: .venv/.python
