@@ -29,9 +29,10 @@ BROKEN_ARCHIVE = (
 """What reading an npz file may raise that was damaged, or made to do harm."""
 
 
-def part_beside(path: Path) -> Path:
-    """Where a process writes what will be ``path``: two that write the same do not write into each other's file."""
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+def part_beside(path: Path, pid: int | None = None) -> Path:
+    """Where process ``pid`` (this one) writes what will be ``path``: two that write the same do not write into each
+    other's file."""
+    return path.with_name(f".{path.name}.{os.getpid() if pid is None else pid}.part")
 
 
 @contextmanager

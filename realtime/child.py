@@ -1,8 +1,8 @@
 """A process of its own for what may hang or crash: how it is started, heard, quoted and ended.
 
-The two sides share a pipe, on which the child says ``("ready", ...)``, ``("failed", kind, sentence)`` and whatever
-else its owner understands, and a log file that takes what the child's libraries print. The child ends when
-its pipe closes, so that it never outlives the application.
+The two sides share a pipe, on which the child says ``("ready", ...)``, ``("done", ...)``, ``("failed", kind,
+sentence)`` and whatever else its owner understands, and a log file that takes what the child's libraries print. The
+child ends when its pipe closes, so that it never outlives the application.
 """
 
 import os
@@ -25,6 +25,7 @@ from realtime.priority import take_rank
 
 _LAST_WORDS_S = 1.0
 """For a process to end after it closed its pipe."""
+_KILLED_S = 1.0
 _ROUTINE = ("I0000", "W0000", "INFO:", "WARNING:", "ALSA lib")
 
 
@@ -107,13 +108,12 @@ def raised(message: tuple[Any, ...]) -> DuetError:
 
 
 def end(process: BaseProcess, control: Connection, patience_s: float) -> None:
-    """Ask it to stop, then insist."""
+    """Ask it to stop, then kill it: one that hangs, or was stopped, hears no gentler word."""
     control.close()
     process.join(patience_s)
-    for insist in (process.terminate, process.kill):
-        if process.is_alive():
-            insist()
-            process.join(1.0)
+    if process.is_alive():
+        process.kill()
+        process.join(_KILLED_S)
 
 
 def last_words(process: BaseProcess, log: str) -> str:

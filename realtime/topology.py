@@ -24,6 +24,8 @@ class Process:
     """Without a sign of life for so long it hangs, and is ended and started again."""
     start_s: float = 60.0
     """It may take so long to start, on a machine that is busy with everything else that starts."""
+    stop_s: float = 1.0
+    """Told to end, it is given so long before it is killed."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ PROCESSES = (
     Process(
         "duet-panel", "shows the performer's panel", Rank.ORDINARY, "a window is open, but --no-panel", silent_s=20.0
     ),
-    Process("duet-tracker", "sees the leader", Rank.ORDINARY, "a camera or a video leads", silent_s=5.0),
+    Process("duet-tracker", "sees the leader", Rank.ORDINARY, "a camera or a video leads", silent_s=5.0, stop_s=4.0),
     Process("duet-sound", "holds a sound device; one stands by", Rank.ORDINARY, "sound has a device", silent_s=1.2),
 )
 

@@ -5,27 +5,25 @@ the music or the picture stutter. The newest frames lie in shared memory, so tha
 waits.
 """
 
+import logging
 import math
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from duet.clock import MonotonicClock
-from duet.errors import DeviceError, DuetError, StaleFrame
+from duet.errors import DeviceError, StaleFrame
 from duet.frames import LeaderFrame, LeaderStatus
 from duet.skeleton import BODY
-from realtime import child
 from realtime.devices import SYSTEM_CAMERAS, CameraSystem
 from realtime.health import Health, StageStats
+from realtime.kept_process import KeptProcess
 from realtime.sight.camera import CameraState
 from realtime.sight.camera_source import CAMERA_LATENCY_S
 from realtime.sight.camera_trouble import RESTARTING, CameraTrouble
@@ -36,32 +34,22 @@ from realtime.sight.pose_model import ensure_pose_model
 from realtime.sight.preview import Sight
 from realtime.sight.tracking import HISTORY_FRAMES, STAGES, Channels, Heartbeat, TrackingTask, run
 from realtime.sight.view import View
+from realtime.supervisor import WardState
 from realtime.topology import process
 
+LOG = logging.getLogger("duet.tracker")
 _WATCH_S = 0.1
 _ROW = process("duet-tracker")
-_START_S, _SILENT_S = _ROW.start_s, _ROW.silent_s
-_BACK_OFF_S = (0.5, 8.0)
-_STOP_S = 4.0
 _COUNTERS = ("camera_frames", "camera_dropped", "held_frames", "lost_frames")
 _HEALTH_COUNTERS = _COUNTERS[:2]
 """What goes on to Health; held frames are counted there by who takes the frames."""
-
-
-class TrackerState(StrEnum):
-    """How the tracking process is."""
-
-    STARTING = "starting"
-    RUNNING = "running"
-    RESTARTING = "restarting"  # it died or hung; the leader is lost meanwhile
-    STOPPED = "stopped"
 
 
 @dataclass(frozen=True)
 class TrackerStats:
     """What tracking did so far."""
 
-    state: TrackerState
+    state: WardState
     camera_state: CameraState
     camera_frames: int
     camera_dropped: int
@@ -83,20 +71,18 @@ class Tracker:
         self._clock = MonotonicClock(task.epoch_s)
         self._health = health
         self._channels = Channels.create(preview=task.preview)
-        self._log = child.new_log(_ROW.name)
-        self._state = TrackerState.STARTING
-        self._problem = ""
+        # What happens to it is told as the camera's trouble.
+        self._process = KeptProcess(
+            _ROW, run, task, self._channels.names, self._channels.heartbeat, health,
+            take=self._take, told=LOG.debug, error=DeviceError,
+        )  # fmt: skip
         self._camera_trouble = CameraTrouble(task.source)
-        self._restarts = 0
         self._counts = dict.fromkeys(_COUNTERS, 0)
         self._failure: Exception | None = None
         self._beat = Heartbeat()
         self._beat_s = 0.0
         self._taken = -1
         self._stop = threading.Event()
-        self._process, self._control = self._spawn()
-        self._begun_s = time.monotonic()
-        """When the process was started; once it is ready, since when it is: a start may take longer than a hang may."""
         self._watcher = threading.Thread(target=self._watch, name="tracker-watch", daemon=True)
 
     @classmethod
@@ -142,7 +128,7 @@ class Tracker:
         )
         tracker = cls(task, health or Health())
         try:
-            tracker._await_ready()
+            tracker._process.open()
         except BaseException:
             tracker.stop()
             raise
@@ -150,9 +136,9 @@ class Tracker:
         return tracker
 
     @property
-    def state(self) -> TrackerState:
+    def state(self) -> WardState:
         """How the tracking process is."""
-        return self._state
+        return self._process.keeper.state
 
     @property
     def trouble(self) -> str:
@@ -172,7 +158,7 @@ class Tracker:
         if max_age_s is not None and (not frames or age_s > max_age_s):
             raise StaleFrame(
                 f"Tracker: expected a leader not older than {max_age_s:.2f} s, got one {age_s:.2f} s old "
-                f"({self._state}). Check the camera; tracking goes on by itself."
+                f"({self.state}). Check the camera; tracking goes on by itself."
             )
         if age_s <= HOLD_S + self._task.latency_s + _WATCH_S:
             return frame
@@ -180,7 +166,7 @@ class Tracker:
 
     def history(self, count: int) -> list[LeaderFrame]:
         """The newest ``count`` frames or fewer (at most 32), oldest first."""
-        if self._state is TrackerState.STOPPED:
+        if self.state is WardState.ENDED:
             return []
         return [frame_of_record(record) for record in self._channels.frames.history(min(count, HISTORY_FRAMES))]
 
@@ -198,7 +184,7 @@ class Tracker:
     def sight(self) -> Sight | None:
         """What the camera saw last; None before the first picture and without ``preview``."""
         cell = self._channels.preview
-        record = None if cell is None or self._state is TrackerState.STOPPED else cell.latest()
+        record = None if cell is None or self.state is WardState.ENDED else cell.latest()
         return None if record is None else Sight.of_record(record)
 
     @property
@@ -211,27 +197,25 @@ class Tracker:
         """Counters and stage times so far."""
         times = self._health.stages()
         return TrackerStats(
-            state=self._state,
+            state=self.state,
             camera_state=self._beat.camera_state,
             reconnects=self._beat.reconnects,
-            restarts=self._restarts,
-            problem=self._problem,
+            restarts=self._process.keeper.restarts,
+            problem=self._process.keeper.problem,
             stages={stage: times[stage] for stage in STAGES},
             **self._counts,
         )
 
     def stop(self) -> None:
         """End the process and remove the shared memory. Safe to call again."""
-        if self._state is TrackerState.STOPPED:
+        if self.state is WardState.ENDED:
             return
         self._stop.set()
         if self._watcher.is_alive():
-            self._watcher.join(_STOP_S)
-        self._end_process()
+            self._watcher.join(_ROW.stop_s)
+        self._process.close()
         self._collect()
-        self._state = TrackerState.STOPPED
         self._channels.close()
-        Path(self._log).unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self
@@ -241,35 +225,12 @@ class Tracker:
     ) -> None:
         self.stop()
 
-    def _spawn(self) -> tuple[BaseProcess, Connection]:
-        return child.spawn(_ROW.name, run, self._task, self._channels.names, self._log)
-
-    def _await_ready(self) -> None:
-        """Wait for the first picture; raise the process's own error."""
-        end_s = time.monotonic() + _START_S
-        while time.monotonic() < end_s:
-            if self._hear(_WATCH_S):
-                return
-        raise DeviceError(f"Tracker: expected to start within {_START_S:.0f} s, got nothing. Run `duet doctor`.")
-
-    def _hear(self, wait_s: float) -> bool:
-        """Whether the process says it is ready; raises the error it reports, DeviceError when it is gone."""
-        try:
-            if not self._control.poll(wait_s):
-                return False
-            message = self._control.recv()
-        except (EOFError, OSError) as error:  # its end of the pipe is closed
-            expected = "to start" if self._state is TrackerState.STARTING else "the tracking process to go on"
-            raise DeviceError(f"Tracker: expected {expected}, got {self._last_words()}. Run `duet doctor`.") from error
+    def _take(self, message: tuple[Any, ...]) -> None:
+        """The process has its camera, or is ready."""
         if message[0] == "camera":
             self._task = replace(self._task, pin=message[1] or self._task.pin)
-            return False
-        if message[0] == "ready":
+        elif message[0] == "ready":
             self._task = replace(self._task, again=True)
-            self._state = TrackerState.RUNNING
-            self._begun_s = time.monotonic()
-            return True
-        raise child.raised(message)
 
     def _watch(self) -> None:
         try:
@@ -285,40 +246,14 @@ class Tracker:
 
     def _watch_over(self) -> None:
         """Collect times and counters; start the process again when it dies or hangs."""
-        pause_s = _BACK_OFF_S[0]
         while not self._stop.wait(_WATCH_S):
             self._collect()
-            trouble = self._trouble()
-            if trouble is None:
-                if self._state is TrackerState.RUNNING and time.monotonic() - self._begun_s > _BACK_OFF_S[1]:
-                    pause_s = _BACK_OFF_S[0]
-                continue
-            self._problem = trouble
-            self._state = TrackerState.RESTARTING
-            self._camera_trouble.tell(RESTARTING, trouble)
-            self._end_process()
-            if self._stop.wait(pause_s):
-                return
-            pause_s = min(2.0 * pause_s, _BACK_OFF_S[1])
-            self._start_again()
+            if self._process.look():
+                self._camera_trouble.tell(RESTARTING, self._process.keeper.problem)
+                self._go_on_where_it_was()
 
-    def _trouble(self) -> str | None:
-        """What is wrong with the process now; None when nothing is."""
-        try:
-            self._hear(0.0)
-        except DuetError as error:
-            return str(error)
-        if not self._process.is_alive():
-            return self._last_words()
-        now_s = time.monotonic()
-        if self._state is TrackerState.RUNNING and now_s - max(self._beat_s, self._begun_s) > _SILENT_S:
-            return f"no sign of life for {_SILENT_S:.0f} s"
-        if self._state is TrackerState.RESTARTING and now_s - self._begun_s > _START_S:
-            return f"no start within {_START_S:.0f} s"
-        return None
-
-    def _start_again(self) -> None:
-        """A new process that goes on where the old one was: same mark on the floor, same pose."""
+    def _go_on_where_it_was(self) -> None:
+        """The next process goes on where the old one was: same mark on the floor, same pose."""
         newest = self.history(1)
         mark_m = self._task.stage.mark_m or self._beat.mark_m
         self._task = replace(
@@ -326,12 +261,9 @@ class Tracker:
             stage=replace(self._task.stage, mark_m=mark_m),
             resume=newest[0] if newest else None,
         )
-        self._restarts += 1
-        self._health.count("tracker_restarts")
+        self._process.task = self._task
         # What the old process said last, after it was listened to for the last time, is not the new one's.
         self._beat, self._beat_s = Heartbeat(mark_m=mark_m), time.monotonic()
-        self._process, self._control = self._spawn()
-        self._begun_s = time.monotonic()
 
     def _collect(self) -> None:
         """Take over stage times and counters from the process."""
@@ -349,12 +281,6 @@ class Tracker:
                 self._health.count(name, more)
         self._beat, self._beat_s = beat, record.stamp_s
         self._camera_trouble.see(beat.camera_state)
-
-    def _end_process(self) -> None:
-        child.end(self._process, self._control, _STOP_S if self._state is not TrackerState.RESTARTING else 0.2)
-
-    def _last_words(self) -> str:
-        return child.last_words(self._process, self._log)
 
     def _nobody(self) -> LeaderFrame:
         """Before anybody was seen: the rest pose, lost."""

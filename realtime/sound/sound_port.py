@@ -33,7 +33,6 @@ _HANG_S = _ROW.silent_s
 twice as long."""
 _LONGEST_HANG_S = 12.0
 _AGAIN_S = (0.1, 1.0)
-_STOP_S = 1.0
 _SPARE_S = 0.5
 """The next process is not started while this one still opens its device: both would take longer."""
 _LIST_S = 15.0
@@ -142,9 +141,9 @@ class SoundPort:
             self._thread.join(5.0)
         self._past_xruns = self.xruns
         self.opening = None
-        child.end(self._process, self._control, _STOP_S)
+        child.end(self._process, self._control, _ROW.stop_s)
         if self._spare is not None:
-            child.end(*self._spare, _STOP_S)
+            child.end(*self._spare, _ROW.stop_s)
         for channels in (*self._retired, self._channels):
             channels.close()
         Path(self._log).unlink(missing_ok=True)

@@ -22,7 +22,6 @@ from duet.timeline import Timeline
 from realtime.health import Health
 from realtime.playout import Playout
 from realtime.sight.leader_take import TakeLeader
-from ui.drawing import picture_port
 from ui.drawing.picture import PictureTask
 from ui.drawing.picture_channels import key_of_record, record_of_key
 from ui.drawing.picture_port import PicturePort
@@ -38,7 +37,7 @@ class Stage:
         self.health = Health()
         self.told: list[str] = []
         self.picture = PicturePort(task, self.health)
-        self.picture.keeper.told = self.told.append
+        self.picture.process.keeper.told = self.told.append
         try:
             self.picture.open()
         except PictureError as error:
@@ -66,9 +65,8 @@ class Stage:
 
     @property
     def pid(self) -> int:
-        process = self.picture._process
-        assert process is not None and process.pid is not None
-        return process.pid
+        assert self.picture.process.pid is not None
+        return self.picture.process.pid
 
 
 @pytest.fixture
@@ -110,18 +108,16 @@ def test_a_killed_picture_is_drawn_again(stage_of: Callable[[PictureTask], Stage
     assert stage.health.stages()["lag"].n and stage.health.stages()["draw"].n == stage.drawn
 
 
-def test_a_stopped_picture_is_ended_and_drawn_again(
-    stage_of: Callable[[PictureTask], Stage], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stopped_picture_is_ended_and_drawn_again(stage_of: Callable[[PictureTask], Stage]) -> None:
     stage = stage_of(SMALL)
     stage.look_until(lambda: stage.drawn > 3)
     # Not sooner: a machine that tests beside much else may draw nothing for a while.
-    monkeypatch.setattr(picture_port, "_ROW", replace(picture_port._ROW, silent_s=2.0))
+    stage.picture.process.silent_s = 2.0
     stopped = stage.pid
     os.kill(stopped, signal.SIGSTOP)
     stage.look_until(lambda: stage.health.counter("picture_restarts") >= 1)
     assert "no sign of life for 2 s" in stage.told[0]
-    monkeypatch.setattr(picture_port, "_ROW", replace(picture_port._ROW, silent_s=60.0))
+    stage.picture.process.silent_s = 60.0
     before = stage.drawn
     stage.look_until(lambda: stage.drawn > before + 3)
     assert not _runs(stopped)
@@ -175,7 +171,7 @@ def test_a_film_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
 def test_nothing_is_left_after_a_close(stage_of: Callable[[PictureTask], Stage], tmp_path: Path) -> None:
     stage = stage_of(replace(SMALL, film=tmp_path / "film.mp4"))
     stage.look_until(lambda: stage.drawn > 3)
-    pid, names, log = stage.pid, stage.picture._channels.names, Path(stage.picture._log)
+    pid, names, log = stage.pid, stage.picture._channels.names, Path(stage.picture.process.log)
     stage.picture.close()
     stage.picture.close()
     assert all(_gone(name) for name in names) and not log.exists() and not list(tmp_path.iterdir())
@@ -226,7 +222,7 @@ from tests.faults.test_picture_process import SMALL, Stage
 from dataclasses import replace
 stage = Stage(replace(SMALL, film=Path(sys.argv[1])))
 stage.look_until(lambda: stage.drawn > 5)
-print(stage.pid, stage.picture._log, *stage.picture._channels.names, flush=True)
+print(stage.pid, stage.picture.process.log, *stage.picture._channels.names, flush=True)
 time.sleep(60)
 """
 
@@ -244,8 +240,10 @@ def test_a_picture_outlives_the_dance_by_no_more_than_its_film(tmp_path: Path) -
         told = parent.stdout.readline().split()
         parent.kill()
         parent.wait(20.0)
-        if not told:
-            pytest.skip(f"nothing can be drawn here: {parent.stderr.read()[-200:]}")
+        said = parent.stderr.read()
+    if "nothing can be drawn here" in said:
+        pytest.skip(said.splitlines()[-1])
+    assert told, said
     pid, log, *names = told
     end_s = time.monotonic() + 60.0
     while (_runs(int(pid)) or not all(_gone(name) for name in names)) and time.monotonic() < end_s:

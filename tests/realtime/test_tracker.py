@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from multiprocessing import shared_memory
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -23,14 +24,16 @@ from duet.frames import LeaderFrame, LeaderStatus
 from duet.kinematics import heading_yaw
 from duet.skeleton import BODY
 from realtime.health import Health
+from realtime.kept_process import KeptProcess
 from realtime.rings import LatestCell
 from realtime.sight import tracker as tracker_module
 from realtime.sight.camera import Camera, CameraFrame, CameraState, open_camera
 from realtime.sight.leader_record import FRAME_WIDTH, frame_of_record, values_of_frame
 from realtime.sight.pose_model import bundle, find_pose_model
-from realtime.sight.tracker import Tracker, TrackerState
+from realtime.sight.tracker import Tracker
 from realtime.sight.tracking import Channels, Heartbeat, PoseModel, TrackingTask, _Work
 from realtime.sight.virtual_camera import VirtualCamera
+from realtime.supervisor import WardState
 
 needs_model = pytest.mark.skipif(
     find_pose_model() is None, reason="the pose model is not in the cache: run python -m realtime.sight.pose_model"
@@ -135,19 +138,19 @@ def test_process_that_dies_at_start_is_told_at_once(monkeypatch: pytest.MonkeyPa
     start = time.monotonic()
     with pytest.raises(DeviceError, match=r"expected to start, got exit code 3: Fatal: illegal instruction\. Run"):
         Tracker.start("camera:0", 0.0, model=tmp_path / "any.task")
-    assert time.monotonic() - start < 0.5 * tracker_module._START_S
+    assert time.monotonic() - start < 0.5 * tracker_module._ROW.start_s
 
 
 def test_process_that_takes_its_time_to_start_is_not_taken_for_one_that_hangs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(tracker_module, "run", _be_slow)
-    monkeypatch.setattr(tracker_module, "_SILENT_S", 1.5)
+    monkeypatch.setattr(tracker_module, "_ROW", replace(tracker_module._ROW, silent_s=1.5))
     monkeypatch.setattr(tracker_module, "_WATCH_S", 60.0)  # asked by hand below
     with Tracker.start("camera:0", 0.0, model=tmp_path / "any.task") as tracker:
-        assert tracker._trouble() is None
-        monkeypatch.setattr(tracker_module, "_SILENT_S", -1.0)
-        assert "no sign of life" in (tracker._trouble() or "")
+        assert tracker._process.trouble(time.monotonic()) is None
+        tracker._process.silent_s = -1.0
+        assert "no sign of life" in (tracker._process.trouble(time.monotonic()) or "")
 
 
 def test_held_frames_are_in_the_stats_and_left_to_who_takes_them(
@@ -193,15 +196,15 @@ def test_process_that_gives_up_is_quoted_and_started_again(monkeypatch: pytest.M
     with Tracker.start("camera:0", 0.0, model=tmp_path / "any.task") as tracker:
         assert _wait_for(lambda: tracker.stats().restarts >= 1, 20.0)
         assert "expected to go on reading" in tracker.stats().problem
-        assert tracker.trouble == "tracking stopped: it begins again by itself"
+        assert _wait_for(lambda: tracker.trouble == "tracking stopped: it begins again by itself", 5.0)
 
 
 def test_error_that_ends_the_watch_is_raised(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def broken(_: Tracker) -> None:
+    def broken(_: KeptProcess) -> None:
         raise RuntimeError("out of order")
 
     monkeypatch.setattr(tracker_module, "run", _wait_idle)
-    monkeypatch.setattr(Tracker, "_trouble", broken)
+    monkeypatch.setattr(KeptProcess, "look", broken)
     with Tracker.start("camera:0", 0.0, model=tmp_path / "any.task") as tracker:
         assert _wait_for(lambda: tracker._failure is not None, 10.0)
         with pytest.raises(DeviceError, match=r"watch over the tracking process, got RuntimeError\('out of order'\)"):
@@ -280,7 +283,7 @@ def test_missing_video_is_the_same_sentence_as_in_process(tmp_path: Path) -> Non
 def test_empty_room_is_lost_and_counted(empty_room: Path) -> None:
     clock = MonotonicClock()
     with Tracker.start(str(empty_room), clock.epoch_s) as tracker:
-        assert tracker.state is TrackerState.RUNNING
+        assert tracker.state is WardState.RUNNING
         assert _wait_for(lambda: tracker.stats().lost_frames > 10, 10.0)
         frame = tracker.latest()
         assert frame.status is LeaderStatus.LOST
@@ -298,7 +301,7 @@ def test_empty_room_is_lost_and_counted(empty_room: Path) -> None:
             ("camera", "track", "lift", "frame"), True
         )
         names = tracker._channels.names
-    assert tracker.state is TrackerState.STOPPED
+    assert tracker.state is WardState.ENDED
     assert tracker.history(4) == []
     assert all(_gone(name) for name in names)
     tracker.stop()
@@ -309,15 +312,16 @@ def test_killed_process_shows_and_comes_back(empty_room: Path) -> None:
     with Tracker.start(str(empty_room), MonotonicClock().epoch_s) as tracker:
         assert _wait_for(lambda: len(tracker.history(32)) > 5, 10.0)
         last = tracker.latest().index
-        process = tracker._process
-        assert process.pid is not None
-        os.kill(process.pid, signal.SIGINT)  # Ctrl-C reaches the whole group: it is the parent's to handle
-        assert not _wait_for(lambda: tracker.latest().index > last and not process.is_alive(), 0.5)
-        os.kill(process.pid, signal.SIGKILL)
-        assert _wait_for(lambda: tracker.state is TrackerState.RESTARTING, 5.0)
+        pid = tracker._process.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGINT)  # Ctrl-C reaches the whole group: it is the parent's to handle
+        assert not _wait_for(lambda: tracker.stats().restarts > 0, 0.5)
+        assert _wait_for(lambda: tracker.latest().index > last, 5.0)
+        os.kill(pid, signal.SIGKILL)
+        assert _wait_for(lambda: tracker.stats().restarts == 1, 5.0)
         assert "signal 9" in tracker.stats().problem
         last = tracker.latest().index
-        assert _wait_for(lambda: tracker.state is TrackerState.RUNNING and tracker.latest().index > last, 20.0)
+        assert _wait_for(lambda: tracker.state is WardState.RUNNING and tracker.latest().index > last, 20.0)
         assert tracker.stats().restarts == 1
 
 
@@ -329,7 +333,7 @@ def test_process_and_memory_go_when_the_parent_is_killed(empty_room: Path) -> No
         "from realtime.sight.tracker import Tracker\n"
         "if __name__ == '__main__':\n"
         "    tracker = Tracker.start(sys.argv[1], MonotonicClock().epoch_s)\n"
-        "    print(tracker._process.pid, *tracker._channels.names, tracker._log, flush=True)\n"
+        "    print(tracker._process.pid, *tracker._channels.names, tracker._process.log, flush=True)\n"
         "    time.sleep(60)\n"
     )
     script = empty_room.parent / "parent.py"

@@ -78,7 +78,8 @@ while os.getppid() == parent:
     shift = leader.shift
     state = {
         "values": controls.values(), "stopped": controls.stopped, "asked": len(controls.asked), "said": controls._said,
-        "learning": controls.learning, "refused": controls.refused, "ready": port.is_ready, "pid": port._process.pid,
+        "learning": controls.learning, "refused": controls.refused,
+        "ready": port.process.is_ready, "pid": port.process.pid,
         "shift": [shift.x_m, shift.z_m, shift.turn_rad], "midi": dict(controls.bindings.keys),
     }
     if state != told:

@@ -163,8 +163,7 @@ def run(task: PictureTask, names: tuple[str, ...], control: Connection, log: str
     """The process. Says ``("ready", name of the renderer)``, hears ``("begin", epoch_s)`` and, at last, ``("end",
     session time)`` or ``("abandon",)``: the film is whole, to its last picture, or as if it had never been begun.
 
-    Then it says ``("done",)``, or ``("closed",)`` where the audience closed the window, or ``("failed", kind,
-    sentence)``.
+    Then it says ``("done", whether the audience closed the window)``, or ``("failed", kind, sentence)``.
     """
     child.begin(log)
     for name in ("SIGTERM", "SIGHUP"):
@@ -198,7 +197,7 @@ def _perform(task: PictureTask, channels: PictureChannels, control: Connection) 
         canvas.abandon()
         return
     canvas.close()
-    control.send(("closed",) if word == "closed" else ("done",))
+    control.send(("done", word == "closed"))
 
 
 def _open_canvas(task: PictureTask) -> Canvas:

@@ -8,27 +8,23 @@ else to do than look after the show (``look``), and the child's main thread owns
 Threading: ``tell_line`` belongs to the conductor's thread; everything else to the one that looks after the show.
 """
 
-import logging
 import time
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from duet.errors import DuetError, PictureError
+from duet.files import part_beside
 from duet.frames import LeaderFrame, LeaderStatus
-from realtime import child
 from realtime.health import Health
+from realtime.kept_process import KeptProcess
 from realtime.pose_line import PoseLine
 from realtime.sight.leader_record import values_of_frame
-from realtime.supervisor import Keeper, WardState
+from realtime.supervisor import WardState
 from realtime.topology import FILM_SILENT_S, process
 from ui.drawing.picture import PictureTask, run
 from ui.drawing.picture_channels import Drawn, PictureChannels, key_of_record
 from ui.panel.facts import Facts
-
-LOG = logging.getLogger("duet.picture")
 
 _ROW = process("duet-picture")
 _FINISH_S = 600.0
@@ -39,23 +35,21 @@ _HEAR_S = 0.1
 class PicturePort:
     """One picture, opened by ``open``, kept going, ended by ``finish`` or ``close``."""
 
-    name = _ROW.name
-
     def __init__(self, task: PictureTask, health: Health) -> None:
-        self._task, self._health = task, health
+        self._film, self._health = task.film, health
         self._channels = PictureChannels.create()
-        self._log = child.new_log(self.name)
-        self._process: BaseProcess | None = None
-        self._control: Connection | None = None
-        self._begun_s = 0.0
-        self._epoch_s: float | None = None
+        # Where its film cannot be written, another process could not either.
+        self.process = KeptProcess(
+            _ROW, run, task, self._channels.names, self._channels.heart, health,
+            take=self._take, error=PictureError, gives_up=task.film is not None,
+        )  # fmt: skip
+        if task.film is not None:
+            self.process.silent_s = FILM_SILENT_S
+        self._epoch_s = 0.0
         self._told_leader: tuple[float, LeaderStatus, bytes] | None = None
         self._told_facts: Facts | None = None
-        self._is_done = False
-        self.keeper = Keeper(self, LOG.warning)
         self.renderer = ""
         """Name of the OpenGL renderer."""
-        self.is_ready = False
         self.is_closed = False
         """Whether the audience has gone: the window was closed."""
         self.lost_until_s = 0.0
@@ -63,16 +57,12 @@ class PicturePort:
 
     def open(self) -> None:
         """Start it and wait until it can draw; the error that it reports."""
-        self.start()
-        while not self.is_ready and not self.is_closed:
-            if (trouble := self._heard(_HEAR_S) or self._silence(time.monotonic())) is not None:
-                raise trouble if isinstance(trouble, DuetError) else PictureError(_gone(trouble))
-        self.keeper.look(time.monotonic())
+        self.process.open()
 
     def begin(self, epoch_s: float) -> None:
         """The session begins: it is drawn from now on. ``epoch_s`` is its clock's."""
         self._epoch_s = epoch_s
-        self._say("begin", epoch_s)
+        self.process.greet("begin", epoch_s)
 
     def tell_line(self, line: PoseLine) -> None:
         """What the follower will do, whenever that has changed."""
@@ -97,99 +87,48 @@ class PicturePort:
 
     def look(self) -> None:
         """Hear what it says, take over what it measured, and start it again where it is gone. Raises PictureError
-        where its film cannot be written: another process could not either."""
+        where its film cannot be written."""
         self._collect()
-        restarts = self.keeper.restarts
-        self.keeper.look(time.monotonic())
-        if self.keeper.restarts > restarts:
-            self._health.count("picture_restarts")
-            if self._epoch_s is not None:
-                self.lost_until_s = time.monotonic() - self._epoch_s
+        pid = self.process.pid
+        if self.process.look():
+            self.lost_until_s = time.monotonic() - self._epoch_s
+            self._remove_part(pid)
 
     def finish(self, end_s: float) -> None:
         """The dance ended at ``end_s``: complete the film; PictureError where that fails or the process is gone."""
-        if self.keeper.state is WardState.ENDED:
+        if self.process.keeper.state is WardState.ENDED:
             return
-        if self.keeper.state is WardState.RUNNING and not self.is_closed:
-            self._say("end", end_s)
+        if self.process.keeper.state is WardState.RUNNING and not self.process.is_done:
+            self.process.say("end", end_s)
             end_s = time.monotonic() + _FINISH_S
-            while not self._is_done and not self.is_closed and time.monotonic() < end_s:
-                if (trouble := self._heard(_HEAR_S)) is not None:
-                    self.close()
-                    raise trouble if isinstance(trouble, DuetError) else PictureError(_gone(trouble))
+            try:
+                while not self.process.is_done and time.monotonic() < end_s:
+                    self.process.hear(_HEAR_S)
+            except DuetError:
+                self.close()
+                raise
         self._collect()
         self.close()
 
     def close(self) -> None:
         """Make an end of the process and of the shared memory. Safe to call again."""
-        self.keeper.end()
+        if not self.process.is_done:
+            self.process.say("abandon")
+        self.process.close()
         self._channels.close()
-        Path(self._log).unlink(missing_ok=True)
+        self._remove_part(self.process.pid)
 
-    def start(self) -> None:
-        """See ``Ward``."""
-        self.is_ready, self._begun_s = False, time.monotonic()
-        self._process, self._control = child.spawn(self.name, run, self._task, self._channels.names, self._log)
+    def _take(self, message: tuple[Any, ...]) -> None:
+        if message[0] == "ready":
+            self.renderer = message[1]
+        elif message[0] == "done":
+            self.is_closed = message[1]
 
-    def end(self) -> None:
-        """See ``Ward``."""
-        if not self._is_done:
-            self._say("abandon")
-        ended, control, self._process, self._control = self._process, self._control, None, None
-        if ended is None or control is None:
-            return
-        child.end(ended, control, 1.0 if self._is_done or self.is_closed else 0.0)
-        film = self._task.film
-        part = None if film is None else film.with_name(f".{film.name}.{ended.pid}.part")
+    def _remove_part(self, pid: int | None) -> None:
+        """What process ``pid`` wrote of a film that it did not complete."""
+        part = None if self._film is None or pid is None else part_beside(self._film, pid)
         if part is not None and part.is_file():
             part.unlink()
-
-    def trouble(self, now_s: float) -> str | None:
-        """See ``Ward``."""
-        trouble = self._heard(0.0) or self._silence(now_s)
-        if isinstance(trouble, DuetError) and self._task.film is not None:
-            raise trouble
-        return None if trouble is None or self.is_closed else str(trouble)
-
-    def _silence(self, now_s: float) -> str | None:
-        if not self.is_ready:
-            return f"no start within {_ROW.start_s:.0f} s" if now_s - self._begun_s > _ROW.start_s else None
-        record = self._channels.heart.latest()
-        beat_s = self._begun_s if record is None else max(record.stamp_s, self._begun_s)
-        patience_s = _ROW.silent_s if self._task.film is None else FILM_SILENT_S
-        return f"no sign of life for {patience_s:.0f} s" if now_s - beat_s > patience_s else None
-
-    def _heard(self, wait_s: float) -> DuetError | str | None:
-        """Take what it says; what is wrong with it, in its own words or ours."""
-        control, child_process = self._control, self._process
-        if control is None or child_process is None:
-            return "not started"
-        try:
-            while control.poll(wait_s):
-                message = control.recv()
-                wait_s = 0.0
-                if message[0] == "ready":
-                    self._take_up(message[1])
-                elif message[0] in ("done", "closed"):
-                    self._is_done, self.is_closed = True, message[0] == "closed"
-                    return None
-                else:
-                    return child.raised(message)
-        except (EOFError, OSError):  # its end of the pipe is closed
-            return None if self._is_done else child.last_words(child_process, self._log)
-        return None
-
-    def _take_up(self, renderer: str) -> None:
-        self.renderer, self.is_ready, self._begun_s = renderer, True, time.monotonic()
-        if self._epoch_s is not None:
-            self._say("begin", self._epoch_s)
-
-    def _say(self, *message: object) -> None:
-        if self._control is not None:
-            try:
-                self._control.send(message)
-            except OSError as error:
-                LOG.debug("picture: %r could not be said: %s", message[0], error)  # it is missed by ``look``
 
     def _collect(self) -> None:
         """Take over stage times and counters."""
@@ -203,7 +142,3 @@ class PicturePort:
                 self._health.record("gap", cost.gap_ms)
             if not np.isnan(cost.lag_ms):
                 self._health.record("lag", cost.lag_ms)
-
-
-def _gone(trouble: str) -> str:
-    return f"Picture: expected its process to go on, got {trouble}. Run `duet doctor`."
