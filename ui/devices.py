@@ -7,6 +7,7 @@ one before, which is let go only once the other one works. One that does not wor
 import logging
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +22,7 @@ LOG = logging.getLogger("duet.devices")
 _CAMERAS, _SOUNDS = ("camera:", "http://", "https://", "rtsp://"), ("device:",)
 
 
-class _Choice:
+class _Choice(ABC):
     """What is in use, and another that is being opened."""
 
     what, kinds = "", ("",)
@@ -59,8 +60,9 @@ class _Choice:
         else:
             self.name, self.trouble = name, ""
 
+    @abstractmethod
     def _open(self, name: str) -> None:
-        raise NotImplementedError
+        """Open it, and let go of the one before; DuetError where it cannot be used."""
 
 
 class CameraChoice(_Choice):

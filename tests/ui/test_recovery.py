@@ -45,15 +45,21 @@ def test_a_service_that_is_killed_or_stopped_is_begun_anew(
 ) -> None:
     with manager_of(60.0) as manager:
         _until(lambda: manager.is_ready)
-        first = manager.process.pid
-        os.kill(first, number)
-        _until(lambda: manager.starts >= 2 and manager.is_ready)
-        assert manager.process.pid != first
+        first = manager.process
+        os.kill(first.pid, number)
+        _until(lambda: manager.process is not first and manager.is_ready)
+        assert manager.process.pid != first.pid and first.returncode == -signal.SIGKILL
 
 
-def test_a_service_that_hangs_is_begun_anew(manager_of: Callable[[float], Manager]) -> None:
+def test_a_service_that_hangs_is_ended_and_begun_anew_each_time(manager_of: Callable[[float], Manager]) -> None:
+    begun_s = time.monotonic()
     with manager_of(0.3) as manager:
-        _until(lambda: manager.starts >= 3)
+        for ended in (1, 2):
+            _until(lambda: manager.is_ready)
+            hung = manager.process
+            _until(lambda hung=hung: manager.process is not hung)
+            assert hung.returncode == -signal.SIGKILL, "it does not end by itself"
+            assert time.monotonic() - begun_s > ended * manager.watchdog_s, "ended before its time"
 
 
 def test_the_unit_begins_the_kiosk_and_minds_its_watchdog() -> None:

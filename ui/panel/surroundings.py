@@ -8,6 +8,7 @@ Threading: ``Surveyor`` belongs to the window's thread; each ``_Scout`` has one 
 
 import logging
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -50,7 +51,7 @@ class Found:
     """0 for silence, 1 for full scale."""
 
 
-class _Scout:
+class _Scout(ABC):
     """Looks round while it is wanted."""
 
     def __init__(self, name: str) -> None:
@@ -85,8 +86,9 @@ class _Scout:
         finally:
             self._wanted.clear()
 
+    @abstractmethod
     def _scout(self, stack: ExitStack) -> None:
-        raise NotImplementedError
+        """Look until ``_goes_on`` says no; what ``stack`` holds is let go of then."""
 
     def _goes_on(self) -> bool:
         threading.Event().wait(_LOOK_S)
