@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.histogram import Histogram, StageStats
-from realtime.process_use import Trend, handles, memory_mb
+from realtime.process_use import Trend, use_of_all
 
 RECENT_SNAPSHOTS = 10
 """``Snapshot.recent`` reaches back over so many."""
@@ -34,6 +34,7 @@ class Snapshot:
     """Since ``RECENT_SNAPSHOTS`` ago."""
     counters: Mapping[str, int] = field(default_factory=dict)
     memory_mb: float = 0.0
+    """Of all processes, as are the handles."""
     handles: int = 0
     memory_mb_per_10_min: float | None = None
     """None until it can be told."""
@@ -71,6 +72,7 @@ class Health:
         self._lock = threading.Lock()
         self._earlier: deque[dict[str, NDArray[np.int64]]] = deque(maxlen=RECENT_SNAPSHOTS)
         self._memory, self._handles = Trend(), Trend()
+        self._processes: frozenset[int] = frozenset()
 
     def record(self, stage: str, milliseconds: float) -> None:
         """Add one measurement of ``stage``."""
@@ -115,9 +117,14 @@ class Health:
 
     def snapshot(self, time_s: float) -> Snapshot:
         """Everything at ``time_s``; taken about once a second, by one thread."""
-        memory, open_handles = memory_mb(), handles()
-        self._memory.add(time_s, memory)
-        self._handles.add(time_s, open_handles)
+        use = use_of_all()
+        if use.processes != self._processes:
+            # One that was begun anew warms up anew.
+            self._processes = use.processes
+            self._memory.begin(time_s)
+            self._handles.begin(time_s)
+        self._memory.add(time_s, use.memory_mb)
+        self._handles.add(time_s, use.handles)
         before = self._earlier[0] if self._earlier else {}
         recent = {name: stage.stats(before.get(name)) for name, stage in self._stages.items()}
         self._earlier.append({name: stage.counts() for name, stage in self._stages.items()})
@@ -128,8 +135,8 @@ class Health:
             self.stages(),
             recent,
             counters,
-            memory,
-            open_handles,
+            use.memory_mb,
+            use.handles,
             self._memory.per_10_min(),
             self._handles.per_10_min(),
         )

@@ -159,6 +159,7 @@ class KeptProcess:
 
     def _greet_back(self) -> None:
         self.is_ready, self._begun_s = True, time.monotonic()
+        self._health.count(f"{self.name.removeprefix('duet-')}_starts")
         if self._greeting is not None:
             self.say(*self._greeting)
 

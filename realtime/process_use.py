@@ -1,4 +1,9 @@
-"""What a process holds, memory and handles, and whether it grows."""
+"""What a show holds, memory and handles of all its processes, and whether it grows.
+
+Counted is memory that a process has for itself. What it maps from files (the code of libraries, which comes in page by
+page as it is first needed) is the system's to take back, and does not grow beyond the files; shared memory is counted
+once, for the process that tells, which makes it.
+"""
 
 import os
 import sys
@@ -34,28 +39,31 @@ class Use:
     memory_mb: float
     handles: int
     threads: int
+    processes: frozenset[int]
+    """Numbers of those that were counted."""
 
 
 def use_of_all() -> Use:
     """What this process and those it started hold; of this one alone where the system does not tell of others."""
-    memory, opened, threads = memory_mb(), handles(), threading.active_count()
+    memory, opened, threads, counted = memory_mb(), handles(), threading.active_count(), {os.getpid()}
     own = Path("/proc/self/task")
     if own.is_dir():
         threads = len(os.listdir(own))
     for number in children():
         folder = Path(f"/proc/{number}")
-        with suppress(OSError, ValueError, IndexError):  # it ended meanwhile
-            more = int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+        with suppress(OSError, KeyError):  # it ended meanwhile
+            more = _held_mb(folder, "RssAnon")
             files, tasks = len(os.listdir(folder / "fd")), len(os.listdir(folder / "task"))
             memory, opened, threads = memory + more, opened + files, threads + tasks
-    return Use(memory, opened, threads)
+            counted.add(number)
+    return Use(memory, opened, threads, frozenset(counted))
 
 
 def memory_mb() -> float:
     """Memory of this process that is not swapped out, in 10^6 bytes; 0 where the system does not tell."""
-    pages = Path("/proc/self/statm")
-    if pages.is_file():
-        return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    own = Path("/proc/self")
+    if (own / "status").is_file():
+        return _held_mb(own, "RssAnon", "RssShmem")
     if sys.platform == "win32":
         return _windows_memory_mb()
     import resource
@@ -63,6 +71,13 @@ def memory_mb() -> float:
     # The most it ever was: the only figure that every Unix gives. In bytes on macOS, in kilobytes elsewhere.
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def _held_mb(process: Path, *kinds: str) -> float:
+    """What Linux tells of a process: the sum of ``kinds``. OSError or KeyError where it ended meanwhile."""
+    lines = (line.partition(":") for line in (process / "status").read_text().splitlines())
+    told = {name: value for name, _, value in lines}
+    return sum(int(told[kind].split()[0]) for kind in kinds) * 1024 / 1e6
 
 
 def handles() -> int:
@@ -98,19 +113,25 @@ if sys.platform == "win32":
 
 
 class Trend:
-    """How fast a value grows: the slope of a straight line through it, after ``WARM_UP_S``.
+    """How fast a value grows: the slope of a straight line through it, ``WARM_UP_S`` after it began.
 
     Holds a fixed number of points: when they are full every second one leaves, and half as many are taken from then on.
     """
 
     def __init__(self, warm_up_s: float = WARM_UP_S) -> None:
-        self._warm_up_s = warm_up_s
+        self._warm_up_s, self._begin_s = warm_up_s, 0.0
         self._points: deque[tuple[float, float]] = deque()
+        self._every, self._seen = 1, 0
+
+    def begin(self, time_s: float) -> None:
+        """Forget: what grows is another thing from ``time_s`` on."""
+        self._begin_s = time_s
+        self._points.clear()
         self._every, self._seen = 1, 0
 
     def add(self, time_s: float, value: float) -> None:
         """One point."""
-        if time_s < self._warm_up_s:
+        if time_s < self._begin_s + self._warm_up_s:
             return
         if self._seen % self._every == 0:
             self._points.append((time_s, value))

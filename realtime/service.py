@@ -34,6 +34,11 @@ class Service:
             self._next_s = now_s + self._every_s
             self._say(f"WATCHDOG=1\nSTATUS={status}")
 
+    def hung(self) -> None:
+        """It will not go on by itself: with a watchdog it is ended and begun anew now, and not once that has waited."""
+        if self._every_s:
+            self._say("WATCHDOG=trigger")
+
     def stopping(self) -> None:
         """The show ends, and what was asked to be kept is being kept."""
         self._say("STOPPING=1")

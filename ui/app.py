@@ -52,7 +52,7 @@ _LOOK_S = 1.0 / 60.0
 """Between two looks at keys, leader and processes."""
 _GARBAGE_S = 60.0
 _HUNG_S = 3.0
-"""Without a tick for so long, the conductor hangs; a service's watchdog is told no more that the show lives."""
+"""Without a tick for so long, the conductor hangs; a service's watchdog is asked to begin the show anew."""
 
 
 def has_display() -> bool:
@@ -356,6 +356,8 @@ def _look_after(show: _Show, stopping: threading.Event, console: Console, undist
                 hung.see("" if silent_s < _HUNG_S else f"conductor: no sign of life for {_HUNG_S:g} s")
                 if silent_s < _HUNG_S:
                     service.alive(line)
+                else:
+                    service.hung()
             if now >= garbage_s:
                 garbage_s = now + _GARBAGE_S
                 undisturbed.take_out()

@@ -80,6 +80,11 @@ class DeviceMusic:
         return self._port.device if self._port is not None else None
 
     @property
+    def pid(self) -> int | None:
+        """Of the process that holds the device; None before there is one."""
+        return self._port.pid if self._port is not None else None
+
+    @property
     def problem(self) -> str:
         """Why the device is away; empty while it is not."""
         return self._port.problem if self._port is not None and self._port.lost else ""

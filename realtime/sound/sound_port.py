@@ -103,6 +103,11 @@ class SoundPort:
         return child.spawn("duet-sound", run, None, (), self._log, at_once=True)
 
     @property
+    def pid(self) -> int | None:
+        """Of the process that holds the device or waits for it."""
+        return self._process.pid
+
+    @property
     def lost(self) -> bool:
         """Whether the device was there and is away."""
         return self._lost_s is not None and self.device is not None

@@ -2,6 +2,10 @@
 
 import json
 import logging
+import mmap
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +18,7 @@ from realtime.health import RECENT_SNAPSHOTS, Health, Snapshot
 from realtime.health_log import KEEP_FILES, QUIET_S, HealthLog
 from realtime.health_watch import HealthWatch
 from realtime.histogram import RATIO, Histogram, StageStats
-from realtime.process_use import Trend, handles, memory_mb
+from realtime.process_use import Trend, handles, memory_mb, use_of_all
 
 
 def test_percentiles_are_those_of_the_samples_within_a_bin() -> None:
@@ -57,6 +61,41 @@ def test_growth_is_a_slope_after_the_warm_up_in_fixed_memory() -> None:
         trend.add(float(second), 1000.0 - second if second < 60 else 100.0 + 0.01 * second + (second % 7) * 0.1)
     assert trend.per_10_min() == pytest.approx(6.0, rel=0.05)
     assert len(trend._points) < 720
+
+
+def test_a_trend_that_begins_anew_warms_up_anew() -> None:
+    trend = Trend()
+    for second in range(1000):
+        if second == 400:
+            trend.begin(400.0)
+        trend.add(float(second), 500.0 if second < 400 else 1000.0 - second if second < 460 else 100.0 + 0.02 * second)
+        if second in (399, 450, 500):
+            assert (trend.per_10_min() is None) == (second != 399)
+    assert trend.per_10_min() == pytest.approx(12.0)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no other system tells it apart")
+def test_what_is_mapped_from_a_file_is_held_by_nobody(tmp_path: Path) -> None:
+    (tmp_path / "code").write_bytes(bytes(64 << 20))
+    before = memory_mb()
+    with (tmp_path / "code").open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        assert sum(mapped[:: mmap.PAGESIZE]) == 0
+        assert memory_mb() < before + 32.0
+    held = np.ones(64 << 20, np.uint8)
+    assert memory_mb() > before + 60.0
+    assert held.all()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no other system tells of others")
+def test_what_is_held_is_that_of_all_processes() -> None:
+    before = use_of_all()
+    code = "held = bytes([1]) * (64 << 20); print('there', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None and child.stdout.readline() == b"there\n"
+        now = use_of_all()
+        child.communicate(b"\n")
+    assert now.processes - before.processes == {child.pid} and os.getpid() in now.processes
+    assert now.memory_mb > before.memory_mb + 60.0 and now.threads > before.threads
 
 
 def test_a_process_tells_what_it_holds(tmp_path: Path) -> None:

@@ -35,6 +35,13 @@ def test_it_is_told_that_a_show_begins_lives_and_ends(manager: socket.socket, mo
     assert heard[1:-1] == ["WATCHDOG=1\nSTATUS=Dancing 3 s"] * 4
 
 
+def test_a_watchdog_is_asked_to_end_what_hangs(manager: socket.socket) -> None:
+    Service({"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "4000000"}).hung()
+    Service({"NOTIFY_SOCKET": manager.getsockname()}).hung()  # nobody would begin it anew
+    Service({"NOTIFY_SOCKET": manager.getsockname()}).stopping()
+    assert [manager.recv(200) for _ in range(2)] == [b"WATCHDOG=trigger", b"STOPPING=1"]
+
+
 @pytest.mark.parametrize("named", [False, True])
 def test_where_nobody_listens_nothing_is_said_again(named: bool, tmp_path: Path) -> None:
     gone = tmp_path / "gone"

@@ -1,7 +1,8 @@
-"""``duet bench recovery``: each process of an exhibit killed and stopped, and how soon the show is whole again.
+"""``duet bench recovery``: each process of an exhibit killed, stopped and hung, and how soon the show is whole again.
 
 The show runs as the service of ``scripts/duet.service`` does, with its watchdog and its pauses; a stand-in for systemd
-hears what the show says of itself, and begins it anew. Camera and sound card are virtual, the picture has no display.
+hears what the show says of itself, and begins it anew. Camera and sound card are virtual; the picture has no display
+unless it is asked for.
 """
 
 import argparse
@@ -20,38 +21,48 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from duet.errors import DuetError
 from duet.files import written_whole
+from realtime.law import Pace, SteadyPace
+
+if TYPE_CHECKING:
+    from realtime.conductor import Conductor
 
 _EPILOG = """\
-Killed (SIGKILL) and stopped (SIGSTOP) in turn: the dance itself, its picture, its tracker, its sound. Measured is the
-time until that process does its work again: ticks, pictures, camera frames, sound heard. Linux and macOS.
+Killed (SIGKILL) and stopped (SIGSTOP, as one that hangs) in turn: the dance itself, its picture, its tracker, its sound
+and, with --window, its panel. The dance hangs in a third way as well: its process goes on, its conductor does not.
+Measured is the time until that process does its work again: ticks, pictures, camera frames, sound that is heard, a
+panel that can be turned. Linux and macOS.
 
 examples:
-  duet bench recovery                  all of them once, some minutes
-  duet bench recovery --rounds 5       five times
+  duet bench recovery                                    all of them once, some minutes
+  duet bench recovery --rounds 5                         five times
+  xvfb-run -a duet bench recovery --window --rounds 3    with a window and the panel, on a display that is made up
 """
 GOAL_S = 10.0
 _GIVE_UP_S = 90.0
 _LOOK_S = 0.1
 UNIT = Path(__file__).resolve().parents[2] / "scripts" / "duet.service"
-LIVE = "duet"
-SIGNS = {LIVE: "ticks", "duet-picture": "drawn", "duet-tracker": "camera", "duet-sound": "heard"}
+LIVE, PANEL = "duet", "duet-panel"
+SIGNS = {LIVE: "ticks", "duet-picture": "drawn", "duet-tracker": "camera", "duet-sound": "heard", PANEL: "panels"}
 """What each process does, by which it is known to be back."""
+KILLED, STOPPED, HUNG = "killed", "stopped", "its conductor hangs"
+_SIGNALS = {KILLED: "SIGKILL", STOPPED: "SIGSTOP", HUNG: "SIGUSR1"}
 
 
 def add_recovery(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]", follower: Path) -> None:
     """Describe ``bench recovery`` to the parser."""
     recovery = kinds.add_parser(
         "recovery",
-        help="how soon an exhibit is back when one of its processes is killed or stopped",
-        description="Kill and stop each process of an exhibit, and measure how soon it is back.",
+        help="how soon an exhibit is back when one of its processes is killed, stopped or hangs",
+        description="Kill, stop and hang each process of an exhibit, and measure how soon it is back.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     recovery.add_argument("--rounds", type=int, default=1, metavar="N", help="how often (default 1)")
+    recovery.add_argument("--window", action="store_true", help="show it in a window, with the performer's panel")
     recovery.add_argument("--follower", type=Path, default=follower, metavar="DIR", help="a follower folder")
     recovery.set_defaults(run=_run)
 
@@ -76,7 +87,6 @@ class Manager:
         self._socket.bind(str(self.folder / "notify"))
         self._socket.settimeout(_LOOK_S)
         self._stopping = threading.Event()
-        self.starts = 0
         self._begin()
         self._thread = threading.Thread(target=self._manage, daemon=True)
         self._thread.start()
@@ -99,7 +109,6 @@ class Manager:
             "NOTIFY_SOCKET": str(self.folder / "notify"),
             "WATCHDOG_USEC": str(round(self.watchdog_s * 1e6)),
         }
-        self.starts += 1
         self.is_ready, self._alive_s = False, time.monotonic()
         with (self.folder / "console").open("ab") as console:
             self.process = subprocess.Popen(self.command, env=environment, stdout=console, stderr=console)
@@ -113,7 +122,8 @@ class Manager:
             self.is_ready |= "READY=1" in said
             if {"READY=1", "WATCHDOG=1"} & set(said):
                 self._alive_s = time.monotonic()
-            if self.is_ready and time.monotonic() - self._alive_s > self.watchdog_s:
+            is_silent = self.is_ready and time.monotonic() - self._alive_s > self.watchdog_s
+            if is_silent or "WATCHDOG=trigger" in said:
                 self.process.kill()
             if self.process.poll() is not None and not self._stopping.wait(self.restart_s):
                 self._begin()
@@ -129,15 +139,23 @@ class Recovery:
     """Until it did its work again; infinite when it never did."""
 
 
-def measure(folder: Path, follower: Path, ways: list[tuple[str, int]], told: Callable[[Recovery], None]) -> None:
-    """Run a show in ``folder`` and end its processes as ``ways`` (process, signal) say, one after the other."""
+def ways(*, window: bool) -> list[tuple[str, str]]:
+    """Every process and how it is ended, in the order of a round."""
+    found = [(process, how) for process in reversed(SIGNS) for how in (KILLED, STOPPED) if window or process != PANEL]
+    return [*found, (LIVE, HUNG)]
+
+
+def measure(
+    folder: Path, follower: Path, ended: list[tuple[str, str]], told: Callable[[Recovery], None], *, window: bool
+) -> None:
+    """Run a show in ``folder`` and end its processes as ``ended`` says (process, way), one after the other."""
     from realtime.sight.virtual_camera import VirtualCamera, noisy
     from realtime.sound.virtual_sound import VirtualDevice, VirtualSound
 
     with ExitStack() as stack:
         VirtualSound(folder).plug([VirtualDevice("Room", "R", inputs=1, tone_hz=440.0)])
         camera = stack.enter_context(VirtualCamera(noisy(128, (320, 240)), rate_hz=15.0))
-        task = {"leader": camera.url, "follower": str(follower)}
+        task = {"leader": camera.url, "follower": str(follower), "window": window}
         (folder / "task.json").write_text(json.dumps(task))
         show = [
             sys.executable,
@@ -146,26 +164,39 @@ def measure(folder: Path, follower: Path, ways: list[tuple[str, int]], told: Cal
             str(folder),
         ]
         manager = stack.enter_context(Manager(show, folder))
-        _await(folder, lambda now: set(SIGNS) <= set(now["pids"]) and all(now[sign] for sign in SIGNS.values()))
-        for process, number in ways:
+        signs = {process: sign for process, sign in SIGNS.items() if window or process != PANEL}
+
+        def is_whole(now: dict[str, Any]) -> bool:
+            return set(signs) <= set(now["pids"]) and all(now[sign] for sign in signs.values())
+
+        _await(folder, is_whole)
+        for process, way in ended:
             before = _now(folder)
-            pid = before["pids"][process]
             begun_s = time.monotonic()
-            os.kill(pid, number)
-            sign = SIGNS[process]
-
-            def is_back(now: dict[str, Any], process: str = process, sign: str = sign, before=before) -> bool:
-                if now["pids"].get(process, before["pids"][process]) == before["pids"][process]:
-                    return False
-                more = 0 if process == LIVE else before[sign]
-                return bool(now[sign]) if sign == "heard" else now[sign] > more + 2
-
-            good = _await(folder, is_back)
-            told(Recovery(process, signal.Signals(number).name, time.monotonic() - begun_s if good else float("inf")))
+            os.kill(before["pids"][process], signal.Signals[_SIGNALS[way]])
+            good = _await(folder, _Return(process, before))
+            told(Recovery(process, way, time.monotonic() - begun_s if good else float("inf")))
             if not good:
                 raise DuetError(f"{process}: expected to be back, got {_console(manager)}. Please report this.")
             # Whole again before the next one goes.
-            _await(folder, lambda now: set(SIGNS) <= set(now["pids"]) and all(now[sign] for sign in SIGNS.values()))
+            _await(folder, is_whole)
+
+
+class _Return:
+    """Whether another process has come for one that was there ``before``, and does its work."""
+
+    def __init__(self, process: str, before: dict[str, Any]) -> None:
+        self._process, self._sign = process, SIGNS[process]
+        self._was: int = before["pids"][process]
+        self._counted: int | None = None
+        """When the other one was first seen: what was counted by then is not its work."""
+
+    def __call__(self, now: dict[str, Any]) -> bool:
+        if now["pids"].get(self._process) in (None, self._was):
+            return False
+        done: int = now[self._sign]
+        self._counted = done if self._counted is None else self._counted
+        return done > self._counted + (0 if self._process == PANEL else 2)
 
 
 def _console(manager: Manager) -> str:
@@ -204,8 +235,9 @@ def stage(folder_name: str) -> None:
     folder = Path(folder_name)
     task = json.loads((folder / "task.json").read_text())
     (folder / "show.toml").write_text("")
-    quick = {"kiosk.leader": task["leader"], "kiosk.music": "none", "kiosk.picture.headless": True,
-             "kiosk.picture.size": "160x90", "kiosk.picture.fps": 10.0, "kiosk.visit.attract": 20.0}  # fmt: skip
+    quick = {"kiosk.leader": task["leader"], "kiosk.music": "none", "kiosk.picture.headless": not task["window"],
+             "kiosk.picture.size": "160x90", "kiosk.picture.fps": 10.0, "kiosk.visit.attract": 20.0,
+             "kiosk.picture.window": True}  # fmt: skip
     settings = KioskSettings(MappingProxyType({**read_settings(folder / "show.toml").values, **quick}))
     sound = VirtualSound(folder)
     heard = DeviceMusic(next(iter(sound.listed())), sound)
@@ -213,23 +245,45 @@ def stage(folder_name: str) -> None:
     make_kiosk = kiosk_sources(settings)
 
     def make(health: Health) -> Sources:
-        return replace(make_kiosk(health), music=MusicThread(heard))
+        music = MusicThread(heard)
+        # While the device is away there is silence.
+        music.tap = lambda block: health.count(_COUNTERS["heard"], int(block.samples.any()))
+        return replace(make_kiosk(health), music=music)
 
     def write() -> None:
         while True:
             pids = {child.name: child.pid for child in multiprocessing.active_children()}
-            counts = {sign: health.counter(name) for sign, name in _COUNTERS.items()}
-            now = {"pids": {LIVE: os.getpid(), **pids}, **counts, "heard": not heard.problem and heard.position_s > 0.5}
+            # Another process of its kind stands by.
+            pids |= {LIVE: os.getpid(), "duet-sound": heard.pid}
+            now = {"pids": pids, **{sign: health.counter(name) for sign, name in _COUNTERS.items()}}
             with written_whole(folder / "now.json") as part:
                 part.write_text(json.dumps(now))
             time.sleep(_LOOK_S)
 
     threading.Thread(target=write, daemon=True).start()
     output = output_of(settings, Path(task["follower"]), None)
-    perform(make, replace(output, report=folder / "report.json"), health)
+    perform(make, replace(output, report=folder / "report.json"), health, begun=_hang_when_told)
 
 
-_COUNTERS = {"ticks": "ticks", "drawn": "drawn_frames", "camera": "camera_frames"}
+def _hang_when_told(conductor: "Conductor") -> None:
+    """On SIGUSR1 the conductor's thread does not come back from asking for its pace."""
+    told, pace = threading.Event(), conductor.law.pace
+
+    class Hanging(SteadyPace):
+        def pace(self, tick: int, now: Pace) -> Pace:
+            """See ``PaceSource``."""
+            while told.is_set():
+                time.sleep(1.0)
+            return pace(tick, now)
+
+    conductor.law = Hanging()
+    signal.signal(signal.SIGUSR1, lambda *_: told.set())
+
+
+_COUNTERS = {
+    "ticks": "ticks", "drawn": "drawn_frames", "camera": "camera_frames", "heard": "heard_blocks",
+    "panels": "panel_starts",
+}  # fmt: skip
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -238,31 +292,32 @@ def _run(arguments: argparse.Namespace) -> int:
     from rich.table import Table
 
     from duet.errors import InputError
+    from ui.app import has_display
 
     if not 1 <= arguments.rounds <= 1000:
         raise InputError(f"--rounds: expected 1 to 1000, got {arguments.rounds}.")
     if sys.platform == "win32":
         raise DuetError("Recovery: expected Linux or macOS, got Windows, which knows no SIGSTOP. Measure it there.")
-    ways = [(process, number) for process in reversed(SIGNS) for number in (signal.SIGKILL, signal.SIGSTOP)]
-    ways *= arguments.rounds
+    if arguments.window and not has_display():
+        raise InputError("--window: expected a display, got none. Leave it out, or begin with `xvfb-run -a`.")
+    ended = ways(window=arguments.window) * arguments.rounds
     found: list[Recovery] = []
     console = Console()
     with (
         tempfile.TemporaryDirectory(prefix="duet-recovery-") as folder,
         Progress(console=console, transient=True) as bar,
     ):
-        task = bar.add_task("ending processes", total=len(ways))
+        task = bar.add_task("ending processes", total=len(ended))
 
         def told(recovery: Recovery) -> None:
             found.append(recovery)
             bar.advance(task)
 
-        measure(Path(folder), arguments.follower, ways, told)
+        measure(Path(folder), arguments.follower, ended, told, window=arguments.window)
     table = Table(box=None, pad_edge=False)
-    for heading in ("process", "by", "n", "back s, median", "max", ""):
+    for heading in ("process", "", "n", "back s, median", "max", ""):
         table.add_column(heading, justify="right" if heading in ("n", "back s, median", "max") else "left")
-    for process, number in dict.fromkeys(ways):
-        way = signal.Signals(number).name
+    for process, way in dict.fromkeys(ended):
         back_s = sorted(r.back_s for r in found if (r.process, r.way) == (process, way))
         good = "in time" if back_s[-1] <= GOAL_S else "TOO LATE"
         table.add_row(process, way, str(len(back_s)), f"{back_s[len(back_s) // 2]:.1f}", f"{back_s[-1]:.1f}", good)
