@@ -12,6 +12,8 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    import moderngl
+
     from models.data.corpus import Corpus
 
 # The same examples in every run: a test that passed passes again.
@@ -29,6 +31,28 @@ def duet_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"DUET_DATA names {named}, which is not a folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def opengl() -> None:
+    """Skips where nothing can be drawn without a window."""
+    from duet.errors import PictureError
+    from ui.drawing.scene import create_headless_context
+
+    try:
+        create_headless_context().release()
+    except PictureError as error:
+        pytest.skip(f"no OpenGL without a window here: {error}")
+
+
+@pytest.fixture(scope="module")
+def context(opengl: None) -> "Iterator[moderngl.Context]":
+    """OpenGL without a window."""
+    from ui.drawing.scene import create_headless_context
+
+    made = create_headless_context()
+    yield made
+    made.release()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,30 +1,18 @@
 """The floor is darker close under a foot, on the lit side too, and it is not where the foot is lifted or a ghost's."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from duet.errors import PictureError
 from ui.avatar_command import posed
 from ui.drawing.cameras import CAMERAS
 from ui.drawing.contact import spheres
-from ui.drawing.scene import Scene, SceneState, create_headless_context
+from ui.drawing.scene import Scene, SceneState
 from ui.staging import Staging
 
 SIZE = (640, 360)
 TOWARDS_LIGHT = np.array([0.70, 0.0, 0.71])
-
-
-@pytest.fixture(scope="module")
-def scene() -> Iterator[Scene]:
-    try:
-        context = create_headless_context()
-    except PictureError as error:
-        pytest.skip(f"no OpenGL without a window here: {error}")
-    yield Scene(context, SIZE)
-    context.release()
 
 
 def seen_beside_the_foot(scene: Scene, stage: str, state: SceneState, foot: np.ndarray) -> np.ndarray:

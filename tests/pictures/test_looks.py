@@ -4,7 +4,7 @@ The references are drawn anew by ``python tests/pictures/test_looks.py``; look a
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 
 from duet.choreography import compose
-from duet.errors import PictureError
 from duet.kinematics import heading_yaw
 from duet.skeleton import BODY
 from ui.avatar_command import posed
@@ -36,16 +35,6 @@ def couple() -> Dance:
 DANCE = couple()
 MOMENT_S = 4.0
 COUPLE = replace(DANCE.state(MOMENT_S), beat_phase=0.05)
-
-
-@pytest.fixture(scope="module")
-def scene() -> Iterator[Scene]:
-    try:
-        context = create_headless_context()
-    except PictureError as error:
-        pytest.skip(f"no OpenGL without a window here: {error}")
-    yield Scene(context, SIZE)
-    context.release()
 
 
 def drawn(scene: Scene, staging: Staging, state: SceneState = COUPLE) -> np.ndarray:

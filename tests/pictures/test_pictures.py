@@ -30,21 +30,6 @@ HUD = HudValues(
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def context():
-    try:
-        made = create_headless_context()
-    except PictureError as error:
-        pytest.skip(f"no OpenGL without a window here: {error}")
-    yield made
-    made.release()
-
-
-@pytest.fixture(scope="module")
-def scene(context) -> Scene:
-    return Scene(context, SIZE)
-
-
 def pose(x: float, z: float, yaw: float, *, step: float = 0.5, height: float = 0.0) -> BodyPose:
     """A dancer with bent arms and one knee lifted by ``step`` rad."""
     turns = np.zeros((22, 3))

@@ -2,33 +2,25 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
+import moderngl
 import numpy as np
 import pytest
 from PIL import Image
 
 from duet.choreography import compose
-from duet.errors import PictureError
 from duet.motion import write_couple
 from realtime.bench.record import read_record
 from ui.avatar_command import posed
 from ui.cli import main
 from ui.drawing.caption import captioned
 from ui.drawing.pbr import PbrEngine, PbrScene
-from ui.drawing.scene import Scene, SceneState, create_headless_context
+from ui.drawing.scene import Scene, SceneState
 from ui.staging import Staging
 
 SIZE, CAMERAS = (240, 160), ("front", "mirror", "side")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def opengl() -> None:
-    try:
-        create_headless_context().release()
-    except PictureError as error:
-        pytest.skip(f"no OpenGL without a window here: {error}")
+pytestmark = pytest.mark.usefixtures("opengl")
 
 
 @pytest.fixture(scope="module")
@@ -90,10 +82,8 @@ def by_pyrender() -> None:
 
 
 @pytest.fixture(scope="module")
-def live() -> Iterator[Scene]:
-    context = create_headless_context()
-    yield Scene(context, SIZE)
-    context.release()
+def live(context: moderngl.Context) -> Scene:
+    return Scene(context, SIZE)
 
 
 @pytest.mark.usefixtures("by_pyrender")

@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from duet.choreography import compose
-from duet.errors import PictureError
 from duet.groove import render_groove
 from duet.rotations import six_d_from_matrix
 from duet.skeleton import BODY
@@ -16,19 +15,11 @@ from realtime.sessions.session_file import SESSION_FILE
 from ui.cli import main
 from ui.drawing.dance import Beats, dance_of, read_dance
 from ui.drawing.film import read_back
-from ui.drawing.scene import create_headless_context
 from ui.film_take import grid
 
 GOLDEN = Path(__file__).resolve().parents[1] / "replay" / "golden"
 FPS = 30.0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def opengl() -> None:
-    try:
-        create_headless_context().release()
-    except PictureError as error:
-        pytest.skip(f"no OpenGL without a window here: {error}")
+pytestmark = pytest.mark.usefixtures("opengl")
 
 
 def motion_arrays() -> dict[str, np.ndarray]:

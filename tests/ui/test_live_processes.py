@@ -7,26 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from duet.errors import PictureError
 from realtime.topology import LIVE, PROCESSES, threads_of
 from ui.app import perform
 from ui.cli import DEFAULT_FOLLOWER
-from ui.drawing.scene import create_headless_context
 from ui.options import Output
 from ui.sources import demo_sources
 
 SECONDS = 2.0
 
 
-@pytest.fixture
-def drawn() -> None:
-    try:
-        create_headless_context().release()
-    except PictureError as error:
-        pytest.skip(f"nothing can be drawn here: {error}")
-
-
-@pytest.mark.usefixtures("drawn")
+@pytest.mark.usefixtures("opengl")
 def test_the_table_lists_what_runs_and_nothing_stays(tmp_path: Path) -> None:
     before = {thread.name for thread in threading.enumerate()}
     threads, children, garbage, stop = set[str](), set[str](), set[bool](), threading.Event()

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 
-from duet.errors import PictureError
 from duet.rotations import matrix_from_rotvec, quaternion_wxyz_from_matrix
 from duet.skeleton import BODY
 from realtime.sight.camera import CameraFrame
@@ -34,12 +33,10 @@ def _lifted(picture: np.ndarray, pitch_rad: float) -> tuple[float, float]:
     return math.degrees(math.atan2(up[2], up[1])), float(np.hypot(frame.root_m[0], frame.root_m[2]))
 
 
+@pytest.mark.usefixtures("opengl")
 @pytest.mark.skipif(find_pose_model() is None, reason="the pose model is not in the cache")
 def test_a_known_tilt_sets_the_body_upright(monkeypatch: pytest.MonkeyPatch) -> None:
-    try:
-        context = create_headless_context()
-    except PictureError as error:
-        pytest.skip(f"no OpenGL without a window here: {error}")
+    context = create_headless_context()
     scene = Scene(context, SIZE)
     turns = np.zeros((22, 3))
     for side, sign in (("left", 1.0), ("right", -1.0)):
