@@ -110,9 +110,9 @@ def _follow(seconds: float, follower: Path, console: "Console") -> "BenchRecord"
     from realtime.bench.follow import STARTED_S
     from realtime.bench.provenance import provenance
     from realtime.bench.record import Aim, BenchRecord, Figure
-    from ui.bench.follow import AIMS_MS, measured, stage_of, worst
+    from ui.bench.follow import AIMS_MS, both, kinds, measured, stage_of, worst
 
-    where, each, starts = provenance(), *((20.0, 4) if seconds >= LONG_S else (8.0, 1))
+    where, each, starts = provenance(), *((40.0, 2) if seconds >= LONG_S else (8.0, 1))
     asked = argparse.Namespace(
         seconds=each, starts=starts, latency=45.0, capture=0.0, display=0.0, data=_data(), follower=follower
     )
@@ -120,17 +120,18 @@ def _follow(seconds: float, follower: Path, console: "Console") -> "BenchRecord"
     # What never came is as late as one watched for it.
     most = {name: min(value, 1e3 * STARTED_S) for name, value in worst(found).items() if not math.isnan(value)}
     figures = {
-        f"{row.name} {name}": Figure(f"{row.name}: {what}, median", "ms", both[0])
-        for row in found
-        for name, what, both in (
-            ("lag", "behind the leader", row.lag_ms),
-            ("couple", "the couple's own partner", row.couple_lag_ms),
+        f"{row.name} {name} {rank}": Figure(f"{row.name}: {what} ({rank} of {len(values)})", "ms", value)
+        for row in kinds(found)
+        for name, what, values in (
+            ("lag", "behind the leader", row.lags_ms),
+            ("couple", "the couple's own partner", row.couple_lags_ms),
             ("known", "age of what a pose knows", row.known_ms),
             ("answered", "until a start is answered", row.answered_ms),
         )
-        if math.isfinite(both[0])
+        for rank, value in zip(("p50", "p95"), both(values), strict=True)
+        if math.isfinite(value)
     }
-    aims = tuple(Aim(f"the worst lead's {name}", "ms", value, AIMS_MS[name]) for name, value in most.items())
+    aims = tuple(Aim(f"the worse kind of lead's {name}", "ms", value, AIMS_MS[name]) for name, value in most.items())
     return BenchRecord(
         kind="follow",
         command=f"duet bench follow --seconds {each:g} --starts {starts}",
