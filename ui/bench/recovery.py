@@ -169,8 +169,10 @@ def measure(
         def is_whole(now: dict[str, Any]) -> bool:
             return set(signs) <= set(now["pids"]) and all(now[sign] for sign in signs.values())
 
-        _await(folder, is_whole)
         for process, way in ended:
+            # Whole again before the next one goes.
+            if not _await(folder, is_whole):
+                raise DuetError(f"Show: expected all of it to begin, got {_console(manager)}. Please report this.")
             before = _now(folder)
             begun_s = time.monotonic()
             os.kill(before["pids"][process], signal.Signals[_SIGNALS[way]])
@@ -178,8 +180,6 @@ def measure(
             told(Recovery(process, way, time.monotonic() - begun_s if good else float("inf")))
             if not good:
                 raise DuetError(f"{process}: expected to be back, got {_console(manager)}. Please report this.")
-            # Whole again before the next one goes.
-            _await(folder, is_whole)
 
 
 class _Return:
@@ -262,7 +262,8 @@ def stage(folder_name: str) -> None:
 
     threading.Thread(target=write, daemon=True).start()
     output = output_of(settings, Path(task["follower"]), None)
-    perform(make, replace(output, report=folder / "report.json"), health, begun=_hang_when_told)
+    output = replace(output, report=folder / "report.json", panel=task["window"])
+    perform(make, output, health, begun=_hang_when_told)
 
 
 def _hang_when_told(conductor: "Conductor") -> None:
