@@ -22,7 +22,7 @@ class Service:
         self._address = "\0" + address[1:] if address.startswith("@") else address
         usec = environment.get("WATCHDOG_USEC", "")
         self._every_s = _SHARE * 1e-6 * int(usec) if usec.isdecimal() else 0.0
-        self._next_s = 0.0
+        self._next_s, self._is_hung = 0.0, False
 
     def ready(self) -> None:
         """The show has begun."""
@@ -31,12 +31,16 @@ class Service:
     def alive(self, status: str) -> None:
         """It goes on, ``status`` in one line; may be called as often as one likes."""
         if self._every_s and (now_s := time.monotonic()) >= self._next_s:
-            self._next_s = now_s + self._every_s
+            self._next_s, self._is_hung = now_s + self._every_s, False
             self._say(f"WATCHDOG=1\nSTATUS={status}")
 
     def hung(self) -> None:
-        """It will not go on by itself: with a watchdog it is ended and begun anew now, and not once that has waited."""
-        if self._every_s:
+        """It will not go on by itself: with a watchdog it is ended and begun anew now, and not once that has waited.
+
+        Said once, however often it is called, until it is alive again.
+        """
+        if self._every_s and not self._is_hung:
+            self._is_hung = True
             self._say("WATCHDOG=trigger")
 
     def stopping(self) -> None:

@@ -15,6 +15,34 @@ BACK_OFF_S = (0.25, 8.0)
 """First and longest pause before another start; doubled each time, as long as none lives for ``SETTLED_S``."""
 SETTLED_S = 10.0
 
+_LOOK_S = 0.1
+"""Between two looks no more than this counts as silence."""
+
+
+class Pulse:
+    """Whether a thread of this process still goes round: it beats, and who looks after the show looks.
+
+    Only time in which somebody looked counts: a machine that stalls or sleeps takes both threads with it, and which of
+    the two wakes first says nothing of the other.
+    """
+
+    def __init__(self) -> None:
+        self.silent_s = 0.0
+        """Since the last beat, as far as it was looked for."""
+        self._beats = self._seen = 0
+        self._looked_s: float | None = None
+
+    def beat(self) -> None:
+        """On the thread that is looked after."""
+        self._beats += 1
+
+    def look(self, now_s: float) -> float:
+        """``silent_s`` by now, on the machine's clock."""
+        since_s, self._looked_s = (0.0 if self._looked_s is None else now_s - self._looked_s), now_s
+        self.silent_s = 0.0 if self._beats != self._seen else self.silent_s + min(since_s, _LOOK_S)
+        self._seen = self._beats
+        return self.silent_s
+
 
 class Ward(Protocol):
     """A process that is to be kept going."""

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,7 @@ from realtime.priority import Undisturbed
 from realtime.service import Service
 from realtime.sessions.session import Recording
 from realtime.sessions.session_file import check_new
+from realtime.supervisor import Pulse
 from ui.controls import OWN_STYLE, Controls
 from ui.drawing.picture import PictureTask
 from ui.drawing.picture_port import PicturePort
@@ -51,7 +52,7 @@ from ui.watched import begin_watch
 _LOOK_S = 1.0 / 60.0
 """Between two looks at keys, leader and processes."""
 _GARBAGE_S = 60.0
-_HUNG_S = 3.0
+_HUNG_S = 2.0
 """Without a tick for so long, the conductor hangs; a service's watchdog is asked to begin the show anew."""
 
 
@@ -76,8 +77,8 @@ class _Show:
     panel: Panel
     commands: CommandInbox
     desk: Desk
-    pulse_s: float = 0.0
-    """When the conductor began its newest tick, on the machine's clock."""
+    pulse: Pulse = field(default_factory=Pulse)
+    """Of the conductor, which beats with each tick."""
 
     @property
     def controls(self) -> Controls:
@@ -295,7 +296,7 @@ def _run(show: _Show, console: Console, tempo: TempoInput | None) -> bool:
     failure: list[BaseException] = []
 
     def is_over() -> bool:
-        show.pulse_s = time.monotonic()
+        show.pulse.beat()
         return stopping.is_set()
 
     def conduct() -> None:
@@ -337,7 +338,6 @@ def _look_after(show: _Show, stopping: threading.Event, console: Console, undist
     """Tell the picture what there is, do what keys ask for, and keep everything going, until the end."""
     told_s, garbage_s, service = 0.0, _GARBAGE_S, Service()
     hung = Told(show.health, "conductor_hangs")
-    show.pulse_s = time.monotonic()
     service.ready()
     with console.status("Dancing: Ctrl-C to stop") as status:
         while not stopping.wait(_LOOK_S) and not show.picture.is_closed:
@@ -349,15 +349,15 @@ def _look_after(show: _Show, stopping: threading.Event, console: Console, undist
             _tell_picture(show, now)
             show.desk.tell(now, show.conductor)
             show.picture.look()
+            lives = show.pulse.look(time.monotonic()) < _HUNG_S
+            if not lives:
+                service.hung()
             if now >= told_s:
                 told_s, line = now + 1.0, _status_line(show, now)
                 status.update(line)
-                silent_s = time.monotonic() - show.pulse_s
-                hung.see("" if silent_s < _HUNG_S else f"conductor: no sign of life for {_HUNG_S:g} s")
-                if silent_s < _HUNG_S:
+                hung.see("" if lives else f"conductor: no sign of life for {_HUNG_S:g} s")
+                if lives:
                     service.alive(line)
-                else:
-                    service.hung()
             if now >= garbage_s:
                 garbage_s = now + _GARBAGE_S
                 undisturbed.take_out()

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from realtime.supervisor import BACK_OFF_S, SETTLED_S, Keeper, WardState
+from realtime.supervisor import BACK_OFF_S, SETTLED_S, Keeper, Pulse, WardState
 
 
 @dataclass
@@ -95,3 +95,23 @@ def test_an_end_is_an_end(keeper: Keeper, ward: Ward, told: list[str]) -> None:
     ward.wrong = "signal 15"
     _run(keeper, ward, 1.0, 20.0)
     assert ward.done == ["end"] and told == [] and keeper.state is WardState.ENDED
+
+
+def test_a_thread_is_silent_as_long_as_somebody_looked_for_it() -> None:
+    pulse, now_s = Pulse(), 100.0
+    assert pulse.look(now_s) == 0.0
+    for _ in range(180):
+        now_s += 1 / 60
+        pulse.look(now_s)
+    assert pulse.silent_s == pytest.approx(3.0)
+    pulse.beat()
+    assert pulse.look(now_s + 1.0) == 0.0
+    assert pulse.look(now_s + 1.05) == pytest.approx(0.05)
+
+
+def test_a_machine_that_slept_is_no_thread_that_hangs() -> None:
+    pulse = Pulse()
+    pulse.look(100.0)
+    assert pulse.look(3700.0) < 0.2, "the one who looks woke first"
+    pulse.beat()
+    assert pulse.look(3700.1) == 0.0
