@@ -20,8 +20,6 @@ from duet.skeleton import BODY
 
 GOLDEN_FILE = "golden.npz"
 FORMAT = "duet-golden/1"
-IN_UNITS = ("leader", "music", "place")
-"""Inputs that come as measured: a follower has learned their means and spreads."""
 _CARRY, _FRESH = 0.9, 0.43
 _GUIDED_OF_60, _SHOWN_OF_40 = 30, 20
 

@@ -266,8 +266,3 @@ def _npz_arrays(dancers: dict[str, Motion]) -> dict[str, NDArray]:
         arrays[f"{prefix}root_m"] = motion.root_m
         arrays[f"{prefix}rotations_6d"] = six_d_from_matrix(motion.rotations)
     return arrays
-
-
-def quaternions_of(rotations: Array) -> NDArray[np.float32]:
-    """Local rotation matrices (..., J, 3, 3) as float32 quaternions wxyz."""
-    return quaternion_wxyz_from_matrix(rotations).astype(np.float32)

@@ -174,10 +174,6 @@ class MusicFeatures:
         self._mel_db: Floats | None = None
         self._mfcc: Floats | None = None
 
-    def centre_s(self, frame: int) -> float:
-        """Seconds from the first sample to the centre of ``frame``'s window."""
-        return (frame * self.hop + N_FFT / 2) / self.rate_hz
-
     def push(self, samples: ArrayLike) -> Floats:
         """(n, 54) the frames that ``samples`` (N,) or (N, channels) complete, in the layout ``FEATURES``."""
         windows = self._windows.push(mono(samples))

@@ -89,21 +89,6 @@ def rotvec_from_quaternion_wxyz(quaternion: Array) -> Array:
     return q[..., 1:] * scale
 
 
-def multiply_quaternions_wxyz(a: Array, b: Array) -> Array:
-    """Hamilton product (..., 4): first ``b``, then ``a``."""
-    aw, ax, ay, az = np.moveaxis(a, -1, 0)
-    bw, bx, by, bz = np.moveaxis(b, -1, 0)
-    return np.stack(
-        [
-            aw * bw - ax * bx - ay * by - az * bz,
-            aw * bx + ax * bw + ay * bz - az * by,
-            aw * by - ax * bz + ay * bw + az * bx,
-            aw * bz + ax * by - ay * bx + az * bw,
-        ],
-        axis=-1,
-    )
-
-
 def slerp_wxyz(start: Array, end: Array, fraction: ArrayLike) -> Array:
     """Spherical interpolation of quaternions (..., 4), the short way round; ``fraction`` (...)."""
     fraction = np.asarray(fraction, dtype=start.dtype)[..., None]

@@ -78,7 +78,6 @@ class TapTempo:
     def __init__(self, metre: int = 4) -> None:
         self._metre = metre
         self._taps_s: list[float] = []
-        self._numbers: list[int] = []
         self._off = 0
         self.pulse: Pulse | None = None
 

@@ -8,8 +8,8 @@ import pytest
 
 from duet.errors import MotionError
 from duet.kinematics import heading_yaw
-from duet.motion import Motion, quaternions_of, read_motion, write_couple, write_motion
-from duet.rotations import matrix_from_quaternion_wxyz, matrix_from_rotvec, yaw_matrix
+from duet.motion import Motion, read_motion, write_couple, write_motion
+from duet.rotations import matrix_from_rotvec, yaw_matrix
 from duet.skeleton import BODY, FEET, Skeleton
 
 
@@ -213,13 +213,6 @@ def test_the_rate_can_be_corrected(tmp_path: Path) -> None:
     assert read_motion(tmp_path / "take.npz", fps_override=60.0).fps == 60.0
     with pytest.raises(MotionError, match="expected a rate above 0 fps, got -5"):
         read_motion(tmp_path / "take.npz", fps_override=-5.0)
-
-
-def test_quaternions_are_the_rotations() -> None:
-    motion = swaying()
-    quaternions = quaternions_of(motion.rotations)
-    assert quaternions.dtype == np.float32
-    np.testing.assert_allclose(matrix_from_quaternion_wxyz(quaternions), motion.rotations, atol=1e-5)
 
 
 def refused(path: Path) -> str:

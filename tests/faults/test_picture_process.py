@@ -124,7 +124,7 @@ def test_a_stopped_picture_is_ended_and_drawn_again(stage_of: Callable[[PictureT
 
 
 def test_a_film_is_whole_when_the_dance_says_so(stage_of: Callable[[PictureTask], Stage], tmp_path: Path) -> None:
-    from ui.drawing.film import read_back
+    from tests.films import read_back
 
     film = tmp_path / "film.mp4"
     stage = stage_of(replace(SMALL, film=film))
@@ -142,7 +142,7 @@ def test_a_film_is_whole_when_the_dance_says_so(stage_of: Callable[[PictureTask]
 
 
 def test_a_film_whose_process_is_killed_begins_again(stage_of: Callable[[PictureTask], Stage], tmp_path: Path) -> None:
-    from ui.drawing.film import read_back
+    from tests.films import read_back
 
     film = tmp_path / "film.mp4"
     stage = stage_of(replace(SMALL, film=film))
@@ -228,7 +228,7 @@ time.sleep(60)
 
 
 def test_a_picture_outlives_the_dance_by_no_more_than_its_film(tmp_path: Path) -> None:
-    from ui.drawing.film import read_back
+    from tests.films import read_back
 
     film = tmp_path / "film.mp4"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}

@@ -97,7 +97,7 @@ def test_a_demo_s_report_says_what_was_measured_and_where(demo: Path) -> None:
 
 
 def test_a_demo_s_film_has_picture_and_sound(demo: Path) -> None:
-    from ui.drawing.film import read_back
+    from tests.films import read_back
 
     facts = read_back(demo / "film.mp4")
     assert facts.seconds == pytest.approx(4.0, abs=0.5)
@@ -241,7 +241,7 @@ def test_being_stopped_ends_early_and_keeps_what_there_is(tmp_path: Path, signal
     assert process.returncode == 130, told
     assert "Traceback" not in told
     assert "Wrote" in told
-    from ui.drawing.film import read_back
+    from tests.films import read_back
 
     assert read_back(film).seconds > 0.5
     assert [p.name for p in tmp_path.iterdir()] == ["film.mp4"]

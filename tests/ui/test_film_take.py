@@ -12,9 +12,9 @@ from duet.rotations import six_d_from_matrix
 from duet.skeleton import BODY
 from realtime.bench.record import read_record
 from realtime.sessions.session_file import SESSION_FILE
+from tests.films import read_back
 from ui.cli import main
 from ui.drawing.dance import Beats, dance_of, read_dance
-from ui.drawing.film import read_back
 from ui.film_take import grid
 
 GOLDEN = Path(__file__).resolve().parents[1] / "replay" / "golden"

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ from duet.contract import load_contract
 from duet.features import Placement
 from duet.tempo_override import TempoOverride
 from realtime.conductor import Glance
+from realtime.devices import SystemCameras
 from realtime.health import Health
 from realtime.sight.leader_take import TakeLeader
 from realtime.sight.stage_shift import ShiftedLeader
@@ -51,15 +52,27 @@ from ui.panel.port import PanelPort
 from ui.panel.process import PanelTask
 from ui.panel.state import gather
 
+class Plug:
+    "What is plugged in, as far as a picker knows."
+
+    def __init__(self, name):
+        self.name = name
+
+    def change(self, name):
+        self.name = name
+        return f"to {name}"
+
+
 contract = load_contract(Path(DEFAULT_FOLLOWER))
 leader = ShiftedLeader(TakeLeader(compose("salsa", 2.0, 180.0, 0, fps=30.0).leader, 30.0))
 styles = {"own": (), **{name: contract.style_named(name) for name in contract.styles}}
 controls = Controls(
     leader, TempoOverride(), Placement(0.85), has_preview=True, has_panel=True, styles=styles,
     keep=lambda shift, placement: "kept",
+    devices={"camera_device": Plug("camera:0"), "sound_device": Plug("device:room")},
 )
 panel = Panel(contract, controls, "", lambda: ())
-port = PanelPort(PanelTask(scale=float(sys.argv[1])), Health())
+port = PanelPort(PanelTask(scale=float(sys.argv[1]), cameras=SystemCameras(Path(sys.argv[3]))), Health())
 port.open()
 epoch_s, told, parent = time.monotonic(), None, os.getppid()
 port.begin(epoch_s)
@@ -144,7 +157,11 @@ class Desk:
 
     def place(self, name: str) -> Place:
         """In points, on the screen."""
-        return places(self.size[0] / self.scale, self.size[1] / self.scale).on_screen(name, self.scrolled)
+        laid = places(self.size[0] / self.scale, self.size[1] / self.scale)
+        if name in laid.band:
+            return laid.band[name]
+        flowing = laid.flow[name]
+        return replace(flowing, top=flowing.top + laid.flow_top - self.scrolled)
 
     def shot(self, place: Place | None = None) -> np.ndarray:
         """(H, W, 3) what is seen, of a place or of all."""
@@ -176,19 +193,41 @@ class Desk:
         self.until(lambda: bool(np.abs(self.shot(seen) - looked).max() > 40), f"{name} is seen to change")
 
 
+def _plug_in(folder: Path) -> None:
+    """Two cameras that the system lists, two sound inputs that hear nothing."""
+    for number, name in enumerate(("stage left", "stage right")):
+        node = folder / "cameras" / f"video{number}"
+        node.mkdir(parents=True)
+        (node / "index").write_text("0\n")
+        (node / "name").write_text(f"{name}\n")
+    (folder / ".asoundrc").write_text("pcm.room { type null }\npcm.stage { type null }\n")
+
+
+def _hears(folder: Path) -> bool:
+    """Whether there is a sound system that lists those inputs."""
+    code = "import sounddevice; print(*(d['name'] for d in sounddevice.query_devices() if d['max_input_channels']))"
+    asked = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=_PATIENCE_S,
+        env=os.environ | {"HOME": str(folder)},
+    )  # fmt: skip
+    return asked.stdout.split()[:2] == ["room", "stage"]
+
+
 @contextmanager
 def _desk(folder: Path, scale: float, screen: str) -> Iterator[Desk]:
     folder.mkdir(exist_ok=True)
+    _plug_in(folder)
     command = ["Xvfb", "-displayfd", "1", "-screen", "0", f"{screen}x24", "-noreset"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         assert server.stdout is not None
         display = f":{server.stdout.readline().strip()}"
         environment = os.environ | {
             "DISPLAY": display, "LP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path),
-            "DUET_SETTINGS": str(folder / "settings"),
+            "DUET_SETTINGS": str(folder / "settings"), "HOME": str(folder),
         }  # fmt: skip
         process = subprocess.Popen(
-            [sys.executable, "-c", _DESK, str(scale), str(folder / "end")], stdout=subprocess.PIPE, text=True,
+            [sys.executable, "-c", _DESK, str(scale), str(folder / "end"), str(folder / "cameras")],
+            stdout=subprocess.PIPE, text=True,
             env=environment,
         )  # fmt: skip
         desk = Desk(process, display, scale, folder)
@@ -214,6 +253,7 @@ def _desk(folder: Path, scale: float, screen: str) -> Iterator[Desk]:
 def test_every_control_that_is_clicked_changes_what_it_says(tmp_path: Path) -> None:
     with _desk(tmp_path / "100", 1.0, "1400x1000") as desk:
         desk.keep("00-at-first")
+        hears = _hears(desk.folder)
         values = lambda name: lambda: desk.state["values"][name]  # noqa: E731
         said = lambda: (desk.state["said"], desk.state["asked"], desk.state["shift"])  # noqa: E731
         clicked = set()
@@ -235,25 +275,26 @@ def test_every_control_that_is_clicked_changes_what_it_says(tmp_path: Path) -> N
                 last = row.left + row.width * (1.0 - 0.5 / len(control.choices))
                 desk.changes(name, last, row.middle[1], values(name))
                 assert desk.state["values"][name] == control.choices[-1]
-            elif name in ("style", "leader_avatar", "follower_avatar", "display"):
+            elif name != "sound_device" or hears:
                 _choose_second(desk, name, row, values(name))
             else:
                 continue
             clicked.add(name)
             desk.keep(f"{len(clicked):02d}-{name}")
-        devices = {"camera_device", "sound_device"}  # of which the desk has none
         keys_only = {"nearer", "further"}
-        assert clicked == CONTROLS.keys() - devices - keys_only - {"learn", "panel"}
+        unheard = set() if hears else {"sound_device"}
+        assert clicked == CONTROLS.keys() - unheard - keys_only - {"learn", "panel"}
         _learn_and_hide(desk)
 
 
 def _choose_second(desk: Desk, name: str, row: Place, value: Callable[[], object]) -> None:
     """Open the list and take its last line but those that are taken already."""
-    number = {"style": 1, "leader_avatar": 2, "follower_avatar": 2, "display": 1}[name]
+    number = 2 if name in ("leader_avatar", "follower_avatar") else 1
     before = desk.shot()
     desk.click(*row.middle)
     below = row.bottom + _GAP_PT + (number + 0.5) * _ENTRY_PT
-    listed = Place(row.left, row.bottom + _GAP_PT, row.width, 2.0 * _ENTRY_PT)
+    # Devices are looked for only now: the line to be clicked may come a little after the list.
+    listed = Place(row.left + 8.0, below - 0.4 * _ENTRY_PT, row.width - 16.0, 0.8 * _ENTRY_PT)
     crop = tuple(round(edge) for edge in (listed.left, listed.top, listed.left + listed.width, listed.bottom))
     old = before[crop[1] : crop[3], crop[0] : crop[2]]
     desk.until(lambda: bool(np.abs(desk.shot(listed) - old).max() > 20), f"the list of {name} opens")

@@ -33,7 +33,7 @@ def test_a_session_that_was_cut_off_says_so_and_dances(
 
 
 def test_a_session_becomes_a_film(tmp_path: Path) -> None:
-    from ui.drawing.film import read_back
+    from tests.films import read_back
 
     film = tmp_path / "s.mp4"
     code = main(["replay", str(cut(tmp_path / "s", 0.07)), "--out", str(film), "--size", "128x96"])

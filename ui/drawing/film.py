@@ -7,8 +7,6 @@ right speed, in step with its sound.
 """
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -233,36 +231,3 @@ def _prepare(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     if samples.shape[1] > 2:
         samples = samples.mean(1, keepdims=True)
     return np.ascontiguousarray(np.clip(np.nan_to_num(samples), -1.0, 1.0).T)
-
-
-@dataclass(frozen=True)
-class FilmFacts:
-    """What a finished film holds."""
-
-    size: tuple[int, int]
-    pictures: int
-    seconds: float
-    """From the first picture's time to the last one's."""
-    audio_seconds: float
-    """0 without sound."""
-    video_codec: str
-
-
-def read_back(path: Path) -> FilmFacts:
-    """Decodes a film and says what is in it. Raises ``PictureError`` when it cannot be read."""
-    try:
-        with av.open(str(path)) as container:
-            video = container.streams.video[0]
-            size, codec = (video.width, video.height), video.codec_context.name
-            times = [frame.time for frame in _decode(container, "video") if frame.time is not None]
-        with av.open(str(path)) as container:
-            sound = (
-                sum(f.samples / f.sample_rate for f in _decode(container, "audio")) if container.streams.audio else 0.0
-            )
-    except (OSError, IndexError, av.error.FFmpegError) as error:
-        raise PictureError(f"Film: expected a film, got {path} ({error}). Write it again.") from error
-    return FilmFacts(size, len(times), times[-1] - times[0] if times else 0.0, sound, codec)
-
-
-def _decode(container: av.container.InputContainer, kind: str) -> Iterator[Any]:
-    return container.decode(video=0) if kind == "video" else container.decode(audio=0)

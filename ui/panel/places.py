@@ -35,10 +35,6 @@ class Place:
         """Its lower edge."""
         return self.top + self.height
 
-    def moved(self, left: float, top: float) -> "Place":
-        """The same elsewhere."""
-        return Place(self.left + left, self.top + top, self.width, self.height)
-
 
 @dataclass(frozen=True)
 class Layout:
@@ -52,10 +48,6 @@ class Layout:
     flow_height: float
     """Of all cards."""
     foot: Place
-
-    def on_screen(self, name: str, scrolled: float = 0.0) -> Place:
-        """Where something is seen. KeyError for what is not there."""
-        return self.band[name] if name in self.band else self.flow[name].moved(0.0, self.flow_top - scrolled)
 
 
 Row = tuple[tuple[str, ...], float]
