@@ -21,6 +21,8 @@ MOST_NAME = 100
 MOST_FPS, MOST_WINDOW_FRAMES = 240.0, 4096
 """No follower dances by a finer grid, or looks further; larger numbers would only take memory."""
 PRECISIONS = ("fp32", "fp16", "int8")
+GUIDANCE_SHAPE = (3, 2)
+"""What a performer guides: streams (upper body, lower body, root) by levels (groove, detail)."""
 _LATER = "later"
 """Marks a field that came later: at its default it is not written, so that older contracts stay as they were."""
 
@@ -99,6 +101,8 @@ class FollowerContract:
     golden_sha256: str = field(default="", metadata={_LATER: True})
     untrained: bool = field(default=False, metadata={_LATER: True})
     """Random weights: to be measured, not to be danced with."""
+    guided: bool = field(default=True, metadata={_LATER: True})
+    """Whether the graphs hear ``guidance``; those without the second branch take one pass and do not."""
     notes: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -140,6 +144,23 @@ class FollowerContract:
         """Plain sentences on what differs between two contracts."""
         mine, theirs = asdict(self), asdict(other)
         return [f"{key}: {mine[key]!r} here, {theirs[key]!r} there" for key in mine if mine[key] != theirs[key]]
+
+
+def graph_metadata(contract: FollowerContract, role: str) -> dict[str, str]:
+    """What the metadata of the graph of ``role`` say once more, by name: a graph alone tells whose it is."""
+    return {
+        "role": role,
+        "fps": str(float(contract.fps)),
+        "token_frames": str(contract.token_frames),
+        "window_tokens": str(contract.window_tokens),
+        "plan_tokens": str(contract.plan_tokens),
+        "latent_size": str(contract.latent_size),
+        "style_size": str(contract.style_size),
+        "feature_layout": contract.feature_layout,
+        "music_layout": contract.music_layout,
+        "skeleton_sha256": contract.skeleton_fingerprint,
+        "weights_sha256": contract.weights_sha256,
+    }
 
 
 def _tensor(value: Any) -> TensorSpec:
@@ -289,6 +310,8 @@ def _check_shapes(contract: FollowerContract, where: str) -> None:
         "frames": (1, contract.plan_frames, FOLLOWER_SIZE),
     }
     shapes = {t.name: t.shape for t in (*contract.inputs, *contract.outputs)}
+    if "guidance" in shapes:
+        expected["guidance"] = (1, *GUIDANCE_SHAPE)
     if len(contract.style) != contract.style_size:
         raise FollowerError(
             f"{where}: expected a style of {contract.style_size} numbers, got {len(contract.style)}. Export it again."

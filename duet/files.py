@@ -43,8 +43,8 @@ def written_whole(path: Path) -> Iterator[Path]:
     names it. The bytes are on the disk before the name is: a loss of power leaves the former file or the new one.
     """
     part = part_beside(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         with part.open("rb+") as file:
             os.fsync(file.fileno())

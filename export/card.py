@@ -7,6 +7,7 @@ from torch import nn
 
 from duet.contract import FollowerContract
 from duet.errors import InputError
+from duet.files import written_whole
 from export.recipe import names_in
 from export.verify import Parity
 from models.follower import Follower
@@ -99,11 +100,12 @@ def put_results(folder: Path, results: str) -> None:
     path = folder / CARD_FILE
     if not path.is_file():
         raise InputError(f"{folder}: expected {CARD_FILE} in it, got none. Export the follower again.")
-    before, begin, rest = path.read_text().partition(_BEGIN)
+    before, begin, rest = path.read_text(encoding="utf-8", errors="replace").partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not begin or not end:
         raise InputError(f"{path}: expected the marked place of the results, got none. Export the follower again.")
-    path.write_text(f"{before}{_BEGIN}\n{results.strip()}\n{_END}{after}")
+    with written_whole(path) as part:
+        part.write_text(f"{before}{_BEGIN}\n{results.strip()}\n{_END}{after}", encoding="utf-8")
 
 
 def _millions(part: nn.Module) -> str:

@@ -51,6 +51,7 @@ from export.commands import (
 WIDE = 160
 LEARNING_HALF = frozenset({"torch", "onnx", "onnxscript", "safetensors", "matplotlib", "librosa"})
 """What a machine that only dances need not have."""
+NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
 
 
 def _console() -> Console:
@@ -85,10 +86,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        said = (str(error).strip().splitlines() or ["no memory"])[0]
+        print(
+            f"duet-lab: expected memory enough, got: {said}. Close other programs, or take a smaller --preset, batch "
+            "(how.stretches, codec.batch) or number of couples.",
+            file=sys.stderr,
+        )
+        return 2
     except KeyboardInterrupt:
         left = getattr(options, "stopped", "The same command goes on from the last checkpoint.")
         print(f"duet-lab: stopped. {left}", file=sys.stderr)
         return 130
+
+
+def out_of_memory(error: MemoryError | RuntimeError) -> bool:
+    """Whether that is what an error says: torch has a class for a GPU's memory, and words for the processor's."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -19,7 +19,7 @@ from duet.contract import GraphSpec, load_contract
 from duet.errors import FollowerError, InputError
 from export.to_onnx import weights_sha256
 from export.verify import seeded_inputs
-from models.denoiser import Conditions, Drop
+from models.conditions import Conditions, Drop
 from models.follower import DenoiseRole, Follower
 from models.guidance import guide
 from models.onnx_tick import OnnxTick
@@ -85,8 +85,7 @@ def compare(
     if contract.precision != "fp32":
         raise InputError(f"{folder}: expected a float32 export, got {contract.precision}. Export one.")
     graph = next(graph for graph in contract.graphs if graph.role == DenoiseRole.name)
-    guided = not contract.notes.get("guidance", "").startswith("none")
-    role = next(role for role in follower.roles(guided=guided) if isinstance(role, DenoiseRole))
+    role = next(role for role in follower.roles(guided=contract.guided) if isinstance(role, DenoiseRole))
     runtime = OnnxTick(folder, [graph])
     asked = _asked(follower, graph)
     tensors = {name: torch.from_numpy(value) for name, value in asked.items()}

@@ -10,16 +10,16 @@ from typing import Any
 from duet.errors import InputError
 from duet.features import Placement
 from duet.files import written_whole
-from export.commands.command_line import BEST_FOLDER
 from export.settings_text import settable
 from models.config import PRESETS
 from models.data.corpus import STYLES, Multiplication
 from models.data.couples import CMU
 from models.data.sequences import DELAYS_FRAMES
 from models.data.sources import SOURCES
-from models.release import Release
+from models.release import BEST_FOLDER, Release
 from models.training.bank_stage import BANK_FILE
-from models.training.settings import FREE, SETTINGS_FILE, Settings, flat, plain, read_settings
+from models.training.overrides import flat
+from models.training.settings import FREE, SETTINGS_FILE, Settings, plain, read_settings
 
 FINISHED = "finished"
 """In the origin of a follower that was finished: the options of ``duet-lab finish``."""

@@ -6,29 +6,40 @@ and noise and state as inputs and outputs. Equal weights give equal bytes.
 
 import hashlib
 import logging
+import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import torch
 from torch import Tensor
 
-from duet.contract import CONTRACT_FILE, FollowerContract, GraphSpec, TensorSpec, sha256_of
-from duet.errors import InputError
+from duet.contract import (
+    CONTRACT_FILE,
+    GUIDANCE_SHAPE,
+    FollowerContract,
+    GraphSpec,
+    TensorSpec,
+    load_contract,
+    sha256_of,
+)
+from duet.errors import FollowerError, InputError
 from duet.features import LAYOUT_VERSION
+from duet.files import part_beside
 from duet.golden import GOLDEN_FILE, Golden, save_golden
 from duet.music import MUSIC_LAYOUT
 from duet.onnx_file import read_onnx
 from duet.skeleton import BODY
 from export.arithmetic import gflop
 from export.card import CARD_FILE, model_card
-from export.precision import lowered
-from export.verify import GUIDANCE, HALF_TOLERANCE_MM, LEAST_SECONDS, UNGUIDED, Parity, measure, units_of
+from export.precision import LOWERED, lowered
+from export.verify import HALF_TOLERANCE_MM, LEAST_SECONDS, Parity, measure, units_of
 from models.data.corpus import STYLES
 from models.follower import Follower, Role
 from models.forecaster import ForecastRole
@@ -63,33 +74,71 @@ def export_follower(
     seconds: float = LEAST_SECONDS,
     progress: Progress = lambda _: None,
     form: Form = Form(),
+    beside: tuple[Path, ...] = (),
 ) -> tuple[FollowerContract, Parity]:
     """Write ``follower`` to the folder ``out`` and prove it there over ``seconds`` of carried state.
 
-    What torch danced meanwhile becomes its golden answer (``duet.golden``). The contract is written last, and only when
-    the proof holds (see ``export.verify``): a folder without one is no follower, so a broken export is never played.
-    FollowerError says what did not hold.
+    What torch danced meanwhile becomes its golden answer (``duet.golden``); files ``beside`` come along. Everything is
+    made in a folder of its own and takes its place only when the proof holds (see ``export.verify``): an export that is
+    stopped, fails, or meets a full disk leaves ``out`` as it was. FollowerError says what did not hold.
     """
     follower = follower.eval()
+    _check_guidance(follower)
     origin = "" if bank is None else _bank_origin(bank, follower)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / CONTRACT_FILE).unlink(missing_ok=True)
-    graphs = write_graphs(follower, out, progress, form)
-    forecast = write_forecast(follower, out, progress)
-    if bank is not None:
-        shutil.copyfile(bank, out / bank.name)
-    progress(f"verify {seconds:.0f} s")
-    kept: dict[int, np.ndarray] = {}
-    parity = measure(follower, out, graphs, seconds=seconds, forecast=forecast, guided=form.guided, kept=kept)
-    parity = _judged(parity, form.precision)
-    parity.require(out, "Train again, or look for the part that does not export faithfully.")
-    answer = Golden(0, units_of(follower), tuple(sorted(kept)), np.stack([kept[tick] for tick in sorted(kept)]))
-    save_golden(answer, out / GOLDEN_FILE)
-    contract = _contract(follower, release, graphs, parity, out / bank.name if bank else None, origin, forecast)
-    contract = _formed(contract, form, parity, out)
-    (out / CARD_FILE).write_text(model_card(follower, release, contract, parity))
-    (out / CONTRACT_FILE).write_text(contract.to_json())
+    with _published(out) as part:
+        graphs = write_graphs(follower, part, progress, form)
+        forecast = write_forecast(follower, part, progress)
+        for path in (*beside, *((bank,) if bank else ())):
+            shutil.copyfile(path, part / path.name)
+        progress(f"verify {seconds:.0f} s")
+        kept: dict[int, np.ndarray] = {}
+        parity = measure(follower, part, graphs, seconds=seconds, forecast=forecast, guided=form.guided, kept=kept)
+        parity = _judged(parity, form.precision)
+        parity.require(out, "Train again, or look for the part that does not export faithfully.")
+        ticks = tuple(sorted(kept))
+        save_golden(Golden(0, units_of(follower), ticks, np.stack([kept[t] for t in ticks])), part / GOLDEN_FILE)
+        contract = _contract(follower, release, form, _Made(part, graphs, forecast, parity, bank, origin))
+        (part / CARD_FILE).write_text(model_card(follower, release, contract, parity), encoding="utf-8")
+        (part / CONTRACT_FILE).write_text(contract.to_json(), encoding="utf-8")
     return contract, parity
+
+
+@contextmanager
+def _published(out: Path) -> Iterator[Path]:
+    """Gives a folder to make a follower in; without an error inside, its files take the place of the one in ``out``.
+
+    The contract goes first and comes last: whoever looks meanwhile finds no follower, and never a mixed one.
+    """
+    begun = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    part = part_beside(out / "export")
+    try:
+        part.mkdir()
+        yield part
+        former = _files_of(out)
+        (out / CONTRACT_FILE).unlink(missing_ok=True)
+        made = sorted((path.name for path in part.iterdir()), key=lambda name: name == CONTRACT_FILE)
+        for name in former - set(made):
+            (out / name).unlink(missing_ok=True)
+        for name in made:
+            os.replace(part / name, out / name)
+    except OSError as error:
+        # A full disk says where it was met, and nobody asked for the part.
+        raise OSError(error.errno, error.strerror, str(out)) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        if begun and not any(out.iterdir()):
+            out.rmdir()
+
+
+def _files_of(folder: Path) -> set[str]:
+    """What the contract in ``folder`` names, where one is there that holds: another follower has no use for it."""
+    try:
+        contract = load_contract(folder)
+    except FollowerError:
+        return set()
+    graphs = (*contract.graphs, *((contract.forecast,) if contract.forecast else ()))
+    return {*(graph.file for graph in graphs), *filter(None, (contract.bank, contract.golden))}
 
 
 def _judged(parity: Parity, precision: str) -> Parity:
@@ -101,21 +150,14 @@ def _judged(parity: Parity, precision: str) -> Parity:
     return replace(parity, tolerance=0.0, tolerance_mm=round(most_mm, 1))
 
 
-def _formed(contract: FollowerContract, form: Form, parity: Parity, out: Path) -> FollowerContract:
-    """``contract`` with what is a matter of the export, and what is read from the files in ``out``."""
-    counted = sum(float(read_onnx(out / graph.file).metadata["gflop"]) for graph in contract.graphs)
-    guidance = "both branches in one batch" if form.guided else f"{UNGUIDED}: one pass, guidance is not heard"
-    return replace(
-        contract,
-        precision=form.precision,
-        tolerance=parity.tolerance,
-        tolerance_mm=parity.tolerance_mm,
-        untrained=form.untrained,
-        gflop=float(f"{counted:.6g}"),
-        golden=GOLDEN_FILE,
-        golden_sha256=sha256_of(out / GOLDEN_FILE),
-        notes={**contract.notes, GUIDANCE: guidance},
-    )
+def _check_guidance(follower: Follower) -> None:
+    """InputError for a codec of other levels than a stage has knobs for; before the work, not when it is loaded."""
+    got = follower.input_shapes()["guidance"][1:]
+    if got != GUIDANCE_SHAPE:
+        raise InputError(
+            f"{follower.config.name}: expected {GUIDANCE_SHAPE[1]} residual levels, as a stage can guide them, got "
+            f"{got[1]}. Train it with follower.codec.residuals={GUIDANCE_SHAPE[1]}."
+        )
 
 
 def _bank_origin(bank: Path, follower: Follower) -> str:
@@ -158,7 +200,8 @@ def _write(
     model = export_role(role, tensors)
     counted = gflop(model)
     model = lowered(model, role.name, precision)
-    onnx.helper.set_model_props(model, {**properties, "precision": precision, "gflop": f"{counted:.6g}"})
+    told = {"precision": precision if role.name in LOWERED[precision] else "fp32", "gflop": f"{counted:.6g}"}
+    onnx.helper.set_model_props(model, properties | told)
     path = out / f"{role.name}.onnx"
     path.write_bytes(model.SerializeToString(deterministic=True))
     inputs, outputs = _specs(tensors, role.inputs), _specs(tensors, role.outputs)
@@ -227,12 +270,19 @@ def weights_sha256(follower: Follower) -> str:
 
 
 def _properties(follower: Follower, role: Graph, weights: str) -> dict[str, str]:
+    """As ``duet.contract.graph_metadata`` has them, and what only this half knows."""
     config = follower.config
     return {
         "format": FORMAT,
         "role": role.name,
         "fps": str(config.fps),
         "token_frames": str(config.token_frames),
+        "window_tokens": str(config.window),
+        "plan_tokens": str(config.plan),
+        "latent_size": str(config.latent_width),
+        "style_size": str(config.style_width),
+        "feature_layout": LAYOUT_VERSION,
+        "music_layout": MUSIC_LAYOUT,
         "sampler": f"{config.sampler.kind} x{config.sampler.calls}",
         "skeleton_sha256": BODY.fingerprint,
         "weights_sha256": weights,
@@ -243,17 +293,22 @@ def _specs(tensors: dict[str, Tensor], names: tuple[str, ...]) -> tuple[TensorSp
     return tuple(TensorSpec(name, tuple(tensors[name].shape)) for name in names)
 
 
-def _contract(
-    follower: Follower,
-    release: Release,
-    graphs: tuple[GraphSpec, ...],
-    parity: Parity,
-    bank: Path | None,
-    origin: str,
-    forecast: GraphSpec | None,
-) -> FollowerContract:
-    config = follower.config
-    frames = next(spec for graph in graphs for spec in graph.outputs if spec.name == "frames")
+@dataclass(frozen=True)
+class _Made:
+    """What an export wrote, and what came of it."""
+
+    folder: Path
+    graphs: tuple[GraphSpec, ...]
+    forecast: GraphSpec | None
+    parity: Parity
+    bank: Path | None
+    origin: str
+    """Where the dances of the bank come from."""
+
+
+def _contract(follower: Follower, release: Release, form: Form, made: _Made) -> FollowerContract:
+    config, parity = follower.config, made.parity
+    frames = next(spec for graph in made.graphs for spec in graph.outputs if spec.name == "frames")
     return FollowerContract(
         name=release.name,
         fps=config.fps,
@@ -269,7 +324,7 @@ def _contract(
         inputs=tuple(TensorSpec(name, shape) for name, shape in follower.input_shapes().items()),
         outputs=(frames,),
         states=tuple(TensorSpec(name, tuple(value.shape)) for name, value in follower.initial_state().items()),
-        graphs=graphs,
+        graphs=made.graphs,
         style=release.style,
         observed_delay_frames=release.observed_delay_frames,
         root_leak=release.root_leak,
@@ -278,16 +333,39 @@ def _contract(
         parity_max_abs=parity.max_abs,
         training_data=release.training_data,
         licence=release.licence,
-        bank=bank.name if bank else "",
-        bank_sha256=sha256_of(bank) if bank else "",
-        forecast=forecast,
-        notes={
-            "size": config.name,
-            "normalisation": "inside the graphs: every input and output is in the units of duet.features",
-            "plan": "continuous latents, never snapped to the codec's grid",
-            "sampler": f"{config.sampler.kind}, {config.sampler.calls} calls a tick",
-            "styles": ", ".join(STYLES),
-            **({"bank": origin} if origin else {}),
-            **parity.notes(),
-        },
+        forecast=made.forecast,
+        tolerance=parity.tolerance,
+        tolerance_mm=parity.tolerance_mm,
+        **_files(form, made),
+        notes=_notes(follower, form, made),
     )
+
+
+def _files(form: Form, made: _Made) -> dict[str, Any]:
+    """Fields of the contract that are read off the files of the export."""
+    counted = sum(float(read_onnx(made.folder / graph.file).metadata["gflop"]) for graph in made.graphs)
+    return {
+        "precision": form.precision,
+        "untrained": form.untrained,
+        "guided": form.guided,
+        "gflop": float(f"{counted:.6g}"),
+        "golden": GOLDEN_FILE,
+        "golden_sha256": sha256_of(made.folder / GOLDEN_FILE),
+        "bank": made.bank.name if made.bank else "",
+        "bank_sha256": sha256_of(made.folder / made.bank.name) if made.bank else "",
+    }
+
+
+def _notes(follower: Follower, form: Form, made: _Made) -> dict[str, str]:
+    """What a reader of the contract may want to know, and no program asks for but the styles."""
+    sampler = follower.config.sampler
+    return {
+        "size": follower.config.name,
+        "normalisation": "inside the graphs: every input and output is in the units of duet.features",
+        "plan": "continuous latents, never snapped to the codec's grid",
+        "sampler": f"{sampler.kind}, {sampler.calls} calls a tick",
+        "guidance": "both branches in one batch" if form.guided else "none: one pass, guidance is not heard",
+        "styles": ", ".join(STYLES),
+        **({"bank": made.origin} if made.origin else {}),
+        **made.parity.notes(),
+    }

@@ -15,7 +15,7 @@ outside of it; there the same round-off is some fifty times larger, and says not
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +30,6 @@ from duet.forecast import FORESEEN_FROM_FRAMES
 from duet.golden import Golden, joint_distance_mm, load_golden
 from models.follower import Follower
 from models.onnx_tick import CPU, OnnxForecaster, OnnxTick, Tensors
-
-GUIDANCE, UNGUIDED = "guidance", "none"
-"""A contract's note on guidance, and how it begins where the graphs have no second branch."""
 
 TOLERANCE = 1e-4
 """Greatest difference of any output or state, as a share of its own scale, over the whole run."""
@@ -157,41 +154,67 @@ def measure(
     foresee = (foresight, OnnxForecaster(folder, forecast)) if forecast and foresight else None
     torch_state = follower.initial_state()
     ort_state = {name: value.numpy() for name, value in torch_state.items()}
-    compared = ("frames", *torch_state, *(("foreseen",) if foresee else ()))
-    differences, worst_mm = dict.fromkeys(compared, 0.0), 0.0
-    scales = dict(differences)
+    apart = _Apart(folder)
     for tick, inputs in enumerate(seeded_inputs(follower, ticks, seed)):
         with torch.no_grad():
             asked = {n: torch.from_numpy(v) for n, v in inputs.items()}
             expected, torch_state = follower.tick(asked, torch_state, guided=guided)
         got, ort_state = runtime.tick(inputs, ort_state)
-        pairs = {"frames": (expected["frames"].numpy(), got["frames"])}
-        pairs |= {name: (torch_state[name].numpy(), ort_state[name]) for name in torch_state}
+        frames = expected["frames"].numpy()
+        apart.compare("frames", frames, got["frames"])
+        apart.joints(frames[0], got["frames"][0])
+        for name in torch_state:
+            apart.compare(name, torch_state[name].numpy(), ort_state[name])
         if foresee is not None:
             seen = inputs["leader"].reshape(-1, LEADER_SIZE)[-FORESEEN_FROM_FRAMES:]
-            pairs["foreseen"] = (foresee[0](seen), foresee[1](seen))
-        for name, (one, other) in pairs.items():
-            difference = float(np.abs(one - other).max())
-            # Before any comparison: a NaN is neither greater nor smaller than what is allowed.
-            if not math.isfinite(difference):
-                raise FollowerError(f"{folder}: expected finite {name}, got {difference}. Train or export it again.")
-            differences[name] = max(differences[name], difference)
-            scales[name] = max(scales[name], float(np.abs(one).max()))
-        worst_mm = max(worst_mm, joint_distance_mm(pairs["frames"][0][0], pairs["frames"][1][0]))
+            apart.compare("foreseen", foresee[0](seen), foresee[1](seen))
         if kept is not None and tick in (0, ticks // 2, ticks - 1):
-            kept[tick] = pairs["frames"][0][0].copy()
+            kept[tick] = frames[0].copy()
     seconds = ticks * config.token_frames / config.fps
-    return Parity(seconds, ticks, differences, scales, worst_mm, _times(runtime))
+    return Parity(seconds, ticks, apart.differences, apart.scales, apart.joints_mm, _times(runtime))
+
+
+@dataclass
+class _Apart:
+    """The greatest differences so far between what torch gave and what the graphs in ``folder`` did."""
+
+    folder: Path
+    differences: dict[str, float] = field(default_factory=dict)
+    scales: dict[str, float] = field(default_factory=dict)
+    joints_mm: float = 0.0
+
+    def compare(self, name: str, expected: NDArray[np.float32], got: NDArray[np.float32]) -> None:
+        """Take in tensor ``name`` of a tick; FollowerError where it is not finite, or of another shape."""
+        if expected.shape != got.shape:
+            raise FollowerError(
+                f"{self.folder}: expected {name} of shape {expected.shape}, got {got.shape}. Export it again."
+            )
+        difference = float(np.abs(expected - got).max())
+        # Before any comparison: a NaN is neither greater nor smaller than what is allowed.
+        if not math.isfinite(difference):
+            raise FollowerError(f"{self.folder}: expected finite {name}, got {difference}. Train or export it again.")
+        self.differences[name] = max(self.differences.get(name, 0.0), difference)
+        self.scales[name] = max(self.scales.get(name, 0.0), float(np.abs(expected).max()))
+
+    def joints(self, expected: NDArray[np.float32], got: NDArray[np.float32]) -> None:
+        """Take in decoded frames (plan frames, 145)."""
+        self.joints_mm = max(self.joints_mm, joint_distance_mm(expected, got))
 
 
 def verify_folder(
     follower: Follower, folder: Path, *, seconds: float = LEAST_SECONDS, seed: int = 0, provider: str = CPU
 ) -> Parity:
     """Hold the exported ``folder`` against the weights it came from; FollowerError when it is not their export."""
-    contract = load_contract(folder)
+    contract, asked = load_contract(folder), follower.input_shapes()
+    for spec in contract.inputs:
+        if spec.shape != asked.get(spec.name):
+            raise FollowerError(
+                f"{folder}: expected the export of this run, whose {spec.name} is {asked.get(spec.name)}, got one of "
+                f"{spec.shape}. Give the run it came from, or export it again."
+            )
     parity = measure(
         follower, folder, contract.graphs, seconds=seconds, seed=seed, forecast=contract.forecast,
-        guided=not contract.notes.get(GUIDANCE, "").startswith(UNGUIDED), provider=provider,
+        guided=contract.guided, provider=provider,
     )  # fmt: skip
     parity = replace(parity, tolerance=contract.tolerance, tolerance_mm=contract.tolerance_mm)
     parity.require(folder, "Is it the export of this run? Export it again.")
@@ -215,22 +238,16 @@ def _against(answer: Golden, folder: Path, contract: FollowerContract, provider:
     runtime, ticks = OnnxTick(folder, contract.graphs, provider), max(answer.ticks) + 1
     shapes = {spec.name: spec.shape for spec in contract.inputs}
     state = {spec.name: np.zeros(spec.shape, dtype=np.float32) for spec in contract.states}
-    wanted = dict(zip(answer.ticks, answer.frames, strict=True))
-    difference = scale = worst_mm = 0.0
+    wanted, apart = dict(zip(answer.ticks, answer.frames, strict=True)), _Apart(folder)
     inputs = golden.seeded_inputs(shapes, contract.past_tokens, answer.units, ticks, answer.seed)
     for tick, asked in enumerate(inputs):
         got, state = runtime.tick(asked, state)
-        frames = got["frames"][0]
-        if tick not in wanted:
-            continue
-        if frames.shape != wanted[tick].shape or not np.isfinite(frames).all():
-            raise FollowerError(f"{folder}: expected the golden answer's frames, got others. Export it again.")
-        difference = max(difference, float(np.abs(frames - wanted[tick]).max()))
-        scale = max(scale, float(np.abs(wanted[tick]).max()))
-        worst_mm = max(worst_mm, joint_distance_mm(frames, wanted[tick]))
+        if tick in wanted:
+            apart.compare("frames", wanted[tick], got["frames"][0])
+            apart.joints(wanted[tick], got["frames"][0])
     seconds = ticks * contract.token_frames / contract.fps
     return Parity(
-        seconds, ticks, {"frames": difference}, {"frames": scale}, worst_mm, _times(runtime),
+        seconds, ticks, apart.differences, apart.scales, apart.joints_mm, _times(runtime),
         contract.tolerance, contract.tolerance_mm,
     )  # fmt: skip
 

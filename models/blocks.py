@@ -7,6 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+def repeated(x: Tensor, many: int) -> Tensor:
+    """The rows once more, draw by draw: (B, ...) to (many * B, ...)."""
+    return x.repeat(many, *([1] * (x.dim() - 1)))
+
+
 class Normaliser(nn.Module):
     """z-score of the last axis. Mean and spread are buffers, taken from training data and exported with the weights."""
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.blocks import Normaliser
+from models.blocks import Normaliser, repeated
 from models.config import FollowerConfig
 from models.experts import CadenceExperts
 from models.music_context import MusicContext
@@ -30,6 +30,10 @@ class Conditions(NamedTuple):
     """(B, F, L) retrieved latents for the plan, zeros when there are none."""
     reference_flag: Tensor
     """(B, 1) 1 when there is a reference."""
+
+    def repeated(self, many: int) -> "Conditions":
+        """The rows once more, draw by draw: (B, ...) to (many * B, ...)."""
+        return Conditions(*(repeated(value, many) for value in self))
 
 
 class Embedded(NamedTuple):

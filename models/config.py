@@ -8,6 +8,7 @@ import dataclasses
 import json
 import typing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from duet.errors import InputError
@@ -188,6 +189,11 @@ class FollowerConfig:
         default=ForecasterConfig(waves=0), metadata={_LATER: "foresees the leader better than by running on"}
     )
 
+    def __post_init__(self) -> None:
+        for name in ("token_frames", "past", "plan", "steps"):
+            if (got := getattr(self, name)) < 1:
+                raise InputError(f"follower.{name}: expected at least 1, got {got}. Give another value.")
+
     @property
     def window(self) -> int:
         """W = P + F tokens."""
@@ -203,11 +209,20 @@ class FollowerConfig:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
 
+def read_config(path: Path) -> FollowerConfig:
+    """The configuration in a file; InputError as ``config_from_json``, and for a file that is no text."""
+    try:
+        return config_from_json(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: expected JSON, got a file that is no text. Train or copy the run again.") from error
+
+
 def config_from_json(text: str) -> FollowerConfig:
-    """The configuration written by ``FollowerConfig.to_json``; InputError on a missing or unknown field."""
+    """The configuration written by ``FollowerConfig.to_json``; InputError on a field that is missing, unknown or of
+    another kind."""
     try:
         values = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"Follower configuration: expected JSON, got {error}. Train or copy the run again.") from error
     return _build(FollowerConfig, values)
 
@@ -232,7 +247,36 @@ def _build(kind: type[Built], values: Any) -> Built:
         else (tuple(values[name]) if isinstance(values[name], list) else values[name])
         for name, hint in hints.items()
     }
+    for name, hint in hints.items():
+        if not _is(built[name], hint):
+            raise InputError(
+                f"{kind.__name__}.{name}: expected {_said(hint)}, got {built[name]!r}. "
+                "Use weights and code of the same version."
+            )
     return kind(**built)
+
+
+def _said(hint: Any) -> str:
+    """A field's type in words."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return f"one of {', '.join(arguments)}"
+    if origin is tuple:
+        return f"a list, each {_said(arguments[0])}"
+    words = {int: "a whole number from 0 on", float: "a number", str: "a word", bool: "true or false"}
+    return words.get(hint, "a group of settings")
+
+
+def _is(value: Any, hint: Any) -> bool:
+    """Whether a value is of a field's type; sizes are whole numbers from 0 on."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return value in arguments
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_is(part, arguments[0]) for part in value)
+    if hint is float:
+        return type(value) in (int, float)
+    return type(value) is hint and (hint is not int or value >= 0)
 
 
 XS = FollowerConfig(

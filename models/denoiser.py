@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.attention import Layer
-from models.blocks import sinusoid
+from models.blocks import repeated, sinusoid
 from models.conditions import ConditionEncoder, Conditions, Drop, Embedded
 from models.config import FollowerConfig
 from models.guidance import FoldedGuidance
@@ -42,12 +42,9 @@ class Context(NamedTuple):
 
     def repeated(self, many: int) -> "Context":
         """The rows once more, draw by draw: (B, ...) to (many * B, ...)."""
-
-        def rows(x: Tensor) -> Tensor:
-            return x.repeat(many, *([1] * (x.dim() - 1)))
-
-        pairs = (tuple((rows(a), rows(b)) for a, b in part) for part in (self.cross, self.past, self.entries))
-        return Context(rows(self.plan), rows(self.modulation), *pairs)
+        parts = (self.cross, self.past, self.entries)
+        pairs = (tuple((repeated(a, many), repeated(b, many)) for a, b in part) for part in parts)
+        return Context(repeated(self.plan, many), repeated(self.modulation, many), *pairs)
 
 
 def attention_mask(kind: MaskKind, length: int, past: int, block: int | None = None) -> Tensor:

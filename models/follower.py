@@ -22,8 +22,9 @@ from duet.errors import InputError
 from duet.files import written_whole
 from models.blocks import Normaliser
 from models.codec import Codec
-from models.config import STREAMS, FollowerConfig, config_from_json
-from models.denoiser import Conditions, Denoiser, Drop
+from models.conditions import Conditions, Drop
+from models.config import STREAMS, FollowerConfig, read_config
+from models.denoiser import Denoiser
 from models.forecaster import Forecaster, Foresight
 from models.guidance import guide
 from models.mamba import MambaStack, MemoryState
@@ -309,7 +310,7 @@ def load_follower(folder: Path) -> Follower:
     for name in (CONFIG_FILE, WEIGHTS_FILE):
         if not (folder / name).is_file():
             raise InputError(f"{folder}: expected {name} in it, got none. Give the folder of a finished training run.")
-    follower = Follower(config_from_json((folder / CONFIG_FILE).read_text()))
+    follower = Follower(read_config(folder / CONFIG_FILE))
     try:
         weights = load_file(folder / WEIGHTS_FILE)
     except SafetensorError as error:

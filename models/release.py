@@ -9,6 +9,8 @@ from duet.errors import InputError
 from duet.files import written_whole
 
 RELEASE_FILE = "release.json"
+BEST_FOLDER = "best"
+"""In a run's folder: the weights that danced best so far, and their release."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from duet.bank_file import bank_of
-from duet.contract import FollowerContract, load_contract
+from duet.contract import GUIDANCE_SHAPE, FollowerContract, load_contract
 from duet.features import (
     FOLLOWER_CONTACT,
     FOLLOWER_ROOT,
@@ -32,7 +32,7 @@ from duet.forecast import Forecaster, LeaderWindow, leader_window, music_window
 from duet.giving_way import Bodies
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from duet.retrieval import Bank, Held
-from models.config import FollowerConfig, SamplerConfig
+from models.config import STREAMS, FollowerConfig, SamplerConfig
 from models.data.take import Take
 from models.follower import Follower
 from models.onnx_tick import OnnxForecaster, OnnxTick
@@ -230,15 +230,17 @@ class Grid:
     token: int
     latent: int
     style: int
+    guidance: tuple[int, int]
+    """Streams and residual levels."""
 
     @classmethod
     def of(cls, config: FollowerConfig | FollowerContract) -> "Grid":
         """From either."""
         if isinstance(config, FollowerConfig):
-            latent, style = config.latent_width, config.style_width
-            return cls(config.fps, config.past, config.plan, config.token_frames, latent, style)
+            latent, style, guidance = config.latent_width, config.style_width, (len(STREAMS), config.codec.residuals)
+            return cls(config.fps, config.past, config.plan, config.token_frames, latent, style, guidance)
         c = config
-        return cls(c.fps, c.past_tokens, c.plan_tokens, c.token_frames, c.latent_size, c.style_size)
+        return cls(c.fps, c.past_tokens, c.plan_tokens, c.token_frames, c.latent_size, c.style_size, GUIDANCE_SHAPE)
 
     @property
     def window(self) -> dict[str, int]:
@@ -336,7 +338,7 @@ def _inputs(
         "music": np.stack([v[1] for v in views]),
         "place": np.stack([v[2] for v in views]),
         "noise": np.stack(noise),
-        "guidance": np.zeros((batch, 3, 2), dtype=np.float32),
+        "guidance": np.zeros((batch, *grid.guidance), dtype=np.float32),
         "style": np.eye(grid.style, dtype=np.float32)[[d.take.style for d in dancers]],
         "reference": np.zeros((batch, grid.plan, grid.latent), dtype=np.float32),
         "reference_flag": np.zeros((batch, 1), dtype=np.float32),

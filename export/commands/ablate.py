@@ -7,7 +7,15 @@ from pathlib import Path
 from rich.console import Console
 
 from duet.errors import InputError
-from export.commands.command_line import Commands, add_couples, count, couples_of, new_command, weights_folder
+from export.commands.command_line import (
+    Commands,
+    add_couples,
+    check_folder,
+    count,
+    couples_of,
+    new_command,
+    weights_folder,
+)
 from export.commands.train import add_machine, add_settings, settings_of
 
 MORE = """\
@@ -62,6 +70,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
 
     if not options.length or not options.seeds:
         raise InputError("--steps and --seeds: expected at least 1 of each, got 0. Raise them.")
+    check_folder("--out", options.out)
     if options.threads:
         torch.set_num_threads(options.threads)
     device, data = choose_device(options.device), couples_of(options)

@@ -10,6 +10,7 @@ from export.commands.command_line import (
     Commands,
     above_zero,
     add_couples,
+    check_file,
     count,
     couples_of,
     new_command,
@@ -36,6 +37,7 @@ Train on it and export it with the run:
 def add(commands: Commands) -> None:
     """Describe it to the parser."""
     command = new_command(commands, "bank", "Make a bank of reference dances for a run's codec.", run, more=MORE)
+    command.set_defaults(stopped="Nothing was written.")
     command.add_argument("run_folder", type=Path, metavar="RUN", help="folder of a training run: its codec is used")
     command.add_argument("--out", type=Path, metavar="FILE", help="the bank, .npz (default RUN/bank.npz)")
     command.add_argument("--couples", type=count, metavar="N", help="couples that dance in code (default 72)")
@@ -60,6 +62,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     if options.recorded and asked:
         raise InputError(f"--{min(asked)}: expected it without --recorded, got both. Leave one out.")
     follower = load_follower(weights_folder(options.run_folder))
+    check_file("--out", out)
     with bars(console) as progress:
         task = progress.add_task("couples", total=None, note="")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from duet.errors import InputError
-from export.commands.command_line import Commands, above_zero, count, new_command
+from export.commands.command_line import Commands, above_zero, check_file, count, new_command
 
 ROLES = ("couple", "leader", "follower")
 LONGEST_S = 3600.0
@@ -28,6 +28,7 @@ def add(commands: Commands) -> None:
     from duet.choreography import KINDS
 
     command = new_command(commands, "choreograph", "Let a couple dance in code, and write both takes.", run, more=MORE)
+    command.set_defaults(stopped="Nothing was written.")
     command.add_argument("--seconds", type=above_zero, required=True, metavar="N", help="length of the takes")
     command.add_argument("--seed", type=count, default=0, metavar="S", help="another seed, another dance (default 0)")
     command.add_argument("--tempo", type=above_zero, default=180.0, metavar="BPM", help="beats a minute (default 180)")
@@ -55,6 +56,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
             f"--out: expected a name in {' or '.join(allowed)} for --role {options.role}, got {options.out.name!r}. "
             "Change the ending."
         )
+    check_file("--out", options.out)
     with console.status("dancing"):
         couple = compose(options.kind, options.seconds, options.tempo, options.seed)
     if options.role == "couple":

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from duet.errors import InputError
 from duet.files import check_writable
+from models.release import BEST_FOLDER
 
 if TYPE_CHECKING:
     from models.data.couples import Couples
-
-BEST_FOLDER = "best"
-"""In a run's folder: the weights that danced best so far."""
 
 _COUNTS = 1 << 63
 _DIGITS = len(str(_COUNTS))
@@ -80,6 +78,12 @@ def check_file(option: str, path: Path | None) -> None:
     """Find out, before the work, whether the file of an option can be written, where one was asked for."""
     if path is not None:
         check_writable(path, option)
+
+
+def check_folder(option: str, path: Path | None) -> None:
+    """The same for the folder of an option, which need not be there yet."""
+    if path is not None and path.exists() and not path.is_dir():
+        raise InputError(f"{option}: expected a folder, got the file {path}. Name a folder.")
 
 
 def data_of(options: argparse.Namespace) -> Path:

@@ -11,6 +11,7 @@ from export.commands.command_line import (
     Commands,
     above_zero,
     add_couples,
+    check_folder,
     count,
     couples_of,
     new_command,
@@ -51,6 +52,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
         raise InputError(f"--calls: expected 1 or 2, got {options.calls}. A follower of more needs no distilling.")
     if options.teacher_calls < 2:
         raise InputError(f"--teacher-calls: expected at least 2, got {options.teacher_calls}. Give 8.")
+    check_folder("--out", options.out)
     teacher = weights_folder(options.run_folder)
     if options.out.resolve() in (options.run_folder.resolve(), teacher.resolve()):
         raise InputError(f"--out: expected another folder than the teacher's, got {options.out}. Give a new one.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from duet.errors import InputError
-from export.commands.command_line import Commands, add_couples, check_file, count, couples_of, new_command
+from export.commands.command_line import Commands, add_couples, check_file, check_folder, count, couples_of, new_command
 
 if TYPE_CHECKING:
     from models.data.couples import Couples
@@ -180,7 +180,6 @@ def _check(options: argparse.Namespace) -> None:
     """Find out before the dance, not after it."""
     check_file("--json", options.json)
     check_file("--html", options.html)
-    if options.film is not None and options.film.exists() and not options.film.is_dir():
-        raise InputError(f"--film: expected a folder, got the file {options.film}. Name a folder.")
+    check_folder("--film", options.film)
     if options.stress is not None and not options.stress.is_file():
         raise InputError(f"--stress: expected a file, got no {options.stress}. Run duet-lab stress --json first.")

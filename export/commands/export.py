@@ -26,7 +26,7 @@ duet bench model, and refused by duet play.
 
   duet-lab export runs/salsa --out followers/salsa-s --data DATA
   duet-lab export runs/salsa --out followers/salsa-s-int8 --precision int8
-  duet-lab export runs/salsa --out followers/salsa-s --weights      others can train --from followers/salsa-s
+  duet-lab export runs/salsa --out followers/salsa-s --weights    # others can train --from it
   duet-lab export --preset M --random-weights 0 --calls 4 --out out/m-4 --seconds 10
 """
 
@@ -36,6 +36,7 @@ def add(commands: Commands) -> None:
     command = new_command(
         commands, "export", "Write the folder the live half plays, and prove it there.", run, more=MORE
     )
+    command.set_defaults(stopped="What lies in --out is whole: what was there before, or the new follower.")
     command.add_argument("run_folder", type=Path, nargs="?", metavar="RUN", help="folder of a finished training run")
     command.add_argument("--out", type=Path, required=True, help="the follower's folder, for example followers/salsa-s")
     command.add_argument("--seconds", type=above_zero, default=60.0, help="of carried state to compare (default 60)")
@@ -71,14 +72,11 @@ def run(options: argparse.Namespace, console: Console) -> None:
             folder = weights_folder(options.run_folder)
             release, follower = read_release(folder), load_follower(folder)
             follower = follower if options.calls is None else with_calls(follower, options.calls)
-        bank = folder / release.bank if release.bank else None
-        if folder.resolve() == options.out.resolve() and not random:
-            raise InputError(f"--out: expected another folder than the run's, got {options.out}. Give a new one.")
         contract, parity = export_follower(
-            follower, release, options.out, bank=bank, seconds=options.seconds, progress=status.update, form=form
-        )
-    if options.weights:
-        _keep_weights(options.run_folder, folder, options.out)
+            follower, release, options.out, bank=folder / release.bank if release.bank else None,
+            seconds=options.seconds, progress=status.update, form=form,
+            beside=_weights(options.run_folder, folder) if options.weights else (),
+        )  # fmt: skip
     console.print(timing_table(parity.milliseconds))
     console.print(f"{contract.name}: torch and ONNX Runtime differ by {parity.sentence()}.")
     if options.data is not None and not random:
@@ -87,19 +85,14 @@ def run(options: argparse.Namespace, console: Console) -> None:
     console.print(f"{options.out} is ready. Next: {after} --follower {options.out}", soft_wrap=True)
 
 
-def _keep_weights(run: Path, weights: Path, out: Path) -> None:
-    """What a run is gone on from, beside the graphs in ``out``: weights, what they are, and how they came to be."""
-    import shutil
-
-    from duet.files import written_whole
+def _weights(run: Path, weights: Path) -> tuple[Path, ...]:
+    """What a run is gone on from: weights, what they are, and how they came to be."""
     from models.follower import CONFIG_FILE, WEIGHTS_FILE
     from models.release import RELEASE_FILE
     from models.training.settings import SETTINGS_FILE
 
-    settings = [run / SETTINGS_FILE] if (run / SETTINGS_FILE).is_file() else []
-    for path in (*settings, *(weights / name for name in (CONFIG_FILE, WEIGHTS_FILE, RELEASE_FILE))):
-        with written_whole(out / path.name) as part:
-            shutil.copyfile(path, part)
+    settings = (run / SETTINGS_FILE,) if (run / SETTINGS_FILE).is_file() else ()
+    return (*settings, *(weights / name for name in (CONFIG_FILE, WEIGHTS_FILE, RELEASE_FILE)))
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -115,3 +108,13 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError("--weights: expected a run whose weights are worth keeping, got random ones. Leave it out.")
     if (options.random_weights is None) != (options.preset is None):
         raise InputError("--preset: expected it together with --random-weights, got one alone. Give both.")
+    run, out = options.run_folder, options.out.resolve()
+    if run is not None and out in (run.resolve(), weights_folder(run).resolve()):
+        raise InputError(f"--out: expected another folder than the run's, got {options.out}. Give a new one.")
+    from models.follower import WEIGHTS_FILE
+
+    if (out / WEIGHTS_FILE).is_file() and not options.weights:
+        raise InputError(
+            f"--out: expected a folder without weights, got {options.out}, whose {WEIGHTS_FILE} would not be those of "
+            "the new graphs. Give --weights to have them replaced, or another folder."
+        )

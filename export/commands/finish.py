@@ -15,6 +15,7 @@ from export.commands.command_line import (
     Commands,
     above_none,
     add_couples,
+    check_folder,
     count,
     couples_of,
     new_command,
@@ -55,9 +56,11 @@ def run(options: argparse.Namespace, console: Console) -> None:
     from export.recipe import datasets_named, multiplied
     from models.data.corpus import build_corpus
     from models.follower import load_follower, save_follower
+    from models.release import BEST_FOLDER
     from models.training.finish_stage import Sharpening, sharpen
-    from models.training.trainer import BEST_FOLDER, replace_sampler
+    from models.training.trainer import replace_sampler
 
+    check_folder("--out", options.out)
     trained = weights_folder(options.run_folder)
     if options.out.resolve() in (options.run_folder.resolve(), trained.resolve()):
         raise InputError(f"--out: expected another folder than the run's, got {options.out}. Give a new one.")

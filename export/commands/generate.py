@@ -12,8 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from duet.contract import GUIDANCE_SHAPE
 from duet.errors import InputError
-from export.commands.command_line import Commands, above_zero, count, new_command, weights_folder
+from export.commands.command_line import (
+    Commands,
+    above_zero,
+    check_file,
+    count,
+    new_command,
+    weights_folder,
+)
 
 if TYPE_CHECKING:
     from duet.motion import Motion
@@ -118,25 +126,27 @@ def _check_out(out: Path) -> None:
         raise InputError(
             f"{out}: expected a name in .bvh, .npz or {FILM}, got {out.suffix or 'no ending'}. Change the ending."
         )
+    check_file("--out", out)
 
 
 def guidance_of(text: str) -> NDArray[np.float32]:
     """(3, 2) scales of ``--guidance``: one number for all, or ``STREAM=S`` and ``STREAM.LEVEL=S`` with commas."""
-    streams = ("upper", "lower", "root")
-    scales = np.zeros((len(streams), 2), np.float32)
+    from models.config import STREAMS
+
+    scales = np.zeros(GUIDANCE_SHAPE, np.float32)
     try:
         if "=" not in text:
             scales[:] = float(text)
         for part in text.split(",") if "=" in text else ():
             where, _, value = part.strip().partition("=")
             stream, _, level = where.partition(".")
-            scales[streams.index(stream), int(level) if level else slice(None)] = float(value)
+            scales[STREAMS.index(stream), int(level) if level else slice(None)] = float(value)
         good = bool(np.isfinite(scales).all())
     except (ValueError, IndexError):
         good = False
     if not good:
         raise InputError(
-            f"--guidance: expected a number or parts such as root=1,upper.1=0.5 (streams {', '.join(streams)}; levels "
+            f"--guidance: expected a number or parts such as root=1,upper.1=0.5 (streams {', '.join(STREAMS)}; levels "
             f"0 and 1), got {text!r}. Write it so."
         )
     return scales

@@ -22,6 +22,7 @@ hold code of others beside it.
 def add(commands: Commands) -> None:
     """Describe it to the parser."""
     command = new_command(commands, "bench-peers", "Time a plan the naive way, and ours, as ratios.", run, more=MORE)
+    command.set_defaults(stopped="No ratios were measured.")
     command.add_argument("run_folder", type=Path, nargs="?", metavar="RUN", help="folder of a finished training run")
     command.add_argument("--follower", type=Path, required=True, help="its export")
     command.add_argument("--preset", help="with --random-weights: XS, S, M or L")

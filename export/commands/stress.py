@@ -9,8 +9,15 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from duet.errors import InputError
-from export.commands.command_line import Commands, above_zero, add_couples, check_file, couples_of, new_command
+from export.commands.command_line import (
+    Commands,
+    above_zero,
+    add_couples,
+    check_file,
+    check_folder,
+    couples_of,
+    new_command,
+)
 
 if TYPE_CHECKING:
     from models.evaluation.counterfactuals import Change
@@ -65,8 +72,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
 def _check(options: argparse.Namespace) -> None:
     """Find out before the dance, not after it."""
     check_file("--json", options.json)
-    if options.out is not None and options.out.exists() and not options.out.is_dir():
-        raise InputError(f"--out: expected a folder, got the file {options.out}. Name a folder.")
+    check_folder("--out", options.out)
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
 

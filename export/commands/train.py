@@ -115,15 +115,9 @@ def run(options: argparse.Namespace, console: Console) -> None:
         torch.set_num_threads(options.threads)
     device = choose_device(options.device)
     settings = settings_of(options)
+    _check(options, settings)
     start = None if options.start is None else weights_folder(options.start)
     codec = options.codec / CODEC_FILE if options.codec is not None and options.codec.is_dir() else options.codec
-    if start is not None and codec is not None:
-        raise InputError("--codec: expected it without --from, which brings its own, got both. Leave one out.")
-    if options.bank is not None and settings.how.references <= 0.0:
-        raise InputError(
-            "--bank: expected how.references above 0 with it, got 0: it would not be used. "
-            "Add --set how.references=0.6, or leave the bank out."
-        )
     couples = couples_of(options)
     forecaster = _forecaster(options.forecaster, start)
     if forecaster is not None:
@@ -148,6 +142,17 @@ def run(options: argparse.Namespace, console: Console) -> None:
     if printing():
         describe_run(options.out, name)
     console.print(f"The best follower lies in {best}. Next: duet-lab export {options.out} --out followers/{name}")
+
+
+def _check(options: argparse.Namespace, settings: "Settings") -> None:
+    """InputError for options that do not go together."""
+    if options.start is not None and options.codec is not None:
+        raise InputError("--codec: expected it without --from, which brings its own, got both. Leave one out.")
+    if options.bank is not None and settings.how.references <= 0.0:
+        raise InputError(
+            "--bank: expected how.references above 0 with it, got 0: it would not be used. "
+            "Add --set how.references=0.6, or leave the bank out."
+        )
 
 
 def _forecaster(given: Path | None, start: Path | None) -> "Forecaster | None":
@@ -195,8 +200,9 @@ def _inherited(options: argparse.Namespace, settings: "Settings") -> dict[str, A
     """What the run of --from was told, as far as this version knows it; how the follower is built its weights say."""
     from export.recipe import inherited
     from models.follower import WEIGHTS_FILE
+    from models.training.overrides import flat
     from models.training.run import settings_beside
-    from models.training.settings import flat, plain
+    from models.training.settings import plain
 
     if getattr(options, "start", None) is None:
         return {}
@@ -207,7 +213,7 @@ def _inherited(options: argparse.Namespace, settings: "Settings") -> dict[str, A
 
 def _first_config(options: argparse.Namespace) -> Any:
     """The follower's configuration before any setting: of the preset, or of the run it begins with."""
-    from models.config import PRESETS, config_from_json
+    from models.config import PRESETS, read_config
     from models.follower import CONFIG_FILE
 
     if options.preset is not None and options.preset not in PRESETS:
@@ -217,4 +223,4 @@ def _first_config(options: argparse.Namespace) -> Any:
     path = weights_folder(options.start) / CONFIG_FILE
     if not path.is_file():
         raise InputError(f"{path.parent}: expected {CONFIG_FILE} in it, got none. Give --from a run with weights.")
-    return config_from_json(path.read_text())
+    return read_config(path)

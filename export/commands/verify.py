@@ -26,6 +26,7 @@ def add(commands: Commands) -> None:
     command = new_command(
         commands, "verify", "Hold an exported follower against the weights it came from.", run, more=MORE
     )
+    command.set_defaults(stopped="Nothing was compared to its end.")
     command.add_argument(
         "folder", type=Path, metavar="RUN|FOLLOWER", help="folder of the training run, or an exported one"
     )

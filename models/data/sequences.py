@@ -19,7 +19,7 @@ from duet.features import (
     pelvis_yaw,
     place_features,
 )
-from duet.forecast import Forecaster, leader_window, music_window
+from duet.forecast import Forecaster, LeaderWindow, leader_window, music_window
 from duet.motion import Motion
 from models.config import FollowerConfig
 from models.data.pairs import Pair
@@ -159,19 +159,11 @@ def build_sequence(
     frames = follower_features(
         pair.follower.root_m, pair.follower.rotations, pair.contacts(), pair.leader.root_m, pair.headings(), fps
     )
-    tail, past = tail_tokens(config), config.past
-    grid = {"fps": fps, "past_tokens": past, "plan_tokens": config.plan, "token_frames": per_token}
-    leader_tail, music_tail, flags_tail, places = [], [], [], []
+    shown = _Shown(seen, heading, confidence, conditions, config, forecaster)
+    tail, leader_tail, music_tail, flags_tail, places = tail_tokens(config), [], [], [], []
     yaw = pelvis_yaw(pair.follower.rotations[:, 0])
     for token in range(tokens):
-        delay = int(rng.integers(DELAYS_FRAMES[0], DELAYS_FRAMES[1] + 1))
-        newest = max(1, token * per_token - delay + 1)
-        oldest = max(0, newest - (past + 1) * per_token)
-        music = music_window(conditions[oldest:newest], delay_frames=delay, **grid)
-        view = leader_window(
-            seen[oldest:newest], heading[oldest:newest], confidence[oldest:newest], delay_frames=delay, **grid,
-            forecaster=forecaster,
-        )  # fmt: skip
+        view, music, sure = shown.at(token, int(rng.integers(DELAYS_FRAMES[0], DELAYS_FRAMES[1] + 1)))
         leader_tail.append(view.features[-tail:])
         flags_tail.append(view.flags[-tail:])
         music_tail.append(music[-tail:])
@@ -180,7 +172,7 @@ def build_sequence(
             pair.follower.root_m[at] + corruption.place_m * rng.normal(size=3) * np.array([1.0, 0.0, 1.0]),
             float(yaw[at]) + 2.0 * corruption.place_m * rng.normal(),
         )
-        places.append(place_features(stands, view.now, wish, float(confidence[newest - 1])))
+        places.append(place_features(stands, view.now, wish, sure))
     measured = leader_features(seen, heading, fps, confidence=confidence)
     return Sequence(
         name=pair.name,
@@ -195,3 +187,30 @@ def build_sequence(
         yaw_rad=yaw.astype(np.float32),
         take=Take(pair.name, seen, conditions[: tokens * per_token], fps, confidence, style, wish),
     )
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What a follower is shown of a couple, from which every tick knows the frames before it."""
+
+    joints_m: Floats
+    """(T, 22, 3) the leader as tracked."""
+    heading_rad: NDArray[np.floating]
+    confidence: Floats
+    conditions: Floats
+    config: FollowerConfig
+    forecaster: Forecaster | None
+
+    def at(self, token: int, delay: int) -> tuple[LeaderWindow, Floats, float]:
+        """The leader's and the music's window (W tokens) of the tick whose plan begins with ``token``, the newest frame
+        being ``delay`` older than that, and how sure the tracker was of it."""
+        c = self.config
+        newest = max(1, token * c.token_frames - delay + 1)
+        seen = slice(max(0, newest - (c.past + 1) * c.token_frames), newest)
+        grid = {"past_tokens": c.past, "plan_tokens": c.plan, "token_frames": c.token_frames, "delay_frames": delay}
+        view = leader_window(
+            self.joints_m[seen], self.heading_rad[seen], self.confidence[seen], fps=c.fps, **grid,
+            forecaster=self.forecaster,
+        )  # fmt: skip
+        music = music_window(self.conditions[seen], fps=c.fps, **grid)
+        return view, music, float(self.confidence[newest - 1])

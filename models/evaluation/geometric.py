@@ -60,7 +60,6 @@ _QUESTIONS: tuple[tuple[str, str, float | tuple[float, float]], ...] = (
     ("beyond", "zero down lowest lwrist", -1.2 * _H),
     ("fast", "root", 2.3 * _H),
 )
-GEOMETRIC_SIZE = len(_QUESTIONS)
 
 
 def geometric_features(joints_m: Array, fps: float, *, exact: bool) -> Floats:

@@ -152,7 +152,7 @@ class Report:
 
     def to_json(self) -> str:
         """The same numbers, unrounded; what could not be measured is null."""
-        return json.dumps(_finite(asdict(self)), indent=1, allow_nan=False) + "\n"
+        return json_text(asdict(self))
 
 
 def interval(estimate: Estimate) -> str:
@@ -169,6 +169,11 @@ def write_whole(path: Path, text: str) -> None:
     """Write ``text``, whole or not at all."""
     with written_whole(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def json_text(values: dict[str, Any]) -> str:
+    """Indented JSON; what is not a number is null, as JSON knows neither NaN nor infinity."""
+    return json.dumps(_finite(values), indent=1, allow_nan=False) + "\n"
 
 
 def _finite(value: Any) -> Any:

@@ -1,6 +1,5 @@
 """A follower under stress: counterfactuals, strange leads and endurance, as one result with one verdict."""
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -12,7 +11,7 @@ from duet.features import Placement
 from models.data.couples import Data, recorded_couples
 from models.evaluation.counterfactuals import Counterfactuals, Forgetful, cases_of, measure_counterfactuals
 from models.evaluation.endurance import Endurance, measure_endurance
-from models.evaluation.report import write_whole
+from models.evaluation.report import json_text, write_whole
 from models.evaluation.strange import AWAY_S, INSIDE_S, Behaviour, measure_strange
 from models.evaluation.strange_leads import LEADS
 from models.evaluation.verdicts import Verdict
@@ -73,7 +72,7 @@ class Stress:
             "strange_verdicts": [asdict(v) for v in self.strange_verdicts],
             "endurance": asdict(self.endurance) | {"verdicts": [asdict(v) for v in self.endurance.verdicts]},
         }
-        return json.dumps(_finite(whole), indent=1, allow_nan=False) + "\n"
+        return json_text(whole)
 
     def write(self, path: Path) -> None:
         """The JSON, whole or not at all."""
@@ -166,12 +165,3 @@ def _counted(watcher: Watcher) -> Callable[[str], None]:
 def _worst(values: list[float]) -> float:
     """The greatest; NaN if any is."""
     return float("nan") if any(math.isnan(v) for v in values) else max(values)
-
-
-def _finite(value: object) -> object:
-    """JSON knows neither NaN nor infinity."""
-    if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

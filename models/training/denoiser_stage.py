@@ -9,11 +9,12 @@ from torch import Tensor
 
 from duet.features import LEADER_CONFIDENCE, Standing
 from duet.retrieval import Bank
+from models.blocks import repeated
 from models.bounds import check_bounds
+from models.conditions import Conditions, Drop
 from models.config import STREAMS, SamplerConfig
 from models.data.references import barred_of
 from models.data.sequences import Sequence, tail_tokens
-from models.denoiser import Conditions, Drop
 from models.diffusion import add_noise, alpha_bar, draw_levels, latent_loss, loss_weights
 from models.follower import Follower
 from models.mamba import MemoryState
@@ -103,16 +104,13 @@ def plan_loss(
     drop = Drop(*(((torch.rand(rows) < p) | blind).float() for p in how.drop))
     context = follower.denoiser.prepare(past, conditions, drop)
 
-    many = how.draws
-    repeated = context.repeated(many)
-    target = _repeat(batch.target, many)
+    target = repeated(batch.target, how.draws)
     schedule = alpha_bar(config.steps)
     t = _levels(len(target), config.plan, config.steps)
     noisy = add_noise(target, t, torch.randn_like(target), schedule)
     latent_drop = (torch.rand(len(target), len(STREAMS), config.codec.residuals) < how.latent_drop).float()
-    repeats = Conditions(*(_repeat(v, many) for v in conditions))
-    made = follower.denoiser.step(noisy, t.float(), repeated, repeats, latent_drop)
-    made = made.float()
+    many_contexts, many_conditions = context.repeated(how.draws), conditions.repeated(how.draws)
+    made = follower.denoiser.step(noisy, t.float(), many_contexts, many_conditions, latent_drop).float()
 
     weights = loss_weights(t, schedule).clamp(min=how.least_weight)
     weighed = weights * token_importance(how, weights, config.plan)
@@ -143,11 +141,6 @@ def told(
     return past, Conditions(
         leader, batch.flags, batch.music, batch.place, batch.style, remembered, *_references(batch, values, how)
     )
-
-
-def _repeat(x: Tensor, many: int) -> Tensor:
-    """Rows once more, draw by draw: (B, ...) to (many * B, ...)."""
-    return x.repeat(many, *([1] * (x.dim() - 1)))
 
 
 def _levels(rows: int, plan: int, steps: int) -> Tensor:

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor
 
 from duet.errors import InputError
 from duet.features import FOLLOWER_CONTACT
@@ -26,7 +25,7 @@ from models.denoiser import Context
 from models.diffusion import latent_loss
 from models.follower import WEIGHTS_FILE, Follower, grown, load_follower
 from models.guidance import guide
-from models.release import read_release
+from models.release import BEST_FOLDER, read_release
 from models.samplers import ladder, sample, start
 from models.training.bank_stage import bank_of_run
 from models.training.checkpoint import CHECKPOINT_FILE
@@ -44,7 +43,8 @@ from models.training.settings import (
     weights_digest,
     write_settings,
 )
-from models.training.trainer import BEST_FOLDER, Trainer
+from models.training.trainer import Trainer, WeightedLoss
+from models.training.whole_blocks import Blocks
 from models.training.windows import Batch
 
 
@@ -66,8 +66,8 @@ LEARNING = DenoiserTraining(
 SCHEDULE = Schedule(codec_steps=0, steps=2000, judge_every=200, own_from=0)
 
 
-class Lesson(nn.Module):
-    """The loss as a module, in the place of ``models.training.trainer.Objective``."""
+class Lesson(WeightedLoss):
+    """How far the student's rungs are from where its teacher's ladder ends."""
 
     def __init__(
         self, student: Follower, teacher: Follower, how: DenoiserTraining, what: Distillation, values: Tensor | None
@@ -77,16 +77,9 @@ class Lesson(nn.Module):
         # In a tuple it is no part of this module: the teacher has nothing to learn.
         self._teacher = (teacher,)
 
-    def forward(self, parts: list[tuple[str, Batch, float]]) -> tuple[Tensor, dict[str, float]]:
-        """The weighted sum over ``parts`` (name, batch, share), and what it is made of by name."""
-        losses, numbers = [], {}
-        for head, batch, share in parts:
-            loss, terms = self._of(batch)
-            losses.append(loss * share)
-            numbers |= {head + name: value for name, value in terms.items()}
-        return torch.stack(losses).sum(), numbers
-
-    def _of(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    def of(self, batch: Batch | Blocks) -> tuple[Tensor, dict[str, float]]:
+        """See ``WeightedLoss``."""
+        assert isinstance(batch, Batch), "a student's schedule has no whole blocks"
         student, how, config = self.student, self.how, self.student.config
         with torch.no_grad():
             past, conditions = told(student, batch, how, self.values)
@@ -95,7 +88,7 @@ class Lesson(nn.Module):
             noise = torch.randn(how.draws * len(past), config.plan, config.latent_width)
             target = taught(self._teacher[0], past, conditions, scales, noise, self.what.teacher)
         context = student.denoiser.prepare(past, conditions, _nothing_hidden(past), scales).repeated(how.draws)
-        said = descended(student, context, _rows(conditions, how.draws), noise)
+        said = descended(student, context, conditions.repeated(how.draws), noise)
         return distil_loss(student, past.repeat(how.draws, 1, 1), said, target, how)
 
 
@@ -108,7 +101,7 @@ def taught(
     hidden = past.new_ones(len(past))
     guided = bool(scales.any())
     blind = denoiser.prepare(past, conditions, Drop(hidden, hidden, hidden)).repeated(draws) if guided else context
-    asked, repeated = scales.repeat(draws, 1, 1), _rows(conditions, draws)
+    asked, repeated = scales.repeat(draws, 1, 1), conditions.repeated(draws)
 
     def predict(x: Tensor, t: Tensor) -> Tensor:
         conditional = denoiser.step(x, t, context, repeated)
@@ -153,10 +146,6 @@ def _nothing_hidden(past: Tensor) -> Drop:
     return Drop(kept, kept, kept)
 
 
-def _rows(conditions: Conditions, many: int) -> Conditions:
-    return Conditions(*(value.repeat(many, *([1] * (value.dim() - 1))) for value in conditions))
-
-
 class Distiller(Trainer):
     """The trainer with another lesson: it judges, keeps the best weights, stops and goes on as the trainer does."""
 
@@ -176,12 +165,8 @@ class Distiller(Trainer):
         self.teacher = teacher.eval().requires_grad_(False).to((group or Group()).device)
         super().__init__(folder, student, corpus, settings.schedule, settings.how, settings.seed, group, bank)
 
-    def _objective(self) -> nn.Module:
-        values = None if self.bank is None else torch.from_numpy(self.bank.values).to(self.group.device)
-        lesson = Lesson(self.follower, self.teacher, self.how, self.what, values)
-        if self.group.size == 1:
-            return lesson
-        return DistributedDataParallel(lesson, find_unused_parameters=True, broadcast_buffers=False)
+    def _loss(self, values: Tensor | None) -> WeightedLoss:
+        return Lesson(self.follower, self.teacher, self.how, self.what, values)
 
 
 def student_config(teacher: FollowerConfig, calls: int) -> FollowerConfig:
@@ -234,14 +219,17 @@ def distil(
         elif group.leads:
             write_settings(folder, settings, origin)
         group.wait()
-        bank = None
-        if release.bank:
-            if group.leads:
-                bank_of_run(folder, teacher_folder / release.bank, teacher.codec, config)
-            group.wait()
-            bank = bank_of_run(folder, teacher_folder / release.bank, teacher.codec, config)
+        bank = _bank(folder, teacher_folder / release.bank, teacher, group) if release.bank else None
         distiller = Distiller(folder, teacher, corpus, settings, what, group, bank)
         if (folder / CHECKPOINT_FILE).is_file():
             distiller.resume()
         distiller.run(progress or Progress())
     return folder / BEST_FOLDER
+
+
+def _bank(folder: Path, given: Path, teacher: Follower, group: Group) -> Bank:
+    """The teacher's bank, kept in ``folder`` by the first process before the others read it."""
+    if group.leads:
+        bank_of_run(folder, given, teacher.codec, teacher.config)
+    group.wait()
+    return bank_of_run(folder, given, teacher.codec, teacher.config)

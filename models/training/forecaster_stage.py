@@ -33,8 +33,8 @@ FRAMES_AHEAD = (4, 8, 16, 32)
 CHOOSING_SHARE = 0.1
 """Of the training takes, the last ones, by which it is chosen."""
 LEARNED, DEAF = "learned", "learned, no music"
-METHODS = ("zero velocity", "constant velocity", "damped", LEARNED, DEAF)
-"""``damped`` is what plays; ``learned, no music`` hears silence, in case the music tells of the steps it was put on."""
+"""Of the table's methods those of a forecaster; the second hears silence, in case the music tells of the steps it was
+put on."""
 
 Report = Callable[[dict[str, float]], None]
 

@@ -44,13 +44,14 @@ def read_changes(path: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(values, dict):
         raise InputError(f"{path}: expected tables of settings, got {type(values).__name__}. Write [how] and so on.")
-    return _flat({name: value for name, value in values.items() if name != "origin"})
+    return flat({name: value for name, value in values.items() if name != "origin"})
 
 
-def _flat(values: Mapping[str, Any], head: str = "") -> dict[str, Any]:
+def flat(values: Mapping[str, Any], head: str = "") -> dict[str, Any]:
+    """Nested values by dotted name."""
     found: dict[str, Any] = {}
     for name, value in values.items():
-        found |= _flat(value, f"{head}{name}.") if isinstance(value, dict) else {f"{head}{name}": value}
+        found |= flat(value, f"{head}{name}.") if isinstance(value, dict) else {f"{head}{name}": value}
     return found
 
 

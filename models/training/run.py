@@ -12,6 +12,7 @@ from models.config import FollowerConfig
 from models.data.corpus import Corpus, Multiplication
 from models.follower import WEIGHTS_FILE, Follower, grown, load_follower
 from models.forecaster import Forecaster
+from models.release import BEST_FOLDER
 from models.training.bank_stage import bank_of_run
 from models.training.checkpoint import CHECKPOINT_FILE
 from models.training.codec_stage import CODEC_CHECKPOINT, CodecTraining, train_codec
@@ -30,20 +31,8 @@ from models.training.settings import (
     weights_digest,
     write_settings,
 )
-from models.training.trainer import (
-    BEST_FOLDER,
-    HISTORY_FILE,
-    Trainer,
-    encode_all,
-    replace_sampler,
-    set_normalisation,
-)
+from models.training.trainer import Trainer, set_normalisation
 from models.weights import load_weights, save_weights
-
-__all__ = [
-    "BEST_FOLDER", "CODEC_FILE", "HISTORY_FILE", "Schedule", "Settings", "Trainer", "begun", "encode_all",
-    "replace_sampler", "set_normalisation", "settings_beside", "train",
-]  # fmt: skip
 
 CODEC_FILE = "codec.safetensors"
 

@@ -14,18 +14,19 @@ from typing import Any
 
 import numpy as np
 
+from duet.contract import sha256_of
 from duet.errors import InputError
 from duet.files import written_whole
 from models.bounds import check_bounds
 from models.config import FollowerConfig, SamplerConfig
 from models.data.corpus import Corpus, Multiplication
+from models.release import BEST_FOLDER
 from models.training.codec_stage import CodecTraining
 from models.training.denoiser_stage import DenoiserTraining
 from models.training.hidden import Hidden
+from models.training.overrides import flat
 
 SETTINGS_FILE = "settings.json"
-BEST_FOLDER = "best"
-"""In a run's folder: the weights that danced best so far."""
 
 
 @dataclass(frozen=True)
@@ -105,14 +106,6 @@ def plain(settings: Settings) -> dict[str, Any]:
     return tidy(asdict(settings))
 
 
-def flat(values: dict[str, Any], head: str = "") -> dict[str, Any]:
-    """Nested values by dotted name."""
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        found |= flat(value, f"{head}{name}.") if isinstance(value, dict) else {f"{head}{name}": value}
-    return found
-
-
 def write_settings(folder: Path, settings: Settings, origin: dict[str, Any]) -> None:
     """Freeze ``settings`` in ``folder``; ``origin`` names what came from elsewhere: data, codec, first weights."""
     with written_whole(folder / SETTINGS_FILE) as part:
@@ -185,5 +178,4 @@ def fingerprint(corpus: Corpus) -> str:
 
 def weights_digest(path: Path) -> str:
     """Sixteen hexadecimal digits of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    return sha256_of(path)[:16]

@@ -21,6 +21,7 @@ from models.data.references import reference_rows
 from models.data.sequences import Sequence
 from models.evaluation.closed_loop import closed_loop_score, judge_follower
 from models.follower import Follower, save_follower
+from models.release import BEST_FOLDER
 from models.rollout import TorchPartner
 from models.training.averaging import AveragedWeights
 from models.training.checkpoint import load_checkpoint, load_more, random_states, restore_random, save_checkpoint
@@ -29,7 +30,7 @@ from models.training.distributed import Group
 from models.training.performances import Performances
 from models.training.precision import Precision
 from models.training.progress import Curves, Progress, plot_history
-from models.training.settings import BEST_FOLDER, Schedule
+from models.training.settings import Schedule
 from models.training.whole_blocks import Blocks, block_loss, draw_blocks
 from models.training.windows import Batch, Item, draw_batch, make_item
 
@@ -39,8 +40,25 @@ FOR_NOW = "for_now"
 Drawn = TypeVar("Drawn", Batch, Blocks)
 
 
-class Objective(nn.Module):
+class WeightedLoss(nn.Module):
     """The loss as a module: what DistributedDataParallel averages the gradients of."""
+
+    def of(self, batch: Batch | Blocks) -> tuple[Tensor, dict[str, float]]:
+        """The loss of one batch, and what it is made of by name."""
+        raise NotImplementedError
+
+    def forward(self, parts: list[tuple[str, Batch | Blocks, float]]) -> tuple[Tensor, dict[str, float]]:
+        """The weighted sum over ``parts`` (name, batch, share), and what it is made of by name."""
+        losses, numbers = [], {}
+        for head, batch, share in parts:
+            loss, terms = self.of(batch)
+            losses.append(loss * share)
+            numbers |= {head + name: value for name, value in terms.items()}
+        return torch.stack(losses).sum(), numbers
+
+
+class Objective(WeightedLoss):
+    """Plans after a past, and whole blocks without one."""
 
     def __init__(
         self, follower: Follower, how: DenoiserTraining, rng: np.random.Generator, values: Tensor | None = None
@@ -48,17 +66,11 @@ class Objective(nn.Module):
         super().__init__()
         self.follower, self.how, self.rng, self.values = follower, how, rng, values
 
-    def forward(self, parts: list[tuple[str, Batch | Blocks, float]]) -> tuple[Tensor, dict[str, float]]:
-        """The weighted sum over ``parts`` (name, batch, share), and what it is made of by name."""
-        losses, numbers = [], {}
-        for head, batch, share in parts:
-            if isinstance(batch, Blocks):
-                loss, terms = block_loss(self.follower, batch, self.how, self.rng)
-            else:
-                loss, terms = plan_loss(self.follower, batch, self.how, self.rng, self.values)
-            losses.append(loss * share)
-            numbers |= {head + name: value for name, value in terms.items()}
-        return torch.stack(losses).sum(), numbers
+    def of(self, batch: Batch | Blocks) -> tuple[Tensor, dict[str, float]]:
+        """See ``WeightedLoss``."""
+        if isinstance(batch, Blocks):
+            return block_loss(self.follower, batch, self.how, self.rng)
+        return plan_loss(self.follower, batch, self.how, self.rng, self.values)
 
 
 class Trainer:
@@ -94,7 +106,7 @@ class Trainer:
         )
         self.precision = Precision(self.group.device)
         self.averaged = AveragedWeights(follower, how.ema)
-        self.objective = self._objective()
+        self.objective = self._averaging(self._loss(self._bank_values()))
         self.targets = encode_all(follower, corpus.train)
         rows = [None] * len(corpus.train) if bank is None else reference_rows(bank, corpus.train, follower.config)
         known = zip(corpus.train, self.targets, rows, strict=True)
@@ -112,9 +124,15 @@ class Trainer:
         self.since_best = 0
         """Judgings since the best one."""
 
-    def _objective(self) -> nn.Module:
-        values = None if self.bank is None else torch.from_numpy(self.bank.values).to(self.group.device)
-        objective = Objective(self.follower, self.how, self.rng, values)
+    def _loss(self, values: Tensor | None) -> WeightedLoss:
+        """What is trained by; ``values`` (R, L) are the tokens of the bank, if there is one."""
+        return Objective(self.follower, self.how, self.rng, values)
+
+    def _bank_values(self) -> Tensor | None:
+        return None if self.bank is None else torch.from_numpy(self.bank.values).to(self.group.device)
+
+    def _averaging(self, objective: nn.Module) -> nn.Module:
+        """``objective``, its gradients averaged over the group."""
         if self.group.size == 1:
             return objective
         # What a draw hides (a reference, a dropped condition) leaves parameters without a gradient in that step.

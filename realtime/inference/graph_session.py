@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from duet.contract import FollowerContract, GraphSpec, TensorSpec
+from duet.contract import FollowerContract, GraphSpec, TensorSpec, graph_metadata
 from duet.errors import DeviceError, FollowerError
 from duet.onnx_file import check_metadata, check_onnx
 
@@ -30,19 +30,16 @@ class GraphSession(Protocol):
         ...
 
 
+ALWAYS_TOLD = ("role", "skeleton_sha256", "weights_sha256")
+"""Of ``graph_metadata``: the rest came later, and counts where a graph tells it."""
 Opener = Callable[[Path, GraphSpec], GraphSession]
 """Opens a graph file; FollowerError when it cannot be run or is not what its ``GraphSpec`` says."""
 
 
 def check_graph(path: Path, graph: GraphSpec, contract: FollowerContract) -> None:
     """FollowerError where the file may not be opened, or says of itself that it belongs to another follower."""
-    found = check_onnx(path)
-    expected = {
-        "role": graph.role,
-        "skeleton_sha256": contract.skeleton_fingerprint,
-        "weights_sha256": contract.weights_sha256,
-    }
-    check_metadata(path, found, expected)
+    found, told = check_onnx(path), graph_metadata(contract, graph.role)
+    check_metadata(path, found, {n: v for n, v in told.items() if n in ALWAYS_TOLD or n in found.metadata})
 
 
 def check_tensors(

@@ -1,14 +1,18 @@
 """The command: export and verify on a real folder, and one clear sentence for everything that does not fit."""
 
+import argparse
+import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import save_file
 
 from duet.contract import load_contract
 from export.card import CARD_FILE, put_results
-from export.cli import main
+from export.cli import _parser, main
 from models.config import XS
 from models.follower import WEIGHTS_FILE, random_follower, save_follower
 from models.training.checkpoint import CHECKPOINT_FILE
@@ -33,6 +37,14 @@ def test_verify_refuses_the_export_of_another_run(exported: Path, tmp_path: Path
     assert "expected torch and ONNX Runtime to agree" in capsys.readouterr().err
 
 
+def test_verify_refuses_the_export_of_a_run_of_other_sizes(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    save_follower(random_follower(replace(XS, plan=XS.plan + 1)), tmp_path)
+    error = one_sentence(["verify", str(tmp_path), "--follower", str(exported)], capsys)
+    assert "expected the export of this run, whose leader is (1, 12, 288), got one of (1, 11, 288)" in error
+
+
 def test_a_follower_that_came_with_its_weights_can_be_gone_on_from(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -46,6 +58,10 @@ def test_a_follower_that_came_with_its_weights_can_be_gone_on_from(
     assert main(["verify", str(out), "--follower", str(out), "--seconds", "0.5"]) == 0
     assert main(["export", str(out), "--out", str(out)]) == 2
     assert "expected another folder than the run's" in capsys.readouterr().err
+    assert main(["export", str(run), "--out", str(run)]) == 2
+    assert "expected another folder than the run's" in capsys.readouterr().err
+    assert main(["export", str(run), "--out", str(out)]) == 2
+    assert f"whose {WEIGHTS_FILE} would not be those of the new graphs. Give --weights" in capsys.readouterr().err
 
 
 def test_results_replace_those_before(exported: Path, tmp_path: Path):
@@ -185,6 +201,48 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     text = capsys.readouterr().out
     assert f"usage: duet-lab {command}" in text
     assert text.rstrip().splitlines()[-1].startswith(f"  duet-lab {command} "), "ends with an example"
+
+
+def examples() -> list[tuple[str, str]]:
+    """(command, line) of everything that a command's help says to type."""
+    (commands,) = (action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction))
+    lines = [(name, line.strip()) for name, one in commands.choices.items() for line in one.epilog.splitlines()]
+    assert set(commands.choices) == {name for name, line in lines if line.startswith(f"duet-lab {name} ")}
+    return [(name, part) for name, line in lines for part in line.split(" && ") if part.startswith("duet-lab ")]
+
+
+@pytest.mark.parametrize(("command", "line"), examples())
+def test_what_a_help_says_to_type_is_understood(command: str, line: str):
+    """Words and values; whether files are there is another matter."""
+    words = shlex.split(line.removesuffix(" ..."), comments=True)[1:]
+    assert callable(_parser().parse_args(words).run), command
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"), "got: CUDA out of memory."),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "got: DefaultCPUAllocator: can't"),
+        (MemoryError(), "got: no memory. Close other programs"),
+    ],
+)
+def test_too_little_memory_is_a_sentence(
+    error: Exception, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    def full(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("export.commands.verify.run", full)
+    assert said in one_sentence(["verify", "somewhere"], capsys)
+
+
+def test_another_error_is_not_taken_for_that(monkeypatch: pytest.MonkeyPatch):
+    def broken(*_: object) -> None:
+        raise RuntimeError("shapes differ")
+
+    monkeypatch.setattr("export.commands.verify.run", broken)
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        main(["verify", "somewhere"])
 
 
 def test_without_the_learning_half_it_says_what_to_install(

@@ -11,7 +11,7 @@ import onnxruntime as ort
 import pytest
 import torch
 
-from duet.contract import load_contract, sha256_of
+from duet.contract import graph_metadata, load_contract, sha256_of
 from duet.errors import FollowerError, InputError
 from duet.golden import load_golden
 from duet.onnx_file import read_onnx
@@ -90,13 +90,18 @@ def test_arithmetic_is_counted_where_it_is_done_every_time():
 
 def test_every_graph_says_of_itself_what_the_contract_says(exported: Path):
     contract = load_contract(exported)
-    for graph in contract.graphs:
-        told = read_onnx(exported / graph.file).metadata
-        assert told["role"] == graph.role and told["precision"] == contract.precision
-        assert (float(told["fps"]), int(told["token_frames"])) == (contract.fps, contract.token_frames)
-        assert told["skeleton_sha256"] == contract.skeleton_fingerprint
-        assert told["weights_sha256"] == contract.weights_sha256
+    assert contract.forecast is not None
+    for graph in (*contract.graphs, contract.forecast):
+        told, mirrored = read_onnx(exported / graph.file).metadata, graph_metadata(contract, graph.role)
+        assert told | mirrored == told and len(mirrored) > 10
+        assert told["precision"] == contract.precision
         assert told["sampler"].split(" x") == contract.notes["sampler"].removesuffix(" calls a tick").split(", ")
+
+
+def test_a_graph_in_float32_says_so_beside_lowered_ones(random: Path):
+    contract = load_contract(random)
+    told = {graph.role: read_onnx(random / graph.file).metadata["precision"] for graph in contract.graphs}
+    assert contract.precision == "int8" and told == {"memory": "fp32", "denoise": "int8", "decode": "fp32"}
 
 
 def test_a_contract_states_the_sum_of_its_graphs(exported: Path):
@@ -139,7 +144,11 @@ def test_random_weights_are_for_measuring_only(
 ):
     contract = load_contract(random)
     assert contract.untrained and contract.precision == "int8" and contract.name == "untrained-xs-1"
-    assert contract.notes["guidance"].startswith("none") and contract.notes["sampler"] == "ddim, 1 calls a tick"
+    assert (
+        not contract.guided
+        and contract.notes["guidance"].startswith("none")
+        and contract.notes["sampler"] == "ddim, 1 calls a tick"
+    )
     assert contract.tolerance == 0.0 and contract.tolerance_mm >= HALF_TOLERANCE_MM
     assert "Untrained: random weights" in (random / "MODEL_CARD.md").read_text()
     with pytest.raises(FollowerError, match="got one of random weights. It is for measuring only"):

@@ -108,6 +108,10 @@ def other_skeleton(model: onnx.ModelProto) -> None:
     next(entry for entry in model.metadata_props if entry.key == "skeleton_sha256").value = "e" * 64
 
 
+def other_rate(model: onnx.ModelProto) -> None:
+    next(entry for entry in model.metadata_props if entry.key == "fps").value = "25.0"
+
+
 @pytest.mark.parametrize(
     ("mutate", "reason"),
     [
@@ -126,6 +130,7 @@ def other_skeleton(model: onnx.ModelProto) -> None:
         (edited(custom_operator), r"decode\.onnx: expected ONNX's own operators, got the custom operator 'acme\."),
         (edited(external_data), r"decode\.onnx: expected every tensor inside the file, got '.*' as external data"),
         (edited(other_skeleton), r"decode\.onnx: expected a graph of skeleton_sha256 '.*…', got 'eeeeeeeeeeee…'"),
+        (edited(other_rate), r"decode\.onnx: expected a graph of fps '30\.0', got '25\.0'"),
     ],
 )
 def test_one_change_is_refused_and_named(exported: Path, tmp_path: Path, mutate: Mutation, reason: str):

@@ -2,24 +2,31 @@
 
 import json
 import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from torch import Tensor
 
+from duet.choreography import choreograph_tempo
 from duet.contract import load_contract
 from duet.errors import FollowerError, InputError
 from duet.features import LEADER_SIZE
 from duet.forecast import FORESEEN_FROM_FRAMES
 from export.card import CARD_FILE
-from export.to_onnx import FORMAT, OPSET, export_follower, weights_sha256
+from export.to_onnx import FORMAT, OPSET, Graph, _published, export_follower, export_role, weights_sha256
 from export.verify import TOLERANCE, Parity
 from models.config import XS
+from models.data.take import Take
 from models.follower import load_follower, random_follower
 from models.onnx_tick import OnnxForecaster
 from models.release import RELEASE_FILE, Release, read_release
+from models.rollout import TorchPartner, dance
 from realtime.inference.runner_ort import OrtForecaster
 
 
@@ -77,36 +84,76 @@ def test_the_card_states_what_was_given_and_measured(exported: Path, release: Re
     assert f"{contract.parity_max_abs:.3e}" in card
 
 
-def test_an_interrupted_export_is_no_follower(
-    exported: Path, release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    """The contract comes last: until then the folder is refused, even where an older follower lay."""
-    (tmp_path / "contract.json").write_text((exported / "contract.json").read_text())
+def bytes_in(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder, hidden ones too."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
-    def broken(*_: object, **__: object) -> None:
-        raise RuntimeError("power cut")
+
+@pytest.mark.parametrize("error", [RuntimeError("power cut"), KeyboardInterrupt()])
+def test_an_interrupted_export_leaves_what_was_there(
+    error: BaseException, exported: Path, release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    former = Path(shutil.copytree(exported, tmp_path / "former"))
+    before, real, roles = bytes_in(former), export_role, []
+
+    def broken(role: Graph, tensors: dict[str, Tensor]) -> onnx.ModelProto:
+        roles.append(role.name)
+        if len(roles) % 2 == 0:
+            raise error
+        return real(role, tensors)
 
     monkeypatch.setattr("export.to_onnx.export_role", broken)
-    with pytest.raises(RuntimeError, match="power cut"):
-        export_follower(random_follower(XS), release, tmp_path)
-    with pytest.raises(FollowerError, match="expected contract.json"):
-        load_contract(tmp_path)
+    for out in (former, tmp_path / "new" / "one"):
+        with pytest.raises(type(error)):
+            export_follower(random_follower(XS), release, out)
+    assert roles == ["memory", "denoise"] * 2 and bytes_in(former) == before
+    assert load_contract(former).name == release.name and not (tmp_path / "new" / "one").exists()
+
+
+def test_a_full_disk_names_the_folder_and_leaves_none(
+    tmp_path: Path, room_for: Callable[[int], AbstractContextManager[None]]
+):
+    out = tmp_path / "out"
+    with room_for(1000), pytest.raises(OSError, match="File too large") as caught, _published(out) as part:
+        (part / "denoise.onnx").write_bytes(bytes(5000))
+    assert caught.value.filename == str(out) and not out.exists()
 
 
 def test_an_export_that_does_not_hold_is_no_follower(
     exported: Path, release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """The shipped follower once missed by four parts in a hundred, and was published."""
-    (tmp_path / "contract.json").write_text((exported / "contract.json").read_text())
-    missed = Parity(60.0, 450, {"past": 1.04e-4}, {"past": 1.0}, 0.01, {"memory": (1.0, 1.0)})
-    graphs = load_contract(exported).graphs
-    monkeypatch.setattr("export.to_onnx.write_graphs", lambda *_: graphs)
+    former = Path(shutil.copytree(exported, tmp_path / "former"))
+    before, missed = bytes_in(former), Parity(60.0, 450, {"past": 1.04e-4}, {"past": 1.0}, 0.01, {"memory": (1.0, 1.0)})
+    monkeypatch.setattr("export.to_onnx.write_graphs", lambda *_: load_contract(exported).graphs)
     monkeypatch.setattr("export.to_onnx.measure", lambda *_, **__: missed)
-    with pytest.raises(FollowerError, match=r"expected torch and ONNX Runtime to agree, got 1\.040e-04 .*past"):
-        export_follower(random_follower(XS), release, tmp_path)
-    with pytest.raises(FollowerError, match="expected contract.json"):
-        load_contract(tmp_path)
-    assert not (tmp_path / CARD_FILE).exists()
+    for out in (former, tmp_path / "new"):
+        with pytest.raises(FollowerError, match=r"expected torch and ONNX Runtime to agree, got 1\.040e-04 .*past"):
+            export_follower(random_follower(XS), release, out)
+    assert bytes_in(former) == before and not (tmp_path / "new").exists()
+
+
+def test_what_the_stage_could_not_guide_is_not_exported(release: Release, tmp_path: Path):
+    """Three residual levels can be trained and held against two; on stage there are two of them to be guided."""
+    follower = random_follower(replace(XS, codec=replace(XS.codec, residuals=3)))
+    with pytest.raises(InputError, match="expected 2 residual levels, as a stage can guide them, got 3. Train it"):
+        export_follower(follower, release, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    leader = choreograph_tempo(2.0, 180.0, 1).leader.joints_m
+    (danced,) = dance(
+        TorchPartner(follower), [Take("a", leader, np.zeros((len(leader), 8), np.float32), XS.fps)], leak=0.05
+    )
+    assert np.isfinite(danced.root_m).all()
+
+
+def test_what_the_former_follower_had_besides_goes_with_it(exported: Path, release: Release, tmp_path: Path):
+    """Neither its bank nor its forecast stays beside graphs that know nothing of them; files of others do."""
+    former = Path(shutil.copytree(exported, tmp_path / "former"))
+    (former / "notes.txt").write_text("mine")
+    contract, _ = export_follower(random_follower(XS), release, former, seconds=0.1)
+    assert contract.forecast is None and not contract.bank and load_contract(former) == contract
+    assert {"notes.txt", "golden.npz"} < {path.name for path in former.iterdir()}
+    assert not (former / "forecast.onnx").exists() and not (former / "bank.npz").exists()
 
 
 def test_a_release_is_read_back_as_written(release: Release, tmp_path: Path):

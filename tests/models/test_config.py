@@ -1,12 +1,21 @@
 """Configurations: refused when impossible, read back as written."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 from duet.errors import InputError
 from duet.features import FOLLOWER_SIZE
-from models.config import PRESETS, DenoiserConfig, MemoryConfig, SamplerConfig, config_from_json
+from models.config import (
+    PRESETS,
+    DenoiserConfig,
+    FollowerConfig,
+    MemoryConfig,
+    SamplerConfig,
+    config_from_json,
+    read_config,
+)
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
@@ -27,6 +36,19 @@ def test_sizes_are_those_of_the_features():
         ("[]", "got list"),
         (PRESETS["S"].to_json().replace('"past"', '"passed"'), "'past'"),
         (PRESETS["S"].to_json().replace('"heads"', '"head_count"'), "DenoiserConfig: expected the fields"),
+        (
+            PRESETS["S"].to_json().replace('"past": 24', '"past": "24"'),
+            "past: expected a whole number from 0 on, got '24'",
+        ),
+        (
+            PRESETS["S"].to_json().replace('"past": 24', '"past": -24'),
+            "past: expected a whole number from 0 on, got -24",
+        ),
+        (
+            PRESETS["S"].to_json().replace('"ddim"', '"euler"'),
+            "kind: expected one of ddim, dpm, pipelined, got 'euler'",
+        ),
+        ("[" * 100_000, "expected JSON"),
     ],
 )
 def test_anything_else_is_refused(text: str, message: str):
@@ -34,11 +56,19 @@ def test_anything_else_is_refused(text: str, message: str):
         config_from_json(text)
 
 
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path):
+    (tmp_path / "follower.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="follower.json: expected JSON, got a file that is no text"):
+        read_config(tmp_path / "follower.json")
+
+
 def test_impossible_sizes_are_refused():
     with pytest.raises(InputError, match="multiple of head"):
         MemoryConfig(width=100, head=64)
     with pytest.raises(InputError, match="even width per head"):
         DenoiserConfig(width=100, heads=8)
+    with pytest.raises(InputError, match="follower.past: expected at least 1, got 0"):
+        FollowerConfig(past=0)
     with pytest.raises(InputError, match="at least 1 call"):
         SamplerConfig(calls=0)
 

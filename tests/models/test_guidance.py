@@ -6,8 +6,8 @@ from itertools import product
 import pytest
 import torch
 
+from models.conditions import Conditions, Drop
 from models.config import STREAMS, XS, SamplerConfig
-from models.denoiser import Conditions, Drop
 from models.follower import DenoiseRole, Follower, grown, random_follower
 from models.guidance import guide
 

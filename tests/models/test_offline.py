@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from duet.choreography import choreograph_tempo
+from models.conditions import Conditions, Drop
 from models.config import XS, SamplerConfig
 from models.data.take import Take
-from models.denoiser import Conditions, Drop
 from models.follower import Follower, random_follower
 from models.guidance import guide
 from models.offline import Offline, block_starts, dance_offline, denoise_blocks

@@ -16,12 +16,11 @@ from models.data.music import condition_from_beats
 from models.data.pairs import Pair
 from models.data.references import OWN_NOISE, barred_of, question_of, reference_rows
 from models.data.sequences import CLEAN, Sequence, build_sequence
-from models.evaluation.recalled import Recalled
 from models.follower import Follower, grown, random_follower
 from models.rollout import TorchPartner, dance
 from models.training.bank_stage import bank_of_pairs, bank_of_run, choreographed_bank, fitting_bank
 from models.training.denoiser_stage import DenoiserTraining, own_dances, plan_loss
-from models.training.run import encode_all, set_normalisation
+from models.training.trainer import encode_all, set_normalisation
 from models.training.windows import draw_batch, make_item
 
 REFERRED = replace(XS, denoiser=replace(XS.denoiser, references=True))
@@ -185,15 +184,6 @@ def test_several_takes_side_by_side_are_shown_what_each_would_be_alone(
     np.testing.assert_allclose(together[1].root_m, alone.root_m, atol=1e-4)
     unaided = dance(TorchPartner(follower, SamplerConfig(calls=1)), [takes[1]], leak=0.05, seeds=[1])[0]
     assert (unaided.references == -1).all() and np.abs(unaided.root_m - alone.root_m).max() > 1e-3
-
-
-def test_the_reference_by_itself_dances_the_couple_it_knows(follower: Follower, sequence: Sequence, bank: Bank) -> None:
-    recalled = Recalled(follower, bank)
-    danced = dance(recalled, [sequence.take], leak=0.05)[0]
-    again = dance(recalled, [sequence.take], leak=0.05)[0]
-    np.testing.assert_array_equal(danced.root_m, again.root_m)
-    barred = dance(Recalled(follower, bank, bank.of_source("cmu-05")), [sequence.take], leak=0.05)[0]
-    assert np.abs(barred.rotations - danced.rotations).max() > 1e-3  # the codec is untrained
 
 
 def test_a_run_has_a_bank_of_its_own_codec(follower: Follower, tmp_path: Path) -> None:

@@ -24,9 +24,9 @@ from models.training.checkpoint import CHECKPOINT_FILE, load_checkpoint
 from models.training.codec_stage import CODEC_CHECKPOINT, CodecTraining, train_codec
 from models.training.denoiser_stage import DenoiserTraining
 from models.training.progress import Progress
-from models.training.run import CODEC_FILE, HISTORY_FILE, take_weights, train
+from models.training.run import CODEC_FILE, take_weights, train
 from models.training.settings import SETTINGS_FILE, Schedule
-from models.training.trainer import Trainer
+from models.training.trainer import HISTORY_FILE, Trainer
 from models.weights import load_weights, save_weights
 
 pytestmark = pytest.mark.usefixtures("unplotted")

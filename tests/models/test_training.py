@@ -34,7 +34,9 @@ from models.training.losses import (
     standing_losses,
 )
 from models.training.progress import Progress
-from models.training.run import Schedule, encode_all, set_normalisation, train
+from models.training.run import train
+from models.training.settings import Schedule
+from models.training.trainer import encode_all, set_normalisation
 from models.training.windows import draw_batch, make_item
 
 TINY = replace(
