@@ -1,4 +1,7 @@
-"""Who goes first on a machine with few cores, the dance before everything else; and when garbage is looked for.
+"""Who goes first on a machine with few cores, and when garbage is looked for.
+
+The dance goes before everything else, and sight before pictures: hardly anybody sees that a picture is a little late,
+but a leader who is seen late is followed late.
 
 Linux and macOS let only some (root, ``CAP_SYS_NICE``, a service's ``Nice=``) step forward; Windows lets anybody. Nobody
 steps back: a picture that gave way to all that runs on a busy machine would hardly be drawn. macOS and Windows are by
@@ -18,6 +21,7 @@ class Rank(Enum):
     """A process's place: its nice value, and Windows' class for ``SetPriorityClass``."""
 
     DANCE = -10, 0x8000
+    SIGHT = -5, 0x8000
     ORDINARY = 0, 0x20
 
     @property

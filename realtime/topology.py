@@ -49,7 +49,7 @@ PROCESSES = (
     Process(
         "duet-panel", "shows the performer's panel", Rank.ORDINARY, "a window is open, but --no-panel", silent_s=7.0
     ),
-    Process("duet-tracker", "sees the leader", Rank.ORDINARY, "a camera or a video leads", silent_s=5.0, stop_s=4.0),
+    Process("duet-tracker", "sees the leader", Rank.SIGHT, "a camera or a video leads", silent_s=5.0, stop_s=4.0),
     Process("duet-sound", "holds a sound device; one stands by", Rank.ORDINARY, "sound has a device", silent_s=1.2),
 )
 

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from realtime.priority import SWITCH_S, Rank, Undisturbed, take_rank
+from realtime.topology import process
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "getpriority"), reason="no nice values here")
 
@@ -43,3 +44,8 @@ def test_nobody_looks_for_garbage_unasked_while_it_dances() -> None:
         del loop
         assert undisturbed.take_out() >= 1
     assert gc.isenabled() and gc.get_freeze_count() == 0 and sys.getswitchinterval() == pytest.approx(switch_s)
+
+
+def test_sight_goes_before_pictures_and_after_the_dance() -> None:
+    dance, sight, picture = (process(name).rank.value[0] for name in ("duet", "duet-tracker", "duet-picture"))
+    assert dance < sight < picture
