@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.histogram import Histogram, StageStats
-from realtime.process_use import Trend, use_of_all
+from realtime.process_use import Trend, Use, use_of_all
 
 RECENT_SNAPSHOTS = 10
 """``Snapshot.recent`` reaches back over so many."""
+_GONE_S = 10.0
+"""A process that was not replaced within so long is missed by nobody: the others are watched from then on."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ class Health:
         self._earlier: deque[dict[str, NDArray[np.int64]]] = deque(maxlen=RECENT_SNAPSHOTS)
         self._memory, self._handles = Trend(), Trend()
         self._processes: frozenset[int] = frozenset()
+        self._same_s = 0.0
+        """When it was these processes last."""
 
     def record(self, stage: str, milliseconds: float) -> None:
         """Add one measurement of ``stage``."""
@@ -111,6 +115,17 @@ class Health:
             self._counters.clear()
             self._runs.clear()
 
+    def _watch_growth(self, time_s: float, use: Use) -> None:
+        """Of the same processes: one that is begun anew warms up anew, and those that end with a show are no growth."""
+        self._same_s = time_s if use.processes == self._processes else self._same_s
+        if use.processes - self._processes or time_s - self._same_s > _GONE_S:
+            self._processes, self._same_s = use.processes, time_s
+            self._memory.begin(time_s)
+            self._handles.begin(time_s)
+        if use.processes == self._processes:
+            self._memory.add(time_s, use.memory_mb)
+            self._handles.add(time_s, use.handles)
+
     def stages(self) -> dict[str, StageStats]:
         """Statistics of every stage since the beginning."""
         return {name: stage.stats() for name, stage in self._stages.items()}
@@ -118,13 +133,7 @@ class Health:
     def snapshot(self, time_s: float) -> Snapshot:
         """Everything at ``time_s``; taken about once a second, by one thread."""
         use = use_of_all()
-        if use.processes != self._processes:
-            # One that was begun anew warms up anew.
-            self._processes = use.processes
-            self._memory.begin(time_s)
-            self._handles.begin(time_s)
-        self._memory.add(time_s, use.memory_mb)
-        self._handles.add(time_s, use.handles)
+        self._watch_growth(time_s, use)
         before = self._earlier[0] if self._earlier else {}
         recent = {name: stage.stats(before.get(name)) for name, stage in self._stages.items()}
         self._earlier.append({name: stage.counts() for name, stage in self._stages.items()})

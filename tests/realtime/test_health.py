@@ -18,7 +18,7 @@ from realtime.health import RECENT_SNAPSHOTS, Health, Snapshot
 from realtime.health_log import KEEP_FILES, QUIET_S, HealthLog
 from realtime.health_watch import HealthWatch
 from realtime.histogram import RATIO, Histogram, StageStats
-from realtime.process_use import Trend, handles, memory_mb, use_of_all
+from realtime.process_use import Trend, Use, handles, memory_mb, use_of_all
 
 
 def test_percentiles_are_those_of_the_samples_within_a_bin() -> None:
@@ -72,6 +72,30 @@ def test_a_trend_that_begins_anew_warms_up_anew() -> None:
         if second in (399, 450, 500):
             assert (trend.per_10_min() is None) == (second != 399)
     assert trend.per_10_min() == pytest.approx(12.0)
+
+
+def test_growth_is_that_of_the_same_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    there, held_mb = {1, 2}, 100.0
+    monkeypatch.setattr("realtime.health.use_of_all", lambda: Use(held_mb * len(there), 9, 3, frozenset(there)))
+    health = Health()
+
+    def grow(begin: int, end: int) -> float | None:
+        nonlocal held_mb
+        for second in range(begin, end):
+            held_mb += 0.005
+            grown = health.snapshot(float(second)).memory_mb_per_10_min
+        return grown
+
+    assert grow(0, 300) == pytest.approx(6.0)
+    there = {1}
+    assert grow(300, 305) == pytest.approx(6.0), "a process that ends is no growth"
+    there = {1, 3}
+    assert grow(305, 400) is None, "one that is begun anew warms up anew"
+    assert grow(400, 600) == pytest.approx(6.0)
+    there = {1}
+    assert grow(600, 605) == pytest.approx(6.0)
+    assert grow(605, 650) is None, "it does not come back"
+    assert grow(650, 900) == pytest.approx(3.0)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no other system tells it apart")
