@@ -5,16 +5,21 @@ page as it is first needed) is the system's to take back, and does not grow beyo
 once, for the process that tells, which makes it.
 """
 
+import ctypes
 import os
 import sys
 import threading
+import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+GIVE_BACK_S = 60.0
 WARM_UP_S = 60.0
 """What grows before this is a start, not a leak."""
 _MOST_POINTS = 720
@@ -80,6 +85,39 @@ def _held_mb(process: Path, *kinds: str) -> float:
     return sum(int(told[kind].split()[0]) for kind in kinds) * 1024 / 1e6
 
 
+def give_back() -> None:
+    """Let the system have what was freed here: glibc keeps it, in many pools, and grows by what does not fit again.
+
+    Some milliseconds, without Python's interpreter lock; elsewhere than on glibc nothing is done.
+    """
+    trim = _trim_call()
+    if trim is not None:
+        trim(0)
+
+
+@lru_cache(maxsize=1)
+def _trim_call() -> Callable[[int], object] | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError):  # another C library
+        return None
+
+
+class GivingBack:
+    """Gives back once a minute, for who looks often."""
+
+    def __init__(self) -> None:
+        self._next_s = time.monotonic() + GIVE_BACK_S
+
+    def look(self) -> None:
+        """Give back, where it is time to."""
+        if (now_s := time.monotonic()) >= self._next_s:
+            self._next_s = now_s + GIVE_BACK_S
+            give_back()
+
+
 def handles() -> int:
     """Open files, pipes, sockets and segments of this process; 0 where the system does not tell."""
     for folder in ("/proc/self/fd", "/dev/fd"):
@@ -91,7 +129,6 @@ def handles() -> int:
 
 
 if sys.platform == "win32":
-    import ctypes
     from ctypes import wintypes
 
     class _Memory(ctypes.Structure):

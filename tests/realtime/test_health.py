@@ -4,6 +4,7 @@ import json
 import logging
 import mmap
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from realtime.health import RECENT_SNAPSHOTS, Health, Snapshot
 from realtime.health_log import KEEP_FILES, QUIET_S, HealthLog
 from realtime.health_watch import HealthWatch
 from realtime.histogram import RATIO, Histogram, StageStats
-from realtime.process_use import Trend, Use, handles, memory_mb, use_of_all
+from realtime.process_use import Trend, Use, give_back, handles, memory_mb, use_of_all
 
 
 def test_percentiles_are_those_of_the_samples_within_a_bin() -> None:
@@ -120,6 +121,15 @@ def test_what_is_held_is_that_of_all_processes() -> None:
         child.communicate(b"\n")
     assert now.processes - before.processes == {child.pid} and os.getpid() in now.processes
     assert now.memory_mb > before.memory_mb + 60.0 and now.threads > before.threads
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library gives back by itself")
+def test_what_was_freed_is_given_back() -> None:
+    held = [bytes(3000) for _ in range(40_000)]
+    full = memory_mb()
+    del held[:-1]  # the last one is above all others, and keeps them in place
+    give_back()
+    assert memory_mb() < full - 60.0 and len(held[0]) == 3000
 
 
 def test_a_process_tells_what_it_holds(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from duet.frames import LeaderFrame
 from realtime import child
 from realtime.health import Health
 from realtime.pose_line import PoseLine
+from realtime.process_use import GivingBack
 from realtime.sight.leader_record import frame_of_record
 from realtime.sight.preview import Sight, SightCell
 from ui.drawing.avatar import BodyPose
@@ -225,10 +226,11 @@ def _draw_until_told(
     """Draw frame after frame at the asked rate; frames that come too late are left out, never queued. The word that
     ended it."""
     picture, frame_s = Picture(task, channels, canvas, clock), 1.0 / canvas.fps
-    index = 0
+    index, freed = 0, GivingBack()
     try:
         while not control.poll():
             picture.beat()
+            freed.look()
             if canvas.is_closed:
                 return "closed"
             if task.seconds is not None and index * frame_s >= task.seconds:
