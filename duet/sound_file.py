@@ -21,8 +21,9 @@ def load_sound(path: str | Path) -> Array:
     try:
         samples, rate_hz = soundfile.read(file, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError) as error:
+        # What the library says of a file of no kind it knows is that there is none.
         raise MediaError(
-            f"{file}: expected a sound file (wav, flac, ogg, mp3), got one that cannot be read ({error}). "
+            f"{file}: expected a sound file (wav, flac, ogg, mp3), got one that cannot be read. "
             "Convert it, for example with `ffmpeg -i IN out.wav`."
         ) from error
     if not len(samples):

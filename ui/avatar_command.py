@@ -8,6 +8,7 @@ from duet.errors import InputError
 from ui.drawing.avatar import AVATARS
 from ui.drawing.stages import STAGES
 from ui.drawing.wardrobe import avatar_named, avatar_names, avatar_says, keep_avatar, own_avatars, own_folder, own_name
+from ui.limits import check_within
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,8 +92,7 @@ def _import(arguments: argparse.Namespace) -> int:
     name = own_name(arguments.name or arguments.file.stem.replace(" ", "_"))
     if name in own_avatars() and not arguments.replace:
         raise InputError(f"--name: expected a new name, got {name!r}, which you have. Choose another, or --replace.")
-    if arguments.height is not None and not 0.5 <= arguments.height <= 3.0:
-        raise InputError(f"--height: expected 0.5 to 3 metres, got {arguments.height:g}.")
+    check_within("--height", arguments.height, 0.5, 3.0, "metres")
     console = Console(stderr=True)
     with console.status(f"Reading {arguments.file}"):
         fit = bring(arguments.file, Wish.of(arguments.map, arguments.betas, arguments.height, arguments.plain))

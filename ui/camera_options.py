@@ -4,8 +4,8 @@ import argparse
 import os
 from dataclasses import dataclass
 
-from duet.errors import InputError
 from realtime.sight.view import TURNS_DEG, View, region_of
+from ui.limits import check_within
 
 MODELS = ("lite", "full", "heavy")
 USUAL_PEOPLE = 2 if (os.cpu_count() or 1) >= 4 else 1
@@ -43,8 +43,7 @@ def add_look(parser: argparse.ArgumentParser) -> None:
 
 def look_of(arguments: argparse.Namespace) -> Look:
     """What was asked for, checked."""
-    if not 1 <= arguments.people <= 6:
-        raise InputError(f"--people: expected 1 to 6, got {arguments.people}. Each takes time in every picture.")
+    check_within("--people", arguments.people, 1, 6, hint="Each takes time in every picture.")
     region = region_of(arguments.region) if arguments.region is not None else None
     return Look(View(arguments.turn, arguments.mirror_camera, region), arguments.people, arguments.pose_model)
 

@@ -23,6 +23,7 @@ from ui.calibration.stage import add_stage
 from ui.camera_options import add_look, look_of
 from ui.engines import add_engines
 from ui.kiosk import command as kiosk_command
+from ui.limits import check_within
 from ui.options import LeaderOptions, Output, size_of
 from ui.panel.options import add_panel, panel_of
 from ui.soak import command as soak_command
@@ -222,8 +223,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     from ui.app import has_display, perform
     from ui.sources import demo_sources
 
-    if not 90.0 <= arguments.tempo <= 230.0:
-        raise InputError(f"--tempo: expected 90 to 230 bpm, got {arguments.tempo:g}. Salsa lives near 180.")
+    check_within("--tempo", arguments.tempo, 90.0, 230.0, "bpm", "Salsa lives near 180.")
     output = _output_of(arguments)
     headless = output.headless or not has_display()
     seconds = output.seconds or (20.0 if headless else 120.0)
@@ -248,8 +248,7 @@ def _play(arguments: argparse.Namespace) -> int:
     for name, value in (("--bvh-fps", arguments.bvh_fps), ("--bvh-scale", arguments.bvh_scale)):
         if value is not None and not value > 0:
             raise InputError(f"{name}: expected more than 0, got {value:g}.")
-    if arguments.height is not None and not 0.8 <= arguments.height <= 2.5:
-        raise InputError(f"--height: expected 0.8 to 2.5 metres, got {arguments.height:g}.")
+    check_within("--height", arguments.height, 0.8, 2.5, "metres")
     leader = LeaderOptions(
         arguments.leader,
         arguments.bvh_fps,
@@ -276,12 +275,9 @@ def _output_of(arguments: argparse.Namespace) -> Output:
         raise InputError("--record-media: expected --record DIR beside it, got none. Name a folder for the session.")
     if arguments.seed < 0:
         raise InputError(f"--seed: expected 0 or more, got {arguments.seed}.")
-    if not 1.0 <= arguments.fps <= 240.0:
-        raise InputError(f"--fps: expected 1 to 240, got {arguments.fps:g}.")
-    if not 0.0 <= arguments.display_lead <= 500.0:
-        raise InputError(f"--display-lead: expected 0 to 500 ms, got {arguments.display_lead:g}.")
-    if arguments.distance is not None and not 0.4 <= arguments.distance <= 3.0:
-        raise InputError(f"--distance: expected 0.4 to 3 metres, got {arguments.distance:g}.")
+    check_within("--fps", arguments.fps, 1.0, 240.0)
+    check_within("--display-lead", arguments.display_lead, 0.0, 500.0, "ms")
+    check_within("--distance", arguments.distance, 0.4, 3.0, "metres")
     return Output(
         follower=arguments.follower,
         also=arguments.also,

@@ -12,6 +12,7 @@ from duet.errors import InputError
 from duet.files import check_writable, written_whole
 from ui.drawing.caption import captioned
 from ui.drawing.stages import STAGES
+from ui.limits import check_within
 from ui.staging import Staging, add_staging, staging_of
 
 if TYPE_CHECKING:
@@ -148,10 +149,8 @@ def _check(arguments: argparse.Namespace) -> None:
                 suffix = suffixes[0]
                 raise InputError(f"{path}: expected a name ending in {suffix}, got '{path.suffix}'. Rename it.")
             check_writable(path)
-    if not 1 <= arguments.moments <= _MOST_MOMENTS:
-        raise InputError(f"--moments: expected 1 to {_MOST_MOMENTS}, got {arguments.moments}.")
-    if not 1.0 <= arguments.fps <= 240.0:
-        raise InputError(f"--fps: expected 1 to 240, got {arguments.fps:g}.")
+    check_within("--moments", arguments.moments, 1, _MOST_MOMENTS)
+    check_within("--fps", arguments.fps, 1.0, 240.0)
     if arguments.seconds is not None and not arguments.seconds > 0:
         raise InputError(f"--seconds: expected more than 0, got {arguments.seconds:g}.")
     if not arguments.start >= 0:
@@ -233,7 +232,8 @@ def write_film(
     sound: tuple[NDArray[np.float32], int] | None,
     console: "Console",
 ) -> None:
-    """A film of ``size`` and ``fps`` with a progress bar; ``sound`` begins with its first picture."""
+    """A film of ``size`` and ``fps`` with a progress bar; ``sound`` begins with its first picture. Ctrl-C keeps, and
+    tells, what was drawn."""
     from rich.progress import track
 
     from ui.drawing.film import CLEAR_SUFFIX, FilmWriter
@@ -243,9 +243,16 @@ def write_film(
     size = size[0] // (2 * count) * 2 * count, size[1]
     pictures = range(max(1, round(drawing.seconds * fps)))
     clear = path.suffix.lower() == CLEAR_SUFFIX
-    with Studio(drawing, size, fine=clear) as studio, FilmWriter(path, size, fps, audio=sound) as film:
-        for index in track(pictures, "Drawing", console=console, transient=True):
-            film.write(studio.picture(index / fps, clear=clear), index / fps)
+    drawn_s = 0.0
+    try:
+        with Studio(drawing, size, fine=clear) as studio, FilmWriter(path, size, fps, audio=sound) as film:
+            for index in track(pictures, "Drawing", console=console, transient=True):
+                film.write(studio.picture(index / fps, clear=clear), index / fps)
+                drawn_s = (index + 1) / fps
+    except KeyboardInterrupt:
+        if drawn_s:
+            console.print(f"{path} holds the first {drawn_s:.1f} of {drawing.seconds:.1f} s.", soft_wrap=True)
+        raise
 
 
 def write_sheet(path: Path, drawing: Drawing, moments: int, cell: tuple[int, int]) -> None:

@@ -105,5 +105,5 @@ def size_of(text: str, what: str = "--size") -> tuple[int, int]:
     """Width and height that ``WxH`` asks for, even, as video codecs want them. Raises InputError."""
     width, _, height = text.partition("x")
     if not (width.isdigit() and height.isdigit() and 64 <= int(width) <= 7680 and 64 <= int(height) <= 4320):
-        raise InputError(f"{what}: expected WxH such as 1280x720, got {text!r}.")
+        raise InputError(f"{what}: expected WxH such as 1280x720, got {text!r}. Give both, 64 or more.")
     return int(width) // 2 * 2, int(height) // 2 * 2

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from duet.errors import DeviceError, InputError
 from realtime.calibration import load_calibration
 from ui.camera_options import add_look, camera_source, look_of
+from ui.limits import check_within
 
 if TYPE_CHECKING:
     from duet.frames import LeaderFrame
@@ -58,10 +59,8 @@ def _run(arguments: argparse.Namespace) -> int:
         raise InputError(f"--out: expected a name in .npz or .bvh, got {out.name!r}. Change the ending.")
     if out.is_dir() or (out.parent.exists() and not out.parent.is_dir()):
         raise InputError(f"--out: expected a file to write, got {out}. Name another one.")
-    if arguments.height is not None and not 0.8 <= arguments.height <= 2.5:
-        raise InputError(f"--height: expected 0.8 to 2.5 metres, got {arguments.height:g}.")
-    if arguments.seconds is not None and not 1.0 <= arguments.seconds <= 86_400:
-        raise InputError(f"--seconds: expected 1 to a day, got {arguments.seconds:g}.")
+    check_within("--height", arguments.height, 0.8, 2.5, "metres")
+    check_within("--seconds", arguments.seconds, 1.0, 86_400.0)
     if arguments.height is None:
         arguments.height = load_calibration().height_m
     from duet.motion import write_motion

@@ -162,7 +162,8 @@ def play_sources(leader: LeaderOptions, music: str | None, *, headless: bool) ->
 
     for name, source in (("--leader", leader.source), ("--music", music or "none")):
         if not source or Path(source).is_dir():
-            raise InputError(f"{name}: expected a file or a device, got {source or 'nothing'!r}. Name a file.")
+            got = f"the folder {source}" if source else "nothing"
+            raise InputError(f"{name}: expected a file or a device, got {got}. Name a file.")
 
     def hear(name: str) -> MusicThread:
         # A microphone or a stream comes in at no known level.

@@ -63,7 +63,8 @@ class VideoFile:
     def open(self) -> None:
         """Open it and look at its first frame; MediaError when there is none."""
         if not self._path.is_file():
-            raise MediaError(f"{self.name}: expected a video file, got nothing there. Check the path.")
+            got = "a folder" if self._path.is_dir() else "nothing there"
+            raise MediaError(f"{self.name}: expected a video file, got {got}. Check the path.")
         _silence()
         capture = cv2.VideoCapture(self.name, cv2.CAP_FFMPEG, (cv2.CAP_PROP_N_THREADS, 1))
         if not capture.isOpened() or not capture.grab():

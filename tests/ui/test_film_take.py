@@ -15,7 +15,7 @@ from realtime.sessions.session_file import SESSION_FILE
 from tests.films import read_back
 from ui.cli import main
 from ui.drawing.dance import Beats, dance_of, read_dance
-from ui.film_take import grid
+from ui.film_take import Studio, grid
 
 GOLDEN = Path(__file__).resolve().parents[1] / "replay" / "golden"
 FPS = 30.0
@@ -73,6 +73,23 @@ def test_a_film_with_sound_and_a_sheet(motion: Path, song: Path, tmp_path: Path)
         cell = np.asarray(image)[:320, :360].astype(int)
     assert cell.max() > 150 and np.ptp(cell.mean((1, 2))) > 10
     assert sorted(p.name for p in tmp_path.iterdir()) == ["film.mp4", "sheet.png"]
+
+
+def test_ctrl_c_keeps_what_was_drawn_and_says_how_much(
+    motion: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn, left = Studio.picture, [None] * 6
+
+    def picture(studio: Studio, time_s: float, *, clear: bool = False) -> np.ndarray:
+        if not left:
+            raise KeyboardInterrupt
+        left.pop()
+        return drawn(studio, time_s, clear=clear)
+
+    monkeypatch.setattr(Studio, "picture", picture)
+    assert film(motion, "--out", tmp_path / "film.mp4", "--size", "128x96", "--seconds", "1") == 130
+    assert "film.mp4 holds the first 0.2 of 1.0 s." in "".join(capsys.readouterr())
+    assert read_back(tmp_path / "film.mp4").pictures == 6 and len(list(tmp_path.iterdir())) == 1
 
 
 def test_two_side_by_side_and_a_clear_sheet(motion: Path, tmp_path: Path) -> None:

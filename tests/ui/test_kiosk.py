@@ -56,6 +56,15 @@ def test_the_command_prints_it_and_checks_a_file(tmp_path: Path, capsys: pytest.
         ("kiosk = 5", "[kiosk]: expected a section, got 5"),
         ("[kiosk]\nvisit = 5", "[kiosk.visit]: expected a section, got 5"),
         ("[kiosk", "expected TOML"),
+        (
+            "leader = 'camera:1'",
+            "leader: expected it in [kiosk] or a section of that, got it outside. Write it below [k",
+        ),
+        (
+            "[picture]\nfps = 25",
+            "[picture]: expected it in [kiosk] or a section of that, got it outside. Write [kiosk.p",
+        ),
+        ("[lights]\nred = 1", "got it outside. `duet kiosk --example` shows them all."),
     ],
 )
 def test_what_is_wrong_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:

@@ -22,7 +22,7 @@ needs_video = pytest.mark.skipif(
     [
         (["0", "--out", "take.mp4"], "--out: expected a name in .npz or .bvh, got 'take.mp4'"),
         (["0", "--out", "take.npz", "--height", "17"], "--height: expected 0.8 to 2.5 metres, got 17"),
-        (["0", "--out", "take.npz", "--seconds", "0"], "--seconds: expected 1 to a day, got 0"),
+        (["0", "--out", "take.npz", "--seconds", "0"], "--seconds: expected 1 to 86400, got 0"),
         (["nothing.mp4", "--out", "take.npz"], "nothing.mp4: expected a video file, got nothing there"),
     ],
 )

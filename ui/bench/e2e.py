@@ -1,7 +1,6 @@
 """``duet bench e2e``: from an event to the pose that answers it, and with a camera before the screen, to its light."""
 
 import argparse
-import math
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from duet.errors import InputError
 from realtime.bench.distribution import Distribution, doubts
 from realtime.bench.record import Aim, BenchRecord, Figure, Series
 from ui.bench.subject import follower_subject
+from ui.limits import check_within
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,10 +71,8 @@ def add_e2e(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]", follow
 def _run(arguments: argparse.Namespace) -> int:
     from ui.bench.output import told
 
-    if not (math.isfinite(arguments.seconds) and _LEAST_ACT_S <= arguments.seconds <= 7200.0):
-        raise InputError(f"--seconds: expected 10 to 7200, got {arguments.seconds:g}. Give a number in between.")
-    if not 4 <= arguments.flashes <= 10_000:
-        raise InputError(f"--flashes: expected 4 to 10000, got {arguments.flashes}. Give a number in between.")
+    check_within("--seconds", arguments.seconds, _LEAST_ACT_S, 7200.0)
+    check_within("--flashes", arguments.flashes, 4, 10_000)
     return told(arguments, lambda console: measure_e2e(arguments, console))
 
 

@@ -1,7 +1,6 @@
 """``duet bench all``: every bench of a performance one after the other, unattended, as one file and one page."""
 
 import argparse
-import math
 import os
 import signal
 import subprocess
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from duet.errors import InputError
 from duet.files import check_writable, written_whole
+from ui.limits import check_within
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,8 +62,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from ui.bench.part import PARTS
     from ui.bench.suite_page import suite_page
 
-    if not (math.isfinite(arguments.seconds) and 10.0 <= arguments.seconds <= 86_400.0):
-        raise InputError(f"--seconds: expected 10 to 86400, got {arguments.seconds:g}. Give a number in between.")
+    check_within("--seconds", arguments.seconds, 10.0, 86_400.0)
     names = list(PARTS) if arguments.parts is None else [name.strip() for name in arguments.parts.split(",")]
     if unknown := [name for name in names if name not in PARTS]:
         raise InputError(f"--parts: expected some of {', '.join(PARTS)}, got {unknown[0]!r}. Choose among them.")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from duet.errors import InputError
+from ui.limits import check_within
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -56,8 +57,7 @@ def _faults(arguments: argparse.Namespace) -> int:
     from realtime.bench.faulty_stage import TEMPO_BPM
     from realtime.inference.runner_ort import OrtRunner
 
-    if not 1 <= arguments.sequences <= 100_000:
-        raise InputError(f"--sequences: expected 1 to 100000, got {arguments.sequences}.")
+    check_within("--sequences", arguments.sequences, 1, 100_000)
     if arguments.keep is not None:
         check_writable(arguments.keep)
     if arguments.seed < 0 or (arguments.only or 0) < 0:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import math
 import struct
 import tempfile
 from contextlib import ExitStack
@@ -13,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duet.clock import MonotonicClock
-from duet.errors import InputError
 from realtime.bench.distribution import Distribution, doubts
 from realtime.bench.record import Aim, BenchRecord, Figure, Series
 from realtime.health import Health
 from realtime.sight.leader_camera import CameraLeader
 from realtime.sight.stage_shift import ShiftedLeader
 from ui.bench.subject import follower_subject
+from ui.limits import check_within
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -124,8 +123,7 @@ def add_live(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]", follo
 def _run(arguments: argparse.Namespace) -> int:
     from ui.bench.output import told
 
-    if not (math.isfinite(arguments.seconds) and 5.0 <= arguments.seconds <= 86_400.0):
-        raise InputError(f"--seconds: expected 5 to 86400, got {arguments.seconds:g}. Give a number in between.")
+    check_within("--seconds", arguments.seconds, 5.0, 86_400.0)
     return told(arguments, lambda console: measure_live(arguments, console), strict=True)
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from duet.errors import InputError
 from realtime.bench.distribution import Distribution, doubts
 from realtime.bench.record import Aim, BenchRecord, Figure, Series
 from ui.bench.subject import follower_subject
+from ui.limits import check_within
 
 if TYPE_CHECKING:
     from duet.contract import FollowerContract
@@ -79,8 +79,7 @@ def _run(arguments: argparse.Namespace) -> int:
         ("--seconds", arguments.seconds, 0.1, 86_400),
         ("--threads", arguments.threads, 1, 256),
     ):
-        if not (math.isfinite(value) and least <= value <= most):
-            raise InputError(f"{name}: expected {least:g} to {most:g}, got {value:g}. Give a number in between.")
+        check_within(name, value, least, most)
     asked = Asked(
         arguments.follower, arguments.runtime, arguments.threads, arguments.ticks, arguments.seconds,
         not arguments.no_cold_start,

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import Progress
 
-from duet.errors import InputError
 from duet.files import check_writable, written_whole
 from realtime.bench.perception import PLAYED, VARIANTS, Shot, model_alone_mm, picture_error_px, score
 from realtime.sight.pose_model import ensure_pose_model
@@ -22,6 +20,7 @@ from ui.bench.perception_live import run_live
 from ui.bench.perception_tables import Found, Live, Trueness, json_of, tables
 from ui.doctor import native_output_hidden
 from ui.drawing.film import FilmWriter
+from ui.limits import check_within
 
 if TYPE_CHECKING:
     from duet.motion import Motion
@@ -52,12 +51,8 @@ def film_shot(name: str, motion: "Motion", model: Path, progress: Progress, sett
 
 def run(arguments: argparse.Namespace, parts: Sequence[str]) -> int:
     """The command: measure ``parts``, print, and say by the exit code whether every aim holds."""
-    for name, value, least, most in (
-        ("--seconds", arguments.seconds, 5.0, 7200.0),
-        ("--film-seconds", arguments.film_seconds, 4.0, 120.0),
-    ):
-        if not (math.isfinite(value) and least <= value <= most):
-            raise InputError(f"{name}: expected {least:g} to {most:g}, got {value:g}.")
+    check_within("--seconds", arguments.seconds, 5.0, 7200.0)
+    check_within("--film-seconds", arguments.film_seconds, 4.0, 120.0)
     alone = arguments.json == "-"
     if arguments.json is not None and not alone:
         check_writable(Path(arguments.json))

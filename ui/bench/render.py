@@ -5,10 +5,10 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from duet.errors import InputError
 from realtime.bench.distribution import Distribution, doubts
 from realtime.bench.record import Aim, BenchRecord, Figure, Series
 from ui.drawing.stages import STAGES
+from ui.limits import check_within
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,8 +61,7 @@ def add_render(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 def _run(arguments: argparse.Namespace) -> int:
     from ui.bench.output import told
 
-    if not 10 <= arguments.frames <= 100_000:
-        raise InputError(f"--frames: expected 10 to 100000, got {arguments.frames}.")
+    check_within("--frames", arguments.frames, 10, 100_000)
     return told(arguments, lambda console: measure_render(arguments, console))
 
 

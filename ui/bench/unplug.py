@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from duet.errors import InputError
+from ui.limits import check_within
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -44,8 +45,7 @@ def _unplug(arguments: argparse.Namespace) -> int:
 
     from realtime.bench.unplug import GOAL_S, opened
 
-    if not 1 <= arguments.sequences <= 10_000:
-        raise InputError(f"--sequences: expected 1 to 10000, got {arguments.sequences}.")
+    check_within("--sequences", arguments.sequences, 1, 10_000)
     if arguments.seed < 0:
         raise InputError(f"--seed: expected 0 or more, got {arguments.seed}.")
     console = Console()

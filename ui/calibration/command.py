@@ -1,14 +1,13 @@
 """``duet calibrate``: what this machine's senses cost, measured; see each command's own help."""
 
 import argparse
-import math
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-from duet.errors import InputError
 from ui.camera_options import add_look, camera_source, look_of
+from ui.limits import check_within
 from ui.watch import watch
 
 if TYPE_CHECKING:
@@ -49,10 +48,8 @@ def add_tracking(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 
 def _tracking(arguments: argparse.Namespace) -> int:
-    if not (math.isfinite(arguments.noise) and 0.0 <= arguments.noise <= 50.0):
-        raise InputError(f"--noise: expected 0 to 50 mm, got {arguments.noise:g}. The pose model's is near 8.")
-    if not 5.0 <= arguments.seconds <= 600.0:
-        raise InputError(f"--seconds: expected 5 to 600, got {arguments.seconds:g}.")
+    check_within("--noise", arguments.noise, 0.0, 50.0, "mm", "The pose model's is near 8.")
+    check_within("--seconds", arguments.seconds, 5.0, 600.0)
     console = Console()
     seen = None
     if arguments.camera:

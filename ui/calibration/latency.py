@@ -27,6 +27,7 @@ from realtime.sound.clap_delay import (
     hands_apart,
 )
 from ui.camera_options import add_look, camera_source, look_of
+from ui.limits import check_within
 
 if TYPE_CHECKING:
     from realtime.sight.camera import CameraFrame
@@ -97,10 +98,8 @@ def add_latency(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def _latency(arguments: argparse.Namespace) -> int:
-    if not 5.0 <= arguments.seconds <= 120.0:
-        raise InputError(f"--seconds: expected 5 to 120, got {arguments.seconds:g}.")
-    if not 0.0 <= arguments.away <= 50.0:
-        raise InputError(f"--away: expected 0 to 50 m, got {arguments.away:g}.")
+    check_within("--seconds", arguments.seconds, 5.0, 120.0)
+    check_within("--away", arguments.away, 0.0, 50.0, "m")
     if arguments.camera is None and arguments.speakers is None:
         raise InputError("Latency: expected --camera, --speakers or both, got neither. Name what to measure.")
     console = Console()

@@ -10,6 +10,7 @@ from realtime.calibration import load_calibration, save_calibration
 from realtime.identity import camera_identity, camera_name
 from realtime.sight.placement import Lens, StageMap
 from ui.camera_options import add_look, camera_source, look_of
+from ui.limits import check_within
 from ui.watch import watch
 
 _WALK_S, _SETTLE_S = 3.0, 1.0
@@ -59,8 +60,7 @@ def _stage(arguments: argparse.Namespace) -> int:
         ("--away", arguments.away, 0.8, 20.0),
         ("--distance", arguments.distance, 0.4, 3.0),
     ):
-        if value is not None and not (math.isfinite(value) and least <= value <= most):
-            raise InputError(f"{name}: expected {least:g} to {most:g}, got {value:g}.")
+        check_within(name, value, least, most)
     console = Console()
     source = camera_source(arguments.camera)
     identity = camera_identity(source)

@@ -58,9 +58,11 @@ def _run(arguments: argparse.Namespace, follower: Path) -> int:
 
 def run_kiosk(settings: KioskSettings, output: Output) -> int:
     """The show, to its end; the exit code."""
-    from ui.app import perform
+    from ui.app import has_display, perform
     from ui.kiosk.exhibit import kiosk_sources
 
+    if not output.headless and not has_display():
+        raise InputError("Window: expected a display, got none. Start the show from a desktop.")
     # Who came when is for whoever reads the journal.
     logging.getLogger("duet.kiosk").setLevel(logging.INFO)
     return perform(kiosk_sources(settings), output)

@@ -88,10 +88,13 @@ SECTIONS: dict[str, tuple[Key, ...]] = {
         Key("report", "", "file that sums it up at the end; empty: none"),
     ),
 }  # fmt: skip
+_SHOWN = "`duet kiosk --example` shows them all."
 _OURS = ("kiosk.follower", "kiosk.keep.log", "kiosk.keep.report")
 """Keys that name files."""
 _PERHAPS = ("kiosk.leader", "kiosk.music")
 """Keys that may name a file, or a device."""
+_TOP = ("kiosk", "panel", "cue")
+"""What a show's file may hold, for one part of the application or another."""
 
 
 @dataclass(frozen=True)
@@ -125,9 +128,10 @@ class KioskSettings:
 def read_settings(path: Path) -> KioskSettings:
     """The ``[kiosk]`` sections of ``path``. InputError with one sentence for each key that is wrong.
 
-    Files are named from the folder that the show's file is in. Sections of others are left alone.
+    Files are named from the folder that the show's file is in. What others keep in the file is left alone.
     """
-    show, wrong = read_show(path), list[str]()
+    show = read_show(path)
+    wrong = [f"{path}: {word}" for word in _astray(show)]
     values: dict[str, Value] = {}
     for name, keys in SECTIONS.items():
         given = _table(show, name)
@@ -169,6 +173,22 @@ def _table(show: Mapping[str, Any], name: str) -> Any:
     return found
 
 
+def _astray(show: Mapping[str, Any]) -> list[str]:
+    """What stands where nothing looks for it."""
+    said = []
+    for name in show.keys() - set(_TOP):
+        is_key = not isinstance(show[name], Mapping | list)
+        homes = [
+            section
+            for section, keys in SECTIONS.items()
+            if (any(key.name == name for key in keys) if is_key else section.endswith(f".{name}"))
+        ]
+        advice = f"Write {'it below ' if is_key else ''}[{homes[0]}]." if homes else _SHOWN
+        what = name if is_key else f"[{name}]"
+        said.append(f"{what}: expected it in [kiosk] or a section of that, got it outside. {advice}")
+    return sorted(said)
+
+
 def _wrong(given: Mapping[str, Any], keys: tuple[Key, ...], section: str) -> list[str]:
     known = {key.name: key for key in keys}
     inner = {name.rpartition(".")[2] for name in SECTIONS if name.startswith(f"{section}.")}
@@ -179,7 +199,7 @@ def _wrong(given: Mapping[str, Any], keys: tuple[Key, ...], section: str) -> lis
                 said.append(f"{name}: {trouble}. {known[name].says.capitalize()}.")
         elif name not in inner:
             near = difflib.get_close_matches(name, [*known, *inner], 1)
-            advice = f"Did you mean {near[0]}?" if near else "`duet kiosk --example` shows them all."
+            advice = f"Did you mean {near[0]}?" if near else _SHOWN
             said.append(f"{name}: expected one of {', '.join(known)}, got an unknown key. {advice}")
     return said
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from duet.errors import InputError
+from ui.limits import check_within
 
 _SCALES = 0.5, 4.0
 
@@ -29,8 +30,7 @@ def add_panel(parser: argparse.ArgumentParser) -> None:
 def panel_of(arguments: argparse.Namespace) -> dict[str, Any]:
     """What was asked for, checked, as the fields of ``Output``."""
     scale = arguments.panel_scale
-    if scale is not None and not _SCALES[0] <= scale <= _SCALES[1]:
-        raise InputError(f"--panel-scale: expected {_SCALES[0]:g} to {_SCALES[1]:g}, got {scale:g}.")
+    check_within("--panel-scale", scale, *_SCALES)
     if arguments.show is not None and arguments.show.suffix.lower() != ".toml":
         raise InputError(f"--show {arguments.show}: expected a name ending in .toml. Rename it.")
     return {

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from duet.errors import InputError
 from duet.files import check_writable, written_whole
+from ui.limits import check_within
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,8 +58,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", followe
 def _run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
-    if not (math.isfinite(arguments.hours) and 0.001 <= arguments.hours <= 1000.0):
-        raise InputError(f"--hours: expected 0.001 to 1000, got {arguments.hours:g}. Give a number in between.")
+    check_within("--hours", arguments.hours, 0.001, 1000.0)
     if arguments.seed < 0:
         raise InputError(f"--seed: expected 0 or more, got {arguments.seed}.")
     if arguments.speed_up and arguments.config is not None:
