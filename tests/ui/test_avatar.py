@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from duet.frames import LeaderFrame, LeaderStatus
 from duet.kinematics import forward
 from duet.rotations import matrix_from_rotvec, quaternion_wxyz_from_matrix, six_d_from_matrix
 from duet.skeleton import BODY, Skeleton
-from ui.drawing.avatar import AVATARS, Avatar, BodyPose, read_avatar, shipped_avatar
+from ui.drawing.avatar import ASSETS, AVATARS, Avatar, BodyPose, read_avatar, shipped_avatar
 
 NAMES = ("leader", "follower")
 
@@ -91,6 +92,29 @@ def test_what_casts_the_shadow_has_the_whole_outline(avatar: Avatar) -> None:
     for way in (across, up, across + up, across - up):
         whole, casting = ((avatar.vertices_m[np.unique(f)] @ way) for f in (avatar.faces, avatar.casting_faces))
         assert casting.max() == whole.max() and casting.min() == whole.min()
+
+
+def test_seen_from_afar_a_body_has_the_same_outline_in_far_fewer_triangles(avatar: Avatar) -> None:
+    assert avatar.far_faces is not None and len(avatar.far_faces) < 0.45 * len(avatar.faces)
+    assert len(avatar.far_casting_faces) < len(avatar.far_faces)
+    for way in np.eye(3):
+        whole, far = ((avatar.vertices_m[np.unique(f)] @ way) for f in (avatar.faces, avatar.far_faces))
+        assert far.max() == pytest.approx(whole.max(), abs=0.01) and far.min() == pytest.approx(whole.min(), abs=0.01)
+    a, b, c = (avatar.vertices_m[avatar.far_faces[:, k]] for k in range(3))
+    agree = np.sum(np.cross(b - a, c - a) * avatar.normals[avatar.far_faces[:, 0]], axis=1) > 0
+    assert agree.mean() > 0.97
+
+
+def test_far_triangles_that_are_not_there_are_told(tmp_path: Path) -> None:
+    with np.load(ASSETS / "glow.npz") as held:
+        arrays = dict(held)
+    without = tmp_path / "without.npz"
+    np.savez(without, **{name: array for name, array in arrays.items() if name != "far_faces"})
+    assert read_avatar(without).far_faces is None, "as files were before"
+    arrays["far_faces"] = np.array([[0, 1, len(arrays["vertices_m"])]], np.uint16)
+    np.savez(without, **arrays)
+    with pytest.raises(InputError, match="its triangles or bones are not there"):
+        read_avatar(without)
 
 
 def test_two_dancers_differ() -> None:

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from duet.rotations import matrix_from_rotvec, quaternion_wxyz_from_matrix, yaw_matrix
 from duet.skeleton import BODY
+from ui.drawing.arms import Placed
 from ui.drawing.avatar import Avatar, BodyPose, shipped_avatar
 from ui.drawing.bones import bones_of
-from ui.drawing.holding import FAR_M, NEAR_M, Placed, hold_hands
+from ui.drawing.holding import FAR_M, NEAR_M, hold_hands
 
 
 @cache

@@ -50,6 +50,8 @@ class Look:
     iris: Colour
     garments: tuple[Garment, ...]
     hair_depth_m: float
+    hairline_m: float = 0.010
+    """From where hair begins to where no skin is seen through it."""
     bun: bool = False
     lashes: bool = False
     skirt: Garment | None = None
@@ -81,7 +83,7 @@ def _skin(figure: Figure, look: Look, covers: list[Cover]) -> Mesh:
     depths = [field(figure, body) for field, _ in covers]
     hidden = np.any([depth > under for depth, (_, under) in zip(depths, covers, strict=True)], axis=0)
     # What stays under cloth sinks a little, so that it does not come through where the cloth was smoothed.
-    sink = _SINK_M * np.clip((np.max(depths[1:], axis=0) - 0.015) / 0.02, 0.0, 1.0)
+    sink = _SINK_M * np.clip((np.max(depths[1:], axis=0) - 0.008) / 0.02, 0.0, 1.0)
     body = puffed(body, -sink)
     drop = hidden | (figure.masks["inside-mouth"][body.source] > 0.5)
     body = body.keep_faces(~drop[body.faces].all(1))
@@ -105,7 +107,7 @@ def _sew(figure: Figure, garment: Garment) -> Mesh:
     ease = garment.ease_m[0] + fall * (garment.ease_m[1] - garment.ease_m[0])
     depth = garment.field(figure, cloth)
     if not garment.loose:
-        ease *= np.clip(depth / 0.03, 0.25, 1.0)
+        ease *= np.clip(depth / 0.016, 0.3, 1.0)
     cloth = puffed(cloth, ease)
     floor = figure.part("helper-tights").positions_m[:, 1].min()
     cloth.positions_m[:, 1] = np.maximum(cloth.positions_m[:, 1], floor)
@@ -139,7 +141,12 @@ def _hair(figure: Figure, look: Look) -> Mesh:
     # Fuller above than at the sides and the nape.
     up = cap.positions_m[:, 1] - figure.joint("left_eye")[1]
     fullness = np.interp(up, [-0.06, 0.02, 0.09, 0.13], [0.55, 0.7, 1.25, 1.35])
-    cap = puffed(cap, 0.003 + look.hair_depth_m * fullness * depth**0.6)
+    cap = puffed(cap, 0.0015 + look.hair_depth_m * fullness * depth**0.6)
+    # Thin at the hairline, where the skin is seen between the hairs: it has no hard edge.
+    dense = np.clip(0.25 + _hair_field(figure, cap) / look.hairline_m, 0.0, 1.0)[:, None]
+    colours = cap.colours.copy()
+    colours[:, :3] = np.array(look.skin) * 0.8 * (1.0 - dense) + colours[:, :3] * dense
+    cap = replace(cap, colours=colours)
     cap = replace(cap, positions_m=smooth(cap, cap.positions_m, 3))
     return thinned(shaded(cap), 420, np.ones(len(cap.positions_m)))
 
@@ -244,30 +251,38 @@ def _reach(figure: Figure, mesh: Mesh) -> Floats:
     return reach
 
 
-def _below_neck(figure: Figure, mesh: Mesh, front_drop_m: float, back_drop_m: float, width: float) -> Floats:
+def _below_neck(
+    figure: Figure, mesh: Mesh, front_drop_m: float, back_drop_m: float, width: float, back_width: float | None = None
+) -> Floats:
     """Below a V-neck that drops by ``front_drop_m`` and ``back_drop_m`` from the base of the neck."""
     neck = figure.joint("neck")
     x, y, z = mesh.positions_m.T
     base = neck[1] + 0.005 - 0.30 * (z - neck[2])
-    drop = np.where(z > neck[2] - 0.02, front_drop_m, back_drop_m)
-    vee = np.abs(x) - width * (y - (neck[1] - drop))
+    # Over the shoulders the one goes over into the other, or the straps would have a step.
+    back = np.clip((neck[2] + 0.01 - z) / 0.06, 0.0, 1.0)
+    drop = front_drop_m + back * (back_drop_m - front_drop_m)
+    opening = width + back * ((width if back_width is None else back_width) - width)
+    vee = np.abs(x) - opening * (y - (neck[1] - drop))
     return np.minimum(base - y, vee)
 
 
 def _armhole(figure: Figure, mesh: Mesh) -> Floats:
-    """Inside the armholes of a sleeveless top: between the straps above the armpits, the whole trunk below."""
+    """Inside the armholes of a sleeveless top: narrow straps well off the shoulders, wider from there to the armpits.
+
+    Cloth near the shoulder joint would go up with a lifted arm, like an epaulette.
+    """
     shoulder = figure.joint("left_shoulder")
-    between = shoulder[0] - 0.012 - np.abs(mesh.positions_m[:, 0])
-    below = shoulder[1] - 0.105 - mesh.positions_m[:, 1]
-    return np.where(_arms(mesh) > 0.55, between, np.maximum(between, below))
+    below = shoulder[1] - mesh.positions_m[:, 1]
+    edge = shoulder[0] + np.interp(below, [-0.02, 0.03, 0.07, 0.115, 0.2], [-0.048, -0.048, -0.035, 0.02, 0.06])
+    return edge - np.abs(mesh.positions_m[:, 0])
 
 
-def sleeved(length_m: float, *, vee_m: float = 0.09, down_to: str = "pelvis") -> Field:
-    """A shirt with sleeves that end ``length_m`` along the arm, tucked in at ``down_to``."""
+def sleeved(length_m: float, *, vee_m: float = 0.09) -> Field:
+    """A shirt with sleeves that end ``length_m`` along the arm, tucked in under the belt."""
 
     def field(figure: Figure, mesh: Mesh) -> Floats:
         sleeve = length_m - _reach(figure, mesh)
-        tail = np.where(_arms(mesh) > 0.25, 1.0, mesh.positions_m[:, 1] - figure.joint(down_to)[1] - 0.05)
+        tail = np.where(_arms(mesh) > 0.25, 1.0, mesh.positions_m[:, 1] - figure.joint("spine1")[1] - 0.004)
         return np.min([sleeve, tail, _below_neck(figure, mesh, vee_m, -0.01, 0.45)], axis=0)
 
     return field
@@ -279,7 +294,17 @@ def bodice(leg_m: float) -> Field:
     def field(figure: Figure, mesh: Mesh) -> Floats:
         hips = figure.joint("left_hip")[1]
         leg = np.where(_arms(mesh) > 0.25, 1.0, mesh.positions_m[:, 1] - (hips - leg_m))
-        return np.min([leg, _armhole(figure, mesh), _below_neck(figure, mesh, 0.15, 0.24, 0.55)], axis=0)
+        return np.min([leg, _armhole(figure, mesh), _below_neck(figure, mesh, 0.15, 0.24, 0.42, 0.29)], axis=0)
+
+    return field
+
+
+def belt(middle_m: float, height_m: float) -> Field:
+    """Round the waist, ``middle_m`` above its joint."""
+
+    def field(figure: Figure, mesh: Mesh) -> Floats:
+        off = np.abs(mesh.positions_m[:, 1] - (figure.joint("spine1")[1] + middle_m))
+        return np.where(_arms(mesh) > 0.1, -0.2, height_m / 2 - off)
 
     return field
 

@@ -45,8 +45,10 @@ _CURL_SHARES = (0.7, 1.0, 0.6)
 _THUMB_ROTVEC = (0.0, 0.22, -0.12)
 _INFLUENCES = 4
 _MOST_BYTES = 256 << 20
+_MAY_LACK = "is_glowing", "far_faces"
 _KINDS = {
-    "normals": "i", "colours": "u", "faces": "u", "bone_index": "u", "bone_weight": "u", "names": "U", "parents": "iu",
+    "normals": "i", "colours": "u", "faces": "u", "far_faces": "u",
+    "bone_index": "u", "bone_weight": "u", "names": "U", "parents": "iu",
 }  # fmt: skip
 
 
@@ -88,6 +90,8 @@ class Avatar:
     parents: tuple[int, ...]
     is_glowing: bool = False
     """Whether it is a figure of light, which no lamp lights."""
+    far_faces: NDArray[np.uint16] | NDArray[np.uint32] | None = None
+    """(K, 3) fewer and larger ones between the same vertices, for small pictures; None: only ``faces``."""
 
     @cached_property
     def skeleton(self) -> Skeleton:
@@ -174,15 +178,27 @@ class Avatar:
         eyes = [self.names.index(f"{side}_eye") for side in ("left", "right")]
         return placed[0][eyes].mean(axis=0)
 
-    @cached_property
+    @property
     def casting_faces(self) -> NDArray[np.uint16] | NDArray[np.uint32]:
         """(K, 3) the faces that cast the shadow: all but eyes and linings, which others hide from the light."""
+        return self._casting(self.faces)
+
+    @property
+    def far_casting_faces(self) -> NDArray[np.uint16] | NDArray[np.uint32]:
+        """The same of ``far_faces``."""
+        return self._casting(self.faces if self.far_faces is None else self.far_faces)
+
+    def _casting(self, faces: NDArray[np.uint16] | NDArray[np.uint32]) -> NDArray[np.uint16] | NDArray[np.uint32]:
+        return faces[~self._casts_none[faces].all(axis=1)]
+
+    @cached_property
+    def _casts_none(self) -> NDArray[np.bool_]:
+        """(N,) where no shadow needs to come from."""
         _, first, group = np.unique(np.round(self.vertices_m * 1e4), axis=0, return_index=True, return_inverse=True)
         outside = first[group.ravel()]
         turned = np.sum(self.normals[outside].astype(np.int32) * self.normals, axis=1) < 0
         eyes = [self.names.index(f"{side}_eye") for side in ("left", "right")]
-        spared = turned | np.isin(self.bone_index[:, 0], eyes)
-        return self.faces[~spared[self.faces].all(axis=1)]
+        return turned | np.isin(self.bone_index[:, 0], eyes)
 
     def skinned_vertices_m(self, pose: BodyPose) -> Floats:
         """(N, 3) the skin in the world, as the graphics card computes it."""
@@ -214,7 +230,8 @@ def read_avatar(path: Path) -> Avatar:
                     f"{path}: expected an avatar of at most {_MOST_BYTES >> 20} MB, got more. Bake it again."
                 )
         with np.load(path, allow_pickle=False) as data:
-            arrays = {name: data[name] for name in Avatar.__dataclass_fields__ if name != "is_glowing"}
+            arrays = {name: data[name] for name in Avatar.__dataclass_fields__ if name not in _MAY_LACK or name in data}
+            arrays.pop("is_glowing", None)
             is_glowing = "is_glowing" in data and bool(data["is_glowing"])
         _check(arrays)
     except FileNotFoundError as error:
@@ -236,12 +253,15 @@ def _check(arrays: dict[str, NDArray]) -> None:
         "bone_index": (count, 4), "bone_weight": (count, 4), "rest_joints_m": (joints, 3),
         "rest_from_bind": (joints, 3, 4), "names": (joints,), "parents": (joints,),
     }  # fmt: skip
+    if "far_faces" in arrays:
+        shapes["far_faces"] = (len(arrays["far_faces"]), 3)
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise ValueError(f"{name} is {arrays[name].shape}, not {shape}")
         if arrays[name].dtype.kind not in _KINDS.get(name, "f"):
             raise ValueError(f"{name} is {arrays[name].dtype}")
-    if not len(arrays["faces"]) or arrays["faces"].max() >= count or arrays["bone_index"].max() >= joints:
+    corners = [int(arrays[name].max(initial=0)) for name in ("faces", "far_faces") if name in arrays]
+    if not len(arrays["faces"]) or max(corners) >= count or arrays["bone_index"].max() >= joints:
         raise ValueError("its triangles or bones are not there")
     if not all(np.isfinite(arrays[name]).all() for name in ("vertices_m", "rest_joints_m", "rest_from_bind")):
         raise ValueError("its numbers are not finite")
@@ -249,7 +269,8 @@ def _check(arrays: dict[str, NDArray]) -> None:
 
 def write_avatar(path: Path, avatar: Avatar) -> None:
     """Write what ``read_avatar`` reads; whole or not at all."""
-    arrays = {name: np.asarray(getattr(avatar, name)) for name in Avatar.__dataclass_fields__}
+    held = {name: getattr(avatar, name) for name in Avatar.__dataclass_fields__}
+    arrays = {name: np.asarray(value) for name, value in held.items() if value is not None}
     with written_whole(path) as unfinished, unfinished.open("wb") as file:
         np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType]
 

@@ -38,7 +38,7 @@ def bones_of(avatar: Avatar) -> Avatar:
     tip = eyes + [0.0, -0.035, _NOSE_M]
     parts.add(*_spindle(middle, tip + (tip - middle) * 0.35, 0.03), _HEAD, (255, 255, 255))
     still = np.tile(np.concatenate([np.eye(3), np.zeros((3, 1))], axis=1).astype(np.float32), (len(avatar.names), 1, 1))
-    return replace(avatar, **parts.arrays(), rest_from_bind=still, is_glowing=True)
+    return replace(avatar, **parts.arrays(), rest_from_bind=still, is_glowing=True, far_faces=None)
 
 
 def _colour(name: str) -> tuple[int, int, int]:

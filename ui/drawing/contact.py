@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duet.skeleton import BODY
-from ui.drawing.holding import Placed
+from ui.drawing.arms import Placed
 from ui.drawing.programs import Programs
 
 _ANKLES = [BODY.index(f"{side}_ankle") for side in ("left", "right")]

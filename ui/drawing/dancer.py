@@ -15,10 +15,20 @@ _BODY_CONTENT = "3f 4i1 4f1 4u1 4f1", "in_position", "in_normal", "in_colour", "
 
 
 class Dancer:
-    """Draws ``avatar`` on a stage of such ``defines``; ``is_ghost``: see-through, without shadow."""
+    """Draws ``avatar`` on a stage of such ``defines``; ``is_ghost``: see-through, without shadow.
+
+    ``spares``: its shadow and mirror image, and while ``is_far`` it, too, are of fewer triangles. Software shades
+    sixteen pixels for each triangle, however small that is.
+    """
 
     def __init__(
-        self, programs: Programs, avatar: Avatar, defines: tuple[str, ...] = (), *, is_ghost: bool = False
+        self,
+        programs: Programs,
+        avatar: Avatar,
+        defines: tuple[str, ...] = (),
+        *,
+        is_ghost: bool = False,
+        spares: bool = False,
     ) -> None:
         self.avatar, self.is_ghost = avatar, is_ghost
         self._defines = defines
@@ -31,14 +41,18 @@ class Dancer:
         )  # fmt: skip
         table["n"][:, :3] = avatar.normals
         self._vertices = context.buffer(table.tobytes())
-        self._faces = context.buffer(avatar.faces.tobytes())
-        self._casting = context.buffer(avatar.casting_faces.tobytes())
+        far = avatar.far_faces if spares and avatar.far_faces is not None else avatar.faces
+        casting = avatar.far_casting_faces if spares else avatar.casting_faces
+        self._faces, self._far_faces, self._casting = (
+            context.buffer(faces.astype(avatar.faces.dtype).tobytes()) for faces in (avatar.faces, far, casting)
+        )
+        self.is_far = False
         self._bones = context.buffer(reserve=_BONE_ROWS * 16, dynamic=True)
         self._skin = "GHOST" if is_ghost else "GLOW" if avatar.is_glowing else "SKIN"
 
-    def _array(self, name: str, *defines: str) -> moderngl.VertexArray:
+    def _array(self, faces: moderngl.Buffer, name: str, *defines: str) -> moderngl.VertexArray:
         program = self._programs.get(name, *defines)
-        content, faces = (_SHADOW_CONTENT, self._casting) if name == "shadow" else (_BODY_CONTENT, self._faces)
+        content = _SHADOW_CONTENT if name == "shadow" else _BODY_CONTENT
         size = self.avatar.faces.itemsize
         return self._programs.context.vertex_array(
             program, [(self._vertices, *content)], faces, index_element_size=size
@@ -46,19 +60,23 @@ class Dancer:
 
     @cached_property
     def _shadow(self) -> moderngl.VertexArray:
-        return self._array("shadow")
+        return self._array(self._casting, "shadow")
 
     @cached_property
     def _body(self) -> moderngl.VertexArray:
-        return self._array("body", self._skin, *self._defines)
+        return self._array(self._faces, "body", self._skin, *self._defines)
+
+    @cached_property
+    def _far_body(self) -> moderngl.VertexArray:
+        return self._array(self._far_faces, "body", self._skin, *self._defines)
 
     @cached_property
     def _mirrored(self) -> moderngl.VertexArray:
-        return self._array("body", self._skin, "MIRRORED", *self._defines)
+        return self._array(self._far_faces, "body", self._skin, "MIRRORED", *self._defines)
 
     def prepare(self, *, mirrored: bool) -> None:
         """Build what will be drawn, before the frame's values are handed out."""
-        _ = self._shadow, self._body, mirrored and self._mirrored
+        _ = self._shadow, self._body, self._far_body, mirrored and self._mirrored
 
     def bend(self, joints_m: NDArray[np.float64], turns: NDArray[np.float64]) -> None:
         """Bend the skin to joints (55, 3) and their global rotations (55, 3, 3)."""
@@ -70,7 +88,7 @@ class Dancer:
 
     def show(self) -> None:
         """Draw into the picture."""
-        self._render(self._body)
+        self._render(self._far_body if self.is_far else self._body)
 
     def mirror(self) -> None:
         """Draw upside down below the floor; whoever calls swaps which side of a triangle is its front."""
@@ -80,21 +98,21 @@ class Dancer:
         """Draw over what is in ``target``: the nearest skin only, or one would see a body's inside."""
         context = self._programs.context
         target.color_mask = False, False, False, False
-        self._render(self._body)
+        self.show()
         target.color_mask = True, True, True, True
         context.depth_func = "<="
         context.enable(moderngl.BLEND)
         context.blend_func = moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA
-        self._render(self._body)
+        self.show()
         context.disable(moderngl.BLEND)
         context.depth_func = "<"
 
     def release(self) -> None:
         """Give back what it holds on the graphics card."""
-        for name in ("_shadow", "_body", "_mirrored"):
+        for name in ("_shadow", "_body", "_far_body", "_mirrored"):
             if name in self.__dict__:
                 self.__dict__[name].release()
-        for buffer in (self._vertices, self._faces, self._casting, self._bones):
+        for buffer in (self._vertices, self._faces, self._far_faces, self._casting, self._bones):
             buffer.release()
 
     def _render(self, array: moderngl.VertexArray) -> None:

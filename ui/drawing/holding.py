@@ -7,36 +7,30 @@ goes further. It is the picture's doing alone; what was danced is not touched.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from duet.kinematics import two_bone_ik
 from duet.rotations import matrix_from_rotvec
 from duet.skeleton import BODY
+from ui.drawing.apart import keep_apart
+from ui.drawing.arms import SIDES, SIGNS, Arms, Hand, Placed, arms_of, palms, reach
 from ui.drawing.avatar import Avatar, BodyPose
-
-Placed = tuple[NDArray[np.float64], NDArray[np.float64]]
-"""A body in the world: joints (55, 3) in metres and global rotations (55, 3, 3)."""
 
 NEAR_M, FAR_M = 0.15, 0.30
 """Palms nearer than the first meet, those further than the second do not know of each other."""
 _PALM_M = 0.035
 """From palm to palm when hands lie in each other: the flesh of both."""
-_SIDES, _SIGNS = ("left", "right"), (-1.0, 1.0)
 _GRIP_RAD = np.array([0.30, 0.40, 0.25])
 """What the joints of each finger bend more in a hold than at rest."""
-_FINGERS = ("index", "middle", "ring", "pinky")
 _MOST_REACHES, _NEARLY_M = 4, 0.01
 _OUTLINE_EVERY = 7
-_WRISTS = [BODY.index(f"{side}_wrist") for side in _SIDES]
+_WRISTS = [BODY.index(f"{side}_wrist") for side in SIDES]
 _PALM_OFF_M = np.array([0.07, -0.07])
 """From a wrist to the middle of the hand, along X at rest."""
 _CHAIN = [
     *(BODY.index(f"spine{k}") for k in (1, 2, 3)),
-    *(BODY.index(f"{side}_{joint}") for side in _SIDES for joint in ("collar", "shoulder", "elbow", "wrist")),
+    *(BODY.index(f"{side}_{joint}") for side in SIDES for joint in ("collar", "shoulder", "elbow", "wrist")),
 ]
 _ABOVE = [BODY.parents[joint] for joint in _CHAIN]
 
@@ -44,11 +38,11 @@ _ABOVE = [BODY.parents[joint] for joint in _CHAIN]
 def place_couple(
     avatars: Sequence[Avatar], poses: Sequence[BodyPose]
 ) -> tuple[list[Placed], NDArray[np.float64] | None]:
-    """Bodies in the world, their hands in each other's where they were danced so; the follower comes first.
+    """Bodies in the world, their hands in each other's where they were danced so, and in nobody's head or trunk.
 
-    And the middle between the leader's eyes (3,), None without a leader.
+    The follower comes first. And the middle between the leader's eyes (3,), None without a leader.
     """
-    placed = [avatar.place(pose) for avatar, pose in zip(avatars, poses, strict=True)]
+    placed = keep_apart(avatars, [avatar.place(pose) for avatar, pose in zip(avatars, poses, strict=True)])
     if len(placed) < 2:
         return placed, None
     danced = [_danced_palms(pose, turns) for pose, (_, turns) in zip(poses, placed, strict=True)]
@@ -83,7 +77,7 @@ def hold_hands(
     ``danced_m`` (2, 2): how far apart they were danced, the first one's left and right to the second one's; without it
     these bodies' own hands tell.
     """
-    arms = _arms(first), _arms(second)
+    arms = arms_of(first), arms_of(second)
     apart = _apart(arms, (first_placed, second_placed))
     distance = np.sqrt(np.sum(apart * apart, axis=-1))
     near = distance if danced_m is None else danced_m
@@ -101,7 +95,7 @@ def hold_hands(
     for _ in range(_MOST_REACHES):
         too_far = np.where(pull > 0.0, np.maximum(distance - wanted, 0.0), 0.0)
         way = (0.5 * too_far / np.maximum(distance, 1e-6))[:, :, None] * apart
-        _reach(hands, np.concatenate([way.sum(axis=1), -way.sum(axis=0)]))
+        reach(hands, np.concatenate([way.sum(axis=1), -way.sum(axis=0)]))
         apart = _apart(arms, bodies)
         distance = np.sqrt(np.sum(apart * apart, axis=-1))
         # Once is enough, but where an arm is too short for its half of the way.
@@ -110,87 +104,18 @@ def hold_hands(
     return bodies[0], bodies[1]
 
 
-def _apart(arms: "tuple[_Arms, _Arms]", bodies: Sequence[Placed]) -> NDArray[np.float64]:
+def _apart(arms: tuple[Arms, Arms], bodies: Sequence[Placed]) -> NDArray[np.float64]:
     """(2, 2, 3) from each palm of the first body to each of the second's."""
-    palms = [_palms(arm, placed) for arm, placed in zip(arms, bodies, strict=True)]
-    return palms[1][None, :, :] - palms[0][:, None, :]
+    first, second = (palms(arm, placed) for arm, placed in zip(arms, bodies, strict=True))
+    return second[None, :, :] - first[:, None, :]
 
 
-@dataclass(frozen=True)
-class _Arms:
-    """Joint numbers, left and right."""
-
-    shoulders: NDArray[np.intp]
-    elbows: NDArray[np.intp]
-    wrists: NDArray[np.intp]
-    knuckles: NDArray[np.intp]
-    hands: tuple[NDArray[np.intp], NDArray[np.intp]]
-    """Each wrist and all its fingers."""
-    fingers: tuple[NDArray[np.intp], NDArray[np.intp]]
-    """(4, 3) the joints of each hand's fingers from the knuckle on."""
-
-
-_Hand = tuple[_Arms, Placed, int]
-"""Whose arms, which body, which side."""
-
-
-@lru_cache(maxsize=16)
-def _arms_of(names: tuple[str, ...]) -> _Arms:
-    def joints(name: str) -> NDArray[np.intp]:
-        return np.array([names.index(f"{side}_{name}") for side in _SIDES])
-
-    def hand(side: str) -> NDArray[np.intp]:
-        fingers = [j for j, name in enumerate(names) if name.startswith(f"{side}_") and name[-1] in "123"]
-        return np.array([names.index(f"{side}_wrist"), *fingers])
-
-    def fingers(side: str) -> NDArray[np.intp]:
-        return np.array([[names.index(f"{side}_{finger}{k}") for k in (1, 2, 3)] for finger in _FINGERS])
-
-    left, right = _SIDES
-    return _Arms(
-        joints("shoulder"),
-        joints("elbow"),
-        joints("wrist"),
-        joints("middle1"),
-        (hand(left), hand(right)),
-        (fingers(left), fingers(right)),
-    )
-
-
-def _arms(avatar: Avatar) -> _Arms:
-    return _arms_of(avatar.names)
-
-
-def _palms(arms: _Arms, placed: Placed) -> NDArray[np.float64]:
-    """(2, 3) the middles of the left and of the right hand."""
-    return 0.25 * placed[0][arms.wrists] + 0.75 * placed[0][arms.knuckles]
-
-
-def _reach(hands: Sequence[_Hand], steps_m: NDArray[np.float64]) -> None:
-    """Move the hands by ``steps_m`` (4, 3), in place, all at once; they keep their angle to the forearm."""
-    shoulders = np.array([joints[arms.shoulders[side]] for arms, (joints, _), side in hands])
-    elbows = np.array([joints[arms.elbows[side]] for arms, (joints, _), side in hands])
-    wrists = np.array([joints[arms.wrists[side]] for arms, (joints, _), side in hands])
-    # Arms lie along X at rest: a left elbow bends about -Y, a right one about +Y.
-    hinges = np.array([turns[arms.shoulders[side]][:, 1] * _SIGNS[side] for arms, (_, turns), side in hands])
-    above, below = two_bone_ik(shoulders, elbows, wrists, wrists + steps_m, hinge_axis=hinges)
-    for k, (arms, (joints, turns), side) in enumerate(hands):
-        if not steps_m[k].any():
-            continue
-        shoulder, elbow, hand = arms.shoulders[side], arms.elbows[side], arms.hands[side]
-        bent = shoulders[k] + above[k] @ (elbows[k] - shoulders[k])
-        joints[hand] = bent + (joints[hand] - elbows[k]) @ below[k].T
-        joints[elbow] = bent
-        turns[shoulder], turns[elbow] = above[k] @ turns[shoulder], below[k] @ turns[elbow]
-        turns[hand] = below[k] @ turns[hand]
-
-
-def _close(hands: Sequence[_Hand], grips: NDArray[np.float64]) -> None:
+def _close(hands: Sequence[Hand], grips: NDArray[np.float64]) -> None:
     """Bend the fingers of each hand by its share of ``grips`` (4,), in place.
 
     All of a hand's finger joints bend about the same axis.
     """
-    signed = grips * [_SIGNS[side] for _, _, side in hands]
+    signed = grips * [SIGNS[side] for _, _, side in hands]
     axes = np.array([turns[arms.wrists[side]][:, 2] for arms, (_, turns), side in hands])
     bends = matrix_from_rotvec(axes[:, None, :] * (signed[:, None] * np.cumsum(_GRIP_RAD))[:, :, None])
     for (arms, (joints, turns), side), grip, (first, second, third) in zip(hands, grips, bends, strict=True):

@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duet.errors import PictureError
+from ui.drawing.arms import Placed
 from ui.drawing.avatar import Avatar, BodyPose
 from ui.drawing.bones import bones_of
 from ui.drawing.cameras import CAMERAS
 from ui.drawing.contact import Contact
 from ui.drawing.dancer import Dancer
-from ui.drawing.holding import Placed, outline_m, place_couple
+from ui.drawing.holding import outline_m, place_couple
 from ui.drawing.hud import Hud, HudValues
 from ui.drawing.inset import Inset
 from ui.drawing.lighting import View, shared_values, towards_light
@@ -31,6 +32,8 @@ from ui.drawing.stages import STAGES
 from ui.drawing.wardrobe import avatar_named
 from ui.staging import Staging
 
+_FAR_ROWS = 400
+"""In pictures of so many rows at most bodies are drawn of fewer triangles, where looks are spared."""
 _SHADOW_TEXELS, _RICH_SHADOW_TEXELS = 512, 1024
 SMOOTHING_SAMPLES = 4
 """Of every pixel, where there is time for it."""
@@ -132,7 +135,7 @@ class Scene:
         self._closes_in, self._finer = closes_in, finer
         size = size[0] * finer, size[1] * finer
         self._samples = min(samples, context.max_samples) if samples > 1 else 0
-        self._programs = Programs(context, rich=rich)
+        self._programs, self._spares = Programs(context, rich=rich), not rich
         self._avatars = {"leader": leader, "follower": follower}
         self._corners = context.buffer(np.array([-1, -1, 1, -1, -1, 1, 1, 1], dtype=np.float32).tobytes())
         self._contact = Contact(self._programs, self._corners)
@@ -162,9 +165,10 @@ class Scene:
         follower = self._avatars["follower"] or avatar_named(staging.follower)
         if staging.leader_as == "skeleton":
             leader = bones_of(leader)
+        made, looks, is_ghost = self._programs, self._stage.defines, staging.leader_as == "ghost"
         self._dancers = {
-            "follower": Dancer(self._programs, follower, self._stage.defines),
-            "leader": Dancer(self._programs, leader, self._stage.defines, is_ghost=staging.leader_as == "ghost"),
+            "follower": Dancer(made, follower, looks, spares=self._spares),
+            "leader": Dancer(made, leader, looks, is_ghost=is_ghost, spares=self._spares),
         }
         for dancer in self._dancers.values():
             dancer.prepare(mirrored=self._stage.mirrors > 0.0)
@@ -257,9 +261,10 @@ class Scene:
         placed, eyes_m = place_couple([dancer.avatar for dancer in dancers], poses)
         if self.staging.leader_as == "none":
             poses, dancers = poses[:1], dancers[:1]
-            placed = [dancers[0].avatar.place(poses[0])]
+            placed, _ = place_couple([dancers[0].avatar], poses)
         for dancer, (joints, turns) in zip(dancers, placed, strict=True):
             dancer.bend(joints, turns)
+            dancer.is_far = self._spares and self._size[1] <= _FAR_ROWS
         roots = np.array([pose.root_m for pose in poses], dtype=np.float64)
         aspect = self._size[0] / self._size[1]
         self.framing.follow(roots, state.time_s, aspect, eyes_m)

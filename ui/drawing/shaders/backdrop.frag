@@ -14,7 +14,7 @@ void main() {
     vec2 glow_at = vec2(where.x * aspect * 0.55, (where.y - horizon) * 1.1 - 0.15);
     wall += glow_light / (1.0 + 3.2 * dot(glow_at, glow_at)) * smoothstep(0.0, 0.5, up);
 #ifdef STRIPS
-    vec4 strip = strip_at(outlook.x + atan(where.x * outlook.y));
+    vec4 strip = strip_at(outlook.x + angle_of(where.x * outlook.y));
     float tall = 1.0 - smoothstep(0.0, 0.25, up - (0.45 + 0.75 * strip.w) * (0.55 + 0.45 * swell));
     vec3 colour = mix(strip_light[0], strip_light[1], strip.z);
     wall += colour * (strip.x * 0.55 + strip.y) * tall * (0.12 + 0.88 * swell) * smoothstep(0.0, 0.05, up);

@@ -2,9 +2,7 @@
 #include "light.glsl"
 uniform float swell;  // 1 on the beat, less between
 #ifdef SPOTS
-uniform vec2 pool_m;
-uniform vec4 spots[3];  // as on the floor
-uniform vec3 spot_light[3];
+in vec4 pooled;
 #endif
 in vec3 normal;
 in vec3 world_m;
@@ -28,7 +26,10 @@ void main() {
     screen = vec4(to_screen(glow * (0.65 + 0.35 * swell) + colour.a * 1.6 * colour.rgb), 1.0);
 #else
     // Wrapped a little past the terminator: skin and cloth do not end in a hard line.
-    float key = max((dot(n, towards_light) + 0.15) / 1.15, 0.0) * lit(light_clip);
+    float key = max((dot(n, towards_light) + 0.15) / 1.15, 0.0);
+#if defined(RICH) || !defined(MIRRORED)
+    key *= lit(light_clip);
+#endif
     float up = 0.5 + 0.5 * n.y;
     // Near the floor less of the sky is seen; cheap occlusion that grounds the feet.
     float open = 0.55 + 0.45 * smoothstep(0.0, 0.5, world_m.y);
@@ -40,15 +41,11 @@ void main() {
     vec3 rim = mix(rim_left, rim_right, 0.5 + 0.5 * n.x);
     vec3 light = colour.rgb * (mix(bounce_light, sky_light, up) * open + key * key_light)
                + colour.a * 0.45 * shine * key * key_light
-               + edge * (0.35 + 0.65 * up) * rim * (0.4 + colour.a);
+               + edge * (0.35 + 0.65 * up) * rim * (0.4 + colour.a) * (0.3 + colour.rgb);
 #ifdef SPOTS
     // Who stands in a pool of light is in its beam, which comes from above; the floor throws it back at the legs.
-    float caught = 0.55 + 1.05 * up + 0.7 * (1.0 - up) * exp(-2.0 * world_m.y);
-    for (int k = 0; k < 3; k++) {
-        vec2 d = world_m.xz - pool_m - spots[k].xy;
-        float q = dot(d, d) * spots[k].z;
-        light += (colour.rgb + 0.06 * edge) * spot_light[k] * swell * caught / (1.0 + q * (1.0 + q));
-    }
+    float caught = 0.55 + 1.05 * up + 0.7 * (1.0 - up) * pooled.w;
+    light += (colour.rgb + 0.06 * edge) * pooled.rgb * caught;
 #endif
     screen = vec4(to_screen(light), 1.0);
 #endif

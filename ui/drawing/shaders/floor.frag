@@ -13,14 +13,20 @@ uniform vec4 spots[3];       // x, z from the pool's centre, 1 / radius squared
 uniform vec3 spot_light[3];
 uniform float reach_m;
 uniform float depth_m;       // where the floor ends
+#ifdef STRIPS
+uniform vec2 outlook;        // where the camera looks, radians about the vertical
+#endif
 in vec2 floor_m;
 in vec3 light_clip;
+#ifdef STRIPS
+in vec2 seen_at;
+#endif
 out vec4 screen;  // where the floor mirrors, alpha is the share of what lies under it
 
 void main() {
     vec2 out_m = floor_m - pool_m;
     float away2 = dot(out_m, out_m);
-#ifdef WALLED
+#if defined(WALLED) && !defined(SHADOWED)
     if (away2 > depth_m * depth_m) discard;
 #endif
 #ifdef SHADOWED
@@ -46,9 +52,11 @@ void main() {
 #endif
     vec3 light = colour * (sky_light * 0.55 + key * key_light * 0.85) * pool;
 #ifdef SPOTS
+    float caught = swell * (0.25 + 0.75 * key);
     for (int k = 0; k < 3; k++) {
         vec2 d = out_m - spots[k].xy;
-        light += spot_light[k] * swell * (0.25 + 0.75 * key) * 0.22 / (1.0 + dot(d, d) * spots[k].z * (1.0 + dot(d, d) * spots[k].z));
+        float q = dot(d, d) * spots[k].z;
+        light += spot_light[k] * (0.22 * caught / (1.0 + q * (1.0 + q)));
     }
 #endif
 #if defined(WALLED) && !defined(STRIPS)
@@ -57,20 +65,22 @@ void main() {
 #else
     vec3 from_eye = vec3(floor_m.x, 0.0, floor_m.y) - eye_m;
     float far = dot(from_eye, from_eye);
-#ifdef STRIPS
-    // The wall's lights on the floor before it.
-    vec4 strip = strip_at(atan(from_eye.x, -from_eye.z));
-    float near_wall = exp(-0.9 * (depth_m - sqrt(away2)));
-    light += mix(strip_light[0], strip_light[1], strip.z) * (0.6 * strip.x + strip.y) * near_wall * (0.12 + 0.88 * swell) * 0.5;
+#if defined(STRIPS) && !defined(SHADOWED)
+    // The wall's lights on the floor before it; round the dancers there is nothing of them.
+    vec4 strip = strip_at(outlook.x + angle_of(seen_at.x / max(seen_at.y, 0.1)));
+    float near_wall = max(1.0 - 0.22 * (depth_m - sqrt(away2)), 0.0);
+    near_wall *= near_wall * near_wall;
+    float thrown = (0.6 * strip.x + strip.y) * near_wall * (0.06 + 0.44 * swell);
+    light += mix(strip_light[0], strip_light[1], strip.z) * thrown;
 #endif
     // A waxed floor mirrors the back wall's glow the more, the flatter one looks.
     float flat_look = 1.0 - clamp(-from_eye.y * inversesqrt(far), 0.0, 1.0);
     flat_look *= flat_look; flat_look *= flat_look;
     light += horizon_light * 0.30 * flat_look * (0.55 + 0.45 * key);
-#ifdef WALLED
+#if defined(WALLED) && !defined(SHADOWED)
     // Thinner than a pixel where the floor ends: no steps.
     light = mix(light, horizon_light, smoothstep(0.90, 1.0, away2 / (depth_m * depth_m)));
-#else
+#elif !defined(WALLED)
     light = mix(light, horizon_light, far * far / (far * far + 90000.0));
 #endif
 #endif
