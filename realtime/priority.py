@@ -16,8 +16,6 @@ import sys
 from enum import Enum
 from pathlib import Path
 
-from realtime.process_use import give_back
-
 
 class Rank(Enum):
     """A process's place: its nice value, and Windows' class for ``SetPriorityClass``."""
@@ -84,8 +82,7 @@ class Undisturbed:
             gc.enable()
 
     def take_out(self) -> int:
-        """Look for garbage among what came since the last time, and give it back; how many objects were unreachable."""
+        """Look for garbage among what came since the last time; how many objects were unreachable."""
         found = gc.collect()
         gc.freeze()
-        give_back()
         return found

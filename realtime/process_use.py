@@ -23,6 +23,7 @@ GIVE_BACK_S = 60.0
 WARM_UP_S = 60.0
 """What grows before this is a start, not a leak."""
 _MOST_POINTS = 720
+_PARTS = 24
 
 
 def children() -> tuple[int, ...]:
@@ -152,6 +153,9 @@ if sys.platform == "win32":
 class Trend:
     """How fast a value grows: the slope of a straight line through it, ``WARM_UP_S`` after it began.
 
+    The line is Theil and Sen's (the median of all slopes) through medians of neighbours: a picture that is just being
+    read, or a pool that is full for a moment, is no growth.
+
     Holds a fixed number of points: when they are full every second one leaves, and half as many are taken from then on.
     """
 
@@ -181,5 +185,7 @@ class Trend:
         """Growth in ten minutes; None until the points span as long as the warm-up took."""
         if len(self._points) < 3 or self._points[-1][0] - self._points[0][0] < self._warm_up_s:
             return None
-        time_s, value = np.array(self._points).T
-        return float(np.polyfit(time_s - time_s[0], value, 1)[0] * 600.0)
+        parts = np.array_split(np.array(self._points), max(3, min(_PARTS, len(self._points) // 2)))
+        time_s, value = np.array([np.median(part, axis=0) for part in parts]).T
+        i, j = np.triu_indices(len(parts), 1)
+        return float(np.median((value[j] - value[i]) / np.maximum(time_s[j] - time_s[i], 1e-6)) * 600.0)

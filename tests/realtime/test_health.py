@@ -64,6 +64,14 @@ def test_growth_is_a_slope_after_the_warm_up_in_fixed_memory() -> None:
     assert len(trend._points) < 720
 
 
+def test_what_is_held_for_a_moment_is_no_growth() -> None:
+    trend, rng = Trend(), np.random.default_rng(0)
+    for second in range(600):
+        held_mb = 8.0 * (330 < second < 370) + 1.5 * rng.integers(0, 2)
+        trend.add(float(second), 300.0 + 0.001 * second + held_mb)
+    assert trend.per_10_min() == pytest.approx(0.6, abs=0.3)
+
+
 def test_a_trend_that_begins_anew_warms_up_anew() -> None:
     trend = Trend()
     for second in range(1000):

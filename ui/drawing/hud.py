@@ -308,7 +308,7 @@ class _GlyphSet:
             self._box[character] = (x, widths[character])
             x += widths[character] + 2
         self.pixels = np.asarray(image)
-        self.lay_out = lru_cache(maxsize=256)(self._lay_out)
+        self.lay_out = lru_cache(maxsize=64)(self._lay_out)
 
     def width(self, text: str) -> float:
         """Pixels from the start of ``text`` to its end."""
