@@ -50,9 +50,8 @@ def test_every_step_is_found_once_when_it_lands(noise_m):
 
 def test_a_landing_is_told_at_once():
     footfalls = Footfalls()
-    for frame in walk(6.0):
-        for at_s in footfalls.push(frame):
-            assert 0.0 <= frame.time_s - at_s < 0.1
+    delays_s = [frame.time_s - at_s for frame in walk(6.0) for at_s in footfalls.push(frame)]
+    assert len(delays_s) > 8 and min(delays_s) >= 0.0 and max(delays_s) < 0.1
 
 
 def test_who_stands_does_not_step():

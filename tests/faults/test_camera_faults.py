@@ -13,22 +13,13 @@ from duet.clock import MonotonicClock
 from duet.errors import DeviceError, InputError, MediaError, StaleFrame
 from realtime.sight.camera import Camera, CameraState, open_camera
 from realtime.sight.virtual_camera import VirtualCamera
+from tests.waiting import wait_for
 
 
 @pytest.fixture
 def fake_camera() -> Iterator[VirtualCamera]:
     with VirtualCamera() as fake:
         yield fake
-
-
-def _wait_for(condition: object, timeout_s: float = 8.0) -> bool:
-    assert callable(condition)
-    end = time.monotonic() + timeout_s
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def test_no_such_camera() -> None:
@@ -114,13 +105,13 @@ class Faulty:
 
 def test_torn_picture_is_a_lost_camera_that_comes_back() -> None:
     with Camera(Faulty(cv2.error("torn"), cv2.error("torn")), MonotonicClock()) as camera:
-        assert _wait_for(lambda: camera.reconnects == 2 and camera.frames > 5)
+        assert wait_for(lambda: camera.reconnects == 2 and camera.frames > 5)
         assert camera.failure is None and "torn" in camera.problem
 
 
 def test_error_that_ends_the_reader_is_raised_at_once() -> None:
     with Camera(Faulty(RuntimeError("no such thing")), MonotonicClock()) as camera:
-        assert _wait_for(lambda: camera.failure is not None)
+        assert wait_for(lambda: camera.failure is not None)
         start = time.monotonic()
         for ask in (camera.read, camera.next, camera.latest):
             with pytest.raises(DeviceError, match=r"camera:0: expected to go on reading, got RuntimeError\('no such"):
@@ -147,12 +138,12 @@ def test_lost_frames_show_and_come_back(fake_camera: VirtualCamera, fault: str) 
     with open_camera(fake_camera.url) as camera:
         camera.next(2.0)
         getattr(fake_camera, fault).set()
-        assert _wait_for(lambda: camera.state is CameraState.STALLED)
+        assert wait_for(lambda: camera.state is CameraState.STALLED)
         with pytest.raises(StaleFrame, match="expected a frame not older than 0.50 s"):
             camera.latest(0.5)
         before = camera.frames
         getattr(fake_camera, fault).clear()
-        assert _wait_for(lambda: camera.state is CameraState.STREAMING and camera.frames > before)
+        assert wait_for(lambda: camera.state is CameraState.STREAMING and camera.frames > before)
         assert camera.reconnects >= 1
         assert camera.latest(1.0).index >= before
 

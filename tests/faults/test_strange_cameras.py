@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -23,14 +23,7 @@ from realtime.sight.picture_watch import PictureWatch
 from realtime.sight.synthetic import Filmed
 from realtime.sight.tracking import Channels, PoseModel, TrackingTask, _Work
 from realtime.sight.virtual_camera import PluggedCamera, VirtualCamera, VirtualCameras, noisy
-
-
-def _wait_for(condition: Callable[[], bool], timeout_s: float = 10.0) -> bool:
-    end = time.monotonic() + timeout_s
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.01)
-    return condition()
-
+from tests.waiting import wait_for
 
 # Plugged in again
 
@@ -57,13 +50,13 @@ def test_a_camera_that_comes_back_under_another_number_is_the_same_camera(room) 
         assert abs(_level(camera) - 60.0) < 10.0
         server.hung_up.set()
         cameras.plug([(0, second), (2, third)])
-        assert _wait_for(lambda: "got camera:0  (Webcam), camera:2" in camera.problem)
+        assert wait_for(lambda: "got camera:0  (Webcam), camera:2" in camera.problem)
         assert "Webcam to be plugged in again" in camera.problem
-        assert _wait_for(lambda: camera.state is CameraState.STALLED)
+        assert wait_for(lambda: camera.state is CameraState.STALLED)
         server.hung_up.clear()
         frames = camera.frames
         cameras.plug([(0, third), (2, second), (4, first)])
-        assert _wait_for(lambda: camera.frames > frames)
+        assert wait_for(lambda: camera.frames > frames)
         assert abs(_level(camera) - 60.0) < 10.0
 
 
@@ -74,7 +67,7 @@ def test_a_later_process_waits_for_the_camera_of_the_one_before(room) -> None:
         pin = camera.pin
     cameras.plug([(2, first)])
     with open_camera("camera:2", cameras=cameras, pin=pin, wait=True) as camera:
-        assert _wait_for(lambda: "expected Webcam to be plugged in again" in camera.problem)
+        assert wait_for(lambda: "expected Webcam to be plugged in again" in camera.problem)
         cameras.plug([(2, first), (6, second)])
         assert abs(_level(camera) - 120.0) < 10.0
 
@@ -124,22 +117,22 @@ def test_a_pinned_device_is_found_or_waited_for(before, index, now, found) -> No
 def test_black_pictures_are_told(monkeypatch) -> None:
     monkeypatch.setattr(picture_watch, "DARK_S", 0.2)
     with VirtualCamera(noisy(4)) as server, open_camera(server.url) as camera:
-        assert _wait_for(lambda: camera.state is CameraState.DARK)
+        assert wait_for(lambda: camera.state is CameraState.DARK)
         server.pictures = noisy(70)
-        assert _wait_for(lambda: camera.state is CameraState.STREAMING)
+        assert wait_for(lambda: camera.state is CameraState.STREAMING)
         assert camera.reconnects == 0
 
 
 def test_a_frozen_camera_is_told_and_opened_again_once(monkeypatch) -> None:
     monkeypatch.setattr(picture_watch, "FROZEN_S", 0.3)
     with VirtualCamera() as server, open_camera(server.url) as camera:
-        assert _wait_for(lambda: camera.frames > 5) and camera.state is CameraState.STREAMING
+        assert wait_for(lambda: camera.frames > 5) and camera.state is CameraState.STREAMING
         server.frozen.set()
-        assert _wait_for(lambda: camera.reconnects == 1 and camera.problem == "the same picture again and again")
-        assert _wait_for(lambda: camera.state is CameraState.FROZEN)
+        assert wait_for(lambda: camera.reconnects == 1 and camera.problem == "the same picture again and again")
+        assert wait_for(lambda: camera.state is CameraState.FROZEN)
         assert camera.reconnects == 1
         server.frozen.clear()
-        assert _wait_for(lambda: camera.state is CameraState.STREAMING)
+        assert wait_for(lambda: camera.state is CameraState.STREAMING)
 
 
 def test_a_dark_stage_is_not_black_and_noise_is_no_standstill() -> None:

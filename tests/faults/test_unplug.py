@@ -6,8 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from multiprocessing import shared_memory
 from pathlib import Path
 
 import numpy as np
@@ -22,24 +20,10 @@ from realtime.sound.music_player import RecordedMusic
 from realtime.sound.music_source import MusicStatus
 from realtime.sound.sound_port import SoundPort, list_audio_devices
 from realtime.sound.virtual_sound import FAULTS, VirtualDevice, VirtualSound
+from tests.waiting import is_gone, runs, wait_for
 from ui import cli
 
 MICROPHONE = VirtualDevice("USB Microphone", "M", inputs=1, tone_hz=500.0)
-
-
-def _wait_for(condition: Callable[[], bool], timeout_s: float = 30.0) -> bool:
-    end = time.monotonic() + timeout_s
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.02)
-    return condition()
-
-
-def _gone(name: str) -> bool:
-    try:
-        shared_memory.SharedMemory(name=name).close()
-    except FileNotFoundError:
-        return True
-    return False
 
 
 @pytest.fixture
@@ -87,14 +71,14 @@ def test_a_driver_that_hangs_while_it_opens_is_a_sentence(sound: VirtualSound, m
 def test_nothing_is_left_after_a_stop(sound: VirtualSound) -> None:
     port = SoundPort("usb", "input", sound)
     opening = port.start()
-    assert _wait_for(lambda: port._spare is not None)
+    assert wait_for(lambda: port._spare is not None)
     assert port._spare is not None
     processes = [port._process, port._spare[0]]
     names, log = opening.channels.names, Path(port._log)
     port.stop()
     port.stop()
     assert not any(process.is_alive() for process in processes)
-    assert all(_gone(name) for name in names) and not log.exists()
+    assert all(is_gone(name) for name in names) and not log.exists()
 
 
 def test_a_port_outlives_errors_of_who_feeds_it(sound: VirtualSound) -> None:
@@ -109,9 +93,9 @@ def test_a_port_outlives_errors_of_who_feeds_it(sound: VirtualSound) -> None:
     port = SoundPort("usb", "output", sound, feed=feed)
     try:
         port.start()
-        assert _wait_for(lambda: port.losses == 1 and not port.lost)
+        assert wait_for(lambda: port.losses == 1 and not port.lost)
         assert port.problem == "out of order"
-        assert _wait_for(lambda: sound.last_played_s("S") > 0.0)
+        assert wait_for(lambda: sound.last_played_s("S") > 0.0)
     finally:
         port.stop()
 
@@ -124,7 +108,7 @@ def test_a_default_output_that_comes_later_is_used(sound: VirtualSound, caplog: 
         assert "got none" in music.unheard_because and music.device is None
         assert music.status is MusicStatus.PLAYING
         sound.plug([MICROPHONE, VirtualDevice("USB Speaker", "S", outputs=2)])
-        assert _wait_for(lambda: sound.last_played_s("S") > 0.0)
+        assert wait_for(lambda: sound.last_played_s("S") > 0.0)
         assert music.device is not None and not music.unheard_because and not music.problem
         assert "sound output: there after" in caplog.text and "went away" not in caplog.text
     finally:
@@ -171,16 +155,9 @@ def test_processes_and_memory_go_when_the_application_does(sound: VirtualSound, 
             parent.kill()
         parent.wait(20.0)
     Path(log).unlink(missing_ok=True)
-    assert _wait_for(lambda: all(_gone(name) for name in (first, second, third)))
+    assert wait_for(lambda: all(is_gone(name) for name in (first, second, third)))
     if Path("/proc").is_dir():
-        assert _wait_for(lambda: not any(_runs(pid) for pid in pids))
-
-
-def _runs(pid: str) -> bool:
-    try:
-        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
+        assert wait_for(lambda: not any(runs(int(pid)) for pid in pids))
 
 
 def test_the_command_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:

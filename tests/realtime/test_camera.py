@@ -1,7 +1,5 @@
 """A video file as a camera: paced, looped, stamped exactly, newest frame only."""
 
-import time
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 from duet.clock import MonotonicClock
 from realtime.sight.camera import CameraState, open_camera
 from realtime.sight.camera_source import VideoFile
+from tests.waiting import wait_for
 
 FRAMES = 12
 
@@ -28,13 +27,6 @@ def _write_video(path: Path, *, width: int = 64, height: int = 48, rate_hz: int 
         for packet in stream.encode(None):
             container.mux(packet)
     return path
-
-
-def _wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> bool:
-    end = time.monotonic() + timeout_s
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.005)
-    return condition()
 
 
 def _level(image: np.ndarray) -> int:
@@ -59,7 +51,7 @@ def test_slow_reader_gets_the_newest_frame_and_the_rest_is_counted(tmp_path: Pat
     with open_camera(str(_write_video(tmp_path / "a.mp4", rate_hz=60))) as camera:
         taken = [camera.read(2.0)]
         for _ in range(4):
-            assert _wait_for(lambda: camera._frames > taken[-1].index + 3)
+            assert wait_for(lambda: camera._frames > taken[-1].index + 3)
             taken.append(camera.latest(60.0))
         missed = sum(b.index - a.index - 1 for a, b in pairwise(taken))
         assert missed >= 8
@@ -103,7 +95,7 @@ def test_file_that_goes_away_stalls_and_returns(tmp_path: Path) -> None:
     path = _write_video(tmp_path / "a.mp4")
     with open_camera(str(path)) as camera:
         away = path.rename(tmp_path / "b.mp4")
-        assert _wait_for(lambda: camera.state is CameraState.STALLED and bool(camera.problem))
+        assert wait_for(lambda: camera.state is CameraState.STALLED and bool(camera.problem))
         assert "expected a video file, got nothing there" in camera.problem
         away.rename(path)
-        assert _wait_for(lambda: camera.state is CameraState.STREAMING)
+        assert wait_for(lambda: camera.state is CameraState.STREAMING)

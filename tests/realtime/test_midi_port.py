@@ -10,15 +10,9 @@ from duet.clock import MonotonicClock
 from duet.errors import DeviceError
 from duet.tempo_override import TempoOverride
 from realtime.sound.midi_port import MidiPort, matching_port
+from tests.waiting import wait_for
 
 TICK, START, STOP = b"\xf8", b"\xfa", b"\xfc"
-
-
-def _until(condition, limit_s: float = 5.0) -> bool:
-    end_s = time.monotonic() + limit_s
-    while not condition() and time.monotonic() < end_s:
-        time.sleep(0.005)
-    return condition()
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names on this system")
@@ -37,7 +31,7 @@ def test_a_master_s_clock_sets_the_tempo_until_it_stops(tmp_path: Path) -> None:
             while time.monotonic() < begin_s + tick * tick_s:
                 time.sleep(0.0005)
             os.write(master, TICK)
-        assert _until(lambda: override.pulse is not None)
+        assert wait_for(lambda: override.pulse is not None)
         pulse = override.pulse
         assert pulse is not None
         assert pulse.tempo_bpm == pytest.approx(125.0, rel=0.05)
@@ -45,7 +39,7 @@ def test_a_master_s_clock_sets_the_tempo_until_it_stops(tmp_path: Path) -> None:
         # 24 ticks to the beat, counted from the start message.
         assert pulse.beats_at(begin_s - clock.epoch_s + 2.0 * 60.0 / 125.0) == pytest.approx(2.0, abs=0.15)
         os.write(master, STOP)
-        assert _until(lambda: override.pulse is None), "a master that stops is heard no more"
+        assert wait_for(lambda: override.pulse is None), "a master that stops is heard no more"
         os.close(master)
     finally:
         port.stop()

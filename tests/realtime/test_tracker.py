@@ -7,9 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from multiprocessing import shared_memory
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import cast
@@ -34,6 +33,7 @@ from realtime.sight.tracker import Tracker
 from realtime.sight.tracking import Channels, Heartbeat, PoseModel, TrackingTask, _Work
 from realtime.sight.virtual_camera import VirtualCamera
 from realtime.supervisor import WardState
+from tests.waiting import is_gone, wait_for
 
 needs_model = pytest.mark.skipif(
     find_pose_model() is None, reason="the pose model is not in the cache: run python -m realtime.sight.pose_model"
@@ -59,23 +59,6 @@ def empty_room(tmp_path: Path) -> Path:
         for packet in stream.encode(None):
             container.mux(packet)
     return path
-
-
-def _wait_for(condition: Callable[[], bool], timeout_s: float) -> bool:
-    end = time.monotonic() + timeout_s
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
-
-
-def _gone(name: str) -> bool:
-    try:
-        shared_memory.SharedMemory(name=name).close()
-    except FileNotFoundError:
-        return True
-    return False
 
 
 def test_frame_survives_the_record() -> None:
@@ -161,7 +144,7 @@ def test_held_frames_are_in_the_stats_and_left_to_who_takes_them(
     with Tracker.start("camera:0", 0.0, model=tmp_path / "any.task", health=health) as tracker:
         for beat in (Heartbeat(10, 2, 3, 4), Heartbeat(20, 3, 5, 6)):
             tracker._channels.heartbeat.write(time.monotonic(), beat.values())
-            assert _wait_for(lambda count=beat.camera_frames: tracker.stats().camera_frames == count, 10.0)
+            assert wait_for(lambda count=beat.camera_frames: tracker.stats().camera_frames == count, 10.0)
         stats = tracker.stats()
     assert (stats.camera_dropped, stats.held_frames, stats.lost_frames) == (3, 5, 6)
     assert (health.counter("camera_frames"), health.counter("camera_dropped")) == (20, 3)
@@ -184,8 +167,8 @@ def test_a_bad_camera_is_shown_while_it_lasts_and_logged_once_a_change(
             for count in (2 * frames, 2 * frames + 1):
                 beat = Heartbeat(count, camera_state=state)
                 tracker._channels.heartbeat.write(time.monotonic(), beat.values())
-                assert _wait_for(lambda count=count: tracker.stats().camera_frames == count, 10.0)
-            assert _wait_for(lambda sentence=sentence: tracker.trouble == sentence, 1.0), (state, tracker.trouble)
+                assert wait_for(lambda count=count: tracker.stats().camera_frames == count, 10.0)
+            assert wait_for(lambda sentence=sentence: tracker.trouble == sentence, 1.0), (state, tracker.trouble)
     lines = [r.getMessage() for r in caplog.records if r.name == "duet.camera"]
     assert lines[:3] == [f"camera:7: {sentence}" for sentence in told.values() if sentence]
     assert len(lines) == 4 and lines[3].startswith("camera:7: all is well again after 0.")
@@ -194,9 +177,9 @@ def test_a_bad_camera_is_shown_while_it_lasts_and_logged_once_a_change(
 def test_process_that_gives_up_is_quoted_and_started_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tracker_module, "run", _fail_later)
     with Tracker.start("camera:0", 0.0, model=tmp_path / "any.task") as tracker:
-        assert _wait_for(lambda: tracker.stats().restarts >= 1, 20.0)
+        assert wait_for(lambda: tracker.stats().restarts >= 1, 20.0)
         assert "expected to go on reading" in tracker.stats().problem
-        assert _wait_for(lambda: tracker.trouble == "tracking stopped: it begins again by itself", 5.0)
+        assert wait_for(lambda: tracker.trouble == "tracking stopped: it begins again by itself", 5.0)
 
 
 def test_error_that_ends_the_watch_is_raised(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -206,7 +189,7 @@ def test_error_that_ends_the_watch_is_raised(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(tracker_module, "run", _wait_idle)
     monkeypatch.setattr(KeptProcess, "look", broken)
     with Tracker.start("camera:0", 0.0, model=tmp_path / "any.task") as tracker:
-        assert _wait_for(lambda: tracker._failure is not None, 10.0)
+        assert wait_for(lambda: tracker._failure is not None, 10.0)
         with pytest.raises(DeviceError, match=r"watch over the tracking process, got RuntimeError\('out of order'\)"):
             tracker.take_new(0.0)
         with pytest.raises(DeviceError, match="watch over"):
@@ -227,7 +210,7 @@ def test_work_ends_with_its_camera() -> None:
     channels = Channels.create()
     with Camera(Broken(), MonotonicClock()) as camera:
         work = _Work(TrackingTask("camera:0", 0.0, Path("any.task")), channels, cast(PoseModel, None), camera)
-        assert _wait_for(lambda: camera.failure is not None, 10.0)
+        assert wait_for(lambda: camera.failure is not None, 10.0)
         with pytest.raises(DeviceError, match="expected to go on reading"):
             work.step()
     channels.close()
@@ -249,7 +232,7 @@ def test_nobody_is_seen_in_a_picture_that_does_not_change(monkeypatch: pytest.Mo
         work.step()
         assert asked
         server.frozen.set()
-        assert _wait_for(lambda: camera.state is CameraState.FROZEN and camera.reconnects == 1, 10.0)
+        assert wait_for(lambda: camera.state is CameraState.FROZEN and camera.reconnects == 1, 10.0)
         before = len(asked)
         for _ in range(5):
             work.step()
@@ -284,7 +267,7 @@ def test_empty_room_is_lost_and_counted(empty_room: Path) -> None:
     clock = MonotonicClock()
     with Tracker.start(str(empty_room), clock.epoch_s) as tracker:
         assert tracker.state is WardState.RUNNING
-        assert _wait_for(lambda: tracker.stats().lost_frames > 10, 10.0)
+        assert wait_for(lambda: tracker.stats().lost_frames > 10, 10.0)
         frame = tracker.latest()
         assert frame.status is LeaderStatus.LOST
         assert not frame.visibility.any()
@@ -303,25 +286,25 @@ def test_empty_room_is_lost_and_counted(empty_room: Path) -> None:
         names = tracker._channels.names
     assert tracker.state is WardState.ENDED
     assert tracker.history(4) == []
-    assert all(_gone(name) for name in names)
+    assert all(is_gone(name) for name in names)
     tracker.stop()
 
 
 @needs_model
 def test_killed_process_shows_and_comes_back(empty_room: Path) -> None:
     with Tracker.start(str(empty_room), MonotonicClock().epoch_s) as tracker:
-        assert _wait_for(lambda: len(tracker.history(32)) > 5, 10.0)
+        assert wait_for(lambda: len(tracker.history(32)) > 5, 10.0)
         last = tracker.latest().index
         pid = tracker._process.pid
         assert pid is not None
         os.kill(pid, signal.SIGINT)  # Ctrl-C reaches the whole group: it is the parent's to handle
-        assert not _wait_for(lambda: tracker.stats().restarts > 0, 0.5)
-        assert _wait_for(lambda: tracker.latest().index > last, 5.0)
+        assert not wait_for(lambda: tracker.stats().restarts > 0, 0.5)
+        assert wait_for(lambda: tracker.latest().index > last, 5.0)
         os.kill(pid, signal.SIGKILL)
-        assert _wait_for(lambda: tracker.stats().restarts == 1, 5.0)
+        assert wait_for(lambda: tracker.stats().restarts == 1, 5.0)
         assert "signal 9" in tracker.stats().problem
         last = tracker.latest().index
-        assert _wait_for(lambda: tracker.state is WardState.RUNNING and tracker.latest().index > last, 20.0)
+        assert wait_for(lambda: tracker.state is WardState.RUNNING and tracker.latest().index > last, 20.0)
         assert tracker.stats().restarts == 1
 
 
@@ -347,8 +330,8 @@ def test_process_and_memory_go_when_the_parent_is_killed(empty_room: Path) -> No
         parent.kill()
         parent.wait(5.0)
     Path(log).unlink()
-    assert _wait_for(lambda: not Path(f"/proc/{pid}").exists() or not Path("/proc").exists(), 10.0)
-    assert _wait_for(lambda: all(_gone(name) for name in names), 10.0)
+    assert wait_for(lambda: not Path(f"/proc/{pid}").exists() or not Path("/proc").exists(), 10.0)
+    assert wait_for(lambda: all(is_gone(name) for name in names), 10.0)
 
 
 @needs_model

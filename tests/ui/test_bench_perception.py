@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from duet.clock import ManualClock, MonotonicClock
-from duet.errors import InputError, PictureError
+from duet.errors import InputError
 from duet.frames import LeaderFrame, LeaderStatus
 from duet.skeleton import BODY
 from realtime.bench.perception import VARIANTS, Score, Shot, picture_error_px
@@ -47,13 +47,10 @@ def test_the_tripod_stays_where_it_was_put() -> None:
     np.testing.assert_allclose(tripod.target_m[[0, 2]], [0.8, -0.5])
 
 
+@pytest.mark.usefixtures("opengl")
 def test_the_dancer_is_drawn_where_the_truth_says() -> None:
     motion = next(iter(leads(None, 2.0).values())).slice(0, 1)
-    try:
-        studio = Studio(motion)
-    except PictureError as error:
-        pytest.skip(f"no OpenGL here: {error}")
-    with studio:
+    with Studio(motion) as studio:
         joints, turns = studio.truth()
         pictures = list(studio.pictures())
         shot = Shot("", 30.0, (None,), joints, turns, studio._tripod.stand_m, studio._tripod.lens, 1.69)
@@ -66,16 +63,13 @@ def test_the_dancer_is_drawn_where_the_truth_says() -> None:
     assert abs(columns.mean() - across) < 25.0
 
 
+@pytest.mark.usefixtures("opengl")
 @pytest.mark.skipif(find_pose_model() is None, reason="the pose model is not in the cache")
 def test_the_pose_model_finds_the_drawn_dancer() -> None:
     motion = next(iter(leads(None, 2.0).values())).slice(0, 12)
     model = find_pose_model()
     assert model is not None
-    try:
-        studio = Studio(motion)
-    except PictureError as error:
-        pytest.skip(f"no OpenGL here: {error}")
-    with studio, PoseModel(model) as pose:
+    with Studio(motion) as studio, PoseModel(model) as pose:
         shot = studio.shot("lead", studio.pictures(), pose)
     assert sum(isinstance(seen, Landmarks) for seen in shot.seen) >= 11
     assert picture_error_px(shot) < 8.0

@@ -1,7 +1,5 @@
 """Cameras and sound inputs are chosen while dancing: what works takes over, what does not changes nothing."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +17,8 @@ from realtime.sight.virtual_camera import PluggedCamera, VirtualCamera, VirtualC
 from realtime.sound.audio import InlineEar, MusicEar, Silence
 from realtime.sound.music_switch import MusicSwitch
 from realtime.sound.virtual_sound import VirtualDevice, VirtualSound
+from tests.waiting import wait_for
 from ui.devices import CameraChoice, SoundChoice
-
-
-def _until(condition: Callable[[], bool], limit_s: float = 60.0) -> bool:
-    end_s = time.monotonic() + limit_s
-    while not condition() and time.monotonic() < end_s:
-        time.sleep(0.01)
-    return condition()
 
 
 class _Camera(TakeLeader):
@@ -102,7 +94,7 @@ def test_scouts_see_and_hear_what_is_not_in_use(tmp_path: Path) -> None:
         cameras.plug([(0, PluggedCamera("Used", "http://127.0.0.1:9/")), (2, PluggedCamera("Free", camera.url))])
         scout = surroundings.CameraScout(cameras)
         scout.want(True, "camera:0")
-        assert _until(lambda: any(found.picture is not None for found in scout.found)), scout.found
+        assert wait_for(lambda: any(found.picture is not None for found in scout.found)), scout.found
         used, free = scout.found
         assert (used.value, used.picture) == ("camera:0", None) and free.value == "camera:2"
         assert free.label == "camera:2  (Free)" and free.picture.shape == (116, 206, 3)
@@ -112,7 +104,7 @@ def test_scouts_see_and_hear_what_is_not_in_use(tmp_path: Path) -> None:
     sounds.plug([VirtualDevice("Mic", "1", inputs=1, tone_hz=440.0), VirtualDevice("Speakers", "2", outputs=2)])
     ear = surroundings.SoundScout(sounds)
     ear.want(True, "none")
-    assert _until(lambda: any(found.loudness for found in ear.found)), ear.found
+    assert wait_for(lambda: any(found.loudness for found in ear.found)), ear.found
     (heard,) = ear.found
     assert heard.value == "device:Mic (hw:0,0)" and 0.3 < heard.loudness <= 1.0
     ear.close()

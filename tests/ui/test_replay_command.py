@@ -32,13 +32,12 @@ def test_a_session_that_was_cut_off_says_so_and_dances(
         assert len(motion["time_s"]) > 20
 
 
+@pytest.mark.usefixtures("opengl")
 def test_a_session_becomes_a_film(tmp_path: Path) -> None:
     from tests.films import read_back
 
     film = tmp_path / "s.mp4"
-    code = main(["replay", str(cut(tmp_path / "s", 0.07)), "--out", str(film), "--size", "128x96"])
-    if code == 2 and not film.exists():
-        pytest.skip("nothing can be drawn here")
+    assert main(["replay", str(cut(tmp_path / "s", 0.07)), "--out", str(film), "--size", "128x96"]) in (0, 1)
     assert read_back(film).seconds > 1.0
 
 
@@ -59,14 +58,15 @@ def test_what_does_not_fit_is_one_sentence(
     assert said in message and "Traceback" not in message
 
 
+@pytest.mark.usefixtures("opengl")
 def test_a_recorded_demo_is_danced_again_to_the_bit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "night"
     play = ["demo", "--headless", "--seconds", "3", "--size", "64x64", "--record", str(folder)]
     film = ["--out", str(tmp_path / "film.mp4")]
     code = main([*play, *film])
     told = " ".join(capsys.readouterr().err.split())
-    if code == 2 and ("OpenGL" in told or "expected ticks of at most" in told):
-        pytest.skip(f"nothing can be drawn, or danced at all, here: {told}")
+    if code == 2 and "expected ticks of at most" in told:
+        pytest.skip(f"this machine is too slow to dance: {told}")
     assert code == 0 and "Recorded" in told
     assert [p.name for p in folder.iterdir()] == [SESSION_FILE]
     assert main(["replay", str(folder)]) == 0
