@@ -116,27 +116,11 @@ def perform(
         _check_film(output, sources, seconds, console)
         picture = stack.enter_context(_picture(output, sources, seconds, health, console))
         log = MotionLog(runner.contract.fps) if output.motion else None
-        placement = Placement(output.distance_m or sources.distance_m or runner.contract.distance_m)
-        controls = _controls(sources, output, placement, runner.contract)
-        panel = Panel(
-            runner.contract,
-            controls,
-            giver,
-            sources.notes,
-            sources.camera_trouble,
-            sources.sound_trouble,
-            sources.sound_level,
-            sight_name=lambda: sources.sight_name or "",
-        )
+        panel = _panel(sources, output, runner.contract, giver)
         desk = stack.enter_context(open_desk(output, sources, panel, health))
         show = _assemble(partners, sources, picture, output, health, seconds, log, desk)
         stack.callback(begin_watch(show.conductor, panel, show.clock, output.log).stop)
-        recording = None if output.record is None else Recording(output.record, show.conductor)
-        if recording is not None:
-            stack.callback(recording.close)
-        media = open_media(output, sources, show.clock, console)
-        if media is not None:
-            stack.callback(media.stop)
+        recorded = _record(stack, show, output, console)
         stack.callback(show.conductor.engine.close)
         begun(show.conductor)
         interrupted = _run(show, console, tempo)
@@ -144,10 +128,8 @@ def perform(
         _finish(show, elapsed, console)
     _keep(show, output, log, elapsed)
     _tell(console, show, output, elapsed)
-    if recording is not None:
-        console.print(recording.failure or f"Recorded {recording.path}")
-    if media is not None and media.failure:
-        console.print(media.failure)
+    for said in recorded():
+        console.print(said)
     return 130 if interrupted else 0
 
 
@@ -264,11 +246,28 @@ def _assemble(
     return _Show(contract, clock, conductor, sources, picture, health, seconds, panel, commands, desk)
 
 
-def _controls(sources: Sources, output: Output, placement: Placement, contract: FollowerContract) -> Controls:
-    return Controls(
+def _record(stack: ExitStack, show: _Show, output: Output, console: Console) -> Callable[[], list[str]]:
+    """Record what was asked for until ``stack`` ends; what there is to say of it then."""
+    recording = None if output.record is None else Recording(output.record, show.conductor)
+    if recording is not None:
+        stack.callback(recording.close)
+    media = open_media(output, show.sources, show.clock, console)
+    if media is not None:
+        stack.callback(media.stop)
+
+    def said() -> list[str]:
+        session = [] if recording is None else [recording.failure or f"Recorded {recording.path}"]
+        return session if media is None or not media.failure else [*session, media.failure]
+
+    return said
+
+
+def _panel(sources: Sources, output: Output, contract: FollowerContract, giver: str) -> Panel:
+    """What the performer sets and is told; ``giver`` of the beat, where it comes from outside."""
+    controls = Controls(
         sources.leader,
         sources.music.override,
-        placement,
+        Placement(output.distance_m or sources.distance_m or contract.distance_m),
         metre=output.tempo.metre,
         show_preview=sources.sight is not None,
         has_preview=sources.sight_name is not None,
@@ -277,6 +276,16 @@ def _controls(sources: Sources, output: Output, placement: Placement, contract: 
         styles=output.style_tokens(contract),
         style=output.style or OWN_STYLE,
         devices=sources.devices,
+    )
+    return Panel(
+        contract,
+        controls,
+        giver,
+        sources.notes,
+        sources.camera_trouble,
+        sources.sound_trouble,
+        sources.sound_level,
+        sight_name=lambda: sources.sight_name or "",
     )
 
 

@@ -75,6 +75,8 @@ class Controls:
     bindings: Bindings = field(default_factory=Bindings)
     devices: Mapping[str, Device] = field(default_factory=dict)
     """By name of their control."""
+    avatars: tuple[str, ...] = field(default_factory=lambda: tuple(avatar_names()))
+    """The bodies there were at the beginning: nobody looks at the disk while they dance."""
     show_panel: bool = True
     has_panel: bool = False
 
@@ -102,7 +104,7 @@ class Controls:
     def choices(self, name: str) -> tuple[str, ...]:
         """What can be chosen by a control; empty where it is not chosen from, or nobody can say here."""
         if name in ("leader_avatar", "follower_avatar"):
-            return tuple(avatar_names())
+            return self.avatars
         return tuple(self.styles) if name == "style" else CONTROLS[name].choices
 
     def values(self) -> dict[str, float | bool | str]:

@@ -5,7 +5,6 @@ from rich.console import Console
 from duet.clock import MonotonicClock
 from realtime.sessions.media import SIGHT_FILE, SOUND_FILE, MediaWriter
 from realtime.sight.preview import Sight, SightCell
-from realtime.sound.music_switch import MusicSwitch
 from ui.options import Output
 from ui.sources import Sources
 
@@ -21,10 +20,7 @@ def open_media(output: Output, sources: Sources, clock: MonotonicClock, console:
         return None if record is None else Sight.of_record(record)
 
     media = MediaWriter(output.record, clock, sight, done=cell.close)
-    if isinstance(sources.music, MusicSwitch):
-        sources.music.tap_with(media.hear)
-    else:
-        sources.music.tap = media.hear
+    sources.music.tap = media.hear
     media.start()
     console.print(
         f"Recording what the camera sees and what is heard, in {output.record}: {SIGHT_FILE}, {SOUND_FILE}. "

@@ -27,7 +27,6 @@ class MusicSwitch:
     def __init__(self, ear: MusicEar) -> None:
         self.ear = ear
         self.override: TempoOverride = ear.override
-        self._taps: Callable[[Block], None] | None = None
         self._started: tuple[Clock, Health | None] | None = None
         self._stopped = threading.Event()
 
@@ -51,6 +50,15 @@ class MusicSwitch:
         """((N, 2), rate) the whole piece from its start; None for a source that does not know it."""
         return self.ear.soundtrack
 
+    @property
+    def tap(self) -> Callable[[Block], None] | None:
+        """Is given whatever is heard, by whichever ear, on the ear's thread."""
+        return self.ear.tap
+
+    @tap.setter
+    def tap(self, tap: Callable[[Block], None] | None) -> None:
+        self.ear.tap = tap
+
     def start(self, clock: Clock, health: Health | None = None) -> None:
         """Start the source; DeviceError where its device cannot be used."""
         self._started = clock, health
@@ -60,7 +68,7 @@ class MusicSwitch:
         """Listen by another ear from now on; the former one is stopped. DeviceError, and all as before, where it does
         not start."""
         ear.override = self.override
-        ear.tap = self._taps
+        ear.tap = self.ear.tap
         if self._started is not None and not self._stopped.is_set():
             ear.start(*self._started)
         before, self.ear = self.ear, ear
@@ -71,10 +79,6 @@ class MusicSwitch:
         """Stop the source. Safe to call again."""
         self._stopped.set()
         self.ear.stop()
-
-    def tap_with(self, tap: Callable[[Block], None]) -> None:
-        """Have ``tap`` called with whatever is heard, on the ear's thread, by whichever ear."""
-        self._taps = self.ear.tap = tap
 
     def witness(self, time_s: float) -> None:
         """See ``MusicEar``."""
