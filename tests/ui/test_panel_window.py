@@ -302,7 +302,13 @@ def _choose_second(desk: Desk, name: str, row: Place, value: Callable[[], object
 
 
 def _learn_and_hide(desk: Desk) -> None:
-    """A key is learned by clicks; one key hides the panel, and another way brings it back."""
+    """What has keys only does as well; a key is learned by clicks; one key hides the panel."""
+    for key in ("bracketright", "bracketleft"):
+        before = desk.state["values"]["distance"]
+        looked = desk.shot(desk.place("distance"))
+        desk.xdotool("key", "--window", desk.window, key)
+        desk.until(lambda now=before: desk.state["values"]["distance"] != now, f"{key} moves the partner")
+        desk.until(lambda was=looked: bool(np.abs(desk.shot(desk.place("distance")) - was).max() > 40), "it is seen")
     desk.click(*desk.place("learn").middle)
     desk.until(lambda: desk.state["learning"] == "", "it learns")
     desk.click(*desk.place("fade").middle)
