@@ -24,7 +24,6 @@ from duet.frames import LeaderFrame, LeaderStatus
 from realtime import child
 from realtime.devices import SYSTEM_CAMERAS, CameraSystem
 from realtime.plugged import Pin
-from realtime.process_use import GivingBack
 from realtime.rings import HistoryCell, LatestCell, SpscRing
 from realtime.sight.camera import Camera, CameraFrame, CameraState, open_camera
 from realtime.sight.camera_source import CAMERA_LATENCY_S
@@ -309,10 +308,8 @@ def run(task: TrackingTask, names: tuple[str, ...], control: Connection, log: st
             work = _Work(task, channels, pose, camera)
             control.send(("camera", camera.pin))
             control.send(("ready",))
-            freed = GivingBack()
             while not control.poll():
                 work.step()
-                freed.look()
     except DuetError as error:
         with contextlib.suppress(BrokenPipeError):
             control.send(child.failed(error))
