@@ -27,6 +27,7 @@ from realtime.sight.placement import StageMap
 from realtime.sight.pose_model import ensure_pose_model
 from realtime.sight.preview import Sight
 from realtime.sight.stage_shift import Shift, ShiftedLeader
+from realtime.sight.tracking import TrackingTask
 from realtime.sound.audio import DeviceMusic, FileMusic, GrooveMusic, MusicEar, MusicThread, Silence
 from realtime.sound.delayed_music import DelayedMusic
 from realtime.sound.level import Level
@@ -210,9 +211,10 @@ def _see(leader: LeaderOptions, health: Health) -> CameraLeader:
     look, calibration = leader.look, load_calibration()
     known = calibration.camera(camera_identity(leader.source))
     latency = known.latency
-    return CameraLeader(
+    task = TrackingTask(
         leader.source,
-        health,
+        0.0,
+        ensure_pose_model(kind=look.model),
         height_m=leader.height_m or calibration.height_m,
         stage=StageMap(known.mark_m, facing_rad=known.facing_rad),
         lens=known.lens,
@@ -220,9 +222,9 @@ def _see(leader: LeaderOptions, health: Health) -> CameraLeader:
         view=look.view,
         people=look.people,
         gone_s=leader.gone_s,
-        model=ensure_pose_model(kind=look.model),
         preview=leader.preview or leader.can_preview,
     )
+    return CameraLeader(task, health)
 
 
 def _before_camera(leader: LeaderOptions, ear: MusicSwitch, names: dict[str, str], health: Health) -> Sources:

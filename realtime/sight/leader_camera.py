@@ -1,9 +1,7 @@
 """A leader before a camera, as the conductor takes one: on the session clock, on the canonical body."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -13,11 +11,9 @@ from duet.kinematics import forward
 from duet.rotations import matrix_from_6d
 from duet.skeleton import BODY
 from realtime.health import Health
-from realtime.sight.camera_source import CAMERA_LATENCY_S
-from realtime.sight.placement import Lens, StageMap
 from realtime.sight.preview import Sight
 from realtime.sight.tracker import Tracker
-from realtime.sight.view import View
+from realtime.sight.tracking import TrackingTask
 
 _LEGS = tuple((BODY.index(f"{s}_hip"), BODY.index(f"{s}_knee"), BODY.index(f"{s}_ankle")) for s in ("left", "right"))
 
@@ -26,38 +22,12 @@ class CameraLeader:
     """Tracks from construction on; ``start`` sets the clock that frames are stamped by.
 
     Opening a camera and a pose model takes seconds, so it is done before the session clock exists:
-    the tracker stamps by the machine's monotonic clock, and the session's beginning is taken off.
+    the tracker stamps by the machine's monotonic clock (the task's ``epoch_s`` is 0), and the session's beginning is
+    taken off.
     """
 
-    def __init__(
-        self,
-        source: str,
-        health: Health,
-        *,
-        height_m: float | None = None,
-        stage: StageMap | None = None,
-        lens: Lens | None = None,
-        latency_s: float = CAMERA_LATENCY_S,
-        view: View | None = None,
-        people: int = 1,
-        gone_s: float = math.inf,
-        model: Path | None = None,
-        preview: bool = False,
-    ) -> None:
-        self._tracker = Tracker.start(
-            source,
-            0.0,
-            height_m=height_m,
-            stage=stage,
-            lens=lens,
-            latency_s=latency_s,
-            view=view,
-            people=people,
-            gone_s=gone_s,
-            model=model,
-            preview=preview,
-            health=health,
-        )
+    def __init__(self, task: TrackingTask, health: Health) -> None:
+        self._tracker = Tracker.start(task, health)
         self._epoch_s = 0.0
 
     def start(self, clock: MonotonicClock, begin_s: float) -> None:

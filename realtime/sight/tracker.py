@@ -6,12 +6,10 @@ waits.
 """
 
 import logging
-import math
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,19 +19,14 @@ from duet.clock import MonotonicClock
 from duet.errors import DeviceError, StaleFrame
 from duet.frames import LeaderFrame, LeaderStatus
 from duet.skeleton import BODY
-from realtime.devices import SYSTEM_CAMERAS, CameraSystem
 from realtime.health import Health, StageStats
 from realtime.kept_process import KeptProcess
 from realtime.sight.camera import CameraState
-from realtime.sight.camera_source import CAMERA_LATENCY_S
 from realtime.sight.camera_trouble import RESTARTING, CameraTrouble
 from realtime.sight.leader_record import frame_of_record
 from realtime.sight.lifting import HOLD_S
-from realtime.sight.placement import Lens, StageMap
-from realtime.sight.pose_model import ensure_pose_model
 from realtime.sight.preview import Sight
 from realtime.sight.tracking import HISTORY_FRAMES, STAGES, Channels, Heartbeat, TrackingTask, run
-from realtime.sight.view import View
 from realtime.supervisor import WardState
 from realtime.topology import process
 
@@ -86,46 +79,11 @@ class Tracker:
         self._watcher = threading.Thread(target=self._watch, name="tracker-watch", daemon=True)
 
     @classmethod
-    def start(
-        cls,
-        source: str,
-        clock_epoch_s: float,
-        *,
-        lens: Lens | None = None,
-        stage: StageMap | None = None,
-        height_m: float | None = None,
-        latency_s: float = CAMERA_LATENCY_S,
-        patience_s: float = 5.0,
-        model: Path | None = None,
-        view: View | None = None,
-        people: int = 1,
-        gone_s: float = math.inf,
-        preview: bool = False,
-        health: Health | None = None,
-        cameras: CameraSystem = SYSTEM_CAMERAS,
-    ) -> "Tracker":
-        """Start tracking ``source`` (see ``open_camera``) and return once the first picture is there.
+    def start(cls, task: TrackingTask, health: Health | None = None) -> "Tracker":
+        """Start tracking and return once the first picture is there; raises what ``open_camera`` raises.
 
-        ``clock_epoch_s`` is the ``epoch_s`` of the session's MonotonicClock. Stage times and counters
-        go to ``health``. Of up to ``people`` in view one leads (see ``Chooser``); after ``gone_s`` without anybody the
-        next one's bones are learned anew. Only with ``preview`` is there a ``sight``.
-        Raises what ``open_camera`` and ``ensure_pose_model`` raise.
+        Stage times and counters go to ``health``.
         """
-        task = TrackingTask(
-            source=source,
-            epoch_s=clock_epoch_s,
-            model=model or ensure_pose_model(),
-            lens=lens or Lens(),
-            stage=stage or StageMap(),
-            height_m=height_m,
-            latency_s=latency_s,
-            patience_s=patience_s,
-            view=view or View(),
-            people=people,
-            gone_s=gone_s,
-            cameras=cameras,
-            preview=preview,
-        )
         tracker = cls(task, health or Health())
         try:
             tracker._process.open()

@@ -28,7 +28,7 @@ from realtime.rings import LatestCell
 from realtime.sight import tracker as tracker_module
 from realtime.sight.camera import Camera, CameraFrame, CameraState, open_camera
 from realtime.sight.leader_record import FRAME_WIDTH, frame_of_record, values_of_frame
-from realtime.sight.pose_model import bundle, find_pose_model
+from realtime.sight.pose_model import bundle, ensure_pose_model, find_pose_model
 from realtime.sight.tracker import Tracker
 from realtime.sight.tracking import Channels, Heartbeat, PoseModel, TrackingTask, _Work
 from realtime.sight.virtual_camera import VirtualCamera
@@ -59,6 +59,10 @@ def empty_room(tmp_path: Path) -> Path:
         for packet in stream.encode(None):
             container.mux(packet)
     return path
+
+
+def _tracked(video: Path, clock: MonotonicClock) -> Tracker:
+    return Tracker.start(TrackingTask(str(video), clock.epoch_s, ensure_pose_model()))
 
 
 def test_frame_survives_the_record() -> None:
@@ -92,7 +96,7 @@ def test_unusable_model_is_a_sentence(tmp_path: Path, empty_room: Path) -> None:
     model = tmp_path / "own.task"
     model.write_bytes(bundle({"pose_detector.tflite": b"nothing"}))
     with pytest.raises(ModelError, match="expected a pose landmarker bundle"):
-        Tracker.start(str(empty_room), MonotonicClock().epoch_s, model=model)
+        Tracker.start(TrackingTask(str(empty_room), MonotonicClock().epoch_s, model))
 
 
 def _die(task: TrackingTask, names: tuple[str, str, str], control: Connection, log: str) -> None:
@@ -120,7 +124,7 @@ def test_process_that_dies_at_start_is_told_at_once(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(tracker_module, "run", _die)
     start = time.monotonic()
     with pytest.raises(DeviceError, match=r"expected to start, got exit code 3: Fatal: illegal instruction\. Run"):
-        Tracker.start("camera:0", 0.0, model=tmp_path / "any.task")
+        Tracker.start(TrackingTask("camera:0", 0.0, tmp_path / "any.task"))
     assert time.monotonic() - start < 0.5 * tracker_module._ROW.start_s
 
 
@@ -130,7 +134,7 @@ def test_process_that_takes_its_time_to_start_is_not_taken_for_one_that_hangs(
     monkeypatch.setattr(tracker_module, "run", _be_slow)
     monkeypatch.setattr(tracker_module, "_ROW", replace(tracker_module._ROW, silent_s=1.5))
     monkeypatch.setattr(tracker_module, "_WATCH_S", 60.0)  # asked by hand below
-    with Tracker.start("camera:0", 0.0, model=tmp_path / "any.task") as tracker:
+    with Tracker.start(TrackingTask("camera:0", 0.0, tmp_path / "any.task")) as tracker:
         assert tracker._process.trouble(time.monotonic()) is None
         tracker._process.silent_s = -1.0
         assert "no sign of life" in (tracker._process.trouble(time.monotonic()) or "")
@@ -141,10 +145,10 @@ def test_held_frames_are_in_the_stats_and_left_to_who_takes_them(
 ) -> None:
     monkeypatch.setattr(tracker_module, "run", _wait_idle)
     health = Health()
-    with Tracker.start("camera:0", 0.0, model=tmp_path / "any.task", health=health) as tracker:
+    with Tracker.start(TrackingTask("camera:0", 0.0, tmp_path / "any.task"), health) as tracker:
         for beat in (Heartbeat(10, 2, 3, 4), Heartbeat(20, 3, 5, 6)):
             tracker._channels.heartbeat.write(time.monotonic(), beat.values())
-            assert wait_for(lambda count=beat.camera_frames: tracker.stats().camera_frames == count, 10.0)
+            assert wait_for(lambda count=beat.camera_frames: tracker.stats().camera_frames == count)
         stats = tracker.stats()
     assert (stats.camera_dropped, stats.held_frames, stats.lost_frames) == (3, 5, 6)
     assert (health.counter("camera_frames"), health.counter("camera_dropped")) == (20, 3)
@@ -161,13 +165,13 @@ def test_a_bad_camera_is_shown_while_it_lasts_and_logged_once_a_change(
         CameraState.STALLED: "no pictures from the camera: check its cable",
         CameraState.STREAMING: "",
     }
-    with Tracker.start("camera:7", 0.0, model=tmp_path / "any.task") as tracker:
+    with Tracker.start(TrackingTask("camera:7", 0.0, tmp_path / "any.task")) as tracker:
         assert not tracker.trouble, "nothing is known yet"
         for frames, (state, sentence) in enumerate(told.items(), 1):
             for count in (2 * frames, 2 * frames + 1):
                 beat = Heartbeat(count, camera_state=state)
                 tracker._channels.heartbeat.write(time.monotonic(), beat.values())
-                assert wait_for(lambda count=count: tracker.stats().camera_frames == count, 10.0)
+                assert wait_for(lambda count=count: tracker.stats().camera_frames == count)
             assert wait_for(lambda sentence=sentence: tracker.trouble == sentence, 1.0), (state, tracker.trouble)
     lines = [r.getMessage() for r in caplog.records if r.name == "duet.camera"]
     assert lines[:3] == [f"camera:7: {sentence}" for sentence in told.values() if sentence]
@@ -176,10 +180,10 @@ def test_a_bad_camera_is_shown_while_it_lasts_and_logged_once_a_change(
 
 def test_process_that_gives_up_is_quoted_and_started_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tracker_module, "run", _fail_later)
-    with Tracker.start("camera:0", 0.0, model=tmp_path / "any.task") as tracker:
-        assert wait_for(lambda: tracker.stats().restarts >= 1, 20.0)
+    with Tracker.start(TrackingTask("camera:0", 0.0, tmp_path / "any.task")) as tracker:
+        assert wait_for(lambda: tracker.stats().restarts >= 1)
         assert "expected to go on reading" in tracker.stats().problem
-        assert wait_for(lambda: tracker.trouble == "tracking stopped: it begins again by itself", 5.0)
+        assert wait_for(lambda: tracker.trouble == "tracking stopped: it begins again by itself")
 
 
 def test_error_that_ends_the_watch_is_raised(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -188,8 +192,8 @@ def test_error_that_ends_the_watch_is_raised(monkeypatch: pytest.MonkeyPatch, tm
 
     monkeypatch.setattr(tracker_module, "run", _wait_idle)
     monkeypatch.setattr(KeptProcess, "look", broken)
-    with Tracker.start("camera:0", 0.0, model=tmp_path / "any.task") as tracker:
-        assert wait_for(lambda: tracker._failure is not None, 10.0)
+    with Tracker.start(TrackingTask("camera:0", 0.0, tmp_path / "any.task")) as tracker:
+        assert wait_for(lambda: tracker._failure is not None)
         with pytest.raises(DeviceError, match=r"watch over the tracking process, got RuntimeError\('out of order'\)"):
             tracker.take_new(0.0)
         with pytest.raises(DeviceError, match="watch over"):
@@ -210,7 +214,7 @@ def test_work_ends_with_its_camera() -> None:
     channels = Channels.create()
     with Camera(Broken(), MonotonicClock()) as camera:
         work = _Work(TrackingTask("camera:0", 0.0, Path("any.task")), channels, cast(PoseModel, None), camera)
-        assert wait_for(lambda: camera.failure is not None, 10.0)
+        assert wait_for(lambda: camera.failure is not None)
         with pytest.raises(DeviceError, match="expected to go on reading"):
             work.step()
     channels.close()
@@ -232,7 +236,7 @@ def test_nobody_is_seen_in_a_picture_that_does_not_change(monkeypatch: pytest.Mo
         work.step()
         assert asked
         server.frozen.set()
-        assert wait_for(lambda: camera.state is CameraState.FROZEN and camera.reconnects == 1, 10.0)
+        assert wait_for(lambda: camera.state is CameraState.FROZEN and camera.reconnects == 1)
         before = len(asked)
         for _ in range(5):
             work.step()
@@ -259,15 +263,15 @@ def test_libraries_that_are_missing_name_the_next_step(monkeypatch: pytest.Monke
 @needs_model
 def test_missing_video_is_the_same_sentence_as_in_process(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="expected a video file, got nothing there"):
-        Tracker.start(str(tmp_path / "none.mp4"), MonotonicClock().epoch_s)
+        _tracked(tmp_path / "none.mp4", MonotonicClock())
 
 
 @needs_model
 def test_empty_room_is_lost_and_counted(empty_room: Path) -> None:
     clock = MonotonicClock()
-    with Tracker.start(str(empty_room), clock.epoch_s) as tracker:
+    with _tracked(empty_room, clock) as tracker:
         assert tracker.state is WardState.RUNNING
-        assert wait_for(lambda: tracker.stats().lost_frames > 10, 10.0)
+        assert wait_for(lambda: tracker.stats().lost_frames > 10)
         frame = tracker.latest()
         assert frame.status is LeaderStatus.LOST
         assert not frame.visibility.any()
@@ -292,19 +296,19 @@ def test_empty_room_is_lost_and_counted(empty_room: Path) -> None:
 
 @needs_model
 def test_killed_process_shows_and_comes_back(empty_room: Path) -> None:
-    with Tracker.start(str(empty_room), MonotonicClock().epoch_s) as tracker:
-        assert wait_for(lambda: len(tracker.history(32)) > 5, 10.0)
+    with _tracked(empty_room, MonotonicClock()) as tracker:
+        assert wait_for(lambda: len(tracker.history(32)) > 5)
         last = tracker.latest().index
         pid = tracker._process.pid
         assert pid is not None
         os.kill(pid, signal.SIGINT)  # Ctrl-C reaches the whole group: it is the parent's to handle
         assert not wait_for(lambda: tracker.stats().restarts > 0, 0.5)
-        assert wait_for(lambda: tracker.latest().index > last, 5.0)
+        assert wait_for(lambda: tracker.latest().index > last)
         os.kill(pid, signal.SIGKILL)
-        assert wait_for(lambda: tracker.stats().restarts == 1, 5.0)
+        assert wait_for(lambda: tracker.stats().restarts == 1)
         assert "signal 9" in tracker.stats().problem
         last = tracker.latest().index
-        assert wait_for(lambda: tracker.state is WardState.RUNNING and tracker.latest().index > last, 20.0)
+        assert wait_for(lambda: tracker.state is WardState.RUNNING and tracker.latest().index > last)
         assert tracker.stats().restarts == 1
 
 
@@ -313,9 +317,11 @@ def test_process_and_memory_go_when_the_parent_is_killed(empty_room: Path) -> No
     code = (
         "import sys, time\n"
         "from duet.clock import MonotonicClock\n"
+        "from realtime.sight.pose_model import ensure_pose_model\n"
         "from realtime.sight.tracker import Tracker\n"
+        "from realtime.sight.tracking import TrackingTask\n"
         "if __name__ == '__main__':\n"
-        "    tracker = Tracker.start(sys.argv[1], MonotonicClock().epoch_s)\n"
+        "    tracker = Tracker.start(TrackingTask(sys.argv[1], MonotonicClock().epoch_s, ensure_pose_model()))\n"
         "    print(tracker._process.pid, *tracker._channels.names, tracker._process.log, flush=True)\n"
         "    time.sleep(60)\n"
     )
@@ -330,15 +336,15 @@ def test_process_and_memory_go_when_the_parent_is_killed(empty_room: Path) -> No
         parent.kill()
         parent.wait(5.0)
     Path(log).unlink()
-    assert wait_for(lambda: not Path(f"/proc/{pid}").exists() or not Path("/proc").exists(), 10.0)
-    assert wait_for(lambda: all(is_gone(name) for name in names), 10.0)
+    assert wait_for(lambda: not Path(f"/proc/{pid}").exists() or not Path("/proc").exists())
+    assert wait_for(lambda: all(is_gone(name) for name in names))
 
 
 @needs_model
 @needs_video
 def test_dancing_man_is_tracked_at_the_files_rate() -> None:
     clock = MonotonicClock()
-    with Tracker.start(str(DANCING_MAN), clock.epoch_s) as tracker:
+    with _tracked(DANCING_MAN, clock) as tracker:
         frames: list[LeaderFrame] = []
         while len(frames) < 60 and clock.now() < 120.0:
             frames += tracker.take_new(clock.now())

@@ -17,6 +17,7 @@ from realtime.bench.record import Aim, BenchRecord, Figure, Series
 from realtime.health import Health
 from realtime.sight.leader_camera import CameraLeader
 from realtime.sight.stage_shift import ShiftedLeader
+from realtime.sight.tracking import TrackingTask
 from ui.bench.subject import follower_subject
 from ui.limits import check_within
 
@@ -192,7 +193,7 @@ def _performed(
 
     def make(health: Health) -> Sources:
         music = RecordedMusic(render_groove(_MUSIC_S, _TEMPO_BPM, seed=0).samples, loop=True)
-        leader = _CountedLeader(CameraLeader(source, health, height_m=height_m, model=model), health)
+        leader = _CountedLeader(CameraLeader(TrackingTask(source, 0.0, model, height_m=height_m), health), health)
         return Sources(leader, MusicThread(music), None, {"leader": source, "music": "built-in groove"})
 
     size = size_of(arguments.size)

@@ -14,6 +14,7 @@ from duet.music import RATE_HZ
 from realtime.health import Health, StageStats
 from realtime.sight.leader_camera import CameraLeader
 from realtime.sight.stage_shift import ShiftedLeader
+from realtime.sight.tracking import TrackingTask
 from realtime.sound.audio import DeviceMusic, MusicThread
 from realtime.sound.virtual_sound import VirtualDevice, VirtualSound
 from ui.app import perform
@@ -91,7 +92,7 @@ def run_live(source: str, seconds: float, follower: Path, *, model: Path, height
     with tempfile.TemporaryDirectory(prefix="duet-bench-") as folder:
 
         def make(health: Health) -> Sources:
-            leader = Watched(CameraLeader(source, health, height_m=height_m, model=model), ages)
+            leader = Watched(CameraLeader(TrackingTask(source, 0.0, model, height_m=height_m), health), ages)
             kept.append(leader)
             music = MusicThread(microphone(Path(folder)), automatic_gain=True)
             return Sources(leader, music, None, {"leader": source, "music": f"device:{_MICROPHONE}"})

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from ui.calibration.watch import watch
 from ui.camera_options import add_look, camera_source, look_of
 from ui.limits import check_within
-from ui.watch import watch
 
 if TYPE_CHECKING:
     from realtime.sight.steadiness import Jitter, Steadiness

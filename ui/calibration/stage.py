@@ -9,9 +9,9 @@ from duet.errors import InputError
 from realtime.calibration import load_calibration, save_calibration
 from realtime.identity import camera_identity, camera_name
 from realtime.sight.placement import Lens, StageMap
+from ui.calibration.watch import watch
 from ui.camera_options import add_look, camera_source, look_of
 from ui.limits import check_within
-from ui.watch import watch
 
 _WALK_S, _SETTLE_S = 3.0, 1.0
 _MORE = """\

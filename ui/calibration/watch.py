@@ -35,22 +35,23 @@ def watch(
     """
     from realtime.sight.pose_model import ensure_pose_model
     from realtime.sight.tracker import Tracker
+    from realtime.sight.tracking import TrackingTask
 
-    model = ensure_pose_model(progress=console.print, kind=look.model)
+    task = TrackingTask(
+        source,
+        0.0,
+        ensure_pose_model(progress=console.print, kind=look.model),
+        lens=lens or Lens(),
+        stage=stage or StageMap(),
+        height_m=height_m,
+        view=look.view,
+        people=look.people,
+        preview=sights is not None,
+    )
     frames: list[LeaderFrame] = []
     with (
         console.status("opening the camera") as status,
-        Tracker.start(
-            source,
-            0.0,
-            lens=lens,
-            stage=stage,
-            height_m=height_m,
-            view=look.view,
-            people=look.people,
-            model=model,
-            preview=sights is not None,
-        ) as tracker,
+        Tracker.start(task) as tracker,
     ):
         begin_s = time.monotonic() + wait_s
         while (now_s := time.monotonic()) < begin_s + seconds:
