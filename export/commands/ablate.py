@@ -91,7 +91,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     progress = AblationBars(console, len(todo))
     try:
         if todo and given is None and start is None:
-            ablation.fit_codec(options.out, base, corpus_of(base.multiply), progress.codec)
+            ablation.fit_shared_codec(options.out, base, corpus_of(base.multiply), progress.codec)
         for row, seed in todo:
             progress.begin(row.title if options.seeds == 1 else f"{row.title}, seed {seed}")
             study.run(row, seed, corpus_of(study.settings(row, seed).multiply), progress)

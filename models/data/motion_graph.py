@@ -105,12 +105,6 @@ class CoupleGraph:
         middle, yaw = self._frames
         return middle[frame], float(yaw[frame])
 
-    def natural_changes_m(self, frames: int) -> Floats:
-        """(N,) what it would cost to skip ``frames`` frames of a take: how fast states change by themselves."""
-        changes = self.states[frames:] - self.states[:-frames]
-        within = [np.arange(a, b - frames) for a, b in zip(self.starts, self.starts[1:], strict=False)]
-        return np.linalg.norm(changes[np.concatenate(within)], axis=1).astype(np.float64)
-
     def _cuts(self) -> list[Cut]:
         """For every frame its best cuts, within the limit; of neighbouring targets only the best."""
         owner = np.repeat(np.arange(len(self.pairs)), np.diff(self.starts))

@@ -19,11 +19,10 @@ from models.data.bank import SPLICED_OF, source_of, sources_of
 from models.data.corpus import Corpus, Multiplication
 from models.follower import WEIGHTS_FILE, load_follower
 from models.training.bank_stage import BANK_FILE, bank_of_run
-from models.training.codec_stage import CODEC_CHECKPOINT, train_codec
 from models.training.hidden import Hidden
 from models.training.overrides import overridden
 from models.training.progress import Progress
-from models.training.run import CODEC_FILE, begun, train
+from models.training.run import begun, fit_codec, train
 from models.training.settings import (
     SETTINGS_FILE,
     Schedule,
@@ -35,7 +34,7 @@ from models.training.settings import (
     write_settings,
 )
 from models.training.trainer import HISTORY_FILE
-from models.weights import load_weights, save_weights
+from models.weights import load_weights
 
 COLUMNS = {
     "root_ade_m": ("root error m", "{:.3f}"),
@@ -235,21 +234,13 @@ def _cell(values: list[float], form: str) -> str:
     return mean if len(values) == 1 else f"{mean} ± {form.format((max(values) - min(values)) / 2)}"
 
 
-def fit_codec(folder: Path, base: Settings, corpus: Corpus, report: Callable[[dict[str, float]], None]) -> Path:
+def fit_shared_codec(folder: Path, base: Settings, corpus: Corpus, report: Callable[[dict[str, float]], None]) -> Path:
     """The codec that all variants share, fitted into ``folder`` unless it is there.
 
     InputError for one, whole or half fitted, that came of other settings or other data, or of nobody knows what.
     """
-    path = folder / CODEC_FILE
     _freeze_codec(folder, base, corpus)
-    if not path.is_file():
-        made = train_codec(
-            base.follower, corpus.train, corpus.validation, steps=base.schedule.codec_steps, seed=base.seed,
-            report=report, how=base.codec, folder=folder,
-        )  # fmt: skip
-        save_weights(made.state_dict(), path)
-        (folder / CODEC_CHECKPOINT).unlink(missing_ok=True)
-    return path
+    return fit_codec(folder, corpus, base, report)
 
 
 def _freeze_codec(folder: Path, base: Settings, corpus: Corpus) -> None:

@@ -106,8 +106,8 @@ def prepared(
     denoiser = replace(s.follower.denoiser, dropout=s.how.dropout, references=learned)
     follower = Follower(replace(s.follower, denoiser=denoiser))
     if sources.start is None:
-        if group.leads:
-            _fit_codec(folder, corpus, settings, sources.codec, progress.codec, group.device)
+        if group.leads and sources.codec is None:
+            fit_codec(folder, corpus, settings, progress.codec, group.device)
         group.wait()
         follower.codec.load_state_dict(load_weights(sources.codec or folder / CODEC_FILE))
         set_normalisation(follower, corpus.train)
@@ -158,23 +158,24 @@ def settings_beside(weights: Path) -> dict[str, Any] | None:
     return None
 
 
-def _fit_codec(
+def fit_codec(
     folder: Path,
     corpus: Corpus,
     settings: Settings,
-    given: Path | None,
     report: Callable[[dict[str, float]], None],
-    device: torch.device,
-) -> None:
-    path = given or folder / CODEC_FILE
+    device: torch.device | str = "cpu",
+) -> Path:
+    """The first half of a run: the codec in ``folder``, fitted there unless it is; it goes on where it was stopped."""
+    path = folder / CODEC_FILE
     if path.is_file():
-        return
+        return path
     made = train_codec(
         settings.follower, corpus.train, corpus.validation, steps=settings.schedule.codec_steps, seed=settings.seed,
         report=report, how=settings.codec, folder=folder, device=device,
     )  # fmt: skip
     save_weights(made.state_dict(), path)
     (folder / CODEC_CHECKPOINT).unlink(missing_ok=True)
+    return path
 
 
 def take_weights(follower: Follower, start: Path) -> None:

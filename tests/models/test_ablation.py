@@ -13,7 +13,7 @@ from duet.errors import InputError
 from models.config import XS, SamplerConfig
 from models.data.corpus import Corpus
 from models.follower import Follower, load_follower, random_follower, save_follower
-from models.training.ablation import Study, Variant, data_curve, fit_codec, part_of, shortened, variants
+from models.training.ablation import Study, Variant, data_curve, fit_shared_codec, part_of, shortened, variants
 from models.training.averaging import AveragedWeights
 from models.training.codec_stage import CODEC_CHECKPOINT, CodecTraining
 from models.training.denoiser_stage import DenoiserTraining
@@ -87,7 +87,7 @@ def test_a_part_of_the_recorded_takes(corpus: Corpus) -> None:
 def test_a_table_goes_on_where_it_was(corpus: Corpus, tmp_path: Path) -> None:
     rows = [Variant("full", "everything"), Variant("no-memory", "without memory", hide=("memory",))]
     corpus = replace(corpus, couples="fedcba9876543210")
-    codec = fit_codec(tmp_path, BASE, corpus, lambda numbers: None)
+    codec = fit_shared_codec(tmp_path, BASE, corpus, lambda numbers: None)
     study = Study(tmp_path, BASE, rows, (0,), codec, couples=corpus.couples)
     assert list(study.todo()) == [(rows[0], 0), (rows[1], 0)]
     study.run(rows[1], 0, corpus, QUIET)
@@ -109,7 +109,7 @@ def test_a_table_goes_on_where_it_was(corpus: Corpus, tmp_path: Path) -> None:
 
 def test_a_codec_of_something_else_is_not_taken(corpus: Corpus, tmp_path: Path) -> None:
     def fit(base: Settings = BASE, dances: Corpus = corpus) -> Path:
-        return fit_codec(tmp_path / "table", base, dances, fitted.append)
+        return fit_shared_codec(tmp_path / "table", base, dances, fitted.append)
 
     fitted: list[dict[str, float]] = []
     path = fit()
