@@ -4,6 +4,8 @@ A tick is asked once a token, and its answer is on screen d frames later: whoeve
 is answered a fifth of a second later. So at every frame in between the newest leader frame is held against what the
 plan in hand was told to expect. A leader who is more than three sigma off is a surprise: the plan is shifted at once by
 as much as the partner's place has moved, and the next plan comes in over fewer frames. Nothing is asked of the network.
+Beside a leader who is none, a plan is shifted as it is taken over, by what was seen while it was computed, and once
+between two ticks: by less of the way and in smaller steps.
 
 A start is more than a surprise: who stands is expected to go on, and a network that was told so still plans little of
 the way. So a leader whose speed leaves by three sigma what it was in the last second has the follower close the gap to
@@ -18,9 +20,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from duet.contract import FollowerContract
 from duet.features import FOLLOWER_ROOT, ROOT_PLACE
 from duet.forecast import LeaderWindow
 from duet.rotations import Array, yaw_matrix
+from realtime.leader_track import LeaderTrack
 from realtime.playout import Plan
 
 SIGMAS = 3.0
@@ -32,6 +36,10 @@ _MEMORY = 15
 SHARE = 0.6
 """How much of the way the partner's place has moved is gone at once."""
 MOST_STEP_M = 0.025
+CALM_SHARE, CALM_STEP_M = 0.3, 0.01
+"""The same beside a leader who does about what was foreseen."""
+CALM_FRAMES = 2
+"""Between two ticks a plan that knows a leader so many frames older than the newest is made to know that one."""
 EAGER_LEAK = 0.2
 """After a sudden start the follower closes so much of the gap to its place a frame, instead of what the contract says:
 the way that a network plans for who has just begun to go is a tenth of theirs, the place it names is right."""
@@ -102,22 +110,26 @@ class InHand:
         foreseen = self.leader.plan_joints_m[at] if at >= 0 else gap[at]
         return float(np.linalg.norm(joints_m - foreseen, axis=-1).mean())
 
-    def shifted(self, leader: LeaderWindow, first_frame: int, join: int, newest: tuple[int, float]) -> "InHand":
+    def shifted(
+        self, leader: LeaderWindow, first_frame: int, join: int, newest: tuple[int, float], *, surprised: bool = True
+    ) -> "InHand":
         """The rest of the plan from ``first_frame`` on, for a ``leader`` whose plan frames begin there.
 
-        ``join`` is the first frame that may still be changed; ``newest`` the newest leader frame and its stamp.
+        ``join`` is the first frame that may still be changed; ``newest`` the newest leader frame and its stamp. Who
+        was not ``surprised`` goes a smaller share of the way, in smaller steps.
         """
+        share, most_m = (SHARE, MOST_STEP_M) if surprised else (CALM_SHARE, CALM_STEP_M)
         gone, plan, before = first_frame - self.plan.first_frame, self.plan, self.leader
         rows = self.rows[gone:]
         old = _places(rows, before.plan_root_m[gone:], before.plan_heading_rad[gone:])
         new = _places(rows, leader.plan_root_m, leader.plan_heading_rad)
         nowhere = np.zeros((len(self.rows), 3))
         shift = nowhere if self.shift_m is None else self.shift_m
-        goal = (nowhere if self.goal_m is None else self.goal_m)[gone:] + SHARE * (new - old)
+        goal = (nowhere if self.goal_m is None else self.goal_m)[gone:] + share * (new - old)
         moved = shift.copy()
         for i in range(max(join - plan.first_frame, 1), len(moved)):
             step = goal[i - gone] - moved[i - 1]
-            moved[i] = moved[i - 1] + step * min(1.0, MOST_STEP_M / max(float(np.hypot(step[0], step[2])), 1e-9))
+            moved[i] = moved[i - 1] + step * min(1.0, most_m / max(float(np.hypot(step[0], step[2])), 1e-9))
         rest = replace(
             plan,
             first_frame=first_frame,
@@ -127,6 +139,44 @@ class InHand:
             leader_time_s=newest[1],
         )
         return InHand(rest, rows, leader, newest[0], goal, moved[gone:])
+
+
+class Anticipation:
+    """The plan in hand, and how usual the leader is that it was made for; the conductor's thread's."""
+
+    def __init__(self) -> None:
+        self.in_hand: InHand | None = None
+        """The plan that is danced; None while there is none to be shifted."""
+        self._surprise, self._looked_at = Surprise(), -1
+
+    def is_surprised(self, track: LeaderTrack) -> bool:
+        """Whether the newest leader frame, if it was not looked at yet, is far from where the plan in hand has it."""
+        newest = track.newest_index
+        if self.in_hand is None or newest <= self._looked_at:
+            return False
+        self._looked_at = newest
+        self._surprise.see_step(track.newest(2))
+        off_m = self.in_hand.off_m(newest, track.newest(1)[0])
+        return off_m is not None and self._surprise.see(newest - self.in_hand.known_frame, off_m)
+
+    def leak(self, usual: float) -> float:
+        """See ``Surprise``."""
+        return self._surprise.leak(usual)
+
+    def is_behind(self, track: LeaderTrack, frames: int) -> bool:
+        """Whether the plan in hand knows a leader at least so many frames older than the newest."""
+        return self.in_hand is not None and track.newest_index - self.in_hand.known_frame >= frames
+
+    def shifted(self, track: LeaderTrack, contract: FollowerContract, join: int, *, surprised: bool) -> Plan | None:
+        """The plan in hand for the leader as known now, from ``join`` on; None where too little of it is left."""
+        if self.in_hand is None:
+            return None
+        first = max(track.newest_index + 1, self.in_hand.plan.first_frame)
+        if max(first, join) - self.in_hand.plan.first_frame > len(self.in_hand.rows) - contract.token_frames:
+            return None
+        newest = track.newest_index, track.newest_s
+        self.in_hand = self.in_hand.shifted(track.window(first, contract), first, join, newest, surprised=surprised)
+        return self.in_hand.plan
 
 
 def _places(rows: Array, leader_root_m: Array, heading_rad: Array) -> Array:

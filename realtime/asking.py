@@ -1,13 +1,42 @@
-"""What a tick is asked with: a follower's inputs, by its contract's names."""
+"""What a tick is asked with, a follower's inputs by its contract's names; and what its answer means in the world."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from duet.contract import FollowerContract
-from duet.features import Standing, place_features
+from duet.features import (
+    FOLLOWER_CONTACT,
+    FOLLOWER_ROOT,
+    Standing,
+    follower_rotations,
+    integrate_root,
+    place_features,
+)
 from duet.forecast import LeaderWindow
+from duet.giving_way import Bodies
+from duet.rotations import Array
+from realtime.playout import Plan
 from realtime.tick import Tensors
 from realtime.wishes import Wishes
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a tick was asked with; needed to turn its answer into a plan."""
+
+    tick: int
+    contract: FollowerContract
+    leader: LeaderWindow
+    standing: Standing
+    newest_frame: int
+    newest_s: float
+    begun_s: float
+    surprised: bool
+    """Whether the leader was just doing what was not foreseen."""
+    leak: float
+    """How much of the gap to its place the follower closes in a frame."""
 
 
 def inputs_of(
@@ -42,3 +71,21 @@ def inputs_of(
     }
     wanted = {t.name for t in c.inputs}
     return {name: tensor for name, tensor in inputs.items() if name in wanted}
+
+
+def plan_of(frames: Array, asked: Asked, near: int) -> tuple[Plan, dict[int, tuple[float, float]]]:
+    """Decoded features (N, 145) as poses in the world; the first ``near`` give way to the leader's body.
+
+    Also returns, by frame, the step (x, z) that gave way.
+    """
+    c, leader, heading = asked.contract, asked.leader, asked.leader.plan_heading_rad
+    first = c.timeline.first_frame(asked.tick)
+    rows, walk = frames[:, FOLLOWER_ROOT], list[Standing]()
+    room = Bodies(frames, leader.plan_joints_m, heading, asked.leak, asked_frames=near)
+    for part, way in ((slice(0, near), room), (slice(near, len(rows)), None)):
+        start = walk[-1] if walk else asked.standing
+        walk += integrate_root(start, rows[part], leader.plan_root_m[part], heading[part], c.fps, asked.leak, way)
+    yaw = np.array([s.yaw_rad for s in walk])
+    root = np.array([s.root_m for s in walk], dtype=np.float32)
+    plan = Plan(first, root, follower_rotations(frames, yaw), frames[:, FOLLOWER_CONTACT], asked.newest_s)
+    return plan, {first + i: s.giving_m for i, s in enumerate(walk)}

@@ -13,20 +13,15 @@ import numpy as np
 from duet.clock import Clock
 from duet.contract import FollowerContract
 from duet.features import (
-    FOLLOWER_CONTACT,
-    FOLLOWER_ROOT,
     Standing,
-    follower_rotations,
-    integrate_root,
     partner_standing,
 )
 from duet.forecast import Forecaster, LeaderWindow
 from duet.frames import LeaderFrame, LeaderStatus, MusicFrame
-from duet.giving_way import Bodies
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from duet.timeline import check_law
-from realtime.anticipation import InHand, Surprise
-from realtime.asking import inputs_of
+from realtime.anticipation import CALM_FRAMES, Anticipation, InHand
+from realtime.asking import Asked, inputs_of, plan_of
 from realtime.cast import BESIDE, FRESH, WHO, Handover, Member
 from realtime.commands import (
     Begin,
@@ -43,11 +38,11 @@ from realtime.engine import Engine
 from realtime.feeds import CommandSource, LeaderSource, Log, MusicSource
 from realtime.halting import PANIC_S
 from realtime.health import Health
-from realtime.law import LEAST_DELAY_FRAMES, Pace, PaceSource, SteadyPace
+from realtime.law import LEAST_DELAY_FRAMES, TAKE_OVER_S, Pace, PaceSource, SteadyPace
 from realtime.leader_track import LeaderTrack
 from realtime.music_track import MusicTrack
 from realtime.playout import Plan, Playout
-from realtime.tick import Tensors, TickResult
+from realtime.tick import Tensors
 from realtime.wishes import Wishes
 
 SPARE_GIVING_TOKENS = 1
@@ -71,23 +66,6 @@ class Glance:
     pace: Pace = Pace()
     follower: str = ""
     """Name of the one who dances."""
-
-
-@dataclass
-class _Asked:
-    """What a tick was asked with; needed to turn its answer into a plan."""
-
-    tick: int
-    contract: FollowerContract
-    leader: LeaderWindow
-    standing: Standing
-    newest_frame: int
-    newest_s: float
-    begun_s: float
-    surprised: bool
-    """Whether the leader was just doing what was not foreseen."""
-    leak: float = 0.0
-    """How much of the gap to its place the follower closes in a frame."""
 
 
 @dataclass
@@ -129,12 +107,10 @@ class Conductor:
         self._leader_track = self._new_leader_track()
         self._music_track = MusicTrack(self._timeline, self._keep_frames)
         self._pace = Pace(1, self.delay_frames)
-        self._asked: _Asked | None = None
+        self._asked: Asked | None = None
         self._newest_tick: int | None = None
         """The newest tick that the follower was asked for and has not forgotten."""
-        self._in_hand: InHand | None = None
-        """The plan that is danced; None while there is none to be shifted."""
-        self._surprise, self._looked_at = Surprise(), -1
+        self._ahead = Anticipation()
         self._giving_m: dict[int, tuple[float, float]] = {}
         self._placed = False
         self._logged_to = 0
@@ -160,40 +136,37 @@ class Conductor:
     def _wait_for(self, tick: int) -> None:
         """Sleep until tick ``tick`` begins; look at every frame on the way, while there is a plan to be shifted."""
         start_s = self._start_of(tick)
-        while self._in_hand is not None:
-            look_s = self._timeline.time_of_frame(self._timeline.frame_at(self.clock.now()) + 1)
+        while self._ahead.in_hand is not None:
+            look_s = self._next_frame_s()
             # With the tick comes a look of its own.
             if look_s > start_s - 0.5 * self._timeline.frame_s:
                 break
             self.clock.sleep_until(look_s)
-            self._look(tick)
+            self._look(tick, calm=True)
         self.clock.sleep_until(start_s)
 
-    def _look(self, tick: int) -> None:
-        """Before tick ``tick``: a panic is obeyed, and a leader who does what was not foreseen followed, at once."""
+    def _next_frame_s(self) -> float:
+        return self._timeline.time_of_frame(self._timeline.frame_at(self.clock.now()) + 1)
+
+    def _look(self, tick: int, *, calm: bool) -> None:
+        """Before tick ``tick``: a panic is obeyed, and a leader who does what was not foreseen followed, at once; with
+        ``calm``, one who does about that as well."""
         now = self.clock.now()
         self._log_shown(now)
         for command in self.commands.take_urgent(tick):
             self._obey(command, tick, now)
         self._take_new(now)
-        if self._is_surprised() and self._in_hand is not None:
-            newest, shown = (self._leader_track.newest_index, self._leader_track.newest_s), self._drawn_at(now)
-            first = max(newest[0] + 1, self._in_hand.plan.first_frame)
-            leader = self._leader_track.window(first, self.contract)
-            # The frame after the one on screen is being interpolated toward already.
-            self._in_hand = self._in_hand.shifted(leader, first, shown + 2, newest)
-            self.playout.merge(self._in_hand.plan, shown + 1, eager=True)
-            self.health.count("surprises")
+        surprised = self._ahead.is_surprised(self._leader_track)
+        if surprised or (calm and self._ahead.is_behind(self._leader_track, CALM_FRAMES)):
+            plan = self._shifted(now, surprised=surprised)
+            if plan is not None:
+                self.playout.merge(plan, self._drawn_at(now) + 1, eager=True)
+                self.health.count("surprises", int(surprised))
 
-    def _is_surprised(self) -> bool:
-        """Whether the newest leader frame, if it was not looked at yet, is far from where the plan in hand has it."""
-        newest, in_hand = self._leader_track.newest_index, self._in_hand
-        if in_hand is None or newest <= self._looked_at:
-            return False
-        self._looked_at = newest
-        self._surprise.see_step(self._leader_track.newest(2))
-        off_m = in_hand.off_m(newest, self._leader_track.newest(1)[0])
-        return off_m is not None and self._surprise.see(newest - in_hand.known_frame, off_m)
+    def _shifted(self, now: float, *, surprised: bool) -> Plan | None:
+        # The frame after the one on screen is being interpolated toward already.
+        join = self._drawn_at(now) + 2
+        return self._ahead.shifted(self._leader_track, self.contract, join, surprised=surprised)
 
     def tick(self, tick: int) -> None:
         """One token: take what is new, ask the follower where it is time to, merge its answer when it comes."""
@@ -215,8 +188,18 @@ class Conductor:
             else:
                 # The next one is due as well, and can be in time.
                 self.health.count("skipped_ticks")
-        # Wait until just before the next token; a tick still running then is merged later.
-        self._merge_finished(timeout_s=max(self._start_of(tick + 1) - 0.005 - self.clock.now(), 0.0))
+        self._await_answer(tick)
+
+    def _await_answer(self, tick: int) -> None:
+        """Wait until just before the next token, and look at every frame meanwhile; a tick still running then is merged
+        later."""
+        end_s = self._start_of(tick + 1) - TAKE_OVER_S
+        for _ in range(self._timeline.token_frames + 1):
+            look_s = self._next_frame_s() if self._ahead.in_hand is not None else end_s
+            self._merge_finished(timeout_s=max(min(look_s, end_s) - self.clock.now(), 0.0))
+            if self._asked is None or look_s >= end_s:
+                break
+            self._look(tick + 1, calm=False)
 
     def _start_of(self, tick: int) -> float:
         begin = self._timeline.first_frame(tick) - self._pace.delay_frames
@@ -253,7 +236,7 @@ class Conductor:
     def _forget(self) -> None:
         """The follower begins anew with the next tick."""
         self.engine.reset()
-        self._newest_tick = self._in_hand = None
+        self._newest_tick = self._ahead.in_hand = None
         if self._handover is not None:
             self._handover = replace(self._handover, warmed=0)
 
@@ -307,7 +290,7 @@ class Conductor:
         """Leave the plan: in the pose that is danced, or at rest after ``rest_s``."""
         frames = None if rest_s is None else max(round(rest_s * self._timeline.fps), 1)
         self.playout.halt(self._drawn_at(now) + 1, frames)
-        self._in_hand = None
+        self._ahead.in_hand = None
 
     def _resume(self) -> None:
         if not self.wishes.is_halted:
@@ -322,7 +305,7 @@ class Conductor:
         if not self.wishes.is_still:
             self._stop(now, BEGIN_REST_S)
         self.wishes = replace(self._first_wishes, lock=lock, is_halted=self.wishes.is_halted)
-        self._leader_track, self._surprise, self._looked_at = self._new_leader_track(), Surprise(), -1
+        self._leader_track, self._ahead = self._new_leader_track(), Anticipation()
         self._giving_m, self._placed, self.glance.leader = {}, False, None
         self._forget()
 
@@ -341,7 +324,7 @@ class Conductor:
         self.playout.enter(start)
         self._placed = True
 
-    def _gather(self, tick: int, now: float) -> tuple[_Asked, Tensors]:
+    def _gather(self, tick: int, now: float) -> tuple[Asked, Tensors]:
         """Everything tick ``tick`` is asked with, as the contract's input tensors."""
         c, first = self.contract, self._timeline.first_frame(tick)
         leader = self._leader_track.window(first, c)
@@ -350,8 +333,8 @@ class Conductor:
             self.health.count("stale_leader_ticks")
         standing = replace(self.playout.standing(first - 1), giving_m=self._giving_m.get(first - 1, (0.0, 0.0)))
         track, inputs = self._leader_track, self._inputs(tick, c, leader, standing)
-        asked = _Asked(tick, c, leader, standing, track.newest_index, track.newest_s, now, self._is_surprised())
-        asked = replace(asked, leak=self._surprise.leak(c.root_leak))
+        surprised, leak = self._ahead.is_surprised(track), self._ahead.leak(c.root_leak)
+        asked = Asked(tick, c, leader, standing, track.newest_index, track.newest_s, now, surprised, leak)
         return asked, {**inputs, **self._cast_inputs(tick, standing)}
 
     def _inputs(self, tick: int, c: FollowerContract, leader: LeaderWindow, standing: Standing) -> Tensors:
@@ -387,13 +370,14 @@ class Conductor:
         self.health.count("follower_switches")
 
     def _merge_finished(self, timeout_s: float) -> None:
-        result = self.engine.collect(timeout_s)
-        if result is None or self._asked is None:
+        result, asked = self.engine.collect(timeout_s), self._asked
+        if result is None or asked is None:
             return
+        self._asked = None
         # Read whatever the follower says: a replay by another one reads the clock as often.
         now = self.clock.now()
         shown = self._drawn_at(now)
-        self.law.observe(now - self._asked.begun_s)
+        self.law.observe(now - asked.begun_s)
         if not np.isfinite(result.outputs["frames"]).all():
             # Such a state would poison every later tick: forget it, and let the playout ease to rest meanwhile.
             self.health.count("broken_ticks")
@@ -402,31 +386,20 @@ class Conductor:
         if self.wishes.is_still:
             return
         started = time.perf_counter()
-        plan = self._plan_of(result, self._asked)
-        # The frame after the one on screen is being interpolated toward already.
-        self.playout.merge(plan, shown + 1, eager=self._asked.surprised)
-        self._in_hand = InHand(plan, result.outputs["frames"][0], self._asked.leader, self._asked.newest_frame)
+        frames = result.outputs["frames"][0]
+        near = (self._pace.commit_tokens + SPARE_GIVING_TOKENS) * asked.contract.token_frames
+        plan, self._giving_m = plan_of(frames, asked, near)
+        self._ahead.in_hand = InHand(plan, frames, asked.leader, asked.newest_frame)
+        # The leader did not stand still while it was computed.
+        self._take_new(now)
+        surprised = self._ahead.is_surprised(self._leader_track)
+        newer = self._shifted(now, surprised=surprised) if self._ahead.is_behind(self._leader_track, 1) else None
+        self.playout.merge(newer or plan, shown + 1, eager=surprised or asked.surprised)
         self.health.record("decode", (time.perf_counter() - started) * 1e3)
         self.health.record("tick", result.seconds * 1e3)
         self._tally_late(shown >= plan.first_frame)
         self.glance.tick_ms = result.seconds * 1e3
         self.glance.ticks += 1
-
-    def _plan_of(self, result: TickResult, asked: _Asked) -> Plan:
-        """Decoded features into poses in the world."""
-        c, first = asked.contract, self._timeline.first_frame(asked.tick)
-        frames = result.outputs["frames"][0]
-        leader, heading = asked.leader, asked.leader.plan_heading_rad
-        near = (self._pace.commit_tokens + SPARE_GIVING_TOKENS) * c.token_frames
-        rows, walk = frames[:, FOLLOWER_ROOT], list[Standing]()
-        room = Bodies(frames, leader.plan_joints_m, heading, asked.leak, asked_frames=near)
-        for part, way in ((slice(0, near), room), (slice(near, len(rows)), None)):
-            start = walk[-1] if walk else asked.standing
-            walk += integrate_root(start, rows[part], leader.plan_root_m[part], heading[part], c.fps, asked.leak, way)
-        self._giving_m = {first + i: s.giving_m for i, s in enumerate(walk)}
-        yaw = np.array([s.yaw_rad for s in walk])
-        root = np.array([s.root_m for s in walk], dtype=np.float32)
-        return Plan(first, root, follower_rotations(frames, yaw), frames[:, FOLLOWER_CONTACT], asked.newest_s)
 
     def _log_shown(self, now: float) -> None:
         """Hand every frame of the grid that is past to the log, if one is kept."""

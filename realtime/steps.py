@@ -72,7 +72,7 @@ def _followed(wanted: Array, most: float, most_change: float) -> NDArray[np.floa
         slower = step * np.clip(next_step @ step / max(float(step @ step), 1e-12), 0.0, 1.0)
         step = slower + _within(next_step - slower, most_change)
         # Exact where nothing binds, so that no rounding is carried on.
-        at = now.copy() if np.allclose(at + step, now, rtol=0.0, atol=1e-9) else at + step
+        at = now.copy() if np.abs(at + step - now).max() <= 1e-9 else at + step
         out.append(at)
     return np.array(out).reshape(-1, wanted.shape[1])
 

@@ -1,6 +1,6 @@
 """Between two ticks: who does what was not foreseen is followed at once, softly, and by the same way in a replay."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +12,22 @@ from duet.clock import ManualClock
 from duet.contract import load_contract
 from duet.features import Placement, Standing
 from duet.forecast import LeaderWindow
-from duet.frames import LeaderFrame, LeaderStatus
+from duet.frames import FollowerPose, LeaderFrame, LeaderStatus
 from duet.poses import relaxed_rotations
 from duet.skeleton import BODY
-from realtime.anticipation import EAGER_LEAK, LEAST_SIGMA_M, MOST_STEP_M, SHARE, SIGMAS, InHand, Surprise
+from realtime.anticipation import (
+    CALM_SHARE,
+    CALM_STEP_M,
+    EAGER_LEAK,
+    LEAST_SIGMA_M,
+    MOST_STEP_M,
+    SHARE,
+    SIGMAS,
+    InHand,
+    Surprise,
+)
 from realtime.conductor import Conductor, Wishes
-from realtime.engine import InlineEngine
+from realtime.engine import DelayedEngine, InlineEngine
 from realtime.health import Health
 from realtime.motion_log import MotionLog
 from realtime.playout import FADE_FRAMES, FADE_STEP_M, Plan, Playout
@@ -158,11 +168,45 @@ def test_a_sudden_start_is_followed_sooner_and_a_calm_leader_is_no_surprise(
     assert 1 <= conductor.health.counter("surprises") <= 12
     assert dance(0.0, age_s=age_s)[0].health.counter("surprises") == 0
     monkeypatch.setattr(realtime.anticipation, "SIGMAS", np.inf)
+    monkeypatch.setattr(realtime.anticipation, "CALM_SHARE", 0.0)
     conductor, late = dance(1.2, age_s=age_s)
     assert conductor.health.counter("surprises") == 0
     assert reacted_s(soon) <= reacted_s(late) - 1.9 / 30.0
     steps = [np.abs(np.diff(root_m[round(START_S * 30) - 2 :], axis=0)).max() for root_m in (soon, late)]
     assert steps[0] <= steps[1] + MOST_STEP_M
+
+
+def test_between_ticks_a_plan_is_made_to_know_the_newest_leader() -> None:
+    clock, ages_s = ManualClock(), []
+    engine = DelayedEngine(Still(), FollowerState.initial(CONTRACT), clock, lambda tick: 0.045)
+    playout = Playout(CONTRACT.timeline, Standing(np.zeros(3), 0.0))
+    conductor = Conductor(
+        CONTRACT, engine, Starting(0.3, 0.0), Nothing(), playout, clock, Wishes(Placement(0.8)), Health(), log=Shown(
+            lambda time_s: ages_s.append(playout.leader_age_s(time_s))
+        ),
+    )  # fmt: skip
+    conductor.run(lambda: clock.now() >= 4.0)
+    known = np.array(ages_s[45:]) * 30.0
+    assert known.min() > 1.9 and np.median(known) < 2.6 and known.max() < 3.1
+
+
+class Shown:
+    def __init__(self, told: Callable[[float], None]) -> None:
+        self._told = told
+
+    def add_leader(self, newest_index: int, joints_m: np.ndarray, rotations_6d: np.ndarray) -> None:
+        return
+
+    def add_follower(self, frame: int, pose: FollowerPose) -> None:
+        self._told(pose.time_s)
+
+
+def test_who_is_no_surprise_moves_a_plan_by_less() -> None:
+    before = in_hand()
+    after = before.shifted(window(0.05), 42, 44, (41, 1.4), surprised=False)
+    moved = (after.plan.root_m - before.plan.root_m[2:])[:, 0]
+    assert not moved[:2].any() and moved[2] == pytest.approx(CALM_STEP_M, abs=1e-6)
+    assert moved[-1] == pytest.approx(CALM_SHARE * 0.05, abs=1e-6)
 
 
 @pytest.mark.parametrize("display_lead_s", [0.0, 0.055])
