@@ -242,6 +242,18 @@ class SpscRing(_Slots):
         return records
 
 
+_KINDS: dict[int, type[HistoryCell] | type[SpscRing]] = {
+    kind._KIND: kind for kind in (HistoryCell, LatestCell, SpscRing, VaryingCell)
+}
+
+
+def attach(name: str) -> HistoryCell | SpscRing:
+    """The cell or ring that another process created, as what it was made; FileNotFoundError when it is gone."""
+    memory = shared_memory.SharedMemory(name=name)
+    _, kind, *_ = _HEAD.unpack_from(_bytes_of(memory), 0)
+    return _KINDS.get(kind, HistoryCell)(memory, owner=False)
+
+
 def _bytes_of(memory: shared_memory.SharedMemory) -> memoryview:
     """The memory's bytes; ValueError once it was closed."""
     if memory.buf is None:

@@ -26,7 +26,7 @@ from realtime.sight.camera_trouble import RESTARTING, CameraTrouble
 from realtime.sight.leader_record import frame_of_record
 from realtime.sight.lifting import HOLD_S
 from realtime.sight.preview import Sight
-from realtime.sight.tracking import HISTORY_FRAMES, STAGES, Channels, Heartbeat, TrackingTask, run
+from realtime.sight.tracking import HISTORY_FRAMES, STAGES, Heartbeat, TrackingChannels, TrackingTask, run
 from realtime.supervisor import WardState
 from realtime.topology import process
 
@@ -63,7 +63,7 @@ class Tracker:
         self._task = task
         self._clock = MonotonicClock(task.epoch_s)
         self._health = health
-        self._channels = Channels.create(preview=task.preview)
+        self._channels = TrackingChannels.create(preview=task.preview)
         # What happens to it is told as the camera's trouble.
         self._process = KeptProcess(
             _ROW, run, task, self._channels.names, self._channels.heartbeat, health,

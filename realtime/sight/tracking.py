@@ -22,6 +22,7 @@ from duet.clock import MonotonicClock
 from duet.errors import DeviceError, DuetError, ModelError
 from duet.frames import LeaderFrame, LeaderStatus
 from realtime import child
+from realtime.channels import Channels
 from realtime.devices import SYSTEM_CAMERAS, CameraSystem
 from realtime.plugged import Pin
 from realtime.rings import HistoryCell, LatestCell, SpscRing
@@ -105,7 +106,7 @@ HEARTBEAT_WIDTH = len(Heartbeat().values())
 
 
 @dataclass(frozen=True)
-class Channels:
+class TrackingChannels(Channels):
     """The shared memory between the process and the application."""
 
     frames: HistoryCell
@@ -116,7 +117,7 @@ class Channels:
     """What the camera sees, where somebody wants to see it."""
 
     @classmethod
-    def create(cls, *, preview: bool = False) -> "Channels":
+    def create(cls, *, preview: bool = False) -> "TrackingChannels":
         """New memory, owned by the caller."""
         return cls(
             HistoryCell.create(width=FRAME_WIDTH, capacity=HISTORY_FRAMES),
@@ -124,32 +125,6 @@ class Channels:
             SpscRing.create(width=len(STAGES), capacity=_TIMES_KEPT),
             preview_cell() if preview else None,
         )
-
-    @classmethod
-    def attach(cls, names: tuple[str, ...]) -> "Channels":
-        """The memory the application created."""
-        frames, heartbeat, times, *preview = names
-        return cls(
-            HistoryCell.attach(frames),
-            LatestCell.attach(heartbeat),
-            SpscRing.attach(times),
-            LatestCell.attach(preview[0]) if preview else None,
-        )
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What ``attach`` takes."""
-        return tuple(cell.name for cell in self._cells)
-
-    def close(self) -> None:
-        """Let go of it; the owner also removes it."""
-        for cell in self._cells:
-            cell.close()
-
-    @property
-    def _cells(self) -> "tuple[HistoryCell | SpscRing, ...]":
-        cells = self.frames, self.heartbeat, self.times
-        return cells if self.preview is None else (*cells, self.preview)
 
 
 class PoseModel:
@@ -229,7 +204,7 @@ def _libraries_hint() -> str:
 class _Work:
     """The loop's state: one picture in, one frame out."""
 
-    def __init__(self, task: TrackingTask, channels: Channels, pose: PoseModel, camera: Camera) -> None:
+    def __init__(self, task: TrackingTask, channels: TrackingChannels, pose: PoseModel, camera: Camera) -> None:
         self._channels = channels
         self._pose = pose
         self._camera = camera
@@ -302,7 +277,7 @@ def run(task: TrackingTask, names: tuple[str, ...], control: Connection, log: st
     Whatever libraries print goes to the file ``log``, for the parent to quote from after a crash.
     """
     child.begin(log)
-    channels = Channels.attach(names)
+    channels = TrackingChannels.attach(names)
     try:
         with _opened(task) as (pose, camera):
             work = _Work(task, channels, pose, camera)

@@ -25,6 +25,7 @@ from duet.clock import AudioClock, Clock, MonotonicClock
 from duet.errors import DeviceError, DuetError
 from duet.music import RATE_HZ
 from realtime import child
+from realtime.channels import Channels
 from realtime.plugged import Pin
 from realtime.rings import HistoryCell, LatestCell, SpscRing
 from realtime.sound.portaudio import PORTAUDIO, AudioDevice, SoundSystem, Way, cannot_use, find_audio_device
@@ -80,7 +81,7 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class SoundChannels:
+class SoundChannels(Channels):
     """The shared memory between the process and the application."""
 
     sound: HistoryCell | SpscRing
@@ -98,22 +99,6 @@ class SoundChannels:
         else:
             sound = SpscRing.create(width=2 * FRAMES, capacity=TO_PLAY_RECORDS)
         return cls(sound, LatestCell.create(width=3), LatestCell.create(width=1))
-
-    @classmethod
-    def attach(cls, way: Way, names: tuple[str, str, str]) -> "SoundChannels":
-        """The memory the application created."""
-        sound = HistoryCell.attach(names[0]) if way == "input" else SpscRing.attach(names[0])
-        return cls(sound, LatestCell.attach(names[1]), LatestCell.attach(names[2]))
-
-    @property
-    def names(self) -> tuple[str, str, str]:
-        """What ``attach`` takes."""
-        return self.sound.name, self.heart.name, self.zero.name
-
-    def close(self) -> None:
-        """Let go of it; the owner also removes it."""
-        for memory in (self.sound, self.heart, self.zero):
-            memory.close()
 
 
 class End(Protocol):
@@ -345,7 +330,7 @@ def run(_: None, __: tuple[str, ...], control: Connection, log: str) -> None:
         with contextlib.suppress(OSError, EOFError):  # the application is gone, or has no use for it
             task, names = control.recv()
             try:
-                Host(task, SoundChannels.attach(task.way, names), control).serve()
+                Host(task, SoundChannels.attach(names), control).serve()
             except DuetError as error:
                 control.send(child.failed(error))
         os._exit(0)  # past PortAudio's own ending, which may wait for a device that is gone

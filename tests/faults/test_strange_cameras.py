@@ -21,7 +21,7 @@ from realtime.sight import picture_watch, tracking
 from realtime.sight.camera import Camera, CameraState, open_camera
 from realtime.sight.picture_watch import PictureWatch
 from realtime.sight.synthetic import Filmed
-from realtime.sight.tracking import Channels, PoseModel, TrackingTask, _Work
+from realtime.sight.tracking import PoseModel, TrackingChannels, TrackingTask, _Work
 from realtime.sight.virtual_camera import PluggedCamera, VirtualCamera, VirtualCameras, noisy
 from tests.waiting import wait_for
 
@@ -186,7 +186,7 @@ class _Standing:
 
 
 def test_between_the_pictures_of_a_slow_camera_nobody_is_lost() -> None:
-    channels = Channels.create()
+    channels = TrackingChannels.create()
     with VirtualCamera(rate_hz=5.0) as server, open_camera(server.url, clock=MonotonicClock(0.0)) as camera:
         work = _Work(TrackingTask(server.url, 0.0, Path("any.task")), channels, cast(PoseModel, _Standing()), camera)
         for _ in range(25):
@@ -214,7 +214,7 @@ def test_a_driver_that_hangs_ends_tracking_so_that_it_begins_anew(monkeypatch) -
 
     monkeypatch.setattr(tracking, "_HUNG_S", 0.3)
     monkeypatch.setattr(camera_module, "STALL_S", 0.1)
-    channels = Channels.create()
+    channels = TrackingChannels.create()
     with Camera(Hangs(), MonotonicClock(0.0)) as camera:
         work = _Work(TrackingTask("camera:0", 0.0, Path("any.task")), channels, cast(PoseModel, _Standing()), camera)
         begin_s = time.monotonic()

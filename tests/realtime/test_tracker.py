@@ -30,7 +30,7 @@ from realtime.sight.camera import Camera, CameraFrame, CameraState, open_camera
 from realtime.sight.leader_record import FRAME_WIDTH, frame_of_record, values_of_frame
 from realtime.sight.pose_model import bundle, ensure_pose_model, find_pose_model
 from realtime.sight.tracker import Tracker
-from realtime.sight.tracking import Channels, Heartbeat, PoseModel, TrackingTask, _Work
+from realtime.sight.tracking import Heartbeat, PoseModel, TrackingChannels, TrackingTask, _Work
 from realtime.sight.virtual_camera import VirtualCamera
 from realtime.supervisor import WardState
 from tests.waiting import is_gone, wait_for
@@ -211,7 +211,7 @@ def test_work_ends_with_its_camera() -> None:
 
         def close(self) -> None: ...
 
-    channels = Channels.create()
+    channels = TrackingChannels.create()
     with Camera(Broken(), MonotonicClock()) as camera:
         work = _Work(TrackingTask("camera:0", 0.0, Path("any.task")), channels, cast(PoseModel, None), camera)
         assert wait_for(lambda: camera.failure is not None)
@@ -229,7 +229,7 @@ def test_nobody_is_seen_in_a_picture_that_does_not_change(monkeypatch: pytest.Mo
         def landmarks(self, picture: CameraFrame) -> None:
             asked.append(picture.time_s)
 
-    channels, clock = Channels.create(), MonotonicClock()
+    channels, clock = TrackingChannels.create(), MonotonicClock()
     with VirtualCamera() as server, open_camera(server.url, clock=clock) as camera:
         task = TrackingTask(server.url, clock.epoch_s, Path("any.task"))
         work = _Work(task, channels, cast(PoseModel, Pose()), camera)

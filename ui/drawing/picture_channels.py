@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime.channels import Channels
 from realtime.pose_line import LINE_WIDTH
 from realtime.rings import HistoryCell, LatestCell, SpscRing, VaryingCell
 from realtime.sight.leader_record import FRAME_WIDTH
@@ -33,7 +34,7 @@ class Drawn(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PictureChannels:
+class PictureChannels(Channels):
     """The shared memory. The dance creates it and keeps it for every picture process that follows."""
 
     line: VaryingCell
@@ -60,33 +61,6 @@ class PictureChannels:
             LatestCell.create(width=1),
             SpscRing.create(width=len(Drawn._fields), capacity=_TIMES_KEPT),
         )
-
-    @classmethod
-    def attach(cls, names: tuple[str, ...]) -> "PictureChannels":
-        """The memory that the dance created."""
-        line, leader, facts, keys, heart, times = names
-        return cls(
-            VaryingCell.attach(line),
-            HistoryCell.attach(leader),
-            LatestCell.attach(facts),
-            SpscRing.attach(keys),
-            LatestCell.attach(heart),
-            SpscRing.attach(times),
-        )
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What ``attach`` takes."""
-        return tuple(cell.name for cell in self._cells)
-
-    def close(self) -> None:
-        """Let go of it; the owner also removes it. Safe to call again."""
-        for cell in self._cells:
-            cell.close()
-
-    @property
-    def _cells(self) -> tuple[HistoryCell | SpscRing, ...]:
-        return self.line, self.leader, self.facts, self.keys, self.heart, self.times
 
 
 def record_of_key(name: str) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime.channels import Channels
 from realtime.rings import LatestCell, SpscRing, VaryingCell
 from ui.panel.state import STATE_WIDTH
 
@@ -20,7 +21,7 @@ Value = float | bool | str | None
 
 
 @dataclass(frozen=True)
-class PanelChannels:
+class PanelChannels(Channels):
     """The shared memory. The dance creates it and keeps it for every window that follows."""
 
     state: VaryingCell
@@ -38,22 +39,6 @@ class PanelChannels:
             SpscRing.create(width=_TURN.itemsize // 4, capacity=_KEPT),
             LatestCell.create(width=2),
         )
-
-    @classmethod
-    def attach(cls, names: tuple[str, ...]) -> "PanelChannels":
-        """The memory that the dance created."""
-        state, turns, heart = names
-        return cls(VaryingCell.attach(state), SpscRing.attach(turns), LatestCell.attach(heart))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What ``attach`` takes."""
-        return self.state.name, self.turns.name, self.heart.name
-
-    def close(self) -> None:
-        """Let go of it; the owner also removes it. Safe to call again."""
-        for cell in (self.state, self.turns, self.heart):
-            cell.close()
 
 
 def record_of_turn(name: str, value: Value) -> NDArray[np.float32]:
