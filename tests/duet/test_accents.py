@@ -1,6 +1,6 @@
 import numpy as np
 
-from duet.accents import LEVELS, Accents
+from duet.accents import LEVELS, Accents, WithoutRhythm
 from duet.barpointer import BarPointer
 
 LOUD, NOTHING = np.full(3, 9.0), np.zeros(3)
@@ -38,6 +38,30 @@ def test_forgetting_forgets():
         accents.likelihoods(np.full(3, 1.0))
     accents.reset()
     np.testing.assert_array_equal(accents.likelihoods(LOUD)[0], first)
+
+
+def explained(levels: list[int]) -> np.ndarray:
+    """(N,) log likelihood of frames in which each band is nearly sure to be at one of ``LEVELS``."""
+    without = WithoutRhythm()
+    bands = np.full((LEVELS, 3, LEVELS), 0.05) + 0.95 * np.eye(LEVELS)[:, None, :]
+    return np.array([without.explain(bands[level]) for level in levels])
+
+
+def test_how_strong_things_are_and_what_follows_what_is_learnt_without_rhythm():
+    rng = np.random.default_rng(0)
+    swelling = np.repeat(rng.choice([0, 5, 10, 15], 150), rng.integers(4, 12, 150))
+    swells = explained(list(swelling))
+    assert np.mean(swells[-300:]) > np.mean(swells[:300]) + 0.5
+    shuffled = explained(list(rng.permutation(swelling)))
+    assert np.mean(swells[-300:]) > np.mean(shuffled[-300:]) + 0.5
+
+
+def test_when_a_stroke_comes_is_not_learnt_without_rhythm():
+    strokes = np.array([15 if frame % 20 == 0 else 0 for frame in range(1200)])
+    regular = explained(list(strokes))[600:]
+    irregular = explained(list(np.random.default_rng(0).permutation(strokes)))[600:]
+    assert abs(regular.mean() - irregular.mean()) < 0.2
+    assert regular[strokes[600:] == 15].mean() < regular[strokes[600:] == 0].mean() - 2.0
 
 
 def test_the_pointer_keeps_a_tempo_that_is_no_whole_number_of_frames():

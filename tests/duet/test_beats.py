@@ -6,7 +6,7 @@ import pytest
 from duet import instruments
 from duet.barpointer import Pointer
 from duet.beats import BeatState, BeatTracker, Trust
-from duet.drumkit import voice
+from duet.drumkit import crowd, voice
 from duet.groove import render_groove
 from duet.mixdown import Mixer
 from duet.music import RATE_HZ
@@ -147,23 +147,51 @@ def test_speech_in_which_a_rhythm_fits_for_a_moment_is_no_music(seed):
     assert max(s.confidence for s in states[120:]) < 0.5
 
 
-def test_more_evidence_is_asked_for_to_begin_than_to_go_on():
-    def pointer(surprise: float, share: float) -> Pointer:
-        return Pointer(0.0, 0, 4, 20.0, share, np.zeros(9), 0.0, surprise)
+def believing(surprise: float, share: float) -> Pointer:
+    return Pointer(0.0, 0, 4, 20.0, share, np.zeros(9), 0.0, surprise)
 
-    trust = Trust()
-    for _ in range(600):
-        trust.step(pointer(0.26, 0.9))  # 0.061
-    assert trust.confidence < 0.1
-    for _ in range(600):
-        trust.step(pointer(0.35, 0.9))
-    assert trust.confidence > 0.9
-    for _ in range(600):
-        trust.step(pointer(0.26, 0.9))
-    assert trust.confidence > 0.5
-    for _ in range(600):
-        trust.step(pointer(0.16, 0.99))  # a crowd: hardly anything else fits, and this hardly does
-    assert trust.confidence < 0.1
+
+def trust_after(*heard: tuple[int, float, float], trust: Trust | None = None) -> Trust:
+    """After so many frames that surprise so much, with such a share; one that begins where none is given."""
+    trust = trust or Trust()
+    for frames, surprise, share in heard:
+        for _ in range(frames):
+            trust.step(believing(surprise, share))
+    return trust
+
+
+MUSIC = (180, 0.3, 0.95)
+
+
+def test_music_is_trusted_soon_after_it_is_explained_and_chance_never_is():
+    assert trust_after((60, 0.3, 0.95)).confidence < 0.1
+    assert trust_after((150, 0.3, 0.95)).confidence > 0.9
+    assert trust_after((36_000, 0.03, 0.99)).confidence == 0.0
+    assert trust_after((600, 0.15, 0.15)).confidence < 0.1  # explained, but by anything
+    assert trust_after(*[(40, 0.4, 0.6), (80, -0.15, 0.6)] * 50).confidence < 0.1  # phrases
+
+
+def test_more_evidence_is_asked_for_to_begin_than_to_go_on():
+    weak = (60, 0.3, 0.95)  # 15 nats
+    assert trust_after(weak).confidence < 0.1
+    tired = trust_after(MUSIC, (100, -0.02, 0.95))  # 22 nats
+    assert tired.confidence > 0.9
+    assert trust_after((90, -0.1, 0.95), trust=tired).confidence < 0.1
+
+
+@pytest.mark.parametrize(("surprise", "share"), [(0.0, 1.0), (0.05, 0.6), (-0.1, 0.6)])
+def test_a_beat_that_explains_nothing_more_ends_within_seconds(surprise, share):
+    assert trust_after(MUSIC, (360, surprise, share)).confidence < 0.1
+
+
+def test_after_a_silence_music_is_trusted_sooner_than_at_first_but_not_at_once():
+    trust = trust_after(MUSIC)
+    for _ in range(300):
+        trust.step(None)
+    assert trust.confidence == 0.0
+    assert trust_after((5, 0.3, 0.95), trust=trust).confidence < 0.5
+    assert trust_after((30, 0.3, 0.95), trust=trust).confidence > 0.5
+    assert trust_after((30, 0.3, 0.95)).confidence < 0.1
 
 
 @pytest.mark.parametrize(("bpm", "seed"), [(125.0, 6), (133.0, 11)])
@@ -237,6 +265,16 @@ def test_steps_make_no_beat_of_noise_or_silence():
     for samples in (noise, np.zeros(10 * RATE_HZ)):
         stepped = track_while_stepping(samples, np.arange(1.0, 9.5, 0.5))
         assert max(s.confidence for s in stepped[120:]) < 0.1
+
+
+@pytest.mark.parametrize("after", ["crowd", "noise"])
+def test_a_beat_ends_soon_after_its_music(groove, after):
+    rng = np.random.default_rng(5)
+    sound = 0.1 * (crowd(5.0, rng) if after == "crowd" else rng.normal(size=5 * RATE_HZ))
+    music = groove.samples[: 8 * RATE_HZ].mean(axis=1)
+    states = BeatTracker().push(np.concatenate([music, sound]))
+    assert next(s for s in states if s.time_s > 7.9).confidence > 0.9
+    assert states[-1].confidence < 0.5
 
 
 def test_music_goes_on_in_its_tempo_after_a_pause(groove):
