@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from duet.errors import InputError
+from ui.limits import check_within
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -103,11 +104,8 @@ def _follow(arguments: argparse.Namespace) -> int:
     from duet.files import check_writable
 
     for name, most in (("latency", 500.0), ("capture", 500.0), ("display", 500.0), ("seconds", 120.0)):
-        least = 8.0 if name == "seconds" else 0.0
-        if not least <= getattr(arguments, name) <= most:
-            raise InputError(f"--{name}: expected {least:g} to {most:g}, got {getattr(arguments, name):g}.")
-    if not 0 <= arguments.starts <= 50:
-        raise InputError(f"--starts: expected 0 to 50, got {arguments.starts}.")
+        check_within(f"--{name}", getattr(arguments, name), 8.0 if name == "seconds" else 0.0, most)
+    check_within("--starts", arguments.starts, 0, 50)
     if arguments.json is not None:
         check_writable(arguments.json)
     if arguments.data is None and (named := os.environ.get("DUET_DATA")):

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from duet.errors import DuetError
 from duet.files import written_whole
 from realtime.law import Pace, SteadyPace
+from ui.limits import check_within
 
 if TYPE_CHECKING:
     from realtime.conductor import Conductor
@@ -295,8 +296,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from duet.errors import InputError
     from ui.app import has_display
 
-    if not 1 <= arguments.rounds <= 1000:
-        raise InputError(f"--rounds: expected 1 to 1000, got {arguments.rounds}.")
+    check_within("--rounds", arguments.rounds, 1, 1000)
     if sys.platform == "win32":
         raise DuetError("Recovery: expected Linux or macOS, got Windows, which knows no SIGSTOP. Measure it there.")
     if arguments.window and not has_display():
