@@ -155,7 +155,7 @@ class Conductor:
         self._log_shown(now)
         for command in self.commands.take_urgent(tick):
             self._obey(command, tick, now)
-        self._take_new(now)
+        now = self._take_in(now)
         surprised = self._ahead.is_surprised(self._leader_track)
         if surprised or (calm and self._ahead.is_behind(self._leader_track, CALM_FRAMES)):
             plan = self._shifted(now, surprised=surprised)
@@ -239,6 +239,12 @@ class Conductor:
         self._newest_tick = self._ahead.in_hand = None
         if self._handover is not None:
             self._handover = replace(self._handover, warmed=0)
+
+    def _take_in(self, now: float) -> float:
+        """Take what is new, and say what time it is then: on a machine that stalls meanwhile, frames went by that are
+        not to be changed any more."""
+        self._take_new(now)
+        return self.clock.now()
 
     def _take_new(self, now: float) -> None:
         for frame in self.leader.take_new(now):
@@ -374,10 +380,11 @@ class Conductor:
         if result is None or asked is None:
             return
         self._asked = None
-        # Read whatever the follower says: a replay by another one reads the clock as often.
-        now = self.clock.now()
+        # All this whatever the follower says: a replay by another one reads the clock as often.
+        answered_s = self.clock.now()
+        self.law.observe(answered_s - asked.begun_s)
+        now = self._take_in(answered_s)
         shown = self._drawn_at(now)
-        self.law.observe(now - asked.begun_s)
         if not np.isfinite(result.outputs["frames"]).all():
             # Such a state would poison every later tick: forget it, and let the playout ease to rest meanwhile.
             self.health.count("broken_ticks")
@@ -391,7 +398,6 @@ class Conductor:
         plan, self._giving_m = plan_of(frames, asked, near)
         self._ahead.in_hand = InHand(plan, frames, asked.leader, asked.newest_frame)
         # The leader did not stand still while it was computed.
-        self._take_new(now)
         surprised = self._ahead.is_surprised(self._leader_track)
         newer = self._shifted(now, surprised=surprised) if self._ahead.is_behind(self._leader_track, 1) else None
         self.playout.merge(newer or plan, shown + 1, eager=surprised or asked.surprised)

@@ -87,3 +87,11 @@ def test_some_sequences_with_the_follower_that_ships(real: OrtRunner, number: in
     verdict = run(real.contract, real, real.forecaster, number, plan(0, number))
     assert verdict.back_s <= BACK_S and verdict.lifeless_s <= 1.0 and not verdict.untold, verdict
     assert max(verdict.step_m, verdict.rest_step_m) <= MOST_STEP_M and np.isfinite(verdict.leap_m)
+
+
+@pytest.mark.parametrize("number", [22, 50])
+def test_a_stall_while_the_leader_is_taken_in_changes_nothing_that_was_shown(
+    quick: ChoreographedRunner, number: int
+) -> None:
+    verdict = run(quick.contract, quick, None, number, plan(0, number))
+    assert max(verdict.step_m, verdict.rest_step_m) <= MOST_STEP_M, verdict
