@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from abc import ABC, abstractmethod
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,12 +41,12 @@ FOR_NOW = "for_now"
 Drawn = TypeVar("Drawn", Batch, Blocks)
 
 
-class WeightedLoss(nn.Module):
+class WeightedLoss(nn.Module, ABC):
     """The loss as a module: what DistributedDataParallel averages the gradients of."""
 
+    @abstractmethod
     def of(self, batch: Batch | Blocks) -> tuple[Tensor, dict[str, float]]:
         """The loss of one batch, and what it is made of by name."""
-        raise NotImplementedError
 
     def forward(self, parts: list[tuple[str, Batch | Blocks, float]]) -> tuple[Tensor, dict[str, float]]:
         """The weighted sum over ``parts`` (name, batch, share), and what it is made of by name."""
