@@ -5,7 +5,6 @@ Screenshots lie in the test's folder (``pytest --basetemp``): one at the beginni
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -18,16 +17,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageGrab, features
+from PIL import Image
 
+from tests.x_display import XDisplay, made_up, needs_display
 from ui.control_table import CONTROLS, Kind
 from ui.panel.places import GAP, LABEL, Place, places
 
-_MISSING = [tool for tool in ("Xvfb", "xdotool") if shutil.which(tool) is None]
-pytestmark = [
-    pytest.mark.skipif(bool(_MISSING), reason=f"no {', '.join(_MISSING)}: nobody to click, or nowhere"),
-    pytest.mark.skipif(not features.check("xcb"), reason="this Pillow takes no screenshots of X displays"),
-]
+pytestmark = needs_display
 _PATIENCE_S = 120.0
 _ENTRY_PT, _GAP_PT = 34.0, 4.0
 
@@ -109,7 +105,7 @@ class Desk:
     """The desk's process, what it says, and the display that its window is on."""
 
     process: "subprocess.Popen[str]"
-    display: str
+    display: XDisplay
     scale: float
     folder: Path
     state: dict[str, Any] = field(default_factory=dict)
@@ -126,12 +122,8 @@ class Desk:
             if line.startswith("{"):
                 self.state = json.loads(line)
 
-    def xdotool(self, *arguments: object) -> str:
-        told = subprocess.run(
-            ["xdotool", *map(str, arguments)], capture_output=True, text=True, timeout=_PATIENCE_S,
-            env=os.environ | {"DISPLAY": self.display},
-        )  # fmt: skip
-        return told.stdout.strip()
+    def xdotool(self, *arguments: object) -> None:
+        self.display.xdotool(*arguments)
 
     def until(self, condition: Callable[[], bool], what: str) -> None:
         end_s = time.monotonic() + _PATIENCE_S
@@ -143,17 +135,13 @@ class Desk:
     def take_up(self) -> None:
         """Wait for the window, and for its first picture."""
         self.until(lambda: bool(self.state.get("ready")), "the panel starts")
-        search = "search", "--onlyvisible", "--name", "Duet panel"
-        self.until(lambda: bool(self.xdotool(*search)), "the window shows")
-        self.window = self.xdotool(*search)
+        self.until(lambda: bool(self.display.window("Duet panel")), "the window shows")
+        self.window = self.display.window("Duet panel")
         self.measure()
         self.until(lambda: self.shot().std() > 10.0, "something is drawn")
 
     def measure(self) -> None:
-        geometry = dict(
-            line.split("=") for line in self.xdotool("getwindowgeometry", "--shell", self.window).splitlines()
-        )
-        self.size = int(geometry["WIDTH"]), int(geometry["HEIGHT"])
+        self.size = self.display.size(self.window)
 
     def place(self, name: str) -> Place:
         """In points, on the screen."""
@@ -165,11 +153,12 @@ class Desk:
 
     def shot(self, place: Place | None = None) -> np.ndarray:
         """(H, W, 3) what is seen, of a place or of all."""
-        image = ImageGrab.grab((0, 0, *self.size), xdisplay=self.display)
+        image = self.display.shot((0, 0, *self.size))
         if place is not None:
             edges = place.left, place.top, place.left + place.width, place.bottom
-            image = image.crop(tuple(round(edge * self.scale) for edge in edges))
-        return np.asarray(image.convert("RGB")).astype(int)
+            left, top, right, bottom = (round(edge * self.scale) for edge in edges)
+            image = image.crop((left, top, right, bottom))
+        return np.asarray(image).astype(int)
 
     def keep(self, name: str) -> None:
         Image.fromarray(self.shot().astype(np.uint8)).save(self.folder / f"{name}.png")
@@ -214,15 +203,12 @@ def _hears(folder: Path) -> bool:
 
 
 @contextmanager
-def _desk(folder: Path, scale: float, screen: str) -> Iterator[Desk]:
+def _desk(folder: Path, scale: float, screen: tuple[int, int]) -> Iterator[Desk]:
     folder.mkdir(exist_ok=True)
     _plug_in(folder)
-    command = ["Xvfb", "-displayfd", "1", "-screen", "0", f"{screen}x24", "-noreset"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
-        assert server.stdout is not None
-        display = f":{server.stdout.readline().strip()}"
+    with made_up(*screen) as display:
         environment = os.environ | {
-            "DISPLAY": display, "LP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path),
+            "DISPLAY": display.name, "LP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path),
             "DUET_SETTINGS": str(folder / "settings"), "HOME": str(folder),
         }  # fmt: skip
         process = subprocess.Popen(
@@ -247,11 +233,10 @@ def _desk(folder: Path, scale: float, screen: str) -> Iterator[Desk]:
             listener.join(5.0)
             if process.stdout is not None:
                 process.stdout.close()
-            server.kill()
 
 
 def test_every_control_that_is_clicked_changes_what_it_says(tmp_path: Path) -> None:
-    with _desk(tmp_path / "100", 1.0, "1400x1000") as desk:
+    with _desk(tmp_path / "100", 1.0, (1400, 1000)) as desk:
         desk.keep("00-at-first")
         hears = _hears(desk.folder)
         values = lambda name: lambda: desk.state["values"][name]  # noqa: E731
@@ -320,12 +305,11 @@ def _learn_and_hide(desk: Desk) -> None:
     desk.until(lambda: desk.state["learning"] is None, "it learns no more")
     desk.xdotool("key", "--window", desk.window, "Tab")
     desk.until(lambda: desk.state["values"]["panel"] is False, "one key hides it")
-    search = "search", "--onlyvisible", "--name", "Duet panel"
-    desk.until(lambda: not desk.xdotool(*search), "it is hidden")
+    desk.until(lambda: not desk.display.window("Duet panel"), "it is hidden")
 
 
 def test_it_works_at_twice_the_scale_and_at_other_sizes(tmp_path: Path) -> None:
-    with _desk(tmp_path / "200", 2.0, "1920x1080") as desk:
+    with _desk(tmp_path / "200", 2.0, (1920, 1080)) as desk:
         assert desk.size == (1920, 1080), "as large as the display at most"
         desk.keep("00-at-first")
         desk.changes("panic", *desk.place("panic").middle, lambda: desk.state["stopped"])

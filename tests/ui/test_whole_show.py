@@ -4,7 +4,6 @@ Screenshots of the display lie in the test's folder (``pytest --basetemp``), one
 """
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -14,16 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pytest
-from PIL import Image, ImageGrab, features
 
+from tests.x_display import XDisplay, made_up, needs_display
 from ui.panel.places import LABEL, places
 
-_MISSING = [tool for tool in ("Xvfb", "xdotool") if shutil.which(tool) is None]
-pytestmark = [
-    pytest.mark.skipif(bool(_MISSING), reason=f"no {', '.join(_MISSING)}: nobody to click, or nowhere"),
-    pytest.mark.skipif(not features.check("xcb"), reason="this Pillow takes no screenshots of X displays"),
-]
+pytestmark = needs_display
 _PATIENCE_S = 300.0
 _SCREEN, _STAGE, _AT = (1500, 900), (320, 180), (1180, 0)
 _GROWN = 300, 220
@@ -33,17 +27,13 @@ _GROWN = 300, 220
 class _Hands:
     """Whoever sits before the display."""
 
-    display: str
+    display: XDisplay
     show: "subprocess.Popen[bytes]"
     folder: Path
     kept: int = 0
 
-    def xdotool(self, *arguments: object) -> str:
-        done = subprocess.run(
-            ["xdotool", *map(str, arguments)], capture_output=True, text=True, timeout=_PATIENCE_S,
-            env=os.environ | {"DISPLAY": self.display},
-        )  # fmt: skip
-        return done.stdout.strip()
+    def xdotool(self, *arguments: object) -> None:
+        self.display.xdotool(*arguments)
 
     def until(self, condition: Callable[[], bool], what: str) -> None:
         end_s = time.monotonic() + _PATIENCE_S
@@ -53,40 +43,31 @@ class _Hands:
             time.sleep(0.05)
 
     def window(self, name: str) -> str:
-        search = "search", "--onlyvisible", "--name", name
-        self.until(lambda: bool(self.xdotool(*search)), f"{name} opens")
-        return self.xdotool(*search).split()[0]
+        self.until(lambda: bool(self.display.window(name)), f"{name} opens")
+        return self.display.window(name)
 
     def stage(self) -> str:
         """Found anew each time: a picture that a busy machine kept from drawing is replaced, window and all."""
         return self.window("^Duet$")
 
     def size(self, window: str) -> tuple[int, int]:
-        lines = self.xdotool("getwindowgeometry", "--shell", window).splitlines()
-        values = dict(line.split("=") for line in lines)
-        return int(values.get("WIDTH", 0)), int(values.get("HEIGHT", 0))
+        return self.display.size(window)
 
     def seen(self) -> np.ndarray:
         """(H, W, 3) what is seen of the stage, where it stands as a window."""
         left, top = _AT
-        return self._grab((left, top, left + _STAGE[0], top + _STAGE[1])).astype(int)
+        return self.display.seen((left, top, left + _STAGE[0], top + _STAGE[1]))
 
     def keep(self, name: str) -> None:
-        Image.fromarray(self._grab((0, 0, *_SCREEN))).save(self.folder / f"{self.kept}-{name}.png")
+        self.display.shot((0, 0, *_SCREEN)).save(self.folder / f"{self.kept}-{name}.png")
         self.kept += 1
-
-    def _grab(self, box: tuple[int, int, int, int]) -> np.ndarray:
-        return np.asarray(ImageGrab.grab(box, xdisplay=self.display).convert("RGB"))
 
 
 @contextmanager
 def _showing(folder: Path) -> Iterator[_Hands]:
-    command = ["Xvfb", "-displayfd", "1", "-screen", "0", f"{_SCREEN[0]}x{_SCREEN[1]}x24", "-noreset"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
-        assert server.stdout is not None
-        display = f":{server.stdout.readline().strip()}"
+    with made_up(*_SCREEN) as display:
         environment = os.environ | {
-            "DISPLAY": display, "LP_NUM_THREADS": "1", "DUET_SETTINGS": str(folder),
+            "DISPLAY": display.name, "LP_NUM_THREADS": "1", "DUET_SETTINGS": str(folder),
             "PYTHONPATH": os.pathsep.join(sys.path),
         }  # fmt: skip
         code = "import sys; from ui.cli import main; sys.exit(main())"
@@ -98,13 +79,12 @@ def _showing(folder: Path) -> Iterator[_Hands]:
             yield _Hands(display, show, folder)
             assert show.wait(_PATIENCE_S) == 0, (folder / "said").read_text()[-2000:]
             end_s = time.monotonic() + _PATIENCE_S
-            while left := _those_on(display, server.pid):
+            while left := _those_on(display):
                 assert time.monotonic() < end_s, f"processes stay: {left}"
                 time.sleep(0.1)
         finally:
             show.kill()
             show.wait()
-            server.kill()
 
 
 def test_a_show_is_resized_filled_changed_and_left_without_a_trace(tmp_path: Path) -> None:
@@ -135,7 +115,7 @@ def test_a_show_is_resized_filled_changed_and_left_without_a_trace(tmp_path: Pat
     assert 'stage = "club"' in (tmp_path / "s.toml").read_text(), "what was clicked is kept"
 
 
-def _those_on(display: str, server: int) -> list[int]:
+def _those_on(display: XDisplay) -> list[int]:
     """Processes that know the display, but for the server and who asks."""
     known = []
     for folder in Path("/proc").glob("[0-9]*"):
@@ -143,6 +123,6 @@ def _those_on(display: str, server: int) -> list[int]:
             environment = (folder / "environ").read_bytes().split(b"\0")
         except OSError:  # it ended meanwhile, or is another user's
             continue
-        if f"DISPLAY={display}".encode() in environment and int(folder.name) not in (server, os.getpid()):
+        if f"DISPLAY={display.name}".encode() in environment and int(folder.name) not in (display.server, os.getpid()):
             known.append(int(folder.name))
     return known
