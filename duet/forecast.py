@@ -149,7 +149,9 @@ def leader_window(
     before = (joints[0], float(heading[0]))
     foreseen = None
     if forecaster is not None:
-        seen = leader_features(joints[1:], heading[1:], fps, confidence=sure[1:], before=before)
+        since = max(len(joints) - FORESEEN_FROM_FRAMES, 1)
+        last = (joints[since - 1], float(heading[since - 1]))
+        seen = leader_features(joints[since:], heading[since:], fps, confidence=sure[since:], before=last)
         foreseen = forecaster(_newest(seen, FORESEEN_FROM_FRAMES))
     ahead_joints, ahead_heading = forecast_leader(*measured, delay_frames - 1 + plan, fps, foreseen)
     joints = np.concatenate([joints[1:], ahead_joints])

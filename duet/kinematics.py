@@ -18,14 +18,21 @@ def forward(skeleton: Skeleton, root_m: Array, rotations: Array) -> tuple[Array,
     ``root_m`` (..., 3) is the root's position in the world, ``rotations`` (..., J, 3, 3) are local,
     row 0 in the world. The root's rest offset is not added: ``root_m`` replaces it.
     """
-    offsets = skeleton.offsets_m.astype(rotations.dtype)
-    positions: list[Array] = [root_m]
-    globals_: list[Array] = [rotations[..., 0, :, :]]
+    parents = skeleton.parents
+    # Joint by joint from the front: each is a block, and the bones are turned all at once.
+    local = np.moveaxis(rotations, -3, 0)
+    globals_ = np.empty(local.shape, rotations.dtype)
+    globals_[0] = local[0]
     for j in range(1, len(skeleton)):
-        parent = skeleton.parents[j]
-        positions.append(positions[parent] + globals_[parent] @ offsets[j])
-        globals_.append(globals_[parent] @ rotations[..., j, :, :])
-    return np.stack(positions, axis=-2), np.stack(globals_, axis=-3)
+        np.matmul(globals_[parents[j]], local[j], out=globals_[j])
+    bones = skeleton.offsets_m[1:].astype(rotations.dtype).reshape(-1, *(1,) * (local.ndim - 3), 3, 1)
+    positions = np.empty(local.shape[:-1], np.result_type(root_m, rotations))
+    positions[0] = root_m
+    positions[1:] = (globals_[list(parents[1:])] @ bones)[..., 0]
+    for j in range(1, len(skeleton)):
+        positions[j] += positions[parents[j]]
+    joints, turns = np.moveaxis(positions, 0, -2), np.moveaxis(globals_, 0, -3)
+    return np.ascontiguousarray(joints), np.ascontiguousarray(turns)
 
 
 def local_from_global(skeleton: Skeleton, global_rotations: Array) -> Array:

@@ -62,10 +62,10 @@ def lock_feet(
             (planted[0], planted[1]), (anchors[0], anchors[1]), (tuple(offsets[t, 0]), tuple(offsets[t, 1]))
         )
         locks.append(lock)
-    for side, leg in enumerate(LEGS):
-        moved = np.abs(offsets[:, side]).max(axis=-1) > 1e-4
-        if moved.any():
-            bend_leg(out, joints, globals_, leg, joints[:, leg[2]] + offsets[:, side], moved)
+    frames, sides = np.nonzero(np.abs(offsets).max(axis=-1) > 1e-4)
+    if len(frames):
+        legs = np.array(LEGS)[sides]
+        bend_legs(out, joints, globals_, (frames, legs), joints[frames, legs[:, 2]] + offsets[frames, sides])
     return out.astype(np.float32), locks
 
 
@@ -98,15 +98,22 @@ def _decayed(offset: tuple[float, float, float]) -> NDArray[np.float64]:
     return np.array(offset) * (1.0 - 1.0 / RELEASE_FRAMES)
 
 
-def bend_leg(
-    local: Array, joints: Array, globals_: Array, leg: tuple[int, ...], target: Array, where: NDArray[np.bool_]
+def bend_legs(
+    local: Array,
+    joints: Array,
+    globals_: Array,
+    where: tuple[NDArray[np.intp], NDArray[np.intp]],
+    target: Array,
 ) -> None:
-    """Turn one leg's hip, knee and ankle in the frames ``where`` (T,), in place, so that the ankle meets ``target``
-    (T, 3); the foot keeps its tilt."""
-    hip, knee, ankle, _ = leg
-    at, turns = joints[where], globals_[where]
-    upper, lower = two_bone_ik(at[:, hip], at[:, knee], at[:, ankle], target[where], hinge_axis=turns[:, hip, :, 0])
-    hip_global, knee_global = upper @ turns[:, hip], lower @ turns[:, knee]
-    local[where, hip] = np.swapaxes(turns[:, BODY.parents[hip]], -1, -2) @ hip_global
-    local[where, knee] = np.swapaxes(hip_global, -1, -2) @ knee_global
-    local[where, ankle] = np.swapaxes(knee_global, -1, -2) @ turns[:, ankle]
+    """Turn hips, knees and ankles of some legs, in place, so that each ankle meets its ``target`` (K, 3); the feet keep
+    their tilt. ``where``: frames (K,), and the legs (K, 4) as ``LEGS`` has them."""
+    frames, (hip, knee, ankle, _) = where[0], where[1].T
+    hips = globals_[frames, hip]
+    upper, lower = two_bone_ik(
+        joints[frames, hip], joints[frames, knee], joints[frames, ankle], target, hinge_axis=hips[..., 0]
+    )
+    hip_global, knee_global = upper @ hips, lower @ globals_[frames, knee]
+    pelvis = globals_[frames, np.array(BODY.parents)[hip]]
+    local[frames, hip] = np.swapaxes(pelvis, -1, -2) @ hip_global
+    local[frames, knee] = np.swapaxes(hip_global, -1, -2) @ knee_global
+    local[frames, ankle] = np.swapaxes(knee_global, -1, -2) @ globals_[frames, ankle]

@@ -221,9 +221,11 @@ class Playout:
             root[i], quaternions[i] = _between(held, root[i], quaternions[i], x * x * (3 - 2 * x))
         fade = math.ceil(_apart_m(now, root[0], quaternions[0]) / FADE_STEP_M) - 1
         fade = int(np.clip(fade, 1 if eager and not returning else FADE_FRAMES, min(MOST_FADE_FRAMES, len(root))))
-        for i in range(fade):
-            weight = np.float32((i + 1) / (fade + 1))
-            root[i], quaternions[i] = _between(self._sample(join + i), root[i], quaternions[i], weight)
+        weights = ((np.arange(fade) + 1) / (fade + 1)).astype(np.float32)
+        was = [self._sample(join + i) for i in range(fade)]
+        root[:fade] = np.array([p.root_m for p in was]) * (1 - weights)[:, None] + root[:fade] * weights[:, None]
+        turns_before = np.array([p.quaternions_wxyz for p in was])
+        quaternions[:fade] = slerp_wxyz(turns_before, quaternions[:fade], weights[:, None])
         return root, quaternions, fade, returning
 
     def pose_at(self, time_s: float) -> FollowerPose:

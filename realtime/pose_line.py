@@ -82,13 +82,11 @@ class PoseLine:
         low = int(np.clip(np.floor(at + 1e-6), 0, last))
         high = min(low + 1, last)
         f = np.float32(np.clip(at - low, 0.0, 1.0))
-        return FollowerPose(
-            frame / self.fps,
-            self.root_m[low] * (1 - f) + self.root_m[high] * f,
-            slerp_wxyz(self.quaternions[low], self.quaternions[high], np.full(22, f)).astype(np.float32),
-            self.contacts[low],
-            SOURCES[int(self.source[low])],
-        )
+        root, quaternions = self.root_m[low], self.quaternions[low]
+        if f > 0.0:
+            root = root * (1 - f) + self.root_m[high] * f
+            quaternions = slerp_wxyz(quaternions, self.quaternions[high], np.full(22, f)).astype(np.float32)
+        return FollowerPose(frame / self.fps, root, quaternions, self.contacts[low], SOURCES[int(self.source[low])])
 
     @cached_property
     def ease_s(self) -> float:

@@ -61,8 +61,10 @@ def bounded_place(
 def _followed(wanted: Array, most: float, most_change: float) -> NDArray[np.float64]:
     """(N, d) after ``wanted`` (2 + N, d), whose first two were, as well as steps and their changes allow."""
     most, most_change = most * _AIM, most_change * _AIM
-    at, step, out = wanted[1], wanted[1] - wanted[0], []
-    for before, now in zip(wanted[1:-1], wanted[2:], strict=True):
+    steps = np.diff(wanted, axis=0)
+    free = _freely(steps, most, most_change)
+    at, step, out = wanted[1 + free], steps[free], list(wanted[2 : 2 + free])
+    for before, now in zip(wanted[1 + free : -1], wanted[2 + free :], strict=True):
         own, behind = now - before, before - at
         away = float(np.linalg.norm(behind))
         # As fast toward it as can be braked in time.
@@ -75,6 +77,15 @@ def _followed(wanted: Array, most: float, most_change: float) -> NDArray[np.floa
         at = now.copy() if np.abs(at + step - now).max() <= 1e-9 else at + step
         out.append(at)
     return np.array(out).reshape(-1, wanted.shape[1])
+
+
+def _freely(steps: Array, most: float, most_change: float) -> int:
+    """How many of ``steps`` (1 + N, d) after the first are gone as they are wanted, before a bound binds."""
+    before, now = steps[:-1], steps[1:]
+    kept = np.clip((now * before).sum(axis=-1) / np.maximum((before * before).sum(axis=-1), 1e-12), 0.0, 1.0)
+    change = np.linalg.norm(now - kept[:, None] * before, axis=-1)
+    binds = (np.linalg.norm(now, axis=-1) > most) | (change > most_change)
+    return int(np.argmax(binds)) if binds.any() else len(now)
 
 
 def _within(vector: Array, most: float) -> Array:
@@ -107,13 +118,18 @@ def bounded_pose(
     if rested_m is not None and len(rotations):
         own_m, most_m[0] = own_m.copy(), max(MOST_STEP_M - rested_m, 0.0)
         old[0] = own_m[0] = 0.0
-    leaps = _leaps_m(_steps_m(shown), old, own_m).max(axis=-1)
+    joints = _joints_m(shown)
+    leaps = _leaps_m(np.diff(joints, axis=0), old, own_m).max(axis=-1)
     if not (leaps > most_m).any():
         return rotations.astype(np.float32)
+    was_bound = False
     for i in range(int(np.argmax(leaps > most_m)), len(rotations)):
-        if _leaps_m(_steps_m(shown[i : i + 2]), old[i], own_m[i]).max() > most_m[i]:
+        leap = _leaps_m(joints[i + 1] - joints[i], old[i], own_m[i]).max() if was_bound else leaps[i]
+        was_bound = bool(leap > most_m[i])
+        if was_bound:
             near = planned[[max(i - 1, 0), i]]
             shown[i + 1] = _furthest(shown[i], near, shown[i + 1], (old[i], own_m[i]), float(most_m[i]))
+            joints[i + 1] = _joints_m(shown[i + 1 : i + 2])[0]
     return shown[1:].astype(np.float32)
 
 
@@ -123,10 +139,8 @@ def _furthest(last: Array, planned: Array, wanted: Array, own: tuple[Array, Arra
     they are."""
     turned = last @ np.swapaxes(planned[0], -1, -2).astype(np.float64) @ planned[1]
     ends = quaternion_wxyz_from_matrix(np.stack([turned, last, wanted]))
-    count = len(ends[0])
     for start in ends[:2]:
-        ways = np.stack([slerp_wxyz(start, ends[2], np.full(count, share)) for share in _SHARES])
-        poses = matrix_from_quaternion_wxyz(ways)
+        poses = matrix_from_quaternion_wxyz(slerp_wxyz(start[None], ends[2][None], _SHARES[:, None]))
         joints = _joints_m(np.concatenate([last[None], poses]))
         fit = _leaps_m(joints[1:] - joints[0], *own).max(axis=-1) <= _AIM * most_m
         if fit.any():

@@ -17,7 +17,7 @@ from duet.kinematics import forward
 from duet.motion import Motion
 from duet.rotations import Array
 from duet.skeleton import Skeleton
-from realtime.feet import LEGS, bend_leg
+from realtime.feet import LEGS, bend_legs
 from realtime.sight import pose_ik
 from realtime.sight.landmarks import HIPS, SHOULDERS, Landmarks, upright
 from realtime.sight.placement import Lens, locate
@@ -217,9 +217,10 @@ def _on_planted_feet(motion: Motion, planted: NDArray[np.bool_]) -> Motion:
         for start, stop in _segments(planted[:, side]):
             offset += _pull(joints[:, leg[2]], joints[:, leg[3], 1], motion.skeleton, leg, start, stop, motion.fps)
         offset[:, 1] += _sunk(joints[:, leg[2], 1] + offset[:, 1], joints[:, leg[3], 1] + offset[:, 1], motion, leg)
-        moved = np.abs(offset).max(axis=-1) > 1e-5
-        if moved.any():
-            bend_leg(local, joints, globals_, leg, joints[:, leg[2]] + offset, moved)
+        moved = np.flatnonzero(np.abs(offset).max(axis=-1) > 1e-5)
+        if len(moved):
+            where = moved, np.tile(leg, (len(moved), 1))
+            bend_legs(local, joints, globals_, where, joints[moved, leg[2]] + offset[moved])
     return Motion(motion.fps, motion.skeleton, motion.root_m, local.astype(np.float32))
 
 
