@@ -1,7 +1,7 @@
 """How far a body may go from one frame to the next: what ``Playout`` shows keeps to it, wherever it came from.
 
 The bound is 5 cm a frame, and what it binds was read off real couples (CMU salsa at 30 fps: a pelvis moves 4.9 cm a
-frame at its 99th percentile, a hand or foot 14 cm, and so does any dance):
+frame at its 99th percentile, the furthest joint 14 cm, and so does any dance):
 
 * the pelvis goes no further than ``MOST_STEP_M`` a frame, and in no other direction or faster than in the frame before
   by more than ``MOST_CHANGE_M``; its turn is bounded likewise;

@@ -51,7 +51,7 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--cache", type=Path, help="where prepared takes are kept (default: DUET_CACHE, or the user's cache folder)"
     )
-    command.add_argument("--explain", action="store_true", help="say all that was measured, take by take")
+    command.add_argument("--explain", action="store_true", help="say all that was measured, take by take, and in all")
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
@@ -74,6 +74,8 @@ def run(options: argparse.Namespace, console: Console) -> None:
     if done:
         console.print(_table(done, measured=console.width >= _WIDE))
     _say(console, done, explain=options.explain)
+    if done and options.explain:
+        console.print(_paces(done))
     for name in sorted({one.recording.dataset for one in done}):
         console.print(f"{name}: {SOURCES[name].licence}", highlight=False, soft_wrap=True)
     seconds = sum(one.seconds for one in done)
@@ -127,6 +129,22 @@ def _table(done: "list[Prepared]", *, measured: bool) -> Table:
             "solo" if apart is None else f"{apart:.2f}",
             *([found] if measured else []),
         )
+    return table
+
+
+def _paces(done: "list[Prepared]") -> Table:
+    """How far dancers go in a frame, in all takes together."""
+    from models.data.checks import FPS
+    from models.data.paces import PERCENTILES, paces_m
+
+    dancers = [dancer for one in done for dancer in (one.leader, one.follower) if dancer is not None]
+    frames = sum(dancer.frames for dancer in dancers)
+    table = Table(title="How far they go in a frame, cm", caption=f"{frames:,} frames of 1/{FPS:g} s")
+    table.add_column("", no_wrap=True)
+    for percentile in PERCENTILES:
+        table.add_column(f"p{percentile:g}", justify="right")
+    for what, values in paces_m(dancers).items():
+        table.add_row(what, *(f"{100.0 * value:.1f}" for value in values))
     return table
 
 

@@ -40,6 +40,7 @@ def test_takes_are_listed_and_kept(data: Path, tmp_path: Path, capsys: pytest.Ca
     assert "finedance: solos, measured and kept, to be loaded in Python (models.data.prepare.load_solos)." in said
     assert "Training takes couples." in said
     assert "Next: duet-lab train" not in said
+    assert "How far they go in a frame, cm" in said and "furthest joint" in said
     assert len(list((tmp_path / "c").rglob("*.npz"))) == 1
 
 
