@@ -7,7 +7,7 @@ within its bound, fails where none of it is, and is unsure in between: then run 
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 WARM_UP = 0.1
 _MOST_BINS = 48
 _LEAST_BINS = 8
+_WHOLE = 0.98
+"""Of the hours that were wanted: the last sample is a little before the end."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,8 @@ class Sample:
     late_ticks: int
     """Since the beginning."""
     ticks: int
-
-
-CURVES = tuple(field.name for field in fields(Sample) if field.name not in ("time_s", "ticks", "late_ticks"))
+    skipped_ticks: int = 0
+    """Since the beginning: due, and not asked at all."""
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,17 @@ class Verdict:
     """What a soak found."""
 
     hours: float
+    wanted_hours: float
     slopes: tuple[Slope, ...]
     late_share: float
+    """Of the ticks that were due: late, or not asked at all."""
     late_judgement: Judgement
 
     @property
     def judgement(self) -> Judgement:
-        """The worst of all."""
-        found = {slope.judgement for slope in self.slopes} | {self.late_judgement}
+        """The worst of all; who ended early, of whatever cause, has not shown what was to be shown."""
+        ended_early = {Judgement.UNSURE} if self.hours < _WHOLE * self.wanted_hours else set[Judgement]()
+        found = {slope.judgement for slope in self.slopes} | {self.late_judgement} | ended_early
         return next(worst for worst in (Judgement.FAIL, Judgement.UNSURE, Judgement.PASS) if worst in found)
 
     def values(self) -> dict[str, Any]:
@@ -109,12 +113,17 @@ class Verdict:
         return {**asdict(self), "judgement": self.judgement}
 
 
-def judge(samples: Sequence[Sample]) -> Verdict:
-    """What ``samples`` tell, oldest first; unsure of everything where they are few."""
+def judge(samples: Sequence[Sample], wanted_hours: float) -> Verdict:
+    """What ``samples`` of a show that was to last ``wanted_hours`` tell, oldest first; unsure of everything where they
+    are few."""
     hours = samples[-1].time_s / 3600.0 if samples else 0.0
-    late = samples[-1].late_ticks / max(samples[-1].ticks, 1) if samples else 0.0
+    late = 0.0
+    if samples:
+        skipped = samples[-1].skipped_ticks
+        late = (samples[-1].late_ticks + skipped) / max(samples[-1].ticks + skipped, 1)
     return Verdict(
         hours,
+        wanted_hours,
         tuple(_slope(bound, samples, hours) for bound in BOUNDS),
         late,
         Judgement.PASS if late <= MOST_LATE_SHARE else Judgement.FAIL,

@@ -56,8 +56,8 @@ class Sampler:
         """The show now."""
         now, health, use = self._clock.now(), self._conductor.health, use_of_all()
         lag_ms, jerk = self._motion(now)
-        late, ticks = health.counter("late_ticks"), health.counter("ticks")
-        return Sample(now, use.memory_mb, use.handles, use.threads, lag_ms, jerk, late, ticks)
+        late, ticks, skipped = (health.counter(name) for name in ("late_ticks", "ticks", "skipped_ticks"))
+        return Sample(now, use.memory_mb, use.handles, use.threads, lag_ms, jerk, late, ticks, skipped)
 
     def _motion(self, now: float) -> tuple[float, float]:
         line = self._conductor.playout.line

@@ -32,41 +32,41 @@ def of(curve: str, verdict) -> Judgement:
 
 @pytest.mark.parametrize("hours", [1.0, 24.0])
 def test_a_steady_show_passes(hours: float) -> None:
-    verdict = judge(samples(hours))
+    verdict = judge(samples(hours), hours)
     assert verdict.judgement is Judgement.PASS and verdict.hours == pytest.approx(hours)
     assert all(slope.least_per_hour <= slope.per_hour <= slope.most_per_hour for slope in verdict.slopes)
 
 
 @given(st.floats(8.0, 100.0), st.integers(0, 50))
 def test_a_leak_is_found_in_an_hour(leak_mb_h: float, seed: int) -> None:
-    verdict = judge(samples(1.0, leak_mb_h=leak_mb_h, seed=seed))
+    verdict = judge(samples(1.0, leak_mb_h=leak_mb_h, seed=seed), 1.0)
     assert of("memory_mb", verdict) is Judgement.FAIL and verdict.judgement is Judgement.FAIL
     found = next(slope for slope in verdict.slopes if slope.curve == "memory_mb")
     assert found.least_per_hour - 1.0 <= leak_mb_h <= found.most_per_hour + 1.0
 
 
 def test_a_small_leak_is_found_in_a_day() -> None:
-    assert of("memory_mb", judge(samples(24.0, leak_mb_h=3.0))) is Judgement.FAIL
-    assert of("memory_mb", judge(samples(1.0, leak_mb_h=3.0))) is Judgement.PASS
+    assert of("memory_mb", judge(samples(24.0, leak_mb_h=3.0), 24.0)) is Judgement.FAIL
+    assert of("memory_mb", judge(samples(1.0, leak_mb_h=3.0), 1.0)) is Judgement.PASS
 
 
 def test_wild_samples_do_not_make_a_slope() -> None:
     wild = samples(1.0)
     for i in range(20, 400, 37):
         wild[i] = Sample(**{**vars(wild[i]), "memory_mb": 5000.0})
-    assert judge(wild).judgement is Judgement.PASS
+    assert judge(wild, 1.0).judgement is Judgement.PASS
 
 
 def test_late_ticks_are_judged_by_their_share() -> None:
-    assert judge(samples(1.0, late=10)).late_judgement is Judgement.PASS
-    verdict = judge(samples(1.0, late=1000))
+    assert judge(samples(1.0, late=10), 1.0).late_judgement is Judgement.PASS
+    verdict = judge(samples(1.0, late=1000), 1.0)
     assert verdict.late_judgement is Judgement.FAIL is verdict.judgement
     assert verdict.values()["judgement"] == "fail"
 
 
 def test_who_has_seen_little_is_unsure() -> None:
-    assert judge([]).judgement is Judgement.UNSURE
-    assert judge(samples(1.0)[:5]).judgement is Judgement.UNSURE
+    assert judge([], 1.0).judgement is Judgement.UNSURE
+    assert judge(samples(1.0)[:5], 1.0).judgement is Judgement.UNSURE
 
 
 def test_bins_leave_out_the_start_and_what_is_no_number() -> None:
@@ -75,3 +75,16 @@ def test_bins_leave_out_the_start_and_what_is_no_number() -> None:
     values[50] = np.nan
     at, medians = binned(times, values)
     assert at[0] >= 0.1 and np.isfinite(medians).all() and (medians == 1.0).all()
+
+
+def test_ticks_that_were_skipped_count_as_late_ones() -> None:
+    many = samples(1.0)
+    many[-1] = Sample(**{**vars(many[-1]), "skipped_ticks": 27_000})
+    verdict = judge(many, 1.0)
+    assert verdict.late_share == pytest.approx(0.5, abs=0.01) and verdict.late_judgement is Judgement.FAIL
+
+
+def test_a_show_that_ended_early_does_not_pass() -> None:
+    assert judge(samples(1.0), 1.0).judgement is Judgement.PASS
+    assert judge(samples(1.0), 1.5).judgement is Judgement.UNSURE
+    assert judge(samples(1.0, late=1000), 1.5).judgement is Judgement.FAIL

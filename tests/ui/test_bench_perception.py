@@ -23,7 +23,8 @@ from realtime.sight.tracking import PoseModel
 from ui import cli
 from ui.bench import perception as bench_perception
 from ui.bench.film_truth import SIZE_PX, Studio, Tripod, leads
-from ui.bench.perception_live import Ages, Watched, microphone
+from ui.bench.microphone import microphone
+from ui.bench.perception_live import Ages, Watched
 from ui.bench.perception_tables import Aim, Found, Live, Trueness, json_of
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from duet.contract import load_contract
 from duet.features import FOLLOWER_SIZE
 from realtime.bench import soak_show
-from realtime.bench.soak import BOUNDS, CURVES, Sample, judge
+from realtime.bench.soak import BOUNDS, Sample, judge
 from realtime.tick import FollowerState, Tensors
 from ui.cli import DEFAULT_FOLLOWER, main
 from ui.soak.curves import ROW, WIDTH, write_curves
@@ -42,7 +42,7 @@ def test_curves_are_drawn_whatever_was_sampled(tmp_path: Path) -> None:
     nothing = float("nan")
     many = [Sample(i * 10.0, 300.0 + i % 3, 40, 12, 150.0, nothing, 0, i) for i in range(200)]
     for name, samples in (("many", many), ("one", many[:1]), ("none", [])):
-        write_curves(tmp_path / f"{name}.png", samples, judge(samples))
+        write_curves(tmp_path / f"{name}.png", samples, judge(samples, 0.5))
         with Image.open(tmp_path / f"{name}.png") as picture:
             assert picture.size == (WIDTH, ROW * len(BOUNDS))
             assert len(set(picture.convert("L").tobytes())) > 2
@@ -62,7 +62,7 @@ def test_an_interrupted_soak_keeps_what_it_has(
     assert main(["soak", "--hours", "0.01", "--speed-up", "--out", str(out)]) == 130
     kept = json.loads((out / "soak.json").read_text())
     assert kept["interrupted"] and kept["verdict"]["judgement"] == "unsure" and len(kept["samples"]) >= 4
-    assert set(CURVES) <= kept["samples"][0].keys()
+    assert {bound.curve for bound in BOUNDS} <= kept["samples"][0].keys()
     assert (out / "soak.png").is_file() and "unsure" in capsys.readouterr().err
 
 

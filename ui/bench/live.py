@@ -35,7 +35,6 @@ examples:
   duet bench live --seconds 600 --json live.json --html live.html
   duet bench live --camera camera:0 --size 1280x720
 """
-_TEMPO_BPM, _MUSIC_S = 180.0, 64.0
 _ENTRY = struct.Struct("<Bd")
 """Of what is kept: a stage's number, and milliseconds."""
 _WHAT = {
@@ -184,17 +183,16 @@ def _performed(
     arguments: argparse.Namespace, source: str, height_m: float | None, model: Path, health: Health, report: Path
 ) -> dict[str, Any]:
     """The report of a performance of the length asked for."""
-    from duet.groove import render_groove
     from realtime.sound.audio import MusicThread
-    from realtime.sound.music_player import RecordedMusic
     from ui.app import perform
+    from ui.bench.microphone import NAME, microphone
     from ui.options import Output, size_of
     from ui.sources import Sources
 
     def make(health: Health) -> Sources:
-        music = RecordedMusic(render_groove(_MUSIC_S, _TEMPO_BPM, seed=0).samples, loop=True)
+        music = MusicThread(microphone(report.parent), automatic_gain=True)
         leader = _CountedLeader(CameraLeader(TrackingTask(source, 0.0, model, height_m=height_m), health), health)
-        return Sources(leader, MusicThread(music), None, {"leader": source, "music": "built-in groove"})
+        return Sources(leader, music, None, {"leader": source, "music": f"device:{NAME}"})
 
     size = size_of(arguments.size)
     output = Output(arguments.follower, True, None, arguments.seconds, 0, size, 30.0, report=report)

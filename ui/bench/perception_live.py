@@ -5,25 +5,18 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from duet.clock import MonotonicClock
 from duet.frames import LeaderFrame, LeaderStatus
-from duet.groove import render_groove
-from duet.music import RATE_HZ
 from realtime.health import Health, StageStats
 from realtime.sight.leader_camera import CameraLeader
 from realtime.sight.stage_shift import ShiftedLeader
 from realtime.sight.tracking import TrackingTask
-from realtime.sound.audio import DeviceMusic, MusicThread
-from realtime.sound.virtual_sound import VirtualDevice, VirtualSound
+from realtime.sound.audio import MusicThread
 from ui.app import perform
+from ui.bench.microphone import NAME, microphone
 from ui.bench.perception_tables import Live
 from ui.options import Output
 from ui.sources import Sources
-
-_MUSIC_S, _TEMPO_BPM, _LOUDNESS = 64.0, 180.0, 0.2
-_MICROPHONE = "Microphone"
 
 
 class Ages(Health):
@@ -77,15 +70,6 @@ class Watched(ShiftedLeader):
         super().stop()
 
 
-def microphone(folder: Path) -> DeviceMusic:
-    """A sound device in ``folder``, in a process of its own as real ones are, that hears a salsa over and over."""
-    heard = render_groove(_MUSIC_S, _TEMPO_BPM, seed=0).samples.mean(axis=1)
-    np.save(folder / "heard.npy", (_LOUDNESS * heard).astype(np.float32))
-    sound = VirtualSound(folder)
-    sound.plug([VirtualDevice(_MICROPHONE, "mic", inputs=1, rate_hz=RATE_HZ, hears=str(folder / "heard.npy"))])
-    return DeviceMusic(_MICROPHONE, sound)
-
-
 def run_live(source: str, seconds: float, follower: Path, *, model: Path, height_m: float | None = None) -> Live:
     """Track ``source`` for ``seconds`` beside a sound device and a dancing follower; almost nothing is drawn."""
     ages, kept = Ages(), []
@@ -95,7 +79,7 @@ def run_live(source: str, seconds: float, follower: Path, *, model: Path, height
             leader = Watched(CameraLeader(TrackingTask(source, 0.0, model, height_m=height_m), health), ages)
             kept.append(leader)
             music = MusicThread(microphone(Path(folder)), automatic_gain=True)
-            return Sources(leader, music, None, {"leader": source, "music": f"device:{_MICROPHONE}"})
+            return Sources(leader, music, None, {"leader": source, "music": f"device:{NAME}"})
 
         report = Path(folder) / "report.json"
         output = Output(follower, True, None, seconds, 0, (64, 64), 1.0, report=report)

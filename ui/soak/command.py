@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from realtime.bench.soak import Sample, Verdict
 
 _MORE = """\
-In real time a whole exhibit runs on this machine, with all its processes: a film of a lead who comes and goes is its
-camera (or --config's own), built-in music plays, and pictures are drawn without a display. With --speed-up the same
-loop runs on a clock that moves as fast as the follower answers: visitors, ghost, music, conductor and network, but no
-devices and no processes. Memory, handles, threads, lag and jerk are sampled; a curve passes where the whole 95 %
-interval of its slope is within its bound. Ctrl-C ends it early and judges what there is.
+In real time a whole exhibit runs on this machine, with the processes of camera, sound and picture: a film of a lead
+who comes and goes is its camera, a virtual microphone hears music (or --config's own of both), and pictures are drawn
+without a display. With --speed-up the same loop runs on a clock that moves as fast as the follower answers: visitors,
+ghost, music, conductor and network, but no devices and no processes; a tick takes 45 ms of that clock, so that none is
+late. Memory, handles, threads, lag and jerk are sampled; a curve passes where the whole 95 % interval of its slope is
+within its bound. Ctrl-C ends it early and judges what there is; what ended early does not pass.
 
 examples:
   duet soak --hours 1 --out soak-1h                 an hour of the real thing
@@ -51,7 +52,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", followe
     soak.add_argument("--follower", type=Path, default=follower, metavar="DIR", help="a follower folder")
     soak.add_argument("--seed", type=int, default=0, metavar="N", help="of who comes and goes (default 0)")
     soak.add_argument("--data", type=Path, metavar="DIR", help="recorded leads (default: the variable DUET_DATA)")
-    soak.add_argument("--out", type=Path, default=Path("soak"), metavar="DIR", help="for soak.png, soak.json (soak)")
+    soak.add_argument("--out", type=Path, default=Path("soak"), metavar="DIR", help="for soak.png, soak.json and report.json (soak)")
     soak.set_defaults(run=_run)
 
 
@@ -63,7 +64,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise InputError(f"--seed: expected 0 or more, got {arguments.seed}.")
     if arguments.speed_up and arguments.config is not None:
         raise InputError("--config: expected a show in real time, got --speed-up beside it. Leave one of them out.")
-    for name in ("soak.json", "soak.png"):
+    for name in ("soak.json", "soak.png", "report.json"):
         check_writable(arguments.out / name, "--out")
     console, samples = Console(stderr=True), list["Sample"]()
     begun_s, interrupted = time.monotonic(), False
@@ -89,12 +90,11 @@ def _real(arguments: argparse.Namespace, console: "Console", samples: "list[Samp
     from realtime.bench.soak_show import Sampler
     from realtime.conductor import Conductor
     from ui.app import perform
-    from ui.kiosk.exhibit import kiosk_sources
     from ui.soak.exhibit import exhibit
 
     stopped = threading.Event()
     with (
-        exhibit(arguments, console) as (settings, output),
+        exhibit(arguments, console) as (sources, output),
         _progress(console, arguments.hours, samples) as told,
     ):
 
@@ -108,7 +108,7 @@ def _real(arguments: argparse.Namespace, console: "Console", samples: "list[Samp
             threading.Thread(target=look, name="duet-soak", daemon=True).start()
 
         try:
-            if perform(kiosk_sources(settings), output, begun=watch) != 0:
+            if perform(sources, output, begun=watch) != 0:
                 raise KeyboardInterrupt
         finally:
             stopped.set()
@@ -151,7 +151,7 @@ def _conclude(
     from realtime.bench.soak import judge
     from ui.soak.curves import write_curves
 
-    verdict = judge(samples)
+    verdict = judge(samples, arguments.hours)
     values = {
         "command": f"duet soak --hours {arguments.hours:g}{' --speed-up' if arguments.speed_up else ''}",
         "interrupted": interrupted,
@@ -192,6 +192,7 @@ def _tell(console: "Console", verdict: "Verdict", wall_s: float, count: int) -> 
         first, last, rate, least, most = (f"{number:.4g}" for number in numbers)
         what = f"{slope.what}, {slope.unit}" if slope.unit else slope.what
         table.add_row(what, first, last, rate, f"{least} … {most}", f"{slope.allowed_per_hour:.3g}", slope.judgement)
-    table.add_row("late ticks", "", f"{verdict.late_share:.2%}", "", "", "0.5 %", verdict.late_judgement)
+    table.add_row("ticks late or skipped", "", f"{verdict.late_share:.2%}", "", "", "0.5 %", verdict.late_judgement)
     console.print(table)
-    console.print(f"{verdict.hours:.3g} h in {wall_s / 60.0:.1f} min, {count} samples: {verdict.judgement}.")
+    hours = f"{verdict.hours:.3g} of {verdict.wanted_hours:g} h"
+    console.print(f"{hours} in {wall_s / 60.0:.1f} min, {count} samples: {verdict.judgement}.")

@@ -12,12 +12,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from realtime.health import Health
 from realtime.sight.pose_model import ensure_pose_model
+from realtime.sound.audio import MusicThread
 from ui.bench.film_truth import FPS, SIZE_PX, Studio, leads
+from ui.bench.microphone import microphone
 from ui.drawing.film import FilmWriter
 from ui.kiosk.command import output_of
+from ui.kiosk.exhibit import kiosk_sources
 from ui.kiosk.settings import KioskSettings, Value, read_settings
 from ui.options import Output
+from ui.sources import Sources, SourcesMaker
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,12 +34,13 @@ _QUICK = {
 
 
 @contextmanager
-def exhibit(arguments: argparse.Namespace, console: "Console") -> Iterator[tuple[KioskSettings, Output]]:
+def exhibit(arguments: argparse.Namespace, console: "Console") -> Iterator[tuple[SourcesMaker, Output]]:
     """What is soaked, and where it goes; what it needs is there meanwhile."""
     ensure_pose_model(progress=console.print)
     with tempfile.TemporaryDirectory(prefix="duet-soak-") as folder:
         if arguments.config is not None:
             settings = read_settings(arguments.config)
+            make = kiosk_sources(settings)
         else:
             (Path(folder) / "show.toml").write_text("")
             film = Path(folder) / "visitor.mp4"
@@ -43,8 +49,18 @@ def exhibit(arguments: argparse.Namespace, console: "Console") -> Iterator[tuple
             ours: dict[str, Value] = {"kiosk.leader": str(film), "kiosk.seed": arguments.seed, **_QUICK}
             usual = read_settings(Path(folder) / "show.toml")
             settings = KioskSettings(MappingProxyType({**usual.values, **ours}))
+            make = _heard_by_microphone(kiosk_sources(settings), Path(folder))
         output = output_of(settings, arguments.follower, arguments.hours * 3600.0)
-        yield settings, replace(output, report=output.report or Path(folder) / "report.json")
+        yield make, replace(output, report=output.report or arguments.out / "report.json")
+
+
+def _heard_by_microphone(make: SourcesMaker, folder: Path) -> SourcesMaker:
+    """The same inputs, but for the music: it comes through a sound process, as an exhibit's does."""
+
+    def made(health: Health) -> Sources:
+        return replace(make(health), music=MusicThread(microphone(folder), automatic_gain=True))
+
+    return made
 
 
 def film_of_visits(path: Path, data: Path | None) -> None:
