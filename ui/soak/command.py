@@ -52,7 +52,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", followe
     soak.add_argument("--follower", type=Path, default=follower, metavar="DIR", help="a follower folder")
     soak.add_argument("--seed", type=int, default=0, metavar="N", help="of who comes and goes (default 0)")
     soak.add_argument("--data", type=Path, metavar="DIR", help="recorded leads (default: the variable DUET_DATA)")
-    soak.add_argument("--out", type=Path, default=Path("soak"), metavar="DIR", help="for soak.png, soak.json and report.json (soak)")
+    soak.add_argument(
+        "--out", type=Path, default=Path("soak"), metavar="DIR", help="for soak.png, soak.json and report.json (soak)"
+    )
     soak.set_defaults(run=_run)
 
 
