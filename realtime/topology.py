@@ -65,7 +65,7 @@ _HEARD, _PLAYED = "heard sound (history)", "sound to play (ring)"
 
 THREADS = (
     Thread(
-        "MainThread", LIVE, "looks after the show: keys, panel, processes, garbage", "60 Hz", "ui.app",
+        "MainThread", LIVE, "looks after the show: keys, panel, processes, garbage", "60 Hz", "ui.looking_after",
         writes=(_LEADER, _FACTS, _STATE, "commands (queue)"),
         reads=(_KEYS, _TURNS, _COSTS, "picture's heart (cell)", "panel's heart (cell)", "knobs (queue)", "glance",
                _TRACKED),

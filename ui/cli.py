@@ -220,7 +220,8 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from ui.app import has_display, perform
+    from ui.app import perform
+    from ui.asked import has_display
     from ui.sources import demo_sources
 
     check_within("--tempo", arguments.tempo, 90.0, 230.0, "bpm", "Salsa lives near 180.")

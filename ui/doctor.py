@@ -115,7 +115,7 @@ def _picture() -> str:
 
 
 def _window() -> str:
-    from ui.app import has_display
+    from ui.asked import has_display
 
     if not has_display():
         raise DeviceError("Window: expected a display, got none. Use --headless, or start from a desktop.")

@@ -67,7 +67,7 @@ def test_a_performance_that_comes_out_otherwise_proves_nothing(
 
 
 def test_a_flash_needs_a_display(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("ui.app.has_display", lambda: False)
+    monkeypatch.setattr("ui.asked.has_display", lambda: False)
     assert cli.main(["bench", "e2e", "--camera", "camera:0"]) == 2
     assert "--camera: expected a display that can flash, got none" in capsys.readouterr().err
 

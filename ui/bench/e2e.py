@@ -178,7 +178,7 @@ def _flashes(arguments: argparse.Namespace, console: "Console") -> "Flashes":
     from duet.errors import PictureError
     from realtime.bench.photons import flash
     from realtime.sight.camera import open_camera
-    from ui.app import has_display
+    from ui.asked import has_display
     from ui.camera_options import camera_source
 
     if not has_display():

@@ -294,7 +294,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from rich.table import Table
 
     from duet.errors import InputError
-    from ui.app import has_display
+    from ui.asked import has_display
 
     check_within("--rounds", arguments.rounds, 1, 1000)
     if sys.platform == "win32":

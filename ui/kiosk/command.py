@@ -58,7 +58,8 @@ def _run(arguments: argparse.Namespace, follower: Path) -> int:
 
 def run_kiosk(settings: KioskSettings, output: Output) -> int:
     """The show, to its end; the exit code."""
-    from ui.app import has_display, perform
+    from ui.app import perform
+    from ui.asked import has_display
     from ui.kiosk.exhibit import kiosk_sources
 
     if not output.headless and not has_display():

@@ -4,8 +4,7 @@ Threading: everything belongs to the thread that looks after the show.
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from duet.clock import MonotonicClock
@@ -85,8 +84,7 @@ class Desk:
             self.knobs.stop()
 
 
-@contextmanager
-def open_desk(output: Output, sources: Sources, panel: Panel, health: Health) -> Iterator[Desk]:
+def open_desk(output: Output, sources: Sources, panel: Panel, health: Health) -> Desk:
     """The desk that was asked for. DeviceError for knobs that are not there, InputError for a broken show's file."""
     desk = Desk(panel, health)
     with ExitStack() as stack:
@@ -103,4 +101,5 @@ def open_desk(output: Output, sources: Sources, panel: Panel, health: Health) ->
             task = PanelTask(sources.sight_name, output.panel_scale, output.staging.display)
             desk.port = PanelPort(task, health)
             desk.port.open()
-        yield desk
+        stack.pop_all()
+    return desk
