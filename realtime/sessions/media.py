@@ -1,13 +1,16 @@
 """What a camera saw and a room sounded like, beside a session: only where ``--record-media`` asks for it.
 
 ``sight.mp4`` holds the pictures that tracking looks at, small (256 pixels, up to 16 a second), each at its session
-time; ``sound.wav`` what was heard, 16 bits, its first sample at session time 0. Both are whole at any moment: the film
-comes in fragments of half a second, and the sound's header is kept true. Who is killed loses less than a second. Beyond
-``MOST_BYTES`` together, or on a disk that is nearly full, nothing more is written, which is said.
+time; ``sound.wav`` what was heard, 16 bits, its first sample at session time 0. A wav file tells its size in 32 bits,
+which many readers take for signed: after six hours ``sound-2.wav`` goes on, its first sample at 6:00:00, and so on. All
+are whole at any moment: the film comes in fragments of half a second, and the sound's header is kept true. Who is
+killed loses less than a second. Beyond ``MOST_BYTES`` together, or on a disk that is nearly full, nothing more is
+written; that, and whatever else ends it, is said at once.
 
 Threading: ``hear`` belongs to the ear's thread; the writer's own thread, "duet-media", does everything else.
 """
 
+import logging
 import queue
 import shutil
 import struct
@@ -26,16 +29,20 @@ from duet.music import RATE_HZ
 from realtime.sight.preview import Sight
 from realtime.sound.music_source import Block
 
+LOG = logging.getLogger("duet.media")
 SIGHT_FILE, SOUND_FILE = "sight.mp4", "sound.wav"
 MOST_BYTES = 8 << 30
-"""Of both: some twenty hours."""
+"""Of all: some twenty hours."""
 SPARE_BYTES = 1 << 30
 """So much of the disk is left to others."""
+WAVE_SAMPLES = 6 * 3600 * RATE_HZ
+"""Of one wav file."""
 _LOOK_S = 0.05
 _FPS, _GOP = 16, 8
 _WAITING_BLOCKS = 4096
 _LONGEST_GAP_S = 60.0
-_TICKS_PER_S = 90_000
+_TICKS_PER_S = 1000
+"""Of the film: a camera may be away for days without a picture that lasts longer than 31 bits can tell."""
 
 
 class WaveWriter:
@@ -69,6 +76,49 @@ class WaveWriter:
             "<4sI4s4sIHHIIHH", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, 1, 1, RATE_HZ, 2 * RATE_HZ, 2, 16
         )
         self._file.write(form + struct.pack("<4sI", b"data", size))
+
+
+class SoundFiles:
+    """``sound.wav`` of a folder, after ``most_samples`` a next one, and so on: one line of samples without a gap."""
+
+    def __init__(self, folder: Path, most_samples: int = WAVE_SAMPLES) -> None:
+        self._folder, self._most = folder, most_samples
+        self._wave: WaveWriter | None = None
+        self._full = 0
+        """Files that are."""
+
+    @property
+    def samples(self) -> int:
+        """How many were written, silence between them included."""
+        return self._full * self._most + (0 if self._wave is None else self._wave.samples)
+
+    @property
+    def bytes(self) -> int:
+        """How long all files are."""
+        return self._full * (44 + 2 * self._most) + (0 if self._wave is None else self._wave.bytes)
+
+    def write(self, samples: NDArray[np.float32]) -> None:
+        """(N,) in [-1, 1], any number of them."""
+        while len(samples):
+            if self._wave is None:
+                self._wave = WaveWriter(self._folder / sound_file(self._full))
+            fit = self._most - self._wave.samples
+            self._wave.write(samples[:fit])
+            samples = samples[fit:]
+            if self._wave.samples == self._most:
+                self.close()
+                self._wave, self._full = None, self._full + 1
+
+    def close(self) -> None:
+        """Let go of the newest."""
+        if self._wave is not None:
+            self._wave.close()
+
+
+def sound_file(number: int) -> str:
+    """Name of the wav file after ``number`` others."""
+    stem, _, suffix = SOUND_FILE.partition(".")
+    return f"{stem}-{number + 1}.{suffix}" if number else SOUND_FILE
 
 
 class WholeFragments:
@@ -122,6 +172,8 @@ class SightFilm:
         stream.codec_context.gop_size = _GOP
         stream.codec_context.time_base = Fraction(1, _TICKS_PER_S)
         self._stream, self.size, self._last = stream, size, -1
+        # A film's time begins with its first picture, whatever its stamp: it is black, and of the session's beginning.
+        self.write(np.zeros((size[1], size[0], 3), np.uint8), 0.0)
 
     @property
     def bytes(self) -> int:
@@ -150,7 +202,7 @@ class SightFilm:
 
 
 class MediaWriter:
-    """Writes both files of ``folder``, from ``start`` to ``stop``. InputError where one of them is there already."""
+    """Writes the files of ``folder``, from ``start`` to ``stop``. InputError where one of them is there already."""
 
     def __init__(
         self,
@@ -158,19 +210,21 @@ class MediaWriter:
         clock: MonotonicClock,
         sight: Callable[[], Sight | None],
         most_bytes: int = MOST_BYTES,
+        wave_samples: int = WAVE_SAMPLES,
         done: Callable[[], None] = lambda: None,
     ) -> None:
         """``sight``: the newest of the camera, stamped by the machine's clock; None for none. ``done`` is called when
         it is not looked at any more."""
         self._done = done
         self._folder, self._clock, self._sight, self._most_bytes = folder, clock, sight, most_bytes
-        for name in (SIGHT_FILE, SOUND_FILE):
-            if (folder / name).exists():
-                raise InputError(f"{folder / name}: expected no recording, got one. Name another folder.")
+        stem, _, suffix = SOUND_FILE.partition(".")
+        for there in (folder / SIGHT_FILE, *sorted(folder.glob(f"{stem}*.{suffix}"))):
+            if there.exists():
+                raise InputError(f"{there}: expected no recording, got one. Name another folder.")
         self.failure = ""
         """Why nothing is written any more, as a sentence; "" while all is well."""
         self._heard: queue.Queue[Block] = queue.Queue(_WAITING_BLOCKS)
-        self._sound: WaveWriter | None = None
+        self._sound = SoundFiles(folder, wave_samples)
         self._film: SightFilm | None = None
         self._seen_s = -np.inf
         self._stopped = threading.Event()
@@ -192,17 +246,29 @@ class MediaWriter:
             self._thread.join()
 
     def _run(self) -> None:
-        try:
-            while not self._stopped.wait(_LOOK_S):
-                self._step()
+        self._told_of(self._write)
+        for file in (self._sound, self._film):
+            if file is not None:
+                self._told_of(file.close)
+        self._done()
+
+    def _write(self) -> None:
+        while not self._stopped.wait(_LOOK_S):
             self._step()
-        except (OSError, ValueError, ArithmeticError) as error:
-            self.failure = f"{self._folder}: expected to record pictures and sound to the end, got: {error}."
-        finally:
-            for file in (self._sound, self._film):
-                if file is not None:
-                    file.close()
-            self._done()
+        self._step()
+
+    def _told_of(self, what: Callable[[], None]) -> None:
+        """Do it; whatever a disk or an encoder raises ends the recording, not the dance."""
+        try:
+            what()
+        except Exception as error:
+            at_s, why = self._clock.now(), str(error) or repr(error)
+            self._end(f"expected to record pictures and sound to the end, got: {why} at {at_s:.0f} s")
+
+    def _end(self, why: str) -> None:
+        if not self.failure:
+            self.failure = f"{self._folder}: {why}. They end there."
+            LOG.warning(self.failure)
 
     def _step(self) -> None:
         if self.failure:
@@ -211,17 +277,12 @@ class MediaWriter:
         self._write_sight()
         written = sum(file.bytes for file in (self._sound, self._film) if file is not None)
         if written > self._most_bytes or shutil.disk_usage(self._folder).free < SPARE_BYTES:
-            at_s = self._clock.now()
-            self.failure = (
-                f"{self._folder}: expected room for pictures and sound, got none at {at_s:.0f} s. They end there."
-            )
+            self._end(f"expected room for pictures and sound, got none at {self._clock.now():.0f} s")
 
     def _write_sound(self) -> None:
         blocks = [self._heard.get_nowait() for _ in range(self._heard.qsize())]
         if not blocks:
             return
-        if self._sound is None:
-            self._sound = WaveWriter(self._folder / SOUND_FILE)
         pieces, at = list[NDArray[np.float32]](), self._sound.samples
         for block in blocks:
             missing = round(block.time_s * RATE_HZ) - at

@@ -18,7 +18,7 @@ from duet.clock import MonotonicClock
 from duet.errors import InputError
 from duet.frames import LeaderStatus
 from duet.music import RATE_HZ
-from realtime.sessions.media import SIGHT_FILE, SOUND_FILE, MediaWriter
+from realtime.sessions.media import SIGHT_FILE, SOUND_FILE, MediaWriter, SightFilm, SoundFiles, sound_file
 from realtime.sight.preview import Sight
 from realtime.sound.music_source import Block
 
@@ -77,6 +77,54 @@ def test_pictures_and_sound_are_at_their_times(tmp_path: Path) -> None:
     np.testing.assert_allclose(samples[at], 0.5 * np.sin(2 * np.pi * 440 * at / RATE_HZ), atol=1e-2)
 
 
+def test_who_comes_late_is_seen_late(tmp_path: Path) -> None:
+    """By half a day, too: a film's ticks go beyond 32 bits then."""
+    film, picture = SightFilm(tmp_path / SIGHT_FILE, (64, 48)), np.full((48, 64, 3), 200, np.uint8)
+    told_s = [3.5, 4.0, 13.5 * 3600.0, 13.5 * 3600.0 + 1.0]
+    for time_s in told_s:
+        film.write(picture, time_s)
+    film.close()
+    assert seen(tmp_path / SIGHT_FILE) == pytest.approx([0.0, *told_s], abs=1e-3)
+
+
+def test_sound_goes_on_in_a_next_file_without_a_gap(tmp_path: Path) -> None:
+    wanted = np.random.default_rng(0).uniform(-0.9, 0.9, 2_500).astype(np.float32)
+    sound = SoundFiles(tmp_path, most_samples=1_000)
+    for piece in np.split(wanted, [300, 999, 1_000, 1_001]):
+        sound.write(piece)
+    assert sound.samples == 2_500 and sound.bytes == sum(path.stat().st_size for path in tmp_path.iterdir())
+    sound.close()
+    files = [tmp_path / sound_file(number) for number in range(3)]
+    assert sorted(tmp_path.iterdir()) == sorted(files) and files[1].name == "sound-2.wav"
+    read = [soundfile.read(path, dtype="float32")[0] for path in files]
+    assert [len(samples) for samples in read] == [1_000, 1_000, 500]
+    np.testing.assert_allclose(np.concatenate(read), wanted, atol=1e-4)
+
+
+def test_a_long_performance_is_recorded_to_its_end(tmp_path: Path) -> None:
+    writer = perform(tmp_path, 1.2, wave_samples=RATE_HZ // 2)
+    assert not writer.failure and {path.name for path in tmp_path.iterdir()} >= {"sound.wav", "sound-2.wav"}
+    assert soundfile.info(tmp_path / "sound.wav").frames == RATE_HZ // 2
+    assert len(seen(tmp_path / SIGHT_FILE)) > 3
+
+
+def test_whatever_ends_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def odd(*_: object) -> None:
+        raise struct.error("'I' format requires 0 <= number <= 4294967295")
+
+    monkeypatch.setattr(SoundFiles, "write", odd)
+    done = list[bool]()
+    clock = MonotonicClock()
+    writer = MediaWriter(tmp_path, clock, lambda: None, done=lambda: done.append(True))
+    writer.start()
+    writer.hear(Room(clock).block(0.0, 0.1))
+    writer.stop()
+    assert "to record pictures and sound to the end, got: 'I' format requires" in writer.failure and done == [True]
+    assert [record.message for record in caplog.records] == [writer.failure]
+
+
 def test_there_is_a_bound_and_it_is_said(tmp_path: Path) -> None:
     writer = perform(tmp_path, 1.5, most_bytes=20_000)
     assert "expected room for pictures and sound" in writer.failure
@@ -84,8 +132,9 @@ def test_there_is_a_bound_and_it_is_said(tmp_path: Path) -> None:
     assert soundfile.info(tmp_path / SOUND_FILE).frames > 0
 
 
-def test_what_was_recorded_is_never_written_over(tmp_path: Path) -> None:
-    (tmp_path / SOUND_FILE).write_bytes(b"mine")
+@pytest.mark.parametrize("name", [SIGHT_FILE, SOUND_FILE, "sound-2.wav"])
+def test_what_was_recorded_is_never_written_over(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"mine")
     with pytest.raises(InputError, match="expected no recording, got one"):
         MediaWriter(tmp_path, MonotonicClock(), lambda: None)
 
