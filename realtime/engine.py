@@ -5,18 +5,20 @@ planned, where the runner can (``CarryingRunner``), so that the follower's past 
 
 Threading: ``submit`` and ``collect`` are called by the conductor's thread only. ``ThreadedEngine``
 owns one worker thread; the two meet in two queues of one place each. The conductor cannot tell which
-engine it drives.
+engine it drives, nor that a tick will never come back: that is for who looks after the show, by the engine's pulse.
 """
 
 import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from duet.clock import ManualClock
 from duet.errors import DuetError
+from realtime.supervisor import Pulse
 from realtime.tick import CarryingRunner, FollowerState, Runner, Tensors, TickResult, earlier
 
 
@@ -97,9 +99,13 @@ class ThreadedEngine:
     """Computes on one worker thread, so that a slow tick never stops the conductor."""
 
     def __init__(self, runner: Runner, state: FollowerState) -> None:
-        self._runner = runner
+        self.runner = runner
+        """Whoever computes; another one may be set between ticks."""
+        self.pulse = Pulse(rests=lambda: not self._is_computing)
+        """Beats with each tick that begins, and rests once it is answered: silent as long as a tick takes."""
         self._first = self._past = _Past(state)
         self._busy = False
+        self._is_computing = False
         self._is_forgotten = False
         """Whether the tick that is being computed began before a reset."""
         self._asked: queue.Queue[tuple[int, Tensors, _Past] | None] = queue.Queue(1)
@@ -110,7 +116,8 @@ class ThreadedEngine:
     def submit(self, tick: int, inputs: Tensors) -> bool:
         if self._busy:
             return False
-        self._busy = True
+        self._busy = self._is_computing = True
+        self.pulse.beat()
         self._asked.put((tick, inputs, self._past))
         return True
 
@@ -135,15 +142,20 @@ class ThreadedEngine:
 
     def close(self) -> None:
         if self._thread.is_alive():
-            self._asked.put(None)
+            # It is full already where a tick never came back and this was asked for before.
+            with suppress(queue.Full):
+                self._asked.put_nowait(None)
             self._thread.join(timeout=5.0)
 
     def _work(self) -> None:
         while (job := self._asked.get()) is not None:
             try:
-                self._done.put(_compute(self._runner, *job))
+                answer = _compute(self.runner, *job)
             except Exception as error:  # handed to the conductor's thread, which raises it
-                self._done.put(error)
+                answer = error
+            # First: who takes the answer may ask again at once.
+            self._is_computing = False
+            self._done.put(answer)
 
 
 @dataclass(frozen=True)

@@ -23,23 +23,26 @@ class Pulse:
     """Whether a thread of this process still goes round: it beats, and who looks after the show looks.
 
     Only time in which somebody looked counts: a machine that stalls or sleeps takes both threads with it, and which of
-    the two wakes first says nothing of the other.
+    the two wakes first says nothing of the other. A thread that ``rests``, because it was given nothing to do, is not
+    silent.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rests: Callable[[], bool] = lambda: False) -> None:
+        self._rests = rests
         self.silent_s = 0.0
         """Since the last beat, as far as it was looked for."""
         self._beats = self._seen = 0
         self._looked_s: float | None = None
 
     def beat(self) -> None:
-        """On the thread that is looked after."""
+        """On the thread that is looked after, or by who gives it something to do."""
         self._beats += 1
 
     def look(self, now_s: float) -> float:
         """``silent_s`` by now, on the machine's clock."""
         since_s, self._looked_s = (0.0 if self._looked_s is None else now_s - self._looked_s), now_s
-        self.silent_s = 0.0 if self._beats != self._seen else self.silent_s + min(since_s, _LOOK_S)
+        is_heard = self._beats != self._seen or self._rests()
+        self.silent_s = 0.0 if is_heard else self.silent_s + min(since_s, _LOOK_S)
         self._seen = self._beats
         return self.silent_s
 

@@ -95,3 +95,39 @@ def test_a_tick_that_was_being_computed_is_forgotten_with_the_rest() -> None:
     assert inline.submit(0, one())
     inline.reset()
     assert inline.collect(0.0) is None and inline.submit(1, one())
+
+
+def test_a_tick_that_never_comes_back_is_silence_and_one_that_was_answered_is_not() -> None:
+    gate = threading.Event()
+    engine = ThreadedEngine(Counting(gate), state())
+    now_s = 100.0
+
+    def silent_after(seconds: float) -> float:
+        nonlocal now_s
+        for _ in range(round(seconds * 50)):
+            now_s += 0.02
+            engine.pulse.look(now_s)
+        return engine.pulse.silent_s
+
+    assert silent_after(10.0) == 0.0, "it was asked for nothing"
+    assert engine.submit(0, one())
+    assert silent_after(3.0) > 2.9
+    engine.reset()
+    assert not engine.submit(1, one()) and silent_after(1.0) > 3.9, "to forget a tick does not bring it back"
+    gate.set()
+    assert engine.collect(5.0) is None
+    assert silent_after(10.0) == 0.0
+    assert engine.submit(2, one())
+    assert engine.collect(5.0) is not None
+    assert silent_after(10.0) == 0.0, "an answer that nobody took yet, or took, is no silence"
+    engine.close()
+
+
+def test_an_engine_that_hangs_can_be_closed_again_and_again() -> None:
+    gate = threading.Event()
+    engine = ThreadedEngine(Counting(gate), state())
+    engine._thread.join = lambda timeout=None: None  # type: ignore[method-assign]
+    assert engine.submit(0, one())
+    for _ in range(3):
+        engine.close()
+    gate.set()
