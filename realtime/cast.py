@@ -7,10 +7,9 @@ any plan to the next, within the bounds of ``realtime.steps``.
 ``Cast`` is a runner as any other: pure, the two states in one. Engines, recording and replay need to know of no second.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
 
 import numpy as np
 
@@ -27,7 +26,6 @@ WARM_TICKS = 8
 MOST_WAIT_S = 6.0
 """Where no downbeat is heard for so long, it takes over without."""
 _SURE = 0.3
-To = Literal["first", "second", "other"]
 
 
 @dataclass(frozen=True)
@@ -95,19 +93,47 @@ def check_alike(first: FollowerContract, second: FollowerContract) -> None:
             )
 
 
-@dataclass(frozen=True)
-class Handover:
-    """A cue that waits for its downbeat. Never changed, only replaced."""
+class Casting:
+    """Who of two dances, and the cue upon which the other will. Belongs to the conductor's thread."""
 
-    asked_s: float
-    warmed: int = 0
-    """Ticks that the other was asked beside."""
+    def __init__(self) -> None:
+        self.who = 0
+        """Who dances: 0 who began the show, 1 the other."""
+        self._asked_s: float | None = None
+        """When the other was asked for; None: it was not."""
+        self._warmed = 0
+        """Ticks that the other was asked beside since."""
+
+    def cue(self, to: str, now_s: float) -> None:
+        """The ``first``, ``second`` or ``other`` is asked for; a cue for who dances takes back the one before."""
+        wanted = {"first": 0, "second": 1}.get(to, 1 - self.who)
+        self._asked_s, self._warmed = (now_s if wanted != self.who else None), 0
+
+    def inputs(self, beside: Callable[[], Tensors]) -> Tensors:
+        """Who dances, and what the other is asked ``beside``, while it makes ready."""
+        is_cued = self._asked_s is not None
+        is_fresh = is_cued and not self._warmed
+        said = {name: np.array([value], dtype=np.float32) for name, value in ((WHO, self.who), (FRESH, is_fresh))}
+        return {**said, **{BESIDE + name: tensor for name, tensor in beside().items()}} if is_cued else said
+
+    def asked(self) -> None:
+        """A tick was asked with these inputs."""
+        if self._asked_s is not None:
+            self._warmed += 1
+
+    def forget(self) -> None:
+        """The followers begin anew: what the other was warmed with is lost, the cue is not."""
+        self._warmed = 0
 
     def is_due(self, begins_s: float, token_s: float, music: MusicFrame | None) -> bool:
         """Whether the other takes over with the token that begins at ``begins_s``."""
-        if self.warmed < WARM_TICKS:
+        if self._asked_s is None or self._warmed < WARM_TICKS:
             return False
-        return begins_s - self.asked_s > MOST_WAIT_S or has_downbeat(begins_s, token_s, music)
+        return begins_s - self._asked_s > MOST_WAIT_S or has_downbeat(begins_s, token_s, music)
+
+    def take_over(self) -> None:
+        """The other dances from now on."""
+        self.who, self._asked_s, self._warmed = 1 - self.who, None, 0
 
 
 def has_downbeat(begins_s: float, lasts_s: float, music: MusicFrame | None) -> bool:

@@ -1,28 +1,25 @@
 """The live loop on one page: gather -> tick -> merge -> publish.
 
-Threading: everything here runs on the conductor's thread, save the properties of ``Glance`` that the
-drawing thread reads. No devices, no runner, no wall clock: they are handed in.
+Threading: everything here runs on the conductor's thread; the drawing thread reads its ``Glance``. No devices, no
+runner, no wall clock: they are handed in.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from duet.clock import Clock
 from duet.contract import FollowerContract
-from duet.features import (
-    Standing,
-    partner_standing,
-)
+from duet.features import Standing, partner_standing
 from duet.forecast import Forecaster, LeaderWindow
-from duet.frames import LeaderFrame, LeaderStatus, MusicFrame
+from duet.frames import LeaderStatus
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from duet.timeline import check_law
 from realtime.anticipation import CALM_FRAMES, Anticipation, InHand
 from realtime.asking import Asked, inputs_of, plan_of
-from realtime.cast import BESIDE, FRESH, WHO, Handover, Member
+from realtime.cast import Casting, Member
 from realtime.commands import (
     Begin,
     Command,
@@ -36,6 +33,7 @@ from realtime.commands import (
 )
 from realtime.engine import Engine
 from realtime.feeds import CommandSource, LeaderSource, Log, MusicSource
+from realtime.glance import Glance
 from realtime.halting import PANIC_S
 from realtime.health import Health
 from realtime.law import LEAST_DELAY_FRAMES, TAKE_OVER_S, Pace, PaceSource, SteadyPace
@@ -43,6 +41,7 @@ from realtime.leader_track import LeaderTrack
 from realtime.music_track import MusicTrack
 from realtime.playout import Plan, Playout
 from realtime.tick import Tensors
+from realtime.tick_times import TickTimes
 from realtime.wishes import Wishes
 
 SPARE_GIVING_TOKENS = 1
@@ -52,20 +51,6 @@ BEGIN_REST_S = 1.0
 """Where a dance begins anew out of a dance: the way to rest, from which it glides to the new leader."""
 MAX_CATCH_UP_TICKS = 4
 """Further behind than this, ticks are skipped and the follower begins anew: better a small break than a growing lag."""
-
-
-@dataclass
-class Glance:
-    """The newest values for the drawing thread; every field is replaced whole."""
-
-    leader: LeaderFrame | None = None
-    music: MusicFrame | None = None
-    tick_ms: float = 0.0
-    ticks: int = 0
-    late_ticks: int = 0
-    pace: Pace = Pace()
-    follower: str = ""
-    """Name of the one who dances."""
 
 
 @dataclass
@@ -101,8 +86,8 @@ class Conductor:
         check_law(plan_frames=c.plan_frames, commit_frames=c.token_frames, delay_frames=self.delay_frames)
         self._timeline = c.timeline
         self._first_wishes = self.wishes
-        self._who = 0
-        self._handover: Handover | None = None
+        self._times = TickTimes(self._timeline, self.display_lead_s)
+        self._casting = Casting()
         self.glance.follower = c.name
         self._leader_track = self._new_leader_track()
         self._music_track = MusicTrack(self._timeline, self._keep_frames)
@@ -123,7 +108,7 @@ class Conductor:
             if stop():
                 break
             self.tick(tick)
-            behind = (self.clock.now() - self._start_of(tick + 1)) / self._timeline.token_frames * self._timeline.fps
+            behind = (self.clock.now() - self._start_s(tick + 1)) / self._timeline.token_frames * self._timeline.fps
             if behind > MAX_CATCH_UP_TICKS:
                 self.health.count("skipped_ticks", int(behind))
                 tick += int(behind)
@@ -135,18 +120,15 @@ class Conductor:
 
     def _wait_for(self, tick: int) -> None:
         """Sleep until tick ``tick`` begins; look at every frame on the way, while there is a plan to be shifted."""
-        start_s = self._start_of(tick)
+        start_s = self._start_s(tick)
         while self._ahead.in_hand is not None:
-            look_s = self._next_frame_s()
+            look_s = self._times.next_frame_s(self.clock.now())
             # With the tick comes a look of its own.
             if look_s > start_s - 0.5 * self._timeline.frame_s:
                 break
             self.clock.sleep_until(look_s)
             self._look(tick, calm=True)
         self.clock.sleep_until(start_s)
-
-    def _next_frame_s(self) -> float:
-        return self._timeline.time_of_frame(self._timeline.frame_at(self.clock.now()) + 1)
 
     def _look(self, tick: int, *, calm: bool) -> None:
         """Before tick ``tick``: a panic is obeyed, and a leader who does what was not foreseen followed, at once; with
@@ -160,12 +142,12 @@ class Conductor:
         if surprised or (calm and self._ahead.is_behind(self._leader_track, CALM_FRAMES)):
             plan = self._shifted(now, surprised=surprised)
             if plan is not None:
-                self.playout.merge(plan, self._drawn_at(now) + 1, eager=True)
+                self.playout.merge(plan, self._times.drawn_at(now) + 1, eager=True)
                 self.health.count("surprises", int(surprised))
 
     def _shifted(self, now: float, *, surprised: bool) -> Plan | None:
         # The frame after the one on screen is being interpolated toward already.
-        join = self._drawn_at(now) + 2
+        join = self._times.drawn_at(now) + 2
         return self._ahead.shifted(self._leader_track, self.contract, join, surprised=surprised)
 
     def tick(self, tick: int) -> None:
@@ -183,7 +165,7 @@ class Conductor:
         if not self._placed:
             self._enter(tick)
         if self._newest_tick is None or tick - self._newest_tick >= self._pace.commit_tokens:
-            if now < self._start_of(tick + 1):
+            if now < self._start_s(tick + 1):
                 self._ask(tick, now)
             else:
                 # The next one is due as well, and can be in time.
@@ -193,21 +175,16 @@ class Conductor:
     def _await_answer(self, tick: int) -> None:
         """Wait until just before the next token, and look at every frame meanwhile; a tick still running then is merged
         later."""
-        end_s = self._start_of(tick + 1) - TAKE_OVER_S
+        end_s = self._start_s(tick + 1) - TAKE_OVER_S
         for _ in range(self._timeline.token_frames + 1):
-            look_s = self._next_frame_s() if self._ahead.in_hand is not None else end_s
+            look_s = self._times.next_frame_s(self.clock.now()) if self._ahead.in_hand is not None else end_s
             self._merge_finished(timeout_s=max(min(look_s, end_s) - self.clock.now(), 0.0))
             if self._asked is None or look_s >= end_s:
                 break
             self._look(tick + 1, calm=False)
 
-    def _start_of(self, tick: int) -> float:
-        begin = self._timeline.first_frame(tick) - self._pace.delay_frames
-        return self._timeline.time_of_frame(begin) - self.display_lead_s
-
-    def _drawn_at(self, now: float) -> int:
-        """The newest frame that may have been drawn at ``now``."""
-        return self._timeline.frame_at(now + self.display_lead_s)
+    def _start_s(self, tick: int) -> float:
+        return self._times.start_s(tick, self._pace.delay_frames)
 
     def _keep_pace(self, tick: int) -> None:
         pace = self.law.pace(tick, self._pace)
@@ -224,8 +201,7 @@ class Conductor:
         self.health.count("ticks")
         if self.engine.submit(tick, inputs):
             self._asked, self._newest_tick = asked, tick
-            if self._handover is not None:
-                self._handover = replace(self._handover, warmed=self._handover.warmed + 1)
+            self._casting.asked()
         else:
             self._tally_late(True)
 
@@ -237,8 +213,7 @@ class Conductor:
         """The follower begins anew with the next tick."""
         self.engine.reset()
         self._newest_tick = self._ahead.in_hand = None
-        if self._handover is not None:
-            self._handover = replace(self._handover, warmed=0)
+        self._casting.forget()
 
     def _take_in(self, now: float) -> float:
         """Take what is new, and say what time it is then: on a machine that stalls meanwhile, frames went by that are
@@ -277,8 +252,7 @@ class Conductor:
             case Resume():
                 self._resume()
             case SwitchFollower(to) if self.also is not None:
-                wanted = {"first": 0, "second": 1}.get(to, 1 - self._who)
-                self._handover = Handover(now) if wanted != self._who else None
+                self._casting.cue(to, now)
             case SwitchFollower():
                 self.health.count("refused_commands")
             case _:
@@ -295,7 +269,7 @@ class Conductor:
     def _stop(self, now: float, rest_s: float | None) -> None:
         """Leave the plan: in the pose that is danced, or at rest after ``rest_s``."""
         frames = None if rest_s is None else max(round(rest_s * self._timeline.fps), 1)
-        self.playout.halt(self._drawn_at(now) + 1, frames)
+        self.playout.halt(self._times.drawn_at(now) + 1, frames)
         self._ahead.in_hand = None
 
     def _resume(self) -> None:
@@ -350,32 +324,32 @@ class Conductor:
         return inputs_of(c, leader, music, standing, self.wishes, confidence=sure, draw=(seed, tick - since))
 
     def _cast_inputs(self, tick: int, standing: Standing) -> Tensors:
-        """Of two followers: who dances, and what the other is asked beside, while it makes ready."""
-        other, cue = self.also, self._handover
+        """Of two followers: who dances, and what the other is asked beside."""
+        other = self.also
         if other is None:
             return {}
-        is_fresh = cue is not None and not cue.warmed
-        said = {name: np.array([value], dtype=np.float32) for name, value in ((WHO, self._who), (FRESH, is_fresh))}
-        if cue is None:
-            return said
-        track = self._leader_track.foreseen_by(other.forecaster)
-        leader = track.window(self._timeline.first_frame(tick), other.contract)
-        beside = self._inputs(tick, other.contract, leader, standing)
-        return {**said, **{BESIDE + name: tensor for name, tensor in beside.items()}}
+
+        def beside() -> Tensors:
+            track = self._leader_track.foreseen_by(other.forecaster)
+            leader = track.window(self._timeline.first_frame(tick), other.contract)
+            return self._inputs(tick, other.contract, leader, standing)
+
+        return self._casting.inputs(beside)
 
     def _take_over(self, tick: int) -> None:
         """On a downbeat the other dances, if it was asked for and is warm."""
-        other, cue, begins_s = self.also, self._handover, self._timeline.time_of_frame(self._timeline.first_frame(tick))
-        if other is None or cue is None or not cue.is_due(begins_s, self._timeline.token_s, self.glance.music):
+        other, begins_s = self.also, self._timeline.time_of_frame(self._timeline.first_frame(tick))
+        if other is None or not self._casting.is_due(begins_s, self._timeline.token_s, self.glance.music):
             return
-        self.also, self._handover = Member(self.contract, self.forecaster), None
+        self._casting.take_over()
+        self.also = Member(self.contract, self.forecaster)
         self.contract, self.forecaster = other.contract, other.forecaster
         self._leader_track = self._leader_track.foreseen_by(other.forecaster)
-        self._who = 1 - self._who
         self.glance.follower = self.contract.name
         self.health.count("follower_switches")
 
     def _merge_finished(self, timeout_s: float) -> None:
+        """Take the follower's answer, if it comes within ``timeout_s``, and dance by it, if it is fit to be danced."""
         result, asked = self.engine.collect(timeout_s), self._asked
         if result is None or asked is None:
             return
@@ -384,28 +358,30 @@ class Conductor:
         answered_s = self.clock.now()
         self.law.observe(answered_s - asked.begun_s)
         now = self._take_in(answered_s)
-        shown = self._drawn_at(now)
-        if not np.isfinite(result.outputs["frames"]).all():
+        frames = result.outputs["frames"][0]
+        if not np.isfinite(frames).all():
             # Such a state would poison every later tick: forget it, and let the playout ease to rest meanwhile.
             self.health.count("broken_ticks")
             self._forget()
             return
         if self.wishes.is_still:
             return
-        started = time.perf_counter()
-        frames = result.outputs["frames"][0]
+        with self.health.measure("decode"):
+            self._dance_by(frames, asked, now)
+        self.health.record("tick", result.seconds * 1e3)
+        self._tally_late(self._times.drawn_at(now) >= self._timeline.first_frame(asked.tick))
+        self.glance.tick_ms = result.seconds * 1e3
+        self.glance.ticks += 1
+
+    def _dance_by(self, frames: NDArray[np.float32], asked: Asked, now: float) -> None:
+        """Merge an answer, the decoded ``frames`` (N, 145), for the leader as known by now."""
         near = (self._pace.commit_tokens + SPARE_GIVING_TOKENS) * asked.contract.token_frames
         plan, self._giving_m = plan_of(frames, asked, near)
         self._ahead.in_hand = InHand(plan, frames, asked.leader, asked.newest_frame)
         # The leader did not stand still while it was computed.
         surprised = self._ahead.is_surprised(self._leader_track)
         newer = self._shifted(now, surprised=surprised) if self._ahead.is_behind(self._leader_track, 1) else None
-        self.playout.merge(newer or plan, shown + 1, eager=surprised or asked.surprised)
-        self.health.record("decode", (time.perf_counter() - started) * 1e3)
-        self.health.record("tick", result.seconds * 1e3)
-        self._tally_late(shown >= plan.first_frame)
-        self.glance.tick_ms = result.seconds * 1e3
-        self.glance.ticks += 1
+        self.playout.merge(newer or plan, self._times.drawn_at(now) + 1, eager=surprised or asked.surprised)
 
     def _log_shown(self, now: float) -> None:
         """Hand every frame of the grid that is past to the log, if one is kept."""

@@ -23,7 +23,7 @@ from duet.motion import Motion
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from duet.skeleton import BODY
 from realtime.commands import Command, CommandInbox
-from realtime.conductor import Conductor, Wishes
+from realtime.conductor import Conductor
 from realtime.engine import DelayedEngine
 from realtime.guards import GuardedLeader, GuardedMusic, GuardedRunner
 from realtime.health import Health
@@ -33,6 +33,7 @@ from realtime.sight.leader_take import TakeLeader
 from realtime.sound.audio import InlineEar
 from realtime.sound.music_player import GrooveMusic
 from realtime.tick import CarryingRunner, FollowerState, Runner, Tensors
+from realtime.wishes import Wishes
 
 LEADER_FPS = 30.0
 DISPLAY_FPS = 30.0

@@ -20,8 +20,9 @@ from duet.motion import Motion
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from duet.rotations import Array
 from duet.skeleton import BODY
-from realtime.conductor import Conductor, MusicSource, Wishes
+from realtime.conductor import Conductor
 from realtime.engine import DelayedEngine
+from realtime.feeds import MusicSource
 from realtime.health import Health
 from realtime.inference.runner_ort import OrtRunner
 from realtime.law import Law
@@ -30,6 +31,7 @@ from realtime.playout import Playout
 from realtime.sight.leader_take import TakeLeader
 from realtime.sound.audio import GrooveMusic, InlineEar
 from realtime.tick import FollowerState
+from realtime.wishes import Wishes
 
 WINDOW_S, HOP_S, MOST_LAG_S = 4.0, 1.0, 0.25
 """Speeds are compared in windows of so long, every so often, shifted by less than so much: a salsa repeats itself by

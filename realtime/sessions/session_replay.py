@@ -24,8 +24,9 @@ from duet.rotations import Array, matrix_from_quaternion_wxyz
 from duet.skeleton import BODY
 from realtime.cast import Cast, CastState, Member
 from realtime.commands import Command, SetGuidance, SetPlacement, SetStyle, command_of
-from realtime.conductor import Conductor, Log, Wishes
+from realtime.conductor import Conductor
 from realtime.engine import InlineEngine
+from realtime.feeds import Log
 from realtime.health import Health
 from realtime.law import Pace
 from realtime.playout import Playout
@@ -33,6 +34,7 @@ from realtime.sessions.session import SCHEMA, fingerprint, machine
 from realtime.sessions.session_file import SessionReader
 from realtime.sessions.tape import Kind, TapeEnd, TapeReader, sums_of
 from realtime.tick import FollowerState, Runner, Tensors, TickResult
+from realtime.wishes import Wishes
 
 TOLERANCE_M = 0.005
 """How far a joint may be, on another machine, from where it was recorded. The golden session's are 0.001 mm away where

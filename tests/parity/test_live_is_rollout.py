@@ -23,7 +23,7 @@ from duet.music import extrapolate, music_condition
 from duet.rotations import matrix_from_6d, wrap_angle
 from models.data.take import Take
 from models.rollout import Danced, Grid, OnnxPartner, dance
-from realtime.conductor import Conductor, Wishes
+from realtime.conductor import Conductor
 from realtime.engine import InlineEngine
 from realtime.health import Health
 from realtime.inference.runner_ort import OrtRunner
@@ -32,6 +32,7 @@ from realtime.playout import Playout
 from realtime.sight.leader_take import TakeLeader
 from realtime.sound.audio import GrooveMusic, InlineEar
 from realtime.tick import FollowerState
+from realtime.wishes import Wishes
 
 FOLLOWER = Path(__file__).resolve().parents[2] / "followers" / "salsa-s"
 SECONDS, FPS, SEED, TOKEN = 6.0, 30.0, 0, 4

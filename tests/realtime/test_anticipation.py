@@ -26,7 +26,7 @@ from realtime.anticipation import (
     InHand,
     Surprise,
 )
-from realtime.conductor import Conductor, Wishes
+from realtime.conductor import Conductor
 from realtime.engine import DelayedEngine, InlineEngine
 from realtime.health import Health
 from realtime.motion_log import MotionLog
@@ -34,6 +34,7 @@ from realtime.playout import FADE_FRAMES, FADE_STEP_M, Plan, Playout
 from realtime.sessions.session import Recording
 from realtime.sessions.session_replay import Session
 from realtime.tick import FollowerState
+from realtime.wishes import Wishes
 
 CONTRACT = load_contract(Path(__file__).resolve().parents[2] / "followers" / "salsa-s")
 START_S = 4.1

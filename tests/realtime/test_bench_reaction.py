@@ -11,7 +11,7 @@ from duet.features import Placement, Standing, partner_standing
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from realtime.bench import reaction
 from realtime.bench.reaction import STEP_M, SteppingLeader, reactions, step_times
-from realtime.conductor import Conductor, Wishes
+from realtime.conductor import Conductor
 from realtime.engine import DelayedEngine
 from realtime.health import Health
 from realtime.inference.runner_ort import OrtRunner
@@ -19,6 +19,7 @@ from realtime.playout import Playout
 from realtime.sessions.session import Recording
 from realtime.sight.leader_take import TakeLeader
 from realtime.tick import FollowerState
+from realtime.wishes import Wishes
 
 SHIPPED = Path(__file__).resolve().parents[2] / "followers" / "salsa-s"
 LATENCY_S = 0.045

@@ -85,7 +85,7 @@ def show(
         tick = len(who) + 1
         if tick in at:
             inbox.ask(at[tick])
-        who.append("second" if conductor._who else "first")
+        who.append("second" if conductor._casting.who else "first")
         return tick >= ticks
 
     conductor.run(is_over)

@@ -35,12 +35,13 @@ from realtime.commands import (
     command_as_values,
     command_of,
 )
-from realtime.conductor import Conductor, Wishes
+from realtime.conductor import Conductor
 from realtime.engine import InlineEngine
 from realtime.health import Health
 from realtime.playout import Plan, Playout
 from realtime.sight.leader_take import TakeLeader
 from realtime.tick import FollowerState, Tensors
+from realtime.wishes import Wishes
 
 FOLLOWER = Path(__file__).resolve().parents[2] / "followers" / "salsa-s"
 CONTRACT = load_contract(FOLLOWER)

@@ -25,13 +25,14 @@ from duet.music import FEATURES
 from duet.poses import relaxed_rotations
 from duet.rotations import six_d_from_matrix
 from duet.skeleton import BODY
-from realtime.conductor import Conductor, Wishes
+from realtime.conductor import Conductor
 from realtime.engine import InlineEngine
 from realtime.health import Health
 from realtime.law import LEAST_DELAY_FRAMES
 from realtime.motion_log import MotionLog
 from realtime.playout import Playout
 from realtime.tick import FollowerState, Tensors
+from realtime.wishes import Wishes
 
 CONTRACT = FollowerContract(
     name="test",

@@ -16,7 +16,7 @@ from duet.features import Placement, Standing
 from duet.frames import MusicFrame, PoseSource
 from duet.motion import Motion
 from duet.timeline import check_law
-from realtime.conductor import Conductor, Wishes
+from realtime.conductor import Conductor
 from realtime.engine import DelayedEngine
 from realtime.health import Health
 from realtime.inference.runner_ort import OrtRunner
@@ -27,6 +27,7 @@ from realtime.sessions.session import Recording
 from realtime.sessions.session_replay import Session
 from realtime.sight.leader_take import TakeLeader
 from realtime.tick import FollowerState, earlier
+from realtime.wishes import Wishes
 
 FOLLOWER = Path(__file__).resolve().parents[2] / "followers" / "salsa-s"
 CONTRACT = load_contract(FOLLOWER)

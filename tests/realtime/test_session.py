@@ -23,7 +23,7 @@ from duet.music import FEATURES
 from duet.rotations import yaw_matrix
 from duet.skeleton import BODY
 from realtime.commands import CommandInbox, Fade, Freeze, LockSeed, Panic, Resume, SetPlacement
-from realtime.conductor import Conductor, Wishes
+from realtime.conductor import Conductor
 from realtime.engine import InlineEngine
 from realtime.health import Health
 from realtime.motion_log import MotionLog
@@ -33,6 +33,7 @@ from realtime.sessions.session_file import MAGIC, SESSION_FILE, VERSION, Chunk, 
 from realtime.sessions.session_replay import Session, Verdict
 from realtime.sessions.tape import Kind, TapeReader
 from realtime.tick import FollowerState, Tensors, TickResult
+from realtime.wishes import Wishes
 
 CONTRACT = replace(
     load_contract(Path(__file__).resolve().parents[2] / "followers" / "salsa-s"),

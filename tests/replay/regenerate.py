@@ -18,8 +18,9 @@ from duet.features import Placement, Standing
 from duet.frames import LeaderFrame, MusicFrame
 from duet.groove import render_groove
 from realtime.commands import CommandInbox, Freeze, LockSeed, Resume, SetPlacement
-from realtime.conductor import Conductor, LeaderSource, MusicSource, Wishes
+from realtime.conductor import Conductor
 from realtime.engine import InlineEngine
+from realtime.feeds import LeaderSource, MusicSource
 from realtime.health import Health
 from realtime.inference.runner_ort import OrtRunner
 from realtime.playout import Playout
@@ -28,6 +29,7 @@ from realtime.sessions.session_file import SESSION_FILE
 from realtime.sight.leader_take import TakeLeader
 from realtime.sound.audio import GrooveMusic, InlineEar
 from realtime.tick import FollowerState
+from realtime.wishes import Wishes
 
 GOLDEN = Path(__file__).parent / "golden"
 FOLLOWER = Path(__file__).resolve().parents[2] / "followers" / "salsa-s"

@@ -13,7 +13,7 @@ from duet.features import Placement, Standing
 from duet.frames import LeaderFrame
 from duet.groove import Groove, render_groove
 from duet.motion import Motion
-from realtime.conductor import Conductor, Wishes
+from realtime.conductor import Conductor
 from realtime.engine import InlineEngine
 from realtime.health import Health
 from realtime.inference.runner_ort import OrtRunner
@@ -22,6 +22,7 @@ from realtime.playout import Playout
 from realtime.sight.leader_take import TakeLeader
 from realtime.sound.audio import GrooveMusic, InlineEar
 from realtime.tick import FollowerState
+from realtime.wishes import Wishes
 
 FOLLOWER = Path(__file__).resolve().parents[2] / "followers" / "salsa-s"
 SECONDS = 6.0

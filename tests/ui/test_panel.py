@@ -10,7 +10,7 @@ from duet.contract import FollowerContract, load_contract
 from duet.features import Placement
 from duet.frames import FollowerPose, LeaderFrame, LeaderStatus, MusicFrame, PoseSource
 from duet.tempo_override import Pulse, TempoOverride
-from realtime.conductor import Glance
+from realtime.glance import Glance
 from realtime.health import Snapshot
 from realtime.law import Pace
 from realtime.sight.leader_take import TakeLeader

@@ -16,7 +16,7 @@ from duet.features import Placement
 from duet.frames import MusicFrame
 from duet.tempo_override import TempoOverride
 from realtime.commands import SetGuidance, SetPlacement
-from realtime.conductor import Glance
+from realtime.glance import Glance
 from realtime.health import Snapshot
 from realtime.histogram import StageStats
 from realtime.sight.leader_take import TakeLeader

@@ -35,7 +35,7 @@ from duet.choreography import compose
 from duet.contract import load_contract
 from duet.features import Placement
 from duet.tempo_override import TempoOverride
-from realtime.conductor import Glance
+from realtime.glance import Glance
 from realtime.devices import SystemCameras
 from realtime.health import Health
 from realtime.sight.leader_take import TakeLeader

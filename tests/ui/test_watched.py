@@ -10,12 +10,13 @@ from duet.clock import ManualClock
 from duet.contract import load_contract
 from duet.features import Placement, Standing
 from realtime.budget import BUDGETS
-from realtime.conductor import Conductor, Wishes
+from realtime.conductor import Conductor
 from realtime.engine import InlineEngine
 from realtime.health import Health
 from realtime.law import Law
 from realtime.playout import Playout
 from realtime.tick import FollowerState
+from realtime.wishes import Wishes
 from ui.cli import main
 from ui.report import make_report, this_machine
 from ui.watched import states_of

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from duet.contract import FollowerContract
 from duet.frames import FollowerPose, LeaderFrame, LeaderStatus, MusicFrame
 from realtime.budget import exceeded
-from realtime.conductor import Glance
+from realtime.glance import Glance
 from realtime.health import Snapshot
 from realtime.law import trouble
 from realtime.sight.preview import Sight

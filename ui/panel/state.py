@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.budget import judged
-from realtime.conductor import Glance
+from realtime.glance import Glance
 from realtime.sound.level import Level
 from ui.control_table import CONTROLS
 from ui.controls import Controls
