@@ -19,8 +19,9 @@ from typing import Any
 from duet.clock import Clock
 from duet.errors import InputError
 
+LOG = logging.getLogger("duet.log")
 MOST_BYTES = 8 << 20
-"""A file that is longer is turned over: about two hours."""
+"""A file that is longer is turned over: about an hour and a half, of a line of 1400 bytes each second."""
 KEEP_FILES = 3
 """Older ones, ``FILE.1`` the youngest."""
 QUIET_S = 10.0
@@ -58,6 +59,9 @@ class HealthLog:
             except OSError as error:
                 self.failure = f"{self.path}: expected to log to the end, got: {error.strerror}. It ends there."
                 self._end()
+        if self.failure:
+            # Not before: what is told comes back to this log.
+            LOG.warning(self.failure)
 
     def message(self, text: str, level: str = "info") -> None:
         """A sentence; one that repeats is written again after ``QUIET_S``, with how often it came meanwhile."""

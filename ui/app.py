@@ -27,7 +27,7 @@ from ui.controls import OWN_STYLE, Controls
 from ui.drawing.picture import PictureTask
 from ui.drawing.picture_port import PicturePort
 from ui.ending import Ending
-from ui.kept import finish_picture, keep, record, tell
+from ui.kept import Kept, finish_picture, keep, record, tell
 from ui.looking_after import conduct
 from ui.options import Output
 from ui.panel.desk import Desk, open_desk
@@ -52,7 +52,7 @@ def perform(
     """
     check_asked(output)
     console = Console(stderr=True)
-    health = health or Health()
+    health, kept = health or Health(), Kept()
     with Ending() as ending:
         partners, slow = open_partners(output, console)
         contract = partners.runner.contract
@@ -63,21 +63,20 @@ def perform(
         check_film(output, sources, seconds, console)
         picture = _open_picture(output, sources, seconds, health, ending, console)
         log = MotionLog(contract.fps) if output.motion else None
-        panel = _panel(sources, output, contract, giver)
+        panel = _panel(sources, output, contract, giver, kept)
         desk = open_desk(output, sources, panel, health)
         ending.of("desk", desk.close)
         show = _assemble(partners, sources, picture, output, health, seconds, log, desk)
         ending.of("engine", show.conductor.engine.close)
-        ending.of("watch", begin_watch(show.conductor, panel, show.clock, output.log).stop)
-        recorded = record(ending, show, output, console)
+        ending.of("watch", begin_watch(show.conductor, panel, show.clock, output.log, kept).stop)
+        record(ending, show, output, kept, console)
         begun(show.conductor)
         interrupted = conduct(show, console, tempo)
         elapsed = show.clock.now() if seconds is None else min(show.clock.now(), seconds)
-        finish_picture(show, elapsed, console)
-    keep(show, output, log, elapsed)
-    tell(show, output, elapsed, console)
-    for said in recorded():
-        console.print(said)
+        finish_picture(show, output, elapsed, kept, console)
+    keep(show, output, log, elapsed, kept)
+    tell(show, kept, elapsed, console)
+    kept.check(console)
     return 130 if interrupted else 0
 
 
@@ -155,7 +154,7 @@ def _assemble(
     return Show(contract, clock, conductor, sources, picture, health, seconds, panel, commands, desk)
 
 
-def _panel(sources: Sources, output: Output, contract: FollowerContract, giver: str) -> Panel:
+def _panel(sources: Sources, output: Output, contract: FollowerContract, giver: str, kept: Kept) -> Panel:
     """What the performer sets and is told; ``giver`` of the beat, where it comes from outside."""
     controls = Controls(
         sources.leader,
@@ -179,6 +178,7 @@ def _panel(sources: Sources, output: Output, contract: FollowerContract, giver: 
         sources.sound_trouble,
         sources.sound_level,
         sight_name=lambda: sources.sight_name or "",
+        kept_troubles=kept.troubles,
     )
 
 

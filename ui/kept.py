@@ -1,7 +1,10 @@
 """What was asked to be kept of a performance: recorded while it goes on, written and told when it is over."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from rich.console import Console
 
@@ -15,55 +18,103 @@ from ui.report import make_report, this_machine, write_report
 from ui.show import Show
 
 
-def record(ending: Ending, show: Show, output: Output, console: Console) -> Callable[[], list[str]]:
-    """Record what was asked for until ``ending``; what there is to say of it then."""
-    recording = None if output.record is None else Recording(output.record, show.conductor)
-    if recording is not None:
+class Writer(Protocol):
+    """Whatever writes while it dances."""
+
+    @property
+    def failure(self) -> str:
+        """Why nothing is written any more, as a sentence; "" while all is well."""
+        ...
+
+
+@dataclass
+class Kept:
+    """What there is of a performance by now, and what was lost.
+
+    ``troubles`` may be asked from any thread; everything else belongs to the one that looks after the show.
+    """
+
+    failures: list[DuetError] = field(default_factory=list)
+    """Of files that were asked for and are not there."""
+    _told: list[str] = field(default_factory=list)
+    _writers: list[tuple[Writer, str]] = field(default_factory=list)
+
+    def watch(self, writer: Writer, told: str = "") -> None:
+        """From now on ``writer`` writes; ``told`` is said at the end of one that wrote to its end."""
+        self._writers.append((writer, told))
+
+    def troubles(self) -> tuple[str, ...]:
+        """What is not written any more, while it dances."""
+        return tuple(writer.failure for writer, _ in self._writers if writer.failure)
+
+    @contextmanager
+    def file(self, path: Path) -> Iterator[None]:
+        """Within it ``path`` is written; where it cannot be, the rest is kept all the same."""
+        try:
+            yield
+        except DuetError as error:
+            self.failures.append(error)
+        else:
+            self._told.append(f"Wrote {path}")
+
+    def told(self) -> list[str]:
+        """A sentence for everything that is there, and for what ended early."""
+        return [*self._told, *(said for writer, told in self._writers if (said := writer.failure or told))]
+
+    def check(self, console: Console) -> None:
+        """Raise the first of ``failures``; say the others."""
+        for failure in self.failures[1:]:
+            console.print(str(failure))
+        if self.failures:
+            raise self.failures[0]
+
+
+def record(ending: Ending, show: Show, output: Output, kept: Kept, console: Console) -> None:
+    """Record what was asked for until ``ending``."""
+    if output.record is not None:
+        recording = Recording(output.record, show.conductor)
         ending.of("session", recording.close)
+        kept.watch(recording, f"Recorded {recording.path}")
     media = open_media(output, show.sources, show.clock, console)
     if media is not None:
         ending.of("media", media.stop)
-
-    def said() -> list[str]:
-        session = [] if recording is None else [recording.failure or f"Recorded {recording.path}"]
-        return session if media is None or not media.failure else [*session, media.failure]
-
-    return said
+        kept.watch(media)
 
 
-def finish_picture(show: Show, elapsed: float, console: Console) -> None:
-    """Complete the film."""
+def finish_picture(show: Show, output: Output, elapsed: float, kept: Kept, console: Console) -> None:
+    """Complete the film, where one is written."""
+    film = output.film if output.headless else None
     with console.status("Finishing the picture"):
-        try:
+        if film is None:
             show.picture.finish(elapsed)
-        except KeyboardInterrupt:
-            # It ends the evening, not the film of it.
-            show.picture.finish(elapsed)
-            raise
+            return
+        with kept.file(film):
+            try:
+                show.picture.finish(elapsed)
+            except KeyboardInterrupt:
+                # It ends the evening, not the film of it.
+                show.picture.finish(elapsed)
+                raise
 
 
-def keep(show: Show, output: Output, log: MotionLog | None, elapsed: float) -> None:
-    """Write what was asked for; what cannot be written does not keep the rest from it."""
-    failure: DuetError | None = None
+def keep(show: Show, output: Output, log: MotionLog | None, elapsed: float, kept: Kept) -> None:
+    """Write what is written at the end."""
     if log is not None and output.motion is not None:
-        try:
+        with kept.file(output.motion):
             log.save(output.motion)
-        except DuetError as error:
-            failure = error
     if output.report is not None:
-        report = make_report(
-            show.health,
-            this_machine(show.picture.renderer),
-            show.contract,
-            seconds=elapsed,
-            sources=show.sources.names,
-        )
-        write_report(output.report, report)
-    if failure is not None:
-        raise failure
+        with kept.file(output.report):
+            report = make_report(
+                show.health,
+                this_machine(show.picture.renderer),
+                show.contract,
+                seconds=elapsed,
+                sources=show.sources.names,
+            )
+            write_report(output.report, report)
 
 
-def tell(show: Show, output: Output, elapsed: float, console: Console) -> None:
+def tell(show: Show, kept: Kept, elapsed: float, console: Console) -> None:
     """Say how it went, and what there is of it."""
     health, tick = show.health, show.health.stages()["tick"]
     gap = health.stages()["gap"]
@@ -79,9 +130,7 @@ def tell(show: Show, output: Output, elapsed: float, console: Console) -> None:
         console.print(f"The tracking process stopped and was started again {restarts} times.")
     if restarts := health.counter("picture_restarts"):
         console.print(f"The drawing process stopped and was started again {restarts} times.")
-        if output.headless and output.film is not None:
+        if show.picture.has_film:
             console.print(f"The film has no pictures before {show.picture.lost_until_s:.1f} s.")
-    asked = (output.film if output.headless else None, output.motion, output.report, output.log)
-    kept: list[Path] = [path for path in asked if path]
-    for path in kept:
-        console.print(f"Wrote {path}")
+    for said in kept.told():
+        console.print(said)

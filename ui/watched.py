@@ -7,20 +7,19 @@ from duet.clock import Clock
 from realtime.conductor import Conductor
 from realtime.health_log import HealthLog
 from realtime.health_watch import HealthWatch, States
+from ui.kept import Kept
 from ui.panel.facts import Panel
 
 
-def begin_watch(conductor: Conductor, panel: Panel, clock: Clock, log: Path | None) -> HealthWatch:
+def begin_watch(conductor: Conductor, panel: Panel, clock: Clock, log: Path | None, kept: Kept) -> HealthWatch:
     """Watch ``conductor`` from now on, once a second; write ``log``, if one is asked for.
 
     ``clock`` is the session's own: a recording counts how often the conductor's is read.
     """
-    watch = HealthWatch(
-        conductor.health,
-        clock,
-        states_of(conductor, panel, clock),
-        None if log is None else HealthLog(log, clock),
-    )
+    written = None if log is None else HealthLog(log, clock)
+    if written is not None:
+        kept.watch(written, f"Wrote {written.path}")
+    watch = HealthWatch(conductor.health, clock, states_of(conductor, panel, clock), written)
     panel.snapshot = lambda: watch.latest
     watch.start()
     return watch
@@ -38,6 +37,7 @@ def states_of(conductor: Conductor, panel: Panel, clock: Clock) -> Callable[[], 
             "pace": f"every {every}, {glance.pace.delay_frames} frames ahead",
             "camera": panel.camera_trouble(),
             "sound": panel.sound_trouble(),
+            "kept": " ".join(panel.kept_troubles()),
         }
 
     return states

@@ -133,9 +133,26 @@ def test_a_film_whose_process_is_killed_begins_again(stage_of: Callable[[Picture
     stage.look_until(lambda: stage.drawn > before + 5)
     end_s = stage.clock.now()
     stage.picture.finish(end_s)
-    assert 0.2 < stage.picture.lost_until_s < end_s
+    assert 0.2 < stage.picture.lost_until_s < end_s and stage.picture.has_film
     assert 3 < read_back(film).pictures <= stage.drawn - before + 1
     assert [p.name for p in tmp_path.iterdir()] == ["film.mp4"]
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_a_film_whose_process_is_killed_at_the_end_is_told(
+    stage_of: Callable[[PictureTask], Stage], tmp_path: Path, *, seen: bool
+) -> None:
+    film = tmp_path / "film.mp4"
+    stage = stage_of(replace(SMALL, film=film))
+    stage.look_until(lambda: stage.drawn > 5)
+    os.kill(stage.pid, signal.SIGKILL)
+    if seen:
+        # It is away, and its successor has not begun to draw.
+        stage.look_until(lambda: stage.health.counter("picture_restarts") == 1)
+    with pytest.raises(PictureError, match=r"film\.mp4: expected a whole film, got none: .* got signal 9"):
+        stage.picture.finish(stage.clock.now())
+    assert not stage.picture.has_film and not list(tmp_path.iterdir())
+    stage.picture.finish(stage.clock.now())
 
 
 def test_a_film_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:

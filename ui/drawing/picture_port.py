@@ -54,6 +54,8 @@ class PicturePort:
         """Whether the audience has gone: the window was closed."""
         self.lost_until_s = 0.0
         """Session time before which a film has no pictures, because its process went away and took them with it."""
+        self.has_film = False
+        """Whether a film was completed."""
 
     def open(self) -> None:
         """Start it and wait until it can draw; the error that it reports."""
@@ -95,20 +97,32 @@ class PicturePort:
             self._remove_part(pid)
 
     def finish(self, end_s: float) -> None:
-        """The dance ended at ``end_s``: complete the film; PictureError where that fails or the process is gone."""
+        """The dance ended at ``end_s``: complete the film. Safe to call again.
+
+        PictureError where a film was asked for and there is none, or where the process goes while it is waited for.
+        """
         if self.process.keeper.state is WardState.ENDED:
             return
-        if self.process.keeper.state is WardState.RUNNING and not self.process.is_done:
-            self.process.say("end", end_s)
-            end_s = time.monotonic() + _FINISH_S
-            try:
-                while not self.process.is_done and time.monotonic() < end_s:
-                    self.process.hear(_HEAR_S)
-            except DuetError:
-                self.close()
+        try:
+            if self.process.keeper.state is WardState.RUNNING and not self.process.is_done:
+                self._complete(end_s)
+            if self._film is not None and not self.process.is_done:
+                why = self.process.keeper.problem or f"no end within {_FINISH_S:.0f} s"
+                raise PictureError(f"{_ROW.name}: expected to go on, got {why}. Run `duet doctor`.")
+        except DuetError as error:
+            self.close()
+            if self._film is None:
                 raise
+            raise PictureError(f"{self._film}: expected a whole film, got none: {error}") from error
+        self.has_film = self._film is not None
         self._collect()
         self.close()
+
+    def _complete(self, end_s: float) -> None:
+        self.process.say("end", end_s)
+        until_s = time.monotonic() + _FINISH_S
+        while not self.process.is_done and time.monotonic() < until_s:
+            self.process.hear(_HEAR_S)
 
     def close(self) -> None:
         """Make an end of the process and of the shared memory. Safe to call again."""

@@ -126,6 +126,8 @@ class Panel:
     """The loop's health by now."""
     sight_name: Callable[[], str] = str
     """Of the shared memory in which lies what the camera sees; empty for none."""
+    kept_troubles: Callable[[], tuple[str, ...]] = tuple
+    """What is not written any more, of log, session, pictures and sound."""
 
     def facts(self, time_s: float, glance: Glance, *, is_led: bool) -> Facts:
         """What is known at ``time_s``; ``is_led``: whether a leader was seen."""
@@ -142,11 +144,15 @@ class Panel:
             beat_giver=self.giver,
             message=self.controls.message(time_s) or ("" if is_led else "waiting for a leader"),
             camera_trouble=camera_trouble,
-            troubles=tuple(t for t in (camera_trouble, self.sound_trouble(), trouble(self.contract, glance.pace)) if t),
+            troubles=self._troubles(camera_trouble, glance),
             rows=(*self.rows(), *_over_budget(self.snapshot())),
             staging=self.controls.staging,
             sight_name=self.sight_name(),
         )
+
+    def _troubles(self, camera_trouble: str, glance: Glance) -> tuple[str, ...]:
+        of_devices, pace = (camera_trouble, self.sound_trouble()), trouble(self.contract, glance.pace)
+        return tuple(said for said in (*of_devices, pace, *self.kept_troubles()) if said)
 
     @property
     def giver(self) -> str:
