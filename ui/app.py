@@ -131,12 +131,12 @@ def _assemble(
 ) -> Show:
     runner, panel = partners.runner, desk.panel
     contract = runner.contract
-    clock = MonotonicClock()
+    clock, engine = MonotonicClock(), partners.engine(health)
     placement = panel.controls.placement
     commands = sources.commands
     conductor = Conductor(
         contract,
-        partners.engine(health),
+        engine,
         GuardedLeader(sources.leader, health),
         GuardedMusic(sources.music, health),
         Playout(contract.timeline, _first_place(sources, placement), picture.tell_line),
@@ -151,7 +151,7 @@ def _assemble(
         forecaster=runner.forecaster,
         commands=commands,
     )
-    return Show(contract, clock, conductor, sources, picture, health, seconds, panel, commands, desk)
+    return Show(contract, clock, conductor, sources, picture, health, seconds, panel, commands, desk, engine.pulse)
 
 
 def _panel(sources: Sources, output: Output, contract: FollowerContract, giver: str, kept: Kept) -> Panel:

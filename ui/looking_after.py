@@ -10,17 +10,14 @@ from dataclasses import replace
 from rich.console import Console
 
 from duet.errors import DuetError
-from realtime.guards import Told
 from realtime.priority import Undisturbed
-from realtime.service import Service
+from realtime.service import Service, Watchdog
 from ui.show import Show
 from ui.tempo_inputs import TempoInput
 
 _LOOK_S = 1.0 / 60.0
 """Between two looks at keys, leader and processes."""
 _GARBAGE_S = 60.0
-_HUNG_S = 2.0
-"""Without a tick for so long, the conductor hangs; a service's watchdog is asked to begin the show anew."""
 
 
 def conduct(show: Show, console: Console, tempo: TempoInput | None) -> bool:
@@ -70,7 +67,7 @@ def conduct(show: Show, console: Console, tempo: TempoInput | None) -> bool:
 def _look_after(show: Show, stopping: threading.Event, console: Console, undisturbed: Undisturbed) -> None:
     """Tell the picture what there is, do what keys ask for, and keep everything going, until the end."""
     told_s, garbage_s, service = 0.0, _GARBAGE_S, Service()
-    hung = Told(show.health, "conductor_hangs")
+    watchdog = Watchdog(show.pulse, show.engine_pulse, show.health, service)
     service.ready()
     with console.status("Dancing: Ctrl-C to stop") as status:
         while not stopping.wait(_LOOK_S) and not show.picture.is_closed:
@@ -82,15 +79,11 @@ def _look_after(show: Show, stopping: threading.Event, console: Console, undistu
             _tell_picture(show, now)
             show.desk.tell(now, show.conductor)
             show.picture.look()
-            lives = show.pulse.look(time.monotonic()) < _HUNG_S
-            if not lives:
-                service.hung()
+            watchdog.look(time.monotonic())
             if now >= told_s:
                 told_s, line = now + 1.0, _status_line(show, now)
                 status.update(line)
-                hung.see("" if lives else f"conductor: no sign of life for {_HUNG_S:g} s")
-                if lives:
-                    service.alive(line)
+                watchdog.tell(line)
             if now >= garbage_s:
                 garbage_s = now + _GARBAGE_S
                 undisturbed.take_out()

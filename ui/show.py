@@ -29,6 +29,8 @@ class Show:
     panel: Panel
     commands: CommandInbox
     desk: Desk
+    engine_pulse: Pulse
+    """Of who computes the ticks, however slowly: silent while one is not answered."""
     pulse: Pulse = field(default_factory=Pulse)
     """Of the conductor, which beats with each tick."""
 

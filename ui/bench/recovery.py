@@ -30,10 +30,12 @@ from ui.limits import check_within
 
 if TYPE_CHECKING:
     from realtime.conductor import Conductor
+    from realtime.tick import FollowerState, Runner, Tensors
 
 _EPILOG = """\
 Killed (SIGKILL) and stopped (SIGSTOP, as one that hangs) in turn: the dance itself, its picture, its tracker, its sound
-and, with --window, its panel. The dance hangs in a third way as well: its process goes on, its conductor does not.
+and, with --window, its panel. The dance hangs in two more ways: its process goes on, and its conductor does not, or its
+follower does not answer any more.
 Measured is the time until that process does its work again: ticks, pictures, camera frames, sound that is heard, a
 panel that can be turned. Linux and macOS.
 
@@ -49,8 +51,8 @@ UNIT = Path(__file__).resolve().parents[2] / "scripts" / "duet.service"
 LIVE, PANEL = "duet", "duet-panel"
 SIGNS = {LIVE: "ticks", "duet-picture": "drawn", "duet-tracker": "camera", "duet-sound": "heard", PANEL: "panels"}
 """What each process does, by which it is known to be back."""
-KILLED, STOPPED, HUNG = "killed", "stopped", "its conductor hangs"
-_SIGNALS = {KILLED: "SIGKILL", STOPPED: "SIGSTOP", HUNG: "SIGUSR1"}
+KILLED, STOPPED, HUNG, SILENT = "killed", "stopped", "its conductor hangs", "its follower hangs"
+_SIGNALS = {KILLED: "SIGKILL", STOPPED: "SIGSTOP", HUNG: "SIGUSR1", SILENT: "SIGUSR2"}
 
 
 def add_recovery(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]", follower: Path) -> None:
@@ -143,7 +145,7 @@ class Recovery:
 def ways(*, window: bool) -> list[tuple[str, str]]:
     """Every process and how it is ended, in the order of a round."""
     found = [(process, how) for process in reversed(SIGNS) for how in (KILLED, STOPPED) if window or process != PANEL]
-    return [*found, (LIVE, HUNG)]
+    return [*found, (LIVE, HUNG), (LIVE, SILENT)]
 
 
 def measure(
@@ -268,18 +270,39 @@ def stage(folder_name: str) -> None:
 
 
 def _hang_when_told(conductor: "Conductor") -> None:
-    """On SIGUSR1 the conductor's thread does not come back from asking for its pace."""
-    told, pace = threading.Event(), conductor.law.pace
+    """On SIGUSR1 the conductor's thread does not come back from asking for its pace, on SIGUSR2 the engine's not from
+    the follower's graphs."""
+    from realtime.engine import ThreadedEngine
+
+    told = {number: threading.Event() for number in (signal.SIGUSR1, signal.SIGUSR2)}
+    pace, engine = conductor.law.pace, conductor.engine
+    assert isinstance(engine, ThreadedEngine)
 
     class Hanging(SteadyPace):
         def pace(self, tick: int, now: Pace) -> Pace:
             """See ``PaceSource``."""
-            while told.is_set():
-                time.sleep(1.0)
+            _hang_while(told[signal.SIGUSR1])
             return pace(tick, now)
 
     conductor.law = Hanging()
-    signal.signal(signal.SIGUSR1, lambda *_: told.set())
+    engine.runner = _HangingRunner(engine.runner, told[signal.SIGUSR2])
+    for number, event in told.items():
+        signal.signal(number, lambda *_, event=event: event.set())
+
+
+def _hang_while(told: threading.Event) -> None:
+    while told.is_set():
+        time.sleep(1.0)
+
+
+class _HangingRunner:
+    def __init__(self, runner: "Runner", told: threading.Event) -> None:
+        self._runner, self._told = runner, told
+
+    def tick(self, inputs: "Tensors", state: "FollowerState") -> "tuple[Tensors, FollowerState]":
+        """See ``Runner``."""
+        _hang_while(self._told)
+        return self._runner.tick(inputs, state)
 
 
 _COUNTERS = {
