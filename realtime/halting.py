@@ -16,13 +16,13 @@ from duet.kinematics import forward
 from duet.poses import RELAXED_PELVIS_HEIGHT_M, relaxed_rotations
 from duet.rotations import (
     Array,
-    matrix_from_quaternion_wxyz,
     matrix_from_rotvec,
     quaternion_wxyz_from_matrix,
     rotvec_from_matrix,
     yaw_matrix,
 )
 from duet.skeleton import BODY
+from realtime.pose_line import joints_of, turns_of
 from realtime.steps import MOST_STEP_M
 
 STOP_FRAMES = 8
@@ -96,19 +96,19 @@ class _Way:
     to_rest: Array
     """(22, 3) rotation vectors from the last pose to rest: one for all, so that no arm changes its way round."""
 
-    before: tuple[Array, Array]
-    """Root (3,) and rotations (22, 3, 3) of the pose before."""
+    before_m: Array
+    """(22, 3) joints of the pose before."""
     fold_rad: tuple[float, float] = (0.0, 0.0)
     """How far each elbow bends half-way."""
 
     @classmethod
     def after(cls, before: FollowerPose, poses: list[FollowerPose]) -> "_Way":
-        root, turns = np.array([p.root_m for p in poses], dtype=np.float64), _turns(poses)
+        root, turns = np.array([p.root_m for p in poses], dtype=np.float64), turns_of(poses)
         rest = relaxed_rotations().astype(np.float64)
         rest[0] = yaw_matrix(float(pelvis_yaw(turns[-1, 0])))
         to_rest = rotvec_from_matrix(np.swapaxes(turns[-1], -1, -2) @ rest)
         rise_m = RELAXED_PELVIS_HEIGHT_M - float(root[-1, 1])
-        return cls(root, turns, rise_m, to_rest, (before.root_m.astype(np.float64), _turns([before])[0]))
+        return cls(root, turns, rise_m, to_rest, joints_of([before])[0])
 
     def folding(self, side: int, rad: float) -> "_Way":
         fold = list(self.fold_rad)
@@ -133,9 +133,7 @@ class _Way:
         for _ in range(_TRIES):
             steps /= steps.sum()
             root, turns = self.at(np.cumsum(steps))
-            moved = _longest(
-                np.concatenate([self.before[0][None], root]), np.concatenate([self.before[1][None], turns])
-            )
+            moved = _longest_m(np.concatenate([self.before_m[None], forward(BODY, root, turns)[0]]))
             if moved.max() < best:
                 best, shares = float(moved.max()), np.cumsum(steps)
             if best <= _AIM_M:
@@ -147,12 +145,8 @@ class _Way:
 
 def _steps_m(poses: list[FollowerPose]) -> Array:
     """(n - 1,) how far the joint moves that moves furthest, from pose to pose."""
-    return _longest(np.array([p.root_m for p in poses], dtype=np.float64), _turns(poses))
+    return _longest_m(joints_of(poses))
 
 
-def _longest(root_m: Array, turns: Array) -> Array:
-    return np.linalg.norm(np.diff(forward(BODY, root_m, turns)[0], axis=0), axis=-1).max(axis=-1)
-
-
-def _turns(poses: list[FollowerPose]) -> Array:
-    return matrix_from_quaternion_wxyz(np.array([p.quaternions_wxyz for p in poses], dtype=np.float64))
+def _longest_m(joints_m: Array) -> Array:
+    return np.linalg.norm(np.diff(joints_m, axis=0), axis=-1).max(axis=-1)

@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from duet.features import Standing, pelvis_yaw
 from duet.frames import FollowerPose, PoseSource
-from duet.kinematics import forward
 from duet.poses import RELAXED_PELVIS_HEIGHT_M, relaxed_quaternions_wxyz
 from duet.rotations import Array, matrix_from_quaternion_wxyz, quaternion_wxyz_from_matrix, slerp_wxyz, yaw_matrix
 from duet.skeleton import BODY
 from duet.timeline import Timeline
 from realtime.feet import FootLock, lock_feet
 from realtime.halting import resting, stopping
-from realtime.pose_line import SOURCES, PoseLine
+from realtime.pose_line import SOURCES, PoseLine, joints_of, turns_of
 from realtime.steps import MOST_STEP_M, bounded_place, bounded_pose, own_steps_m
 
 FADE_FRAMES = 3
@@ -57,6 +56,75 @@ class _Line(PoseLine):
     own_m: NDArray[np.float64]
     """(N, 22, 3) steps that the plans themselves make, see ``realtime.steps``; none where the follower is held."""
 
+    @classmethod
+    def held(cls, line: PoseLine, first_frame: int, poses: Sequence[FollowerPose], *, stays: bool = False) -> "_Line":
+        """Poses from ``first_frame`` on that no plan has, after those of ``line``."""
+        count = len(poses)
+        return cls(
+            fps=line.fps,
+            first_frame=first_frame,
+            root_m=np.array([p.root_m for p in poses], dtype=np.float32).reshape(count, 3),
+            quaternions=np.array([p.quaternions_wxyz for p in poses], dtype=np.float32).reshape(count, len(BODY), 4),
+            contacts=np.array([p.contacts for p in poses], dtype=np.float32).reshape(count, 4),
+            source=np.array([SOURCES.index(p.source) for p in poses], dtype=np.uint8),
+            leader_time_s=np.full(count, line.leader_time_s[-1]),
+            locks=(FootLock(),) * count,
+            own_m=np.zeros((count, len(BODY), 3)),
+            stays=stays,
+        )
+
+    def until(self, join: int) -> "_Line":
+        """The newest frames before ``join`` as they were shown, with or without a plan, for those who ask a little
+        late."""
+        first = max(join - _KEEP_FRAMES, self.first_frame)
+        kept = slice(first - self.first_frame, max(join - self.first_frame, 0))
+        gap = [self.sample(frame) for frame in range(max(self.last_frame + 1, first), join)]
+        rows = {name: getattr(self, name)[kept] for name in (*_ROWS, "locks")}
+        return replace(self, first_frame=first, **rows).then(_Line.held(self, first, gap))
+
+    def then(self, line: "_Line") -> "_Line":
+        """These frames, and after them those of ``line``, which goes on after them as it does."""
+        rows = {name: np.concatenate([getattr(self, name), getattr(line, name)]) for name in _ROWS}
+        return replace(line, first_frame=self.first_frame, locks=(*self.locks, *line.locks), **rows)
+
+    def planned_m(self, join: int, count: int) -> NDArray[np.float64]:
+        """(count, 22, 3) steps that the plan makes from frame ``join`` on; none where it is over."""
+        own, first = np.zeros((count, len(BODY), 3)), join - self.first_frame
+        planned = self.own_m[first : first + count]
+        own[: len(planned)] = planned
+        return own
+
+
+_ROWS = ("root_m", "quaternions", "contacts", "source", "leader_time_s", "own_m")
+"""What a line has a row of for each frame, beside its locks."""
+
+
+@dataclass(frozen=True)
+class _WayBack:
+    """From a held pose into the dance."""
+
+    held: FollowerPose
+    begins: int
+    """Its first frame."""
+    frames: int = RETURN_FRAMES
+
+    @classmethod
+    def to(cls, held: FollowerPose, begins: int, root_m: Array, quaternions: Array) -> "_WayBack":
+        """To roots (N, 3) and quaternions (N, 22, 4) of the frames it leads through."""
+        end = min(RETURN_FRAMES, len(root_m) - 1)
+        # Eased in and out, a way is at its fastest half as fast again as on average.
+        frames = 1.5 * max(_apart_m(held, root_m[i], quaternions[i]) for i in (0, end)) / MOST_STEP_M
+        return cls(held, begins, max(RETURN_FRAMES, math.ceil(frames)))
+
+    def left(self, join: int) -> int:
+        """Frames of it from ``join`` on."""
+        return max(self.begins + self.frames - join, 0)
+
+    def pose(self, frame: int, root_m: Array, quaternions: Array) -> tuple[Array, Array]:
+        """Root (3,) and quaternions (22, 4) shown in ``frame``, where the dance has the given ones."""
+        x = np.float32((frame + 1 - self.begins) / (self.frames + 1))
+        return _between(self.held, root_m, quaternions, x * x * (3 - 2 * x))
+
 
 class Playout:
     """Merges plans by what was already shown and answers ``pose_at`` for any time."""
@@ -70,8 +138,7 @@ class Playout:
         self._rest = relaxed_quaternions_wxyz()
         self._show(self._resting_line(start))
         self._entry: Standing | None = None
-        self._held = self._sample(-1)
-        self._back_at, self._return_frames = -RETURN_FRAMES, RETURN_FRAMES
+        self._way_back = _WayBack(self._line.sample(-1), -RETURN_FRAMES)
 
     @property
     def awaits_entry(self) -> bool:
@@ -126,107 +193,83 @@ class Playout:
         """
         join = max(plan.first_frame, shown_frame + 1)
         skip = join - plan.first_frame
-        count = len(plan.root_m) - skip
-        if count <= 0:
+        if skip >= len(plan.root_m):
             return
-        planned, before = plan.rotations[skip:], [self._sample(join - 2), self._sample(join - 1)]
-        root, quaternions, fade, returning = self._handed_over(
-            join, plan.root_m[skip:].copy(), quaternion_wxyz_from_matrix(planned), eager=eager
-        )
+        line, kept, planned = self._line, self._line.until(join), plan.rotations[skip:]
+        root, quaternions = plan.root_m[skip:].copy(), quaternion_wxyz_from_matrix(planned)
+        returning = self._brought_back(join, root, quaternions)
+        fade = self._faded_in(join, root, quaternions, least=FADE_FRAMES if returning or not eager else 1)
         self._entry = None
-        turns_before = _turns(before)
+        before = [line.sample(join - 2), line.sample(join - 1)]
+        turns_before = turns_of(before)
         root, rotations = bounded_place(
             root, matrix_from_quaternion_wxyz(quaternions), np.array([p.root_m for p in before]), turns_before
         )
-        line = self._line
-        first = max(join - _KEEP_FRAMES, line.first_frame)
-        kept = slice(first - line.first_frame, max(join - line.first_frame, 0))
-        # Frames that no plan covered, as they were shown.
-        gap = [self._sample(f) for f in range(max(line.last_frame + 1, first), join)]
-        lock = line.locks[min(join - 1 - line.first_frame, len(line.locks) - 1)] if not gap else FootLock()
-        rotations, locks = lock_feet(root, rotations, plan.contacts[skip:], lock)
-        own, was = own_steps_m(planned, plan.rotations[skip - 1] if skip else None), self._own_m(join, fade)
+        rotations, locks = lock_feet(root, rotations, plan.contacts[skip:], kept.locks[-1])
+        own, was = own_steps_m(plan.rotations)[skip:], line.planned_m(join, fade)
         rests = before[1].source is PoseSource.HOLD
         rested_m = float(np.linalg.norm(root[0] - before[1].root_m)) if rests else None
         rotations = bounded_pose(rotations, planned, own, was, turns_before[1], rested_m)
         own[:fade] += (1 - (np.arange(fade) + 1) / (fade + 1))[:, None, None] * (was - own[:fade])
-        quaternions = quaternion_wxyz_from_matrix(rotations)
         # The hand-over from plan to plan is the model at work; only the way back from a held pose is not.
-        source = np.where(
-            np.arange(count) < returning, SOURCES.index(PoseSource.BLEND), SOURCES.index(PoseSource.MODEL)
+        source = np.full(len(root), SOURCES.index(PoseSource.MODEL), dtype=np.uint8)
+        source[:returning] = SOURCES.index(PoseSource.BLEND)
+        coming = _Line(
+            fps=line.fps,
+            first_frame=join,
+            root_m=root,
+            quaternions=quaternion_wxyz_from_matrix(rotations).astype(np.float32),
+            contacts=plan.contacts[skip:],
+            source=source,
+            leader_time_s=np.full(len(root), plan.leader_time_s),
+            locks=tuple(locks),
+            own_m=own,
         )
-        shown = line.quaternions[kept], *(p.quaternions_wxyz[None] for p in gap)
-        self._show(
-            _Line(
-                fps=line.fps,
-                first_frame=first,
-                root_m=np.concatenate([line.root_m[kept], *(p.root_m[None] for p in gap), root]).astype(np.float32),
-                quaternions=np.concatenate([*shown, quaternions]).astype(np.float32),
-                contacts=np.concatenate([line.contacts[kept], *(p.contacts[None] for p in gap), plan.contacts[skip:]]),
-                source=np.concatenate([line.source[kept], [SOURCES.index(p.source) for p in gap], source]).astype(
-                    np.uint8
-                ),
-                leader_time_s=np.concatenate([line.leader_time_s[kept], np.full(len(gap) + count, plan.leader_time_s)]),
-                locks=(*line.locks[kept], *(FootLock() for _ in gap), *locks),
-                own_m=np.concatenate([line.own_m[kept], np.zeros((len(gap), len(BODY), 3)), own]),
-            )
-        )
+        self._show(kept.then(coming))
 
     def halt(self, shown_frame: int, rest_frames: int | None = None) -> None:
         """Leave the plan after ``shown_frame``: stop in the pose that is danced, or come to rest in ``rest_frames``.
 
         So it stays until the next ``merge``, which comes back as from any held pose.
         """
-        join = shown_frame + 1
-        poses = stopping(self._sample, join) if rest_frames is None else resting(self._sample, join, rest_frames)
-        # What was shown since the line began is kept for those who ask for it a little late.
-        first = max(join - _KEEP_FRAMES, self._line.first_frame)
-        poses = [*(self._sample(f) for f in range(first, join)), *poses]
-        self._show(
-            _Line(
-                fps=self._timeline.fps,
-                first_frame=first,
-                root_m=np.stack([p.root_m for p in poses]),
-                quaternions=np.stack([p.quaternions_wxyz for p in poses]),
-                contacts=np.stack([p.contacts for p in poses]),
-                source=np.array([SOURCES.index(p.source) for p in poses], dtype=np.uint8),
-                leader_time_s=np.full(len(poses), self._line.leader_time_s[-1]),
-                locks=tuple(FootLock() for _ in poses),
-                own_m=np.zeros((len(poses), len(BODY), 3)),
-                stays=True,
-            )
-        )
+        line, join = self._line, shown_frame + 1
+        poses = stopping(line.sample, join) if rest_frames is None else resting(line.sample, join, rest_frames)
+        self._show(line.until(join).then(_Line.held(line, join, poses, stays=True)))
 
-    def _handed_over(self, join: int, root: Array, quaternions: Array, *, eager: bool) -> tuple[Array, Array, int, int]:
-        """Root (N, 3) and quaternions (N, 22, 4) of a plan from frame ``join`` on, in place, as they are shown.
+    def _brought_back(self, join: int, root: Array, quaternions: Array) -> int:
+        """Lead root (N, 3) and quaternions (N, 22, 4) of a plan from frame ``join`` on, in place, back from a held
+        pose.
 
-        They come back from a held pose, and over from the plan before. Also returns in how many frames they come over,
-        and how many are still on the way back.
-
-        The plan that ends a hold may begin elsewhere than the body stands (see ``enter``), and the body glides there.
-        Those after it begin where the body is shown: they have a pose to come back to, and no way any more.
+        Returns how many of the frames are still on the way. The plan that ends a hold may begin elsewhere than the body
+        stands (see ``enter``), and the body glides there. Those after it begin where the body is shown: they have a
+        pose to come back to, and no way any more.
         """
-        now = self._sample(join)
+        now = self._line.sample(join)
         glides = now.source is PoseSource.HOLD
         if glides:
-            self._held, self._back_at = now, join
-            end = min(RETURN_FRAMES, len(root) - 1)
-            # Eased in and out, a way is at its fastest half as fast again as on average.
-            frames = 1.5 * max(_apart_m(now, root[i], quaternions[i]) for i in (0, end)) / MOST_STEP_M
-            self._return_frames = max(RETURN_FRAMES, math.ceil(frames))
-        returning = min(max(self._back_at + self._return_frames - join, 0), len(root))
+            self._way_back = _WayBack.to(now, join, root, quaternions)
+        way = self._way_back
+        returning = min(way.left(join), len(root))
         for i in range(returning):
-            held = self._held if glides else _moved(self._held, root[i], _yaw(quaternions[i, 0]))
-            x = np.float32((join + i + 1 - self._back_at) / (self._return_frames + 1))
-            root[i], quaternions[i] = _between(held, root[i], quaternions[i], x * x * (3 - 2 * x))
-        fade = math.ceil(_apart_m(now, root[0], quaternions[0]) / FADE_STEP_M) - 1
-        fade = int(np.clip(fade, 1 if eager and not returning else FADE_FRAMES, min(MOST_FADE_FRAMES, len(root))))
+            there = way if glides else replace(way, held=_moved(way.held, root[i], _yaw(quaternions[i, 0])))
+            root[i], quaternions[i] = there.pose(join + i, root[i], quaternions[i])
+        return returning
+
+    def _faded_in(self, join: int, root: Array, quaternions: Array, *, least: int) -> int:
+        """Lead root (N, 3) and quaternions (N, 22, 4) of a plan from frame ``join`` on, in place, over from the plan
+        before.
+
+        Returns in how many frames: at ``least`` so many where the plan has them.
+        """
+        line = self._line
+        fade = math.ceil(_apart_m(line.sample(join), root[0], quaternions[0]) / FADE_STEP_M) - 1
+        fade = int(np.clip(fade, least, min(MOST_FADE_FRAMES, len(root))))
         weights = ((np.arange(fade) + 1) / (fade + 1)).astype(np.float32)
-        was = [self._sample(join + i) for i in range(fade)]
+        was = [line.sample(join + i) for i in range(fade)]
         root[:fade] = np.array([p.root_m for p in was]) * (1 - weights)[:, None] + root[:fade] * weights[:, None]
         turns_before = np.array([p.quaternions_wxyz for p in was])
         quaternions[:fade] = slerp_wxyz(turns_before, quaternions[:fade], weights[:, None])
-        return root, quaternions, fade, returning
+        return fade
 
     def pose_at(self, time_s: float) -> FollowerPose:
         """The pose to show at ``time_s``: interpolated, or eased toward rest where no plan reaches."""
@@ -236,27 +279,11 @@ class Playout:
         """How old, when shown at ``time_s``, the newest leader frame is that the shown pose knew."""
         return self._line.leader_age_s(time_s)
 
-    def _own_m(self, join: int, count: int) -> NDArray[np.float64]:
-        """(count, 22, 3) steps that the plan in hand makes from frame ``join`` on; none where it is over."""
-        own, first = np.zeros((count, len(BODY), 3)), join - self._line.first_frame
-        planned = self._line.own_m[first : first + count]
-        own[: len(planned)] = planned
-        return own
-
-    def _sample(self, frame: float) -> FollowerPose:
-        return self._line.sample(frame)
-
 
 def _apart_m(pose: FollowerPose, root_m: Array, quaternions: Array) -> float:
     """How far the joint is from where root (3,) and quaternions (22, 4) have it that is furthest."""
-    roots = np.stack([pose.root_m, root_m]).astype(np.float64)
-    turns = matrix_from_quaternion_wxyz(np.stack([pose.quaternions_wxyz, quaternions]).astype(np.float64))
-    joints = forward(BODY, roots, turns)[0]
+    joints = joints_of([pose, replace(pose, root_m=root_m, quaternions_wxyz=quaternions)])
     return float(np.linalg.norm(joints[1] - joints[0], axis=-1).max())
-
-
-def _turns(poses: Sequence[FollowerPose]) -> Array:
-    return matrix_from_quaternion_wxyz(np.array([p.quaternions_wxyz for p in poses], dtype=np.float64))
 
 
 def _yaw(pelvis_wxyz: Array) -> float:

@@ -4,6 +4,7 @@ draws, by the same code.
 A ``PoseLine`` is never changed, only replaced, and travels as a record of plain numbers.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -38,6 +39,16 @@ _FRAME = np.dtype(
 _HEAD_FLOATS = _HEAD.itemsize // 4
 LINE_WIDTH = _HEAD_FLOATS + MOST_FRAMES * _FRAME.itemsize // 4
 """Numbers in the longest record."""
+
+
+def turns_of(poses: Sequence[FollowerPose]) -> Array:
+    """(n, 22, 3, 3) local rotations, row 0 in the world."""
+    return matrix_from_quaternion_wxyz(np.array([p.quaternions_wxyz for p in poses], dtype=np.float64))
+
+
+def joints_of(poses: Sequence[FollowerPose]) -> Array:
+    """(n, 22, 3) in the world."""
+    return forward(BODY, np.array([p.root_m for p in poses], dtype=np.float64), turns_of(poses))[0]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -85,33 +96,31 @@ class PoseLine:
         root, quaternions = self.root_m[low], self.quaternions[low]
         if f > 0.0:
             root = root * (1 - f) + self.root_m[high] * f
-            quaternions = slerp_wxyz(quaternions, self.quaternions[high], np.full(22, f)).astype(np.float32)
+            quaternions = slerp_wxyz(quaternions, self.quaternions[high], np.full(len(BODY), f)).astype(np.float32)
         return FollowerPose(frame / self.fps, root, quaternions, self.contacts[low], SOURCES[int(self.source[low])])
 
     @cached_property
     def ease_s(self) -> float:
         """Seconds from the last planned pose to rest."""
         x = np.linspace(0.0, 1.0, round(EASE_S * self.fps) + 1)
-        poses = [self._toward_rest(np.float32(w)) for w in x * x * (3 - 2 * x)]
-        turns = matrix_from_quaternion_wxyz(np.array([q for _, q in poses], dtype=np.float64))
-        joints, _ = forward(BODY, np.array([root for root, _ in poses], dtype=np.float64), turns)
+        joints = joints_of([self._toward_rest(np.float32(w), 0.0) for w in x * x * (3 - 2 * x)])
         longest_m = float(np.linalg.norm(np.diff(joints, axis=0), axis=-1).max())
         return EASE_S * max(1.0, longest_m / _EASE_STEP_M)
 
     def _eased(self, frame: float, late_s: float) -> FollowerPose:
         """After the last planned frame: glide to a relaxed stand on the spot."""
         x = min(late_s / self.ease_s, 1.0)
-        root, quaternions = self._toward_rest(np.float32(x * x * (3 - 2 * x)))
-        return FollowerPose(frame / self.fps, root, quaternions, self.contacts[-1], PoseSource.HOLD)
+        return self._toward_rest(np.float32(x * x * (3 - 2 * x)), frame / self.fps)
 
-    def _toward_rest(self, w: np.float32) -> tuple[Array, Array]:
-        """Root (3,) and quaternions (22, 4) with the share ``w`` of the way from the last pose to rest behind."""
+    def _toward_rest(self, w: np.float32, time_s: float) -> FollowerPose:
+        """The share ``w`` of the way from the last pose to rest behind."""
         target = _REST.copy()
         pelvis = matrix_from_quaternion_wxyz(self.quaternions[-1, 0].astype(np.float64))
         target[0] = quaternion_wxyz_from_matrix(yaw_matrix(float(pelvis_yaw(pelvis))))
         root: Array = self.root_m[-1].copy()
         root[1] = root[1] * (1 - w) + RELAXED_PELVIS_HEIGHT_M * w
-        return root, slerp_wxyz(self.quaternions[-1], target, np.full(22, w)).astype(np.float32)
+        quaternions = slerp_wxyz(self.quaternions[-1], target, np.full(len(BODY), w)).astype(np.float32)
+        return FollowerPose(time_s, root, quaternions, self.contacts[-1], PoseSource.HOLD)
 
     def values(self) -> NDArray[np.float32]:
         """As a record of at most ``LINE_WIDTH`` numbers, to the bit; of a longer line its first ``MOST_FRAMES``."""

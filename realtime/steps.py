@@ -93,11 +93,8 @@ def _within(vector: Array, most: float) -> Array:
     return vector if length <= most else vector * (most / length)
 
 
-def own_steps_m(planned: Array, before: Array | None) -> NDArray[np.float64]:
-    """(N, 22, 3) how far each joint goes from frame to frame of a plan (N, 22, 3, 3), seen from the pelvis; ``before``
-    (22, 3, 3) is its frame before, if it has one."""
-    if before is not None:
-        return _steps_m(np.concatenate([before[None], planned]))
+def own_steps_m(planned: Array) -> NDArray[np.float64]:
+    """(N, 22, 3) how far each joint goes from frame to frame of a plan (N, 22, 3, 3), seen from the pelvis."""
     steps = _steps_m(planned)
     # What it did before its first frame nobody knows: as in the frame after.
     return np.concatenate([steps[:1], steps]) if len(steps) else np.zeros((1, len(BODY), 3))
