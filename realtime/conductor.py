@@ -49,6 +49,8 @@ SPARE_GIVING_TOKENS = 1
 it costs most of the merging and is planned anew before it is seen."""
 BEGIN_REST_S = 1.0
 """Where a dance begins anew out of a dance: the way to rest, from which it glides to the new leader."""
+MOST_LOGGED_S = 60.0
+"""Of a stall so much is logged: by then the plan was danced to its end and the body has long been at rest."""
 MAX_CATCH_UP_TICKS = 4
 """Further behind than this, ticks are skipped and the follower begins anew: better a small break than a growing lag."""
 
@@ -384,10 +386,10 @@ class Conductor:
         self.playout.merge(newer or plan, self._times.drawn_at(now) + 1, eager=surprised or asked.surprised)
 
     def _log_shown(self, now: float) -> None:
-        """Hand every frame of the grid that is past to the log, if one is kept."""
+        """Hand every frame of the grid that is past to the log, if one is kept; of a long stall only its beginning."""
         if self.log is None:
             return
         until = self._timeline.frame_at(now)
-        for frame in range(self._logged_to, until + 1):
+        for frame in range(self._logged_to, until + 1)[: round(MOST_LOGGED_S * self._timeline.fps)]:
             self.log.add_follower(frame, self.playout.pose_at(self._timeline.time_of_frame(frame)))
         self._logged_to = until + 1

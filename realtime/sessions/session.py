@@ -25,7 +25,7 @@ from realtime.engine import Engine
 from realtime.feeds import CommandSource, LeaderSource, Log, MusicSource
 from realtime.law import Pace, PaceSource
 from realtime.sessions.session_file import SessionWriter
-from realtime.sessions.tape import TapeWriter
+from realtime.sessions.tape import MOST_TAKEN, TapeWriter
 from realtime.tick import Tensors, TickResult
 
 SCHEMA = "duet-session/1"
@@ -124,7 +124,8 @@ class _RecordedLeader:
 
     def take_new(self, until_s: float) -> Sequence[LeaderFrame]:
         # Plain numbers, as they will be read: a float32 that slips in would be reckoned with otherwise.
-        frames = [replace(f, index=int(f.index), time_s=float(f.time_s)) for f in self._source.take_new(until_s)]
+        taken = self._source.take_new(until_s)[-MOST_TAKEN:]
+        frames = [replace(f, index=int(f.index), time_s=float(f.time_s)) for f in taken]
         self._tape.leader(frames)
         return frames
 
@@ -139,7 +140,7 @@ class _RecordedMusic:
                 int(f.index), float(f.time_s), f.features, float(f.beat_phase), float(f.bar_phase),
                 float(f.tempo_bpm), float(f.confidence), int(f.metre),
             )
-            for f in self._source.take_new(until_s)
+            for f in self._source.take_new(until_s)[-MOST_TAKEN:]
         ]  # fmt: skip
         self._tape.music(frames)
         return frames

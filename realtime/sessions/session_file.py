@@ -45,7 +45,7 @@ _WAITING_CHUNKS = 64
 
 @dataclass(frozen=True)
 class Chunk:
-    """About half a second of a session."""
+    """About half a second of a session, or less where much happened at once."""
 
     small: bytes
     floats: NDArray[np.float32]
@@ -86,8 +86,14 @@ class SessionWriter:
         while (chunk := self._waiting.get()) is not None:
             if self.failure:
                 continue
+            raw = _raw(chunk)
+            packed = _packed(_DATA, raw, chunk.end_s)
+            if len(raw) > MOST_RAW_BYTES or len(packed) - _CHUNK.size > MOST_BODY_BYTES:
+                # Whoever reads would take it for a file made to harm.
+                self.failure = self._failed(chunk.end_s, f"{len(raw)} bytes at once")
+                continue
             try:
-                _write(self._file, _packed(_DATA, _raw(chunk), chunk.end_s))
+                _write(self._file, packed)
             except OSError as error:
                 self.failure = self._failed(chunk.end_s, str(error.strerror or error))
 
@@ -162,8 +168,7 @@ class SessionReader:
             read_to, end_s = self._file.tell(), chunk.end_s
             yield chunk
         if (left := self._bytes - read_to) > 0:
-            about = f", about {left * end_s / (read_to - self._first):.1f} s," if end_s > 0.0 else ""
-            self.lost = f"{self.path.name}: whole up to {end_s:.1f} s; the last {left} bytes{about} are cut or damaged."
+            self.lost = f"{self.path.name}: whole up to {end_s:.1f} s; the last {left} bytes are cut or damaged."
 
     def _read_header(self) -> dict[str, Any]:
         prefix = self._file.read(_PREFIX.size)

@@ -19,9 +19,6 @@ from duet.errors import InputError
 from duet.features import Standing
 from duet.forecast import Forecaster
 from duet.frames import FollowerPose, LeaderFrame
-from duet.kinematics import forward
-from duet.rotations import Array, matrix_from_quaternion_wxyz
-from duet.skeleton import BODY
 from realtime.cast import Cast, CastState, Member
 from realtime.commands import Command, SetGuidance, SetPlacement, SetStyle, command_of
 from realtime.conductor import Conductor
@@ -30,6 +27,7 @@ from realtime.feeds import Log
 from realtime.health import Health
 from realtime.law import Pace
 from realtime.playout import Playout
+from realtime.pose_line import joints_of
 from realtime.sessions.session import SCHEMA, fingerprint, machine
 from realtime.sessions.session_file import SessionReader
 from realtime.sessions.tape import Kind, TapeEnd, TapeReader, sums_of
@@ -184,7 +182,8 @@ class _ReplayedLog:
         verdict.poses += 1
         if _bits(pose) != _bits(recorded):
             verdict.different_poses += 1
-            apart_m = float(np.linalg.norm(_joints_m(pose) - _joints_m(recorded), axis=-1).max())
+            ours, theirs = joints_of([pose, recorded])
+            apart_m = float(np.linalg.norm(ours - theirs, axis=-1).max())
             if not apart_m <= verdict.furthest_m:
                 verdict.furthest_m, verdict.furthest_at_s = apart_m, pose.time_s
         if self._log is not None:
@@ -193,11 +192,6 @@ class _ReplayedLog:
 
 def _bits(pose: FollowerPose) -> tuple[bytes, ...]:
     return pose.root_m.tobytes(), pose.quaternions_wxyz.tobytes(), pose.contacts.tobytes(), pose.source.encode()
-
-
-def _joints_m(pose: FollowerPose) -> Array:
-    turns = matrix_from_quaternion_wxyz(pose.quaternions_wxyz.astype(np.float64))
-    return forward(BODY, pose.root_m.astype(np.float64), turns)[0]
 
 
 class Session:

@@ -29,7 +29,10 @@ from realtime.tick import Tensors, TickResult
 
 CHUNK_S = 0.4
 """What a killed process loses, with the half tick until the clock is read next."""
-_CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20
+"""After so many a chunk is full, whatever the clock says: a reader takes none without bound."""
+MOST_TAKEN = 4096
+"""Of frames that were taken at once the newest so many are taken; a conductor looks back on far fewer."""
 _MOST_FRAMES = 100_000
 _MOST_FEATURES = 512
 _MOST_TOKENS = 1024
@@ -92,11 +95,10 @@ class TapeWriter:
 
     def clock(self, now: float) -> None:
         """The clock was read."""
+        if self._began_s is not None and now - self._began_s >= CHUNK_S:
+            self._flush()
         self._now = now
         self._began_s = now if self._began_s is None else self._began_s
-        if now - self._began_s >= CHUNK_S or len(self._floats) > _CHUNK_BYTES:
-            self._flush()
-            self._began_s = now
         self._add(Kind.CLOCK, _CLOCK.pack(now))
 
     def leader(self, frames: Sequence[LeaderFrame]) -> None:
@@ -151,11 +153,14 @@ class TapeWriter:
         self._flush()
 
     def _add(self, kind: Kind, payload: bytes) -> None:
+        if len(self._small) + len(self._floats) > CHUNK_BYTES:
+            self._flush()
         self._small += _KIND.pack(kind) + payload
 
     def _flush(self) -> None:
         self._file.put(Chunk(bytes(self._small), np.frombuffer(bytes(self._floats), np.float32), self._now))
         self._small, self._floats = bytearray(), bytearray()
+        self._began_s = None
 
 
 class TapeEnd(Exception):

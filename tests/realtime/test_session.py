@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,10 +29,19 @@ from realtime.engine import InlineEngine
 from realtime.health import Health
 from realtime.motion_log import MotionLog
 from realtime.playout import Playout
-from realtime.sessions.session import Recording
-from realtime.sessions.session_file import MAGIC, SESSION_FILE, VERSION, Chunk, SessionReader, SessionWriter
+from realtime.sessions.session import Recording, _RecordedLeader, _RecordedMusic
+from realtime.sessions.session_file import (
+    MAGIC,
+    MOST_BODY_BYTES,
+    MOST_RAW_BYTES,
+    SESSION_FILE,
+    VERSION,
+    Chunk,
+    SessionReader,
+    SessionWriter,
+)
 from realtime.sessions.session_replay import Session, Verdict
-from realtime.sessions.tape import Kind, TapeReader
+from realtime.sessions.tape import MOST_TAKEN, Kind, TapeReader, TapeWriter
 from realtime.tick import FollowerState, Tensors, TickResult
 from realtime.wishes import Wishes
 
@@ -99,6 +109,21 @@ class Jittering(ManualClock):
         return super().now()
 
 
+class Sleeping(Jittering):
+    """Of one whose lid is shut after two seconds."""
+
+    def __init__(self, chance: random.Random, seconds: float) -> None:
+        super().__init__(chance)
+        self.seconds = seconds
+
+    def now(self) -> float:
+        now = super().now()
+        if now > 2.0:
+            self.advance(self.seconds)
+            self.seconds = 0.0
+        return ManualClock.now(self)
+
+
 class Leading:
     def __init__(self, chance: random.Random) -> None:
         self.chance, self.next = chance, 0
@@ -135,10 +160,10 @@ class Playing:
         return frames
 
 
-def record(folder: Path, seed: int, *, seconds: float = 5.0) -> dict[str, np.ndarray]:
+def record(folder: Path, seed: int, *, seconds: float = 5.0, sleeps_s: float = 0.0) -> dict[str, np.ndarray]:
     """A performance in which everything goes wrong that can; returns the motion that was shown."""
     chance = random.Random(seed)
-    clock, inbox, log = Jittering(chance), CommandInbox(), MotionLog(CONTRACT.fps)
+    clock, inbox, log = Sleeping(chance, sleeps_s), CommandInbox(), MotionLog(CONTRACT.fps)
     conductor = Conductor(
         CONTRACT,
         Stumbling(InlineEngine(Swaying(), FollowerState.initial(CONTRACT)), chance),
@@ -192,6 +217,51 @@ def test_what_was_recorded_is_danced_again_to_the_bit(tmp_path: Path, seed: int)
     assert set(shown) == set(again)
     for name, values in shown.items():
         np.testing.assert_array_equal(values, again[name], err_msg=name)
+
+
+def test_what_is_danced_after_a_long_stall_is_danced_again(tmp_path: Path) -> None:
+    stall_s = 300.0
+    shown = record(tmp_path, 2, seconds=stall_s + 5.0, sleeps_s=stall_s)
+    reader = SessionReader(tmp_path)
+    assert all(8 * len(chunk.small) + chunk.floats.nbytes < MOST_BODY_BYTES for chunk in reader.chunks())
+    reader.close()
+    verdict, again = danced(tmp_path)
+    assert verdict.is_equal and verdict.complete and verdict.lost == "" and verdict.seconds > stall_s + 5.0
+    np.testing.assert_array_equal(shown["follower_joints_m"], again["follower_joints_m"])
+    # Of the stall only what may have moved is kept, and whatever was danced after it.
+    assert (shown["time_s"] > stall_s + 2.0).sum() > 60 and len(shown["time_s"]) < 30 * (60 + 10)
+
+
+def test_frames_that_come_all_at_once_can_be_read(tmp_path: Path) -> None:
+    """A recorded leader and their music after an hour in which nobody asked."""
+    leading, playing = Leading(random.Random(0)), Playing(random.Random(0))
+    led, played = leading.take_new(140.0), playing.take_new(140.0)
+    assert len(led) > MOST_TAKEN
+    for frames, source in ((led, _RecordedLeader), (played, _RecordedMusic)):
+        folder = tmp_path / source.__name__
+        writer = SessionWriter(folder, {"schema": "x"})
+        tape = TapeWriter(writer)
+        taken = source(SimpleNamespace(take_new=lambda until_s, frames=frames: frames), tape).take_new(300.0)
+        assert [frame.index for frame in taken] == [frame.index for frame in frames[-MOST_TAKEN:]]
+        for _ in range(3):
+            source(SimpleNamespace(take_new=lambda until_s, frames=frames: frames), tape).take_new(300.0)
+        tape.end()
+        writer.close()
+        assert writer.failure == ""
+        reader = SessionReader(folder)
+        assert read_all(TapeReader(reader.chunks(), "s")) == 4 and reader.lost == ""
+        reader.close()
+
+
+@pytest.mark.parametrize("size", [MOST_BODY_BYTES // 4 + 1, MOST_RAW_BYTES // 4 + 1])
+def test_nothing_is_written_that_could_not_be_read(tmp_path: Path, size: int) -> None:
+    noise = np.random.default_rng(0).integers(0, 2**32, size if size < 4 << 20 else 1, np.uint32).view(np.float32)
+    writer = SessionWriter(tmp_path, {"schema": "x"})
+    writer.put(Chunk(b"x", np.zeros(4, np.float32), 1.0))
+    writer.put(Chunk(b"x", noise if len(noise) > 1 else np.zeros(size, np.float32), 2.0))
+    writer.close()
+    assert f"got {4 * size + 5} bytes at once at 2 s. It opens up to there." in writer.failure
+    assert whole_chunks(tmp_path) == (1, "")
 
 
 def test_another_dance_is_told_by_tick_and_tensor(recorded: tuple[Path, dict]) -> None:
@@ -249,7 +319,7 @@ def test_a_file_cut_anywhere_in_its_last_chunk_opens_up_to_it(tmp_path: Path) ->
             file.truncate(size)
             found, lost = whole_chunks(writer.path)
             assert found == 3
-            assert f"whole up to 1.5 s; the last {size - before} bytes" in lost
+            assert f"whole up to 1.5 s; the last {size - before} bytes are cut or damaged" in lost
         file.truncate(before)
     assert whole_chunks(writer.path) == (3, "")
 
