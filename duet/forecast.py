@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from duet.errors import InputError
 from duet.features import LEADER_SIZE, Standing, leader_features
 from duet.rotations import Array, wrap_angle, yaw_matrix
+from duet.skeleton import BODY
 
 VELOCITY_FRAMES = 3
 """Frames the velocity is measured over: fewer follow tracking noise, more lag behind a turn."""
@@ -104,7 +105,7 @@ class LeaderWindow:
     """(F * token_frames, 22, 3) the leader in the plan's frames."""
     plan_heading_rad: NDArray[np.float64]
     """(F * token_frames,) the leader's smoothed heading in the plan's frames."""
-    gap_joints_m: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 22, 3)))
+    gap_joints_m: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, len(BODY), 3)))
     """(G, 22, 3) the leader in the frames that were foreseen before the plan's first."""
 
     @property

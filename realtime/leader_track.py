@@ -14,6 +14,7 @@ from duet.features import leader_headings
 from duet.forecast import Forecaster, LeaderWindow, leader_window
 from duet.frames import LeaderFrame, LeaderStatus
 from duet.rotations import Array
+from duet.skeleton import BODY
 from duet.timeline import Timeline
 
 
@@ -24,7 +25,7 @@ class LeaderTrack:
         self._timeline = timeline
         self._forecaster = forecaster
         self._keep = keep_frames
-        self._joints = np.zeros((0, 22, 3), dtype=np.float32)
+        self._joints = np.zeros((0, len(BODY), 3), dtype=np.float32)
         self._headings = np.zeros(0)
         self._confidence = np.zeros(0, dtype=np.float32)
         self._last: LeaderFrame | None = None

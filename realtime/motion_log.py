@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from duet.errors import InputError
 from duet.files import written_whole
 from duet.frames import FollowerPose
-from duet.kinematics import forward
-from duet.rotations import matrix_from_quaternion_wxyz, six_d_from_matrix
+from duet.rotations import six_d_from_matrix
 from duet.skeleton import BODY
+from realtime.pose_line import joints_of, turns_of
 
 
 class MotionLog:
@@ -36,14 +36,12 @@ class MotionLog:
         frames = sorted(set(self._leader) & set(self._follower))
         poses = [self._follower[f] for f in frames]
         root = np.array([p.root_m for p in poses], dtype=np.float32).reshape(-1, 3)
-        quaternions = np.array([p.quaternions_wxyz for p in poses], dtype=np.float32).reshape(-1, len(BODY), 4)
-        rotations = matrix_from_quaternion_wxyz(quaternions)
         leader = np.array([self._leader[f][0] for f in frames], dtype=np.float32).reshape(-1, len(BODY), 3)
         led_6d = np.array([self._leader[f][1] for f in frames], dtype=np.float32).reshape(-1, len(BODY), 6)
         return {
             "time_s": np.array(frames, dtype=np.float64) / self._fps,
             "leader_joints_m": leader,
-            "follower_joints_m": forward(BODY, root, rotations)[0].astype(np.float32),
+            "follower_joints_m": joints_of(poses).astype(np.float32),
             "source": np.array([p.source.value for p in poses], dtype="U8"),
             "fps": np.array(self._fps),
             "joint_names": np.array(BODY.names),
@@ -52,7 +50,7 @@ class MotionLog:
             "leader_root_m": leader[:, 0],
             "leader_rotations_6d": led_6d,
             "follower_root_m": root,
-            "follower_rotations_6d": six_d_from_matrix(rotations).astype(np.float32),
+            "follower_rotations_6d": six_d_from_matrix(turns_of(poses)).astype(np.float32),
         }
 
     def save(self, path: str | Path) -> None:

@@ -43,12 +43,14 @@ LINE_WIDTH = _HEAD_FLOATS + MOST_FRAMES * _FRAME.itemsize // 4
 
 def turns_of(poses: Sequence[FollowerPose]) -> Array:
     """(n, 22, 3, 3) local rotations, row 0 in the world."""
-    return matrix_from_quaternion_wxyz(np.array([p.quaternions_wxyz for p in poses], dtype=np.float64))
+    quaternions = np.array([p.quaternions_wxyz for p in poses], dtype=np.float64)
+    return matrix_from_quaternion_wxyz(quaternions.reshape(len(poses), len(BODY), 4))
 
 
 def joints_of(poses: Sequence[FollowerPose]) -> Array:
     """(n, 22, 3) in the world."""
-    return forward(BODY, np.array([p.root_m for p in poses], dtype=np.float64), turns_of(poses))[0]
+    root = np.array([p.root_m for p in poses], dtype=np.float64).reshape(len(poses), 3)
+    return forward(BODY, root, turns_of(poses))[0]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

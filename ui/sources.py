@@ -22,7 +22,7 @@ from realtime.health import Health
 from realtime.identity import camera_identity, camera_name
 from realtime.sight.camera_source import CAMERA_LATENCY_S
 from realtime.sight.leader_camera import CameraLeader
-from realtime.sight.leader_take import TakeLeader
+from realtime.sight.leader_take import LEADER_FPS, TakeLeader
 from realtime.sight.placement import StageMap
 from realtime.sight.pose_model import ensure_pose_model
 from realtime.sight.preview import Sight
@@ -38,7 +38,6 @@ from ui.controls import Device
 from ui.devices import CameraChoice, SoundChoice
 from ui.options import LeaderOptions
 
-LEADER_FPS = 30.0
 _TAKES = (".bvh", ".npz")
 
 

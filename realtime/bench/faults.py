@@ -20,11 +20,10 @@ from numpy.typing import NDArray
 from duet.contract import FollowerContract
 from duet.forecast import Forecaster
 from duet.frames import PoseSource
-from duet.kinematics import forward
-from duet.rotations import Array, matrix_from_quaternion_wxyz
-from duet.skeleton import BODY
+from duet.rotations import Array
 from realtime.bench.faulty_stage import DISPLAY_FPS, Fault, FaultyStage, Shown
 from realtime.commands import Command, Fade, Freeze, Panic, Resume, SetStyle
+from realtime.pose_line import joints_of
 from realtime.steps import MOST_STEP_M
 from realtime.tick import Runner
 
@@ -188,13 +187,13 @@ def own_leap_m(
     longest = MOST_STEP_M
     for k in range(dances):
         shown = FaultyStage(contract, runner, (), forecaster=forecaster, seed=seed + k).perform(_CLEAN_S)
-        longest = max(longest, _leap(shown, _joints_m(shown))[0])
+        longest = max(longest, _leap(shown, joints_of(shown.poses))[0])
     return longest
 
 
 def judge(stage: FaultyStage, shown: Shown, sequence: FaultPlan, allowed_m: float = MOST_STEP_M) -> Verdict:
     """What ``shown`` was like."""
-    joints = _joints_m(shown)
+    joints = joints_of(shown.poses)
     source = np.array([pose.source.value for pose in shown.poses])
     since = shown.time_s >= _ENTRY_S
     leap_m, i = _leap(shown, joints)
@@ -210,12 +209,6 @@ def judge(stage: FaultyStage, shown: Shown, sequence: FaultPlan, allowed_m: floa
         back_s=_back_s(shown, source, sequence.over_s),
         untold=tuple(fault.kind for fault in sequence.faults if not _is_told(stage, fault, rested)),
     )
-
-
-def _joints_m(shown: Shown) -> Array:
-    root = np.array([pose.root_m for pose in shown.poses], dtype=np.float64)
-    turns = matrix_from_quaternion_wxyz(np.array([p.quaternions_wxyz for p in shown.poses], dtype=np.float64))
-    return forward(BODY, root, turns)[0]
 
 
 def _looked(shown: Shown) -> NDArray[np.bool_]:

@@ -29,13 +29,12 @@ from realtime.guards import GuardedLeader, GuardedMusic, GuardedRunner
 from realtime.health import Health
 from realtime.law import Law
 from realtime.playout import Playout
-from realtime.sight.leader_take import TakeLeader
+from realtime.sight.leader_take import LEADER_FPS, TakeLeader
 from realtime.sound.audio import InlineEar
 from realtime.sound.music_player import GrooveMusic
 from realtime.tick import CarryingRunner, FollowerState, Runner, Tensors
 from realtime.wishes import Wishes
 
-LEADER_FPS = 30.0
 DISPLAY_FPS = 30.0
 TEMPO_BPM = 180.0
 USUAL_TICK_S = 0.03

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from duet.clock import Clock
 from duet.frames import FollowerPose, LeaderFrame
-from duet.kinematics import forward
-from duet.rotations import Array, matrix_from_quaternion_wxyz
-from duet.skeleton import BODY
+from duet.rotations import Array
 from realtime.inference.runner_ort import OrtRunner
+from realtime.pose_line import joints_of
 from realtime.sessions.session_replay import Session
 
 STEP_M = 0.3
@@ -123,9 +122,7 @@ class _Shown:
         self.poses[frame] = pose
 
     def joints_m(self, frame: int) -> Array:
-        pose = self.poses[frame]
-        turns = matrix_from_quaternion_wxyz(pose.quaternions_wxyz.astype(np.float64))
-        return forward(BODY, pose.root_m.astype(np.float64), turns)[0]
+        return joints_of([self.poses[frame]])[0]
 
 
 def reactions(

@@ -16,9 +16,6 @@ from duet.features import Placement, Standing
 from duet.forecast import Forecaster
 from duet.frames import LeaderFrame, LeaderStatus, PoseSource
 from duet.groove import render_groove
-from duet.kinematics import forward
-from duet.rotations import matrix_from_quaternion_wxyz
-from duet.skeleton import BODY
 from realtime.bench.soak import Sample
 from realtime.commands import CommandInbox
 from realtime.conductor import Conductor
@@ -30,14 +27,14 @@ from realtime.kiosk.presence import Rules
 from realtime.kiosk.visits import Visits
 from realtime.law import Law
 from realtime.playout import Playout
+from realtime.pose_line import joints_of
 from realtime.process_use import use_of_all
-from realtime.sight.leader_take import TakeLeader
+from realtime.sight.leader_take import LEADER_FPS, TakeLeader
 from realtime.sound.audio import InlineEar
 from realtime.sound.music_player import RecordedMusic
 from realtime.tick import FollowerState, Runner
 from realtime.wishes import Wishes
 
-LEADER_FPS = 30.0
 TICK_S = 0.045
 """How long a tick takes on the clock of such a show."""
 _TEMPO_BPM, _PIECE_S, _MUSIC_S = 180.0, 20.0, 64.0
@@ -66,9 +63,7 @@ class Sampler:
         poses = [line.sample(frame) for frame in frames]
         if len(poses) < _LOOKED_AT or any(pose.source is not PoseSource.MODEL for pose in poses):
             return np.nan, np.nan
-        root = np.array([pose.root_m for pose in poses], dtype=np.float64)
-        turns = matrix_from_quaternion_wxyz(np.array([p.quaternions_wxyz for p in poses], dtype=np.float64))
-        third = np.diff(forward(BODY, root, turns)[0], n=3, axis=0) * line.fps**3
+        third = np.diff(joints_of(poses), n=3, axis=0) * line.fps**3
         lag_s = np.median([line.leader_age_s(frame / line.fps) for frame in frames])
         return float(lag_s) * 1e3, float(np.sqrt(np.square(np.linalg.norm(third, axis=-1)).mean()))
 

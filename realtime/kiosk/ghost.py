@@ -5,9 +5,7 @@ from dataclasses import replace
 
 from duet.choreography import compose
 from duet.frames import LeaderFrame
-from realtime.sight.leader_take import TakeLeader
-
-LEADER_FPS = 30.0
+from realtime.sight.leader_take import LEADER_FPS, TakeLeader
 
 
 class Ghost:

@@ -10,6 +10,9 @@ from duet.motion import Motion
 from duet.rotations import six_d_from_matrix
 from duet.skeleton import BODY
 
+LEADER_FPS = 30.0
+"""A take is played at so many frames a second: as a usual camera would have seen it."""
+
 
 class TakeLeader:
     """Hands out a take's frames as their time comes; the take ends, it does not loop."""

@@ -11,7 +11,7 @@ from duet.rotations import matrix_from_quaternion_wxyz, matrix_from_rotvec
 from duet.skeleton import BODY
 from duet.timeline import Timeline
 from realtime.playout import Plan, Playout
-from realtime.pose_line import EASE_S, LINE_WIDTH, MOST_FRAMES, PoseLine
+from realtime.pose_line import EASE_S, LINE_WIDTH, MOST_FRAMES, PoseLine, joints_of
 from realtime.rings import VaryingCell
 
 
@@ -83,8 +83,25 @@ def test_a_raised_arm_takes_its_time_to_rest() -> None:
     assert line.ease_s > EASE_S
     times_s = (line.last_frame + np.arange(0, 90)) / 30.0
     poses = [line.pose_at(t) for t in times_s]
-    turns = matrix_from_quaternion_wxyz(np.array([p.quaternions_wxyz for p in poses], dtype=np.float64))
-    joints, _ = forward(BODY, np.array([p.root_m for p in poses], dtype=np.float64), turns)
-    assert np.linalg.norm(np.diff(joints, axis=0), axis=-1).max() < 0.05
+    assert np.linalg.norm(np.diff(joints_of(poses), axis=0), axis=-1).max() < 0.05
     still = line.pose_at(line.last_frame / 30.0 + line.ease_s)
     np.testing.assert_allclose(still.quaternions_wxyz, line.pose_at(99.0).quaternions_wxyz, atol=1e-6)
+
+
+def test_joints_of_poses_are_those_of_each_and_none_of_none(lines: list[PoseLine]) -> None:
+    poses = [lines[2].sample(frame) for frame in (9, 9.5, 12)]
+    for pose, joints in zip(poses, joints_of(poses), strict=True):
+        turns = matrix_from_quaternion_wxyz(pose.quaternions_wxyz.astype(np.float64))
+        np.testing.assert_array_equal(joints, forward(BODY, pose.root_m.astype(np.float64), turns)[0])
+    assert joints_of([]).shape == (0, len(BODY), 3)
+
+
+def test_a_halt_keeps_what_was_shown_and_what_it_knew() -> None:
+    playout = Playout(Timeline(30.0, 4), Standing(np.zeros(3), 0.0))
+    for tick in (1, 2, 3, 4):
+        playout.merge(_plan(4 * tick, tick), 4 * tick - 2)
+    before = playout.line
+    playout.halt(18)
+    for frame in range(10, 19):
+        assert _bits(playout.line.sample(frame)) == _bits(before.sample(frame))
+        assert playout.leader_age_s(frame / 30.0) == before.leader_age_s(frame / 30.0)

@@ -17,9 +17,10 @@ from duet.clock import MonotonicClock
 from duet.groove import render_groove
 from duet.motion import read_motion
 from realtime.health import Health
+from realtime.sight.leader_take import LEADER_FPS
 from realtime.sight.pose_model import find_pose_model
 from ui.cli import DEFAULT_FOLLOWER, main
-from ui.sources import LEADER_FPS, demo_sources
+from ui.sources import demo_sources
 
 
 def run(*arguments: str | Path, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
