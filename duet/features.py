@@ -5,6 +5,7 @@ committed token ever needs to be expressed anew. The same functions make the tra
 live; ``LAYOUT_VERSION`` goes into the contract and changes with any of them.
 """
 
+import cmath
 import math
 from dataclasses import dataclass
 from typing import Protocol
@@ -215,62 +216,62 @@ def integrate_root(
     Returns T standings.
     """
     walk: list[Standing] = []
-    root, yaw = np.array(standing.root_m, dtype=np.float64), float(standing.yaw_rad)
-    giving = np.array(standing.giving_m)
-    facing = np.arctan2(root_features[:, 2], root_features[:, 3])
-    for t, row in enumerate(np.asarray(root_features, dtype=np.float64)):
+    # Plain numbers, as it runs per frame on the live path; on the floor z + ix, which is turned by being multiplied.
+    at, height_m, yaw = _floor(standing.root_m), float(standing.root_m[1]), float(standing.yaw_rad)
+    giving = complex(standing.giving_m[1], standing.giving_m[0])
+    headings = np.asarray(leader_heading_rad, dtype=np.float64).tolist()
+    facing = np.arctan2(root_features[:, 2], root_features[:, 3]).tolist()
+    for t, row in enumerate(np.asarray(root_features, dtype=np.float64).tolist()):
+        leader, heading = _floor(leader_root_m[t]), headings[t]
         yaw += row[7] / fps
-        yaw += leak * float(wrap_angle(leader_heading_rad[t] + facing[t] - yaw))
-        root += _turn(row[ROOT_VELOCITY], yaw) / fps
-        target = leader_root_m[t] + _turn(np.array([row[0], 0.0, row[1]]), float(leader_heading_rad[t]))
-        pulled = root + _pull(root, target, leader_root_m[t], leak)
+        turn = heading + facing[t] - yaw
+        yaw += leak * math.atan2(math.sin(turn), math.cos(turn))
+        gone = at + complex(row[6], row[4]) * cmath.rect(1.0, yaw) / fps
+        pulled = gone + _pull(gone, leader + complex(row[1], row[0]) * cmath.rect(1.0, heading), leader, leak)
         if room is not None:
-            giving += _GIVE_WAY_NEW * (_give_way(room.lack(t, pulled, yaw)) - giving)
-            pulled += [giving[0], 0.0, giving[1]]
-        moved = pulled + _room(pulled, leader_root_m[t], yaw) - root
-        root += moved * min(1.0, HURRY_M_S / fps / max(float(np.hypot(moved[0], moved[2])), 1e-9))
-        root[1] = row[8]
-        walk.append(Standing(root.copy(), yaw, (float(giving[0]), float(giving[1]))))
+            height_m += row[5] / fps
+            height_m += leak * (float(leader_root_m[t][1]) - height_m)
+            lack = room.lack(t, np.array([pulled.imag, height_m, pulled.real]), yaw)
+            giving += _GIVE_WAY_NEW * (_give_way(complex(lack[1], lack[0])) - giving)
+            pulled += giving
+        moved = pulled + _room(pulled, leader, yaw) - gone
+        at, height_m = gone + moved * min(1.0, HURRY_M_S / fps / max(abs(moved), 1e-9)), row[8]
+        walk.append(Standing(np.array([at.imag, height_m, at.real]), yaw, (giving.imag, giving.real)))
     return walk
 
 
-def _pull(root_m: Array, target_m: Array, leader_root_m: Array, leak: float) -> Array:
-    """The step (3,) that closes ``leak`` of the way to the target.
+def _floor(point_m: Array) -> complex:
+    """A point (3,) on the floor, z + ix: turned about +Y by multiplying with ``cmath.rect(1.0, yaw)``."""
+    return complex(point_m[2], point_m[0])
+
+
+def _pull(at: complex, target: complex, leader: complex, leak: float) -> complex:
+    """The step that closes ``leak`` of the way to the target.
 
     A leader who turns takes the target round with them. One who always goes straight for it cuts every corner and
     ends on a circle far inside the target's (a low-pass of a rotation): so no step ends nearer to the leader than the
     same share of the way from one distance to the other, as far as GO_ROUND_M.
     """
-    step = leak * (target_m - root_m)
-    x, z = (root_m + step - leader_root_m)[[0, 2]]
-    ends = [float(np.hypot(end[0] - leader_root_m[0], end[2] - leader_root_m[2])) for end in (root_m, target_m)]
-    least, ends_at = min(ends[0] + leak * (ends[1] - ends[0]), GO_ROUND_M), float(np.hypot(x, z))
-    if 1e-3 < ends_at < least:
-        step += (least / ends_at - 1.0) * np.array([x, 0.0, z])
-    return step
+    step = leak * (target - at)
+    end, now_m, then_m = at + step - leader, abs(at - leader), abs(target - leader)
+    least_m = min(now_m + leak * (then_m - now_m), GO_ROUND_M)
+    return step + (least_m / abs(end) - 1.0) * end if 1e-3 < abs(end) < least_m else step
 
 
-def _give_way(lack_m: Array) -> Array:
-    """The step (x, z) that answers a lack of room."""
-    step = _GIVE_WAY_EAGER * lack_m
-    return step * min(1.0, _GIVE_WAY_STEP_M / max(float(np.hypot(step[0], step[1])), 1e-9))
+def _give_way(lack: complex) -> complex:
+    """The step that answers a lack of room."""
+    step = _GIVE_WAY_EAGER * lack
+    return step * min(1.0, _GIVE_WAY_STEP_M / max(abs(step), 1e-9))
 
 
-def _room(root_m: Array, leader_root_m: Array, yaw_rad: float) -> Array:
-    """The step (3,) that gives the leader room; nothing while there is enough."""
-    away = root_m - leader_root_m
-    distance = float(np.hypot(away[0], away[2]))
-    if distance >= KEEP_APART_M:
-        return np.zeros(3)
+def _room(at: complex, leader: complex, yaw_rad: float) -> complex:
+    """The step that gives the leader room; nothing while there is enough."""
+    away, distance_m = at - leader, abs(at - leader)
+    if distance_m >= KEEP_APART_M:
+        return 0j
     # On the very spot there is no direction away: step back.
-    x, z = (away[0] / distance, away[2] / distance) if distance > 1e-3 else (-np.sin(yaw_rad), -np.cos(yaw_rad))
-    return _GIVE_WAY * (KEEP_APART_M - distance) * np.array([x, 0.0, z])
-
-
-def _turn(vector: Array, yaw_rad: float) -> Array:
-    """Turn a vector (3,) about +Y; scalar maths because it runs per frame on the live path."""
-    c, s = np.cos(yaw_rad), np.sin(yaw_rad)
-    return np.array([c * vector[0] + s * vector[2], vector[1], -s * vector[0] + c * vector[2]])
+    out = away / distance_m if distance_m > 1e-3 else -cmath.rect(1.0, yaw_rad)
+    return _GIVE_WAY * (KEEP_APART_M - distance_m) * out
 
 
 def follower_rotations(features: Array, yaw_rad: Array) -> NDArray[np.float32]:

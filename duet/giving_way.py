@@ -48,6 +48,7 @@ class Bodies:
         rotations = follower_rotations(frames, np.zeros(len(rows)))
         own = forward(BODY, np.zeros((len(rows), 3), dtype=rotations.dtype), rotations)[0].astype(np.float64)
         self._own, self._leader = (own[:, STARTS], own[:, ENDS]), (leader[:, STARTS], leader[:, ENDS])
+        self._halves_m = (_halves_m(own), _halves_m(leader))
         self._leader_root_m = leader[:, 0]
         place = np.stack([rows[:, ROOT_PLACE][:, 0], np.zeros(len(rows)), rows[:, ROOT_PLACE][:, 1]], axis=-1)
         self._target_m = leader[:, 0] + (yaw_matrix(heading) @ place[..., None])[..., 0]
@@ -68,16 +69,30 @@ class Bodies:
             return np.zeros(2)
         yaw = yaw_rad + wrap_angle(self._facing_rad[frames] - self._facing_rad[frame])
         from_own = np.swapaxes(yaw_matrix(yaw), -1, -2)
-        starts, ends = ((joints[frames] @ from_own + root[:, None])[:, :, None] for joints in self._own)
-        way = shortest_way(starts, ends, *(joints[frames][:, None] for joints in self._leader))
+        starts, ends = (joints[frames] @ from_own + root[:, None] for joints in self._own)
+        leader_starts, leader_ends = (joints[frames] for joints in self._leader)
+        when, own, other = np.nonzero(self._are_near(frames, starts + ends, leader_starts + leader_ends))
+        way = shortest_way(starts[when, own], ends[when, own], leader_starts[when, other], leader_ends[when, other])
         gap = np.sqrt((way * way).sum(axis=-1))
-        when, own, other = np.nonzero(gap < _BOTH_RADII_M)
-        if not len(when):
+        meet = gap < _BOTH_RADII_M[own, other]
+        if not meet.any():
             return np.zeros(2)
-        gap = gap[when, own, other]
-        out = way[when, own, other][:, [0, 2]] / np.maximum(gap, 1e-6)[:, None]
+        when, own, other, way, gap = when[meet], own[meet], other[meet], way[meet], gap[meet]
+        out = way[:, [0, 2]] / np.maximum(gap, 1e-6)[:, None]
         out += _APART * (away / np.maximum(apart, 1e-6)[:, None])[when]
         return _least_step(out, _BOTH_RADII_M[own, other] - gap)
+
+    def _are_near(self, frames: NDArray[np.intp], ends_m: Array, leader_ends_m: Array) -> NDArray[np.bool_]:
+        """(K, C, C) which capsules may meet; both bodies' ends (K, C, 3), added up: by their middles alone."""
+        own, leader = self._halves_m
+        away = 0.5 * (ends_m[:, :, None] - leader_ends_m[:, None])
+        most_m = own[frames][:, :, None] + leader[frames][:, None] + _BOTH_RADII_M
+        return (away * away).sum(axis=-1) < (most_m + 1e-6) ** 2
+
+
+def _halves_m(joints_m: Array) -> NDArray[np.float64]:
+    """(T, C) half the length of each capsule of a body (T, 22, 3)."""
+    return 0.5 * np.linalg.norm(joints_m[:, ENDS] - joints_m[:, STARTS], axis=-1)
 
 
 def _reach(own_m: Array) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ knee and ankle are touched. Contacts pass a hysteresis, a planted foot is pinned
 kinematics, and a released one slides back to the model's pose over a few frames.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ ON, OFF = 0.5, 0.3
 MAX_PULL_M = 0.12
 """A planted foot that the pose pulls further than this is let go: the model has moved on."""
 RELEASE_FRAMES = 5
+_KEPT = 1.0 - 1.0 / RELEASE_FRAMES
+"""Of the way a released foot is off, what it is in the next frame."""
 
 LEGS = (
     tuple(BODY.index(n) for n in ("left_hip", "left_knee", "left_ankle", "left_foot")),
@@ -51,16 +54,13 @@ def lock_feet(
     joints, globals_ = forward(BODY, np.asarray(root_m, dtype=np.float64), out)
     offsets = np.zeros((len(out), len(LEGS), 3))
     locks: list[FootLock] = []
-    for t in range(len(out)):
-        planted, anchors = [], []
-        for side, leg in enumerate(LEGS):
-            contact = float(max(contacts[t, side], contacts[t, side + 2]))
-            pinned, anchor, offsets[t, side] = _decide(joints[t, leg[2]], joints[t, leg[3], 1], contact, lock, side)
-            planted.append(pinned)
-            anchors.append(anchor)
-        lock = FootLock(
-            (planted[0], planted[1]), (anchors[0], anchors[1]), (tuple(offsets[t, 0]), tuple(offsets[t, 1]))
-        )
+    # Plain numbers, as it runs per frame on the live path.
+    ankles, toes = (joints[:, [leg[i] for leg in LEGS]].tolist() for i in (2, 3))
+    for t, touches in enumerate(np.maximum(contacts[:, :2], contacts[:, 2:]).tolist()):
+        feet = [_decide(ankles[t][i], toes[t][i][1], touches[i], lock, i) for i in range(len(LEGS))]
+        (left, left_at, left_by), (right, right_at, right_by) = feet
+        lock = FootLock((left, right), (left_at, right_at), (left_by, right_by))
+        offsets[t] = lock.offset_m
         locks.append(lock)
     frames, sides = np.nonzero(np.abs(offsets).max(axis=-1) > 1e-4)
     if len(frames):
@@ -70,32 +70,21 @@ def lock_feet(
 
 
 def _decide(
-    ankle: Array, toe_height: float, contact: float, lock: FootLock, side: int
-) -> tuple[bool, tuple[float, float], NDArray[np.float64]]:
+    ankle: list[float], toe_height: float, contact: float, lock: FootLock, side: int
+) -> tuple[bool, tuple[float, float], tuple[float, float, float]]:
     """Whether the foot is planted now, where, and how far the ankle must move."""
-    anchor = lock.anchor_m[side]
-    was = lock.planted[side]
-    planted = bool(contact > (OFF if was else ON))
+    anchor, was = lock.anchor_m[side], lock.planted[side]
+    released_x, _, released_z = (_KEPT * way for way in lock.offset_m[side])
+    planted = contact > (OFF if was else ON)
     if planted and not was:
         # Land where the (possibly still released) foot is shown, so that planting never jumps.
-        shown = ankle + _decayed(lock.offset_m[side])
-        anchor = (float(shown[0]), float(shown[2]))
-    pull = np.hypot(anchor[0] - ankle[0], anchor[1] - ankle[2])
-    if planted and pull > MAX_PULL_M:
-        planted = False
-    if planted:
-        offset = np.array([anchor[0] - ankle[0], 0.0, anchor[1] - ankle[2]])
-    else:
-        offset = _decayed(lock.offset_m[side])
-        offset[1] = 0.0
+        anchor = (ankle[0] + released_x, ankle[2] + released_z)
     # Nothing goes through the floor, planted or not.
-    sunk = max(_ANKLE_REST_M * 0.85 - ankle[1], _TOE_REST_M * 0.5 - toe_height, 0.0)
-    offset[1] += sunk
-    return planted, anchor, offset
-
-
-def _decayed(offset: tuple[float, float, float]) -> NDArray[np.float64]:
-    return np.array(offset) * (1.0 - 1.0 / RELEASE_FRAMES)
+    up = max(_ANKLE_REST_M * 0.85 - ankle[1], _TOE_REST_M * 0.5 - toe_height, 0.0)
+    away_x, away_z = anchor[0] - ankle[0], anchor[1] - ankle[2]
+    if planted and math.hypot(away_x, away_z) <= MAX_PULL_M:
+        return True, anchor, (away_x, up, away_z)
+    return False, anchor, (released_x, up, released_z)
 
 
 def bend_legs(
