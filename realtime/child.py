@@ -47,6 +47,8 @@ def spawn(
 ) -> tuple[BaseProcess, Connection]:
     """Start ``target(task, names of shared memory, control, log)``; the process and our end of the pipe.
 
+    OSError where the system has no room for another process.
+
     ``at_once``: for a process that is started often and imports little. Where the system allows it is forked from a
     server that has imported ``target``'s module and nothing else, in milliseconds.
     """
@@ -57,9 +59,17 @@ def spawn(
         context.set_forkserver_preload([target.__module__])
     ours, theirs = context.Pipe()
     process = context.Process(target=target, args=(task, names, theirs, log), name=name, daemon=True)
-    with _sigint_blocked(), _main_hidden():
-        process.start()
-    theirs.close()
+    try:
+        with _sigint_blocked(), _main_hidden():
+            process.start()
+    except EOFError as error:  # the server that forks found no room; it is begun anew with the next start
+        ours.close()
+        raise OSError("the server that forks processes ended") from error
+    except OSError:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
     return process, ours
 
 

@@ -8,9 +8,12 @@ Threading: sources belong to the conductor's thread, the runner to the engine's.
 """
 
 import logging
+import math
+import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,26 +40,51 @@ MOST_FEATURE = 100.0
 MOST_SUDDEN = 0.4
 """By so much a turn's numbers (6D) may be off the straight line from the frame before to the frame after: in salsa they
 are by 0.26 at most. A follower that says more speaks noise."""
+QUIET_S = 10.0
+"""A kind of trouble that was told is not told again for so long, should it come and go."""
+_MOST_KINDS = 64
+_NUMBER = re.compile(r"[-+]?\b(\d[\d.]*(e[-+]?\d+)?|nan|inf)\b")
 _MOST_BPM = 1000.0
 _TURNS = slice(FOLLOWER_UPPER.start, FOLLOWER_LOWER.stop)
 
 
 class Told:
-    """Tells a trouble once, and its end once; counts each time."""
+    """Tells a trouble and its end; counts each time.
+
+    What comes and goes with every frame is told again after ``QUIET_S``, with how often it came, whatever numbers it
+    holds by then.
+    """
 
     def __init__(self, health: Health, counter: str, told: Tell = LOG.warning) -> None:
         self._health, self._counter, self._told = health, counter, told
-        self._trouble = ""
+        self._open = ""
+        """The kind of trouble that was told and has not ended."""
+        self._told_s: dict[str, float] = {}
+        self._untold = 0
 
     def see(self, trouble: str) -> None:
         """What is wrong now; empty for nothing."""
-        if trouble:
-            self._health.count(self._counter)
-        if trouble and not self._trouble:
-            self._told(f"{trouble} ({self._counter.replace('_', ' ')})")
-        elif self._trouble and not trouble:
-            self._told(f"no more {self._counter.replace('_', ' ')}")
-        self._trouble = trouble
+        called = self._counter.replace("_", " ")
+        if not trouble:
+            if self._open:
+                self._told(f"no more {called}")
+            self._open = ""
+            return
+        self._health.count(self._counter)
+        kind, now = _NUMBER.sub("", trouble), time.monotonic()
+        if kind == self._open:
+            return
+        if now - self._told_s.get(kind, -math.inf) < QUIET_S:
+            self._untold += 1
+            return
+        more = f", {self._untold} untold before" if self._untold else ""
+        self._told(f"{trouble} ({called}{more})")
+        self._open, self._untold = kind, 0
+        self._told_s.pop(kind, None)
+        self._told_s[kind] = now
+        # The newest are at the end: ever new sentences do not fill the memory.
+        if len(self._told_s) > _MOST_KINDS:
+            del self._told_s[next(iter(self._told_s))]
 
 
 class GuardedLeader:
@@ -90,6 +118,27 @@ class GuardedLeader:
         if np.abs(frame.root_m).max() > FARTHEST_M or away_m > WIDEST_M:
             return f"leader: a body at {np.abs(frame.root_m).max():.0f} m, {away_m:.0f} m wide"
         return ""
+
+
+class _Drawable(LeaderSource, Protocol):
+    def shown(self, time_s: float) -> LeaderFrame | None: ...
+
+
+class DrawnLeader(GuardedLeader):
+    """A guarded leader whom the picture shows, too; ``shown`` belongs to the thread that looks after the show."""
+
+    def __init__(self, source: _Drawable, health: Health, told: Tell = LOG.warning) -> None:
+        super().__init__(source, health, told)
+        self._drawable, self._unseen = source, Told(health, "leader_undrawn", told)
+
+    def shown(self, time_s: float) -> LeaderFrame | None:
+        """The leader to draw at ``time_s``; nobody where the source raises."""
+        try:
+            frame, wrong = self._drawable.shown(time_s), ""
+        except Exception as error:  # whatever a device raises: the show goes on, and says so
+            frame, wrong = None, _said("leader", error)
+        self._unseen.see(wrong)
+        return frame
 
 
 class GuardedMusic:

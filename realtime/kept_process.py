@@ -75,7 +75,10 @@ class KeptProcess:
 
     def open(self) -> None:
         """Begin it and wait until it is ready; raises the error that it reports."""
-        self.start()
+        try:
+            self.start()
+        except OSError as error:
+            self._raise(f"{error.strerror or error} from the system: close other programs first")
         while not self.is_ready and not self.is_done:
             self._raise(self._heard(_HEAR_S) or self._silence(time.monotonic()))
         self.keeper.look(time.monotonic())

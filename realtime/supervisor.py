@@ -5,14 +5,14 @@ Threading: everything here runs on the thread that looks after the show; no call
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 LOG = logging.getLogger("duet.processes")
 
 BACK_OFF_S = (0.25, 8.0)
-"""First and longest pause before another start; doubled each time, as long as none lives for ``SETTLED_S``."""
+"""First and longest pause before another start (``BackOff``)."""
 SETTLED_S = 10.0
 
 _LOOK_S = 0.1
@@ -56,7 +56,7 @@ class Ward(Protocol):
         ...
 
     def start(self) -> None:
-        """Begin to start it, without waiting until it is ready."""
+        """Begin to start it, without waiting until it is ready; OSError where the system has no room for it."""
         ...
 
     def end(self) -> None:
@@ -71,6 +71,23 @@ class Ward(Protocol):
     def is_ready(self) -> bool:
         """Whether it has started and does its work."""
         ...
+
+
+class BackOff:
+    """Pauses between attempts: each twice the one before, until one has gone well for ``SETTLED_S``."""
+
+    def __init__(self, first_s: float = BACK_OFF_S[0], longest_s: float = BACK_OFF_S[1]) -> None:
+        self._first_s, self._longest_s = first_s, longest_s
+        self._next_s = first_s
+
+    def pause_s(self) -> float:
+        """Before the next attempt, after one that failed."""
+        pause_s, self._next_s = self._next_s, min(2.0 * self._next_s, self._longest_s)
+        return pause_s
+
+    def settle(self) -> None:
+        """It goes well: the next pause is the first again."""
+        self._next_s = self._first_s
 
 
 class WardState(StrEnum):
@@ -92,7 +109,7 @@ class Keeper:
     restarts: int = 0
     problem: str = ""
     """Why it went away last; empty when it never did."""
-    _pause_s: float = BACK_OFF_S[0]
+    _back_off: BackOff = field(default_factory=BackOff)
     _again_s: float = 0.0
     _away_s: float = 0.0
     _ready_s: float = 0.0
@@ -103,8 +120,7 @@ class Keeper:
             return
         if self.state is WardState.AWAY:
             if now_s >= self._again_s:
-                self.ward.start()
-                self.state = WardState.STARTING
+                self._start(now_s)
             return
         trouble = self.ward.trouble(now_s)
         if trouble is not None:
@@ -112,7 +128,7 @@ class Keeper:
         elif self.state is WardState.STARTING and self.ward.is_ready:
             self._gain(now_s)
         elif self.state is WardState.RUNNING and now_s - self._ready_s > SETTLED_S:
-            self._pause_s = BACK_OFF_S[0]
+            self._back_off.settle()
 
     def end(self) -> None:
         """Make an end of the process. Safe to call again."""
@@ -128,8 +144,19 @@ class Keeper:
         self.problem, self.state = trouble, WardState.AWAY
         self.restarts += 1
         self.ward.end()
-        self._again_s = now_s + self._pause_s
-        self._pause_s = min(2.0 * self._pause_s, BACK_OFF_S[1])
+        self._again_s = now_s + self._back_off.pause_s()
+
+    def _start(self, now_s: float) -> None:
+        """Where the system has no room for another process it may have later: that ends nothing."""
+        try:
+            self.ward.start()
+        except OSError as error:
+            trouble = f"no room to start it ({error.strerror or error})"
+            if trouble != self.problem:
+                self.told(f"{self.ward.name}: {trouble}; it is tried again")
+            self.problem, self._again_s = trouble, now_s + self._back_off.pause_s()
+            return
+        self.state = WardState.STARTING
 
     def _gain(self, now_s: float) -> None:
         self.state, self._ready_s = WardState.RUNNING, now_s

@@ -17,7 +17,7 @@ from duet.kinematics import heading_yaw
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from duet.skeleton import BODY
 from realtime.conductor import Conductor
-from realtime.guards import GuardedLeader, GuardedMusic
+from realtime.guards import DrawnLeader, GuardedMusic
 from realtime.health import Health
 from realtime.motion_log import MotionLog
 from realtime.playout import Playout
@@ -131,13 +131,13 @@ def _assemble(
 ) -> Show:
     runner, panel = partners.runner, desk.panel
     contract = runner.contract
-    clock, engine = MonotonicClock(), partners.engine(health)
+    clock, engine, leader = MonotonicClock(), partners.engine(health), DrawnLeader(sources.leader, health)
     placement = panel.controls.placement
     commands = sources.commands
     conductor = Conductor(
         contract,
         engine,
-        GuardedLeader(sources.leader, health),
+        leader,
         GuardedMusic(sources.music, health),
         Playout(contract.timeline, _first_place(sources, placement), picture.tell_line),
         clock,
@@ -151,7 +151,9 @@ def _assemble(
         forecaster=runner.forecaster,
         commands=commands,
     )
-    return Show(contract, clock, conductor, sources, picture, health, seconds, panel, commands, desk, engine.pulse)
+    return Show(
+        contract, clock, conductor, sources, leader, picture, health, seconds, panel, commands, desk, engine.pulse
+    )
 
 
 def _panel(sources: Sources, output: Output, contract: FollowerContract, giver: str, kept: Kept) -> Panel:

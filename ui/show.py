@@ -6,6 +6,7 @@ from duet.clock import MonotonicClock
 from duet.contract import FollowerContract
 from realtime.commands import CommandInbox
 from realtime.conductor import Conductor
+from realtime.guards import DrawnLeader
 from realtime.health import Health
 from realtime.supervisor import Pulse
 from ui.controls import Controls
@@ -23,6 +24,7 @@ class Show:
     clock: MonotonicClock
     conductor: Conductor
     sources: Sources
+    leader: DrawnLeader
     picture: PicturePort
     health: Health
     seconds: float | None

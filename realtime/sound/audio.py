@@ -59,7 +59,7 @@ class MusicEar:
         self._ahead: LookAhead | None = None
         self._clock: Clock | None = None
         self._health: Health | None = None
-        self._counted_xruns = 0
+        self._counted = {"xruns": 0, "sound_losses": 0}
         self.tap: Callable[[Block], None] | None = None
         """Is given whatever is heard, as it came in."""
 
@@ -120,9 +120,10 @@ class MusicEar:
         if self._health is not None:
             if frames:
                 self._health.record("music", (time.perf_counter() - begun) * 1e3 / len(frames))
-            if (more := self.source.xruns - self._counted_xruns) > 0:
-                self._counted_xruns += more
-                self._health.count("xruns", more)
+            for name, times in (("xruns", self.source.xruns), ("sound_losses", self.source.losses)):
+                if (more := times - self._counted[name]) > 0:
+                    self._counted[name] += more
+                    self._health.count(name, more)
         return frames
 
     def take_new(self, until_s: float) -> Sequence[MusicFrame]:

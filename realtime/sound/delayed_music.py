@@ -24,6 +24,8 @@ class _Played(Protocol):
     @property
     def xruns(self) -> int: ...
     @property
+    def losses(self) -> int: ...
+    @property
     def problem(self) -> str: ...
     @property
     def soundtrack(self) -> tuple[Floats, int] | None: ...
@@ -68,6 +70,10 @@ class DelayedMusic:
     @property
     def xruns(self) -> int:
         return self.played.xruns
+
+    @property
+    def losses(self) -> int:
+        return self.played.losses
 
     @property
     def problem(self) -> str:

@@ -98,6 +98,10 @@ class DeviceMusic:
         skipped = self._hearing is not None and self._hearing.skipped > 0
         return self._skips + skipped + (self._port.xruns if self._port is not None else 0)
 
+    @property
+    def losses(self) -> int:
+        return self._port.losses if self._port is not None else 0
+
     def start(self, clock: Clock) -> None:
         self.stop()
         port = SoundPort(self.name, "input", self._system)

@@ -139,6 +139,10 @@ class PlayedMusic(ABC):
         return self._port.xruns if self._port is not None else 0
 
     @property
+    def losses(self) -> int:
+        return self._port.losses if self._port is not None else 0
+
+    @property
     def started_s(self) -> float:
         """Session time at which the first sample sounded."""
         return self._time_of(0)

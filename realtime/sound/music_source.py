@@ -53,6 +53,11 @@ class MusicSource(Protocol):
         ...
 
     @property
+    def losses(self) -> int:
+        """Times that the sound device went away."""
+        ...
+
+    @property
     def problem(self) -> str:
         """Why its device is away; empty while it is not, and where there is none."""
         ...
@@ -78,7 +83,7 @@ class MusicSource(Protocol):
 class Silence:
     """No music: the follower dances to none."""
 
-    xruns = 0
+    xruns = losses = 0
     problem = ""
     soundtrack = None
 

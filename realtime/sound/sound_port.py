@@ -20,6 +20,7 @@ from duet.errors import DeviceError, DuetError
 from realtime import child, topology
 from realtime.sound.portaudio import PORTAUDIO, AudioDevice, SoundSystem, Way, look
 from realtime.sound.sound_host import Opened, Phase, SoundChannels, SoundTask, run
+from realtime.supervisor import BackOff
 
 LOG = logging.getLogger("duet.sound")
 
@@ -76,7 +77,10 @@ class SoundPort:
         self._thread = threading.Thread(target=self._run, name="sound device", daemon=True)
         self._retired: list[SoundChannels] = []
         self._past_xruns = 0
-        self._pause_s, self._patience_s = _AGAIN_S[0], _HANG_S
+        self._back_off, self._patience_s = BackOff(*_AGAIN_S), _HANG_S
+        self._spares = BackOff()
+        self._spare_s = 0.0
+        """When one that stands by may be tried again."""
         self._lost_s: float | None = None
         self.opening: Opening | None = None
         """None while the device is away."""
@@ -85,17 +89,27 @@ class SoundPort:
         self.problem = ""
         """Why the device is away; empty when it never was."""
         self.losses = 0
+        """How often it went away."""
         self._spare: tuple[BaseProcess, Connection] | None = None
-        self._begin()
+        try:
+            self._begin()
+        except OSError as error:
+            raise _no_room(f"Sound {way} {self._task.name!r}", error) from error
         if waits:
             self._lost_s = time.monotonic()
             self._thread.start()
 
     def _begin(self) -> None:
-        self._channels = SoundChannels.create(self._task.way)
+        """Put a process to work, with memory of its own; OSError where the system has no room for them."""
+        channels = SoundChannels.create(self._task.way)
         spare, self._spare = self._spare, None
-        self._process, self._control = spare if spare is not None and spare[0].is_alive() else self._idle()
-        self._control.send((self._task, self._channels.names))
+        try:
+            process, control = spare if spare is not None and spare[0].is_alive() else self._idle()
+            control.send((self._task, channels.names))
+        except OSError:
+            channels.close()
+            raise
+        self._channels, self._process, self._control = channels, process, control
         self._begun_s = time.monotonic()
 
     def _idle(self) -> tuple[BaseProcess, Connection]:
@@ -168,8 +182,13 @@ class SoundPort:
         opening = self.opening
         if opening is not None and self._feed is not None:
             self._feed(opening)
-        if self._spare is None and time.monotonic() - self._begun_s > _SPARE_S:
-            self._spare = self._idle()
+        if self._spare is None and time.monotonic() > max(self._begun_s + _SPARE_S, self._spare_s):
+            try:
+                self._spare = self._idle()
+            except OSError as error:
+                # The device that is there is not to suffer by it.
+                self._spare_s = time.monotonic() + self._spares.pause_s()
+                LOG.debug("sound %s: no process to stand by: %s", self._task.way, error)
 
     def _trouble(self) -> str | None:
         """Why the process has to be replaced; None while all is well or it waits for the device."""
@@ -216,7 +235,8 @@ class SoundPort:
         self.device = opened.device
         self._task = replace(self._task, pin=opened.pin)
         self.opening = Opening(opened.device, opened.rate_hz, self._channels)
-        self._pause_s, self._patience_s = _AGAIN_S[0], _HANG_S
+        self._back_off.settle()
+        self._patience_s = _HANG_S
         where = f"{opened.device.name!r}, {opened.channels} channels at {opened.rate_hz} Hz"
         if self._lost_s is None:
             LOG.info("sound %s: opened %s", self._task.way, where)
@@ -239,11 +259,24 @@ class SoundPort:
         self._retired.append(self._channels)
         while len(self._retired) > 2:
             self._retired.pop(0).close()
-        if self._stopping.wait(self._pause_s):
-            self._channels = self._retired.pop()
-            return
-        self._pause_s = min(2.0 * self._pause_s, _AGAIN_S[1])
-        self._begin()
+        while not self._stopping.wait(self._back_off.pause_s()):
+            try:
+                self._begin()
+                return
+            except OSError as error:
+                self._tell(f"no room for its process ({error.strerror or error})")
+        self._channels = self._retired.pop()
+
+    def _tell(self, problem: str) -> None:
+        """What keeps it away now, once."""
+        if problem != self.problem:
+            LOG.warning("sound %s: %s; it is tried again", self._task.way, problem)
+        self.problem = problem
+
+
+def _no_room(who: str, error: OSError) -> DeviceError:
+    said = error.strerror or error
+    return DeviceError(f"{who}: expected a process of its own, got: {said}. Close other programs, then start again.")
 
 
 def list_audio_devices(system: SoundSystem = PORTAUDIO) -> list[AudioDevice]:
@@ -253,7 +286,11 @@ def list_audio_devices(system: SoundSystem = PORTAUDIO) -> list[AudioDevice]:
     DeviceError for that, and where PortAudio is missing or fails.
     """
     log = child.new_log("duet-sound")
-    process, control = child.spawn("duet-sound", tell_devices, system, (), log, at_once=True)
+    try:
+        process, control = child.spawn("duet-sound", tell_devices, system, (), log, at_once=True)
+    except OSError as error:
+        Path(log).unlink(missing_ok=True)
+        raise _no_room("Sound", error) from error
     try:
         if not control.poll(_LIST_S):
             raise DeviceError(

@@ -1,5 +1,6 @@
 """Devices that vanish, hang, crash and come back, with the real processes; nothing is left of any of it."""
 
+import errno
 import logging
 import os
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from duet.clock import MonotonicClock
 from duet.errors import DeviceError
 from duet.music import RATE_HZ
+from realtime import child
 from realtime.bench.unplug import KINDS, opened, plan
 from realtime.sound import sound_port
 from realtime.sound.music_player import RecordedMusic
@@ -98,6 +101,44 @@ def test_a_port_outlives_errors_of_who_feeds_it(sound: VirtualSound) -> None:
         assert wait_for(lambda: sound.last_played_s("S") > 0.0)
     finally:
         port.stop()
+
+
+def test_a_process_for_which_there_is_no_room_comes_later(
+    sound: VirtualSound, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    spawn, refused = child.spawn, []
+
+    def short_of_memory(*given: Any, **named: Any) -> Any:
+        if len(refused) < 2:
+            refused.append(OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)))
+            raise refused[-1]
+        return spawn(*given, **named)
+
+    port = SoundPort("usb", "input", sound)
+    try:
+        first = port.start()
+        monkeypatch.setattr(sound_port.child, "spawn", short_of_memory)
+        assert wait_for(lambda: port._spare is not None)
+        assert len(refused) == 2 and port.opening is first, "one that stands by is not worth the device"
+        refused.clear()
+        assert port._spare is not None and port.pid is not None and port._spare[0].pid is not None
+        for pid in (port._spare[0].pid, port.pid):
+            os.kill(pid, signal.SIGKILL)
+        assert wait_for(lambda: port.opening not in (None, first) and not port.lost)
+        assert len(refused) == 2 and port.losses == 1
+        assert len([r for r in caplog.records if "no room for its process" in r.getMessage()]) == 1
+    finally:
+        port.stop()
+
+
+def test_no_room_at_the_start_is_a_sentence(sound: VirtualSound, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(sound_port.child, "spawn", full)
+    for begin in (lambda: SoundPort("usb", "input", sound), lambda: list_audio_devices(sound)):
+        with pytest.raises(DeviceError, match="expected a process of its own, got: .*Close other programs"):
+            begin()
 
 
 def test_a_default_output_that_comes_later_is_used(sound: VirtualSound, caplog: pytest.LogCaptureFixture) -> None:

@@ -40,7 +40,7 @@ class HandPort:
 
     def __init__(self, name, way, system, *, feed: Callable[[Opening], None] | None = None, waits: bool = False):
         self.name, self.way, self.system, self.feed = name, way, system, feed
-        self.xruns, self.lost, self.problem, self.device, self.opening = 0, False, "", None, None
+        self.xruns, self.losses, self.lost, self.problem, self.device, self.opening = 0, 0, False, "", None, None
         self._pin, self._made = None, []
         HandPort.last = self
 
@@ -56,6 +56,7 @@ class HandPort:
 
     def unplug(self):
         self.opening, self.lost, self.problem = None, True, "it went away"
+        self.losses += 1
 
     def call(self, samples, flags):
         when = SimpleNamespace(currentTime=100.0, inputBufferAdcTime=99.98, outputBufferDacTime=100.05)

@@ -11,9 +11,10 @@ import pytest
 from duet.clock import ManualClock
 from duet.errors import DeviceError
 from duet.music import RATE_HZ
+from realtime.health import Health
 from realtime.rings import HistoryCell
 from realtime.sound import music_input, music_player, portaudio
-from realtime.sound.audio import DeviceMusic, GrooveMusic, MusicStatus, RecordedMusic
+from realtime.sound.audio import DeviceMusic, GrooveMusic, InlineEar, MusicStatus, RecordedMusic
 from realtime.sound.music_input import Hearing
 from realtime.sound.sound_host import FRAMES, Host, Microphone, SoundChannels, SoundTask, Speaker
 from realtime.sound.sound_port import Opening
@@ -109,6 +110,24 @@ def test_a_lost_output_is_shown_and_the_music_goes_on(sound, by_hand, groove):
         assert source.position_s == pytest.approx(1.45, abs=0.02)
     finally:
         source.stop()
+
+
+def test_an_ear_counts_how_often_its_device_went_away(sound, by_hand, groove):
+    health = Health()
+    for source in (GrooveMusic(groove, output="Loud", system=sound), DeviceMusic("USB", sound)):
+        ear = InlineEar(source)
+        ear.start(by_hand, health)
+        try:
+            for times in (1, 2):
+                source._port.unplug()
+                by_hand.advance(0.1)
+                ear.step(by_hand.now())
+                source._port.start()
+                ear.step(by_hand.now())
+                assert source.losses == times
+        finally:
+            ear.stop()
+    assert health.counter("sound_losses") == 4
 
 
 @pytest.mark.parametrize("rate", [44_100, 96_000])

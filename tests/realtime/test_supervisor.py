@@ -1,5 +1,7 @@
 """A keeper keeps a process going, by a clock that the test moves."""
 
+import errno
+import os
 from dataclasses import dataclass, field
 
 import pytest
@@ -15,8 +17,14 @@ class Ward:
     is_ready: bool = False
     wrong: str | None = None
     done: list[str] = field(default_factory=list)
+    no_room: int = 0
+    """So many starts fail."""
 
     def start(self) -> None:
+        if self.no_room:
+            self.no_room -= 1
+            self.done.append("no room")
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
         self.done.append("start")
         self.is_ready, self.wrong = False, None
 
@@ -86,6 +94,17 @@ def test_who_has_lived_for_long_is_back_soon(keeper: Keeper, ward: Ward, told: l
     ward.wrong = "signal 11"
     _run(keeper, ward, now_s, now_s + 2.0 * BACK_OFF_S[0])
     assert keeper.state is WardState.RUNNING
+
+
+def test_a_start_for_which_there_is_no_room_is_tried_again_later(keeper: Keeper, ward: Ward, told: list[str]) -> None:
+    _run(keeper, ward, 0.0, 5.0)
+    ward.wrong, ward.no_room = "signal 9", 2
+    _run(keeper, ward, 5.0, 15.0)
+    assert ward.done == ["end", "no room", "no room", "start"]
+    assert keeper.state is WardState.RUNNING and keeper.restarts == 1
+    assert told[0] == "duet-test: signal 9; it is started again"
+    assert told[1] == f"duet-test: no room to start it ({os.strerror(errno.ENOMEM)}); it is tried again"
+    assert told[2].startswith("duet-test: back after 1.") and len(told) == 3
 
 
 def test_an_end_is_an_end(keeper: Keeper, ward: Ward, told: list[str]) -> None:

@@ -1,0 +1,111 @@
+"""What stands between the conductor and the world: nothing ends a dance, and nothing floods who is told."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from duet.errors import DeviceError
+from duet.frames import LeaderFrame, LeaderStatus
+from duet.skeleton import BODY
+from realtime.guards import QUIET_S, DrawnLeader, GuardedLeader, Told
+from realtime.health import Health
+
+STANDING = LeaderFrame(
+    index=0,
+    time_s=0.0,
+    root_m=BODY.rest_joints_m[0],
+    joints_m=BODY.rest_joints_m,
+    rotations_6d=np.tile(np.eye(3, dtype=np.float32)[:2].ravel(), (len(BODY), 1)),
+    visibility=np.ones(len(BODY), np.float32),
+    status=LeaderStatus.TRACKED,
+)
+
+
+class Sick:
+    """A leader that raises while it is ``sick``; else it gives ``frames``, once."""
+
+    def __init__(self) -> None:
+        self.sick = False
+        self.frames: list[LeaderFrame] = []
+
+    def take_new(self, until_s: float) -> Sequence[LeaderFrame]:
+        self.shown(until_s)
+        frames, self.frames = self.frames, []
+        return frames
+
+    def shown(self, time_s: float) -> LeaderFrame | None:
+        if self.sick:
+            raise DeviceError(f"Tracker: expected to watch, got nothing at {time_s:.2f} s.")
+        return replace(STANDING, time_s=time_s)
+
+
+@pytest.fixture
+def health() -> Health:
+    return Health()
+
+
+@pytest.fixture
+def now_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The machine's clock, which the test moves."""
+    now_s = [0.0]
+    monkeypatch.setattr("realtime.guards.time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    return now_s
+
+
+def test_frames_good_and_bad_in_turn_do_not_flood_who_is_told(health: Health, now_s: list[float]) -> None:
+    """Each bad one says another time, so that no two sentences are the same."""
+    told, source = [], Sick()
+    leader = GuardedLeader(source, health, told.append)
+    taken = 0
+    for step in range(1, 601):  # 20 s, good and bad in turn
+        now_s[0] = step / 30.0
+        late = step / 30.0 - (0.5 if step % 2 else 0.0)
+        source.frames = [replace(STANDING, time_s=late)]
+        taken += len(leader.take_new(now_s[0]))
+    refused = health.counter("refused_leader_frames")
+    assert taken >= 300 and refused >= 290, "what cannot be is left out, the rest is not"
+    assert len(told) <= 5, told
+    assert told[0].startswith("leader: a frame of ") and told[0].endswith("(refused leader frames)")
+    assert any("untold before" in sentence for sentence in told), "and how often it came is said"
+
+
+def test_a_trouble_that_lasts_is_told_once_and_another_one_at_once(health: Health, now_s: list[float]) -> None:
+    told = []
+    tells = Told(health, "music_failures", told.append)
+    for step in range(100):
+        now_s[0] = float(step)
+        tells.see(f"music: out of step by {step}.5 s")
+    assert told == ["music: out of step by 0.5 s (music failures)"] and health.counter("music_failures") == 100
+    tells.see("music: torn cable")
+    tells.see("")
+    tells.see("")
+    assert told[1:] == ["music: torn cable (music failures)", "no more music failures"]
+    tells.see("music: torn cable")
+    assert len(told) == 3, "it comes and goes"
+    now_s[0] += QUIET_S
+    tells.see("music: torn cable")
+    assert told[3:] == ["music: torn cable (music failures, 1 untold before)"]
+
+
+def test_ever_new_sentences_do_not_fill_the_memory(health: Health) -> None:
+    tells = Told(health, "music_failures", lambda _: None)
+    for step in range(1000):
+        tells.see("music: " + "".join(chr(97 + int(digit)) for digit in str(step)))
+    assert len(tells._told_s) <= 64
+
+
+def test_a_leader_that_cannot_be_drawn_ends_no_show(health: Health) -> None:
+    told, source = [], Sick()
+    leader = DrawnLeader(source, health, told.append)
+    assert leader.shown(1.0) is not None and told == []
+    source.sick = True
+    for step in range(20):
+        assert leader.shown(2.0 + 0.1 * step) is None
+    assert len(told) == 1 and "expected to watch, got nothing at 2.00 s" in told[0]
+    assert health.counter("leader_undrawn") == 20
+    assert leader.take_new(4.0) == [] and health.counter("leader_failures") == 1
+    source.sick = False
+    assert leader.shown(5.0) is not None and told[-1] == "no more leader undrawn"
