@@ -6,7 +6,7 @@ follower that learned to foresee leaders adds what that misses. The same functio
 the training data and those of the stage.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from duet.errors import InputError
 from duet.features import LEADER_SIZE, Standing, leader_features
 from duet.rotations import Array, wrap_angle, yaw_matrix
-from duet.skeleton import BODY
 
 VELOCITY_FRAMES = 3
 """Frames the velocity is measured over: fewer follow tracking noise, more lag behind a turn."""
@@ -92,20 +91,16 @@ def _travel(later_s: Array, time_constant_s: float) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True)
-class LeaderWindow:
-    """The leader as one tick sees them: W tokens that end with the plan."""
+class ForeseenLeader:
+    """The leader in the frames of a plan."""
 
-    features: NDArray[np.float32]
-    """(W, token_frames * 72) measured, then forecast."""
-    flags: NDArray[np.float32]
-    """(W, 3) one-hot observed / partial / forecast."""
     now: Standing
     """Where the leader stands in the frame before the plan: the same moment as the follower's last committed frame."""
     plan_joints_m: NDArray[np.float64]
     """(F * token_frames, 22, 3) the leader in the plan's frames."""
     plan_heading_rad: NDArray[np.float64]
     """(F * token_frames,) the leader's smoothed heading in the plan's frames."""
-    gap_joints_m: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, len(BODY), 3)))
+    gap_joints_m: NDArray[np.float64]
     """(G, 22, 3) the leader in the frames that were foreseen before the plan's first."""
 
     @property
@@ -114,7 +109,53 @@ class LeaderWindow:
         return self.plan_joints_m[:, 0]
 
 
-def leader_window(
+@dataclass(frozen=True)
+class LeaderWindow(ForeseenLeader):
+    """The leader as one tick sees them: W tokens that end with the plan."""
+
+    features: NDArray[np.float32]
+    """(W, token_frames * 72) measured, then forecast."""
+    flags: NDArray[np.float32]
+    """(W, 3) one-hot observed / partial / forecast."""
+
+
+@dataclass(frozen=True)
+class LeaderCourse:
+    """The leader through a window, measured, then forecast, after one frame that gives the first its velocity."""
+
+    joints_m: NDArray[np.float64]
+    """(1 + W * token_frames, 22, 3)."""
+    heading_rad: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+    fps: float
+    delay_frames: int
+    past_tokens: int
+    plan_tokens: int
+    token_frames: int
+
+    def foreseen(self) -> ForeseenLeader:
+        """The leader in the plan's frames: all that is needed where no network is asked."""
+        plan, ahead = 1 + self.past_tokens * self.token_frames, self.delay_frames - 1
+        return ForeseenLeader(
+            now=Standing(self.joints_m[plan - 1, 0], float(self.heading_rad[plan - 1])),
+            plan_joints_m=self.joints_m[plan:],
+            plan_heading_rad=self.heading_rad[plan:],
+            gap_joints_m=self.joints_m[plan - ahead : plan],
+        )
+
+    def window(self) -> LeaderWindow:
+        """What a tick sees of it."""
+        joints, heading, sure = self.joints_m, self.heading_rad, self.confidence
+        before = (joints[0], float(heading[0]))
+        rows = leader_features(joints[1:], heading[1:], self.fps, confidence=sure[1:], before=before)
+        return LeaderWindow(
+            **vars(self.foreseen()),
+            features=rows.reshape(-1, self.token_frames * LEADER_SIZE),
+            flags=leader_flags(self.delay_frames, self.past_tokens, self.plan_tokens, self.token_frames),
+        )
+
+
+def leader_course(
     joints_m: Array,
     heading_rad: Array,
     confidence: Array,
@@ -125,8 +166,8 @@ def leader_window(
     plan_tokens: int,
     token_frames: int,
     forecaster: Forecaster | None = None,
-) -> LeaderWindow:
-    """The window of a tick whose plan begins ``delay_frames`` frames after the newest measured frame.
+) -> LeaderCourse:
+    """The course of a tick whose plan begins ``delay_frames`` frames after the newest measured frame.
 
     ``joints_m`` (T, 22, 3), ``heading_rad`` (T,), ``confidence`` (T,): measured frames on the frame grid, oldest
     first; older ones than the window holds are ignored, missing ones are a leader standing still. A leader who was
@@ -147,7 +188,6 @@ def leader_window(
         joints, heading, sure = (
             np.concatenate([np.repeat(a[:1], missing, axis=0), a]) for a in (joints, heading, sure)
         )
-    before = (joints[0], float(heading[0]))
     foreseen = None
     if forecaster is not None:
         since = max(len(joints) - FORESEEN_FROM_FRAMES, 1)
@@ -155,17 +195,15 @@ def leader_window(
         seen = leader_features(joints[since:], heading[since:], fps, confidence=sure[since:], before=last)
         foreseen = forecaster(_newest(seen, FORESEEN_FROM_FRAMES))
     ahead_joints, ahead_heading = forecast_leader(*measured, delay_frames - 1 + plan, fps, foreseen)
-    joints = np.concatenate([joints[1:], ahead_joints])
-    heading = np.concatenate([heading[1:], ahead_heading])
-    sure = np.concatenate([sure[1:], np.repeat(sure[-1:], len(ahead_heading))])
-    rows = leader_features(joints, heading, fps, confidence=sure, before=before)
-    return LeaderWindow(
-        features=rows.reshape(-1, token_frames * LEADER_SIZE),
-        flags=leader_flags(delay_frames, past_tokens, plan_tokens, token_frames),
-        now=Standing(joints[past - 1, 0], float(heading[past - 1])),
-        plan_joints_m=joints[past:],
-        plan_heading_rad=heading[past:],
-        gap_joints_m=joints[past - delay_frames + 1 : past],
+    return LeaderCourse(
+        joints_m=np.concatenate([joints, ahead_joints]),
+        heading_rad=np.concatenate([heading, ahead_heading]),
+        confidence=np.concatenate([sure, np.repeat(sure[-1:], len(ahead_heading))]),
+        fps=fps,
+        delay_frames=delay_frames,
+        past_tokens=past_tokens,
+        plan_tokens=plan_tokens,
+        token_frames=token_frames,
     )
 
 

@@ -192,7 +192,7 @@ class ForecastRole(nn.Module):
 
 
 class Foresight:
-    """A trained forecaster as ``duet.forecast.leader_window`` asks it: numpy in, numpy out."""
+    """A trained forecaster as ``duet.forecast.leader_course`` asks it: numpy in, numpy out."""
 
     def __init__(self, forecaster: Forecaster) -> None:
         self._forecaster = forecaster

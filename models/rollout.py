@@ -28,7 +28,7 @@ from duet.features import (
     partner_standing,
     place_features,
 )
-from duet.forecast import Forecaster, LeaderWindow, leader_window, music_window
+from duet.forecast import Forecaster, LeaderWindow, leader_course, music_window
 from duet.giving_way import Bodies
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from duet.retrieval import Bank, Held
@@ -244,7 +244,7 @@ class Grid:
 
     @property
     def window(self) -> dict[str, int]:
-        """The sizes that ``leader_window`` and ``music_window`` share."""
+        """The sizes that ``leader_course`` and ``music_window`` share."""
         return {"past_tokens": self.past, "plan_tokens": self.plan, "token_frames": self.token}
 
 
@@ -310,7 +310,7 @@ def _view(dancer: _Dancer, tick: int, delay: int, grid: Grid) -> tuple[LeaderWin
     seen = slice(begin, stop)
     take = dancer.take
     music = music_window(take.conditions[seen], fps=grid.fps, delay_frames=delay, **grid.window)
-    leader = leader_window(
+    leader = leader_course(
         take.joints_m[seen],
         dancer.heading_rad[seen],
         dancer.confidence[seen],
@@ -318,7 +318,7 @@ def _view(dancer: _Dancer, tick: int, delay: int, grid: Grid) -> tuple[LeaderWin
         delay_frames=delay,
         **grid.window,
         forecaster=dancer.foresight,
-    )
+    ).window()
     place = place_features(dancer.standing, leader.now, take.wish, float(dancer.confidence[stop - 1]))
     dancer.places.append(place)
     return leader, music, place

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from duet.contract import FollowerContract
 from duet.features import FOLLOWER_ROOT, ROOT_PLACE
-from duet.forecast import LeaderWindow
+from duet.forecast import ForeseenLeader
 from duet.rotations import Array, yaw_matrix
 from realtime.leader_track import LeaderTrack
 from realtime.playout import Plan
@@ -93,7 +93,7 @@ class InHand:
     plan: Plan
     rows: NDArray[np.float32]
     """(N, 145) the follower's frames of the plan as decoded."""
-    leader: LeaderWindow
+    leader: ForeseenLeader
     """Its ``plan_joints_m`` begin with the plan's first frame."""
     known_frame: int
     """The newest leader frame that was known to it."""
@@ -111,7 +111,7 @@ class InHand:
         return float(np.linalg.norm(joints_m - foreseen, axis=-1).mean())
 
     def shifted(
-        self, leader: LeaderWindow, first_frame: int, join: int, newest: tuple[int, float], *, surprised: bool = True
+        self, leader: ForeseenLeader, first_frame: int, join: int, newest: tuple[int, float], *, surprised: bool = True
     ) -> "InHand":
         """The rest of the plan from ``first_frame`` on, for a ``leader`` whose plan frames begin there.
 
@@ -175,7 +175,7 @@ class Anticipation:
         if max(first, join) - self.in_hand.plan.first_frame > len(self.in_hand.rows) - contract.token_frames:
             return None
         newest = track.newest_index, track.newest_s
-        self.in_hand = self.in_hand.shifted(track.window(first, contract), first, join, newest, surprised=surprised)
+        self.in_hand = self.in_hand.shifted(track.foreseen(first, contract), first, join, newest, surprised=surprised)
         return self.in_hand.plan
 
 

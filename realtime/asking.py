@@ -14,7 +14,7 @@ from duet.features import (
     integrate_root,
     place_features,
 )
-from duet.forecast import LeaderWindow
+from duet.forecast import ForeseenLeader, LeaderWindow
 from duet.giving_way import Bodies
 from duet.rotations import Array
 from realtime.playout import Plan
@@ -28,7 +28,7 @@ class Asked:
 
     tick: int
     contract: FollowerContract
-    leader: LeaderWindow
+    leader: ForeseenLeader
     standing: Standing
     newest_frame: int
     newest_s: float

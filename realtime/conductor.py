@@ -301,7 +301,7 @@ class Conductor:
 
     def _enter(self, tick: int) -> None:
         """The leader is here for the first time: stand before them."""
-        leader = self._leader_track.window(self._timeline.first_frame(tick), self.contract).now
+        leader = self._leader_track.foreseen(self._timeline.first_frame(tick), self.contract).now
         start = partner_standing(leader, self.wishes.placement, RELAXED_PELVIS_HEIGHT_M)
         self.playout.enter(start)
         self._placed = True

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from duet.contract import FollowerContract
 from duet.features import leader_headings
-from duet.forecast import Forecaster, LeaderWindow, leader_window
+from duet.forecast import Forecaster, ForeseenLeader, LeaderCourse, LeaderWindow, leader_course
 from duet.frames import LeaderFrame, LeaderStatus
 from duet.rotations import Array
 from duet.skeleton import BODY
@@ -90,10 +90,17 @@ class LeaderTrack:
 
     def window(self, first_frame: int, contract: FollowerContract) -> LeaderWindow:
         """The leader as the tick sees them whose plan begins at ``first_frame``."""
+        return self._course(first_frame, contract).window()
+
+    def foreseen(self, first_frame: int, contract: FollowerContract) -> ForeseenLeader:
+        """The leader as foreseen in the frames of a plan that begins at ``first_frame``."""
+        return self._course(first_frame, contract).foreseen()
+
+    def _course(self, first_frame: int, contract: FollowerContract) -> LeaderCourse:
         # A tick that runs late could know frames beyond its plan's beginning; no tick saw such in training.
         surplus = max(self._newest_index - (first_frame - 1), 0)
         stop = len(self._headings) - surplus if surplus < len(self._headings) else 1
-        return leader_window(
+        return leader_course(
             self._joints[:stop],
             self._headings[:stop],
             self._confidence[:stop],

@@ -19,7 +19,7 @@ from duet.features import (
     pelvis_yaw,
     place_features,
 )
-from duet.forecast import Forecaster, LeaderWindow, leader_window, music_window
+from duet.forecast import Forecaster, LeaderWindow, leader_course, music_window
 from duet.motion import Motion
 from models.config import FollowerConfig
 from models.data.pairs import Pair
@@ -208,9 +208,9 @@ class _Shown:
         newest = max(1, token * c.token_frames - delay + 1)
         seen = slice(max(0, newest - (c.past + 1) * c.token_frames), newest)
         grid = {"past_tokens": c.past, "plan_tokens": c.plan, "token_frames": c.token_frames, "delay_frames": delay}
-        view = leader_window(
+        course = leader_course(
             self.joints_m[seen], self.heading_rad[seen], self.confidence[seen], fps=c.fps, **grid,
             forecaster=self.forecaster,
         )  # fmt: skip
         music = music_window(self.conditions[seen], fps=c.fps, **grid)
-        return view, music, float(self.confidence[newest - 1])
+        return course.window(), music, float(self.confidence[newest - 1])

@@ -10,7 +10,7 @@ import pytest
 from duet.choreography import choreograph_tempo
 from duet.errors import InputError
 from duet.features import FOLLOWER_ROOT, LEADER_SIZE, Placement, Standing, integrate_root, leader_headings, pelvis_yaw
-from duet.forecast import forecast_leader, leader_flags, leader_window, music_window
+from duet.forecast import forecast_leader, leader_course, leader_flags, music_window
 from duet.rotations import wrap_angle, yaw_matrix
 from models.config import S
 from models.data.beats import step_beats
@@ -137,7 +137,7 @@ def test_flags_say_what_was_measured() -> None:
 def test_a_window_holds_nothing_newer_than_measured(pair: Pair, delay: int) -> None:
     joints, heading = pair.leader.joints_m, leader_headings(pair.leader.joints_m, 30.0)
     sure, newest = np.ones(len(heading)), 100
-    before = leader_window(joints[:newest], heading[:newest], sure[:newest], delay_frames=delay, **GRID)
+    before = leader_course(joints[:newest], heading[:newest], sure[:newest], delay_frames=delay, **GRID).window()
     assert before.features.shape == (8, 4 * LEADER_SIZE)
     assert before.plan_root_m.shape == (8, 3)
     rows = before.features.reshape(32, LEADER_SIZE)
@@ -148,7 +148,7 @@ def test_a_window_holds_nothing_newer_than_measured(pair: Pair, delay: int) -> N
 
 
 def test_a_short_history_is_a_leader_standing_still(pair: Pair) -> None:
-    window = leader_window(pair.leader.joints_m[:1], np.zeros(1), np.ones(1), delay_frames=3, **GRID)
+    window = leader_course(pair.leader.joints_m[:1], np.zeros(1), np.ones(1), delay_frames=3, **GRID).window()
     rows = window.features.reshape(32, LEADER_SIZE)
     np.testing.assert_allclose(rows, np.repeat(rows[:1], 32, axis=0), atol=1e-6)
 

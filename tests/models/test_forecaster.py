@@ -9,7 +9,7 @@ import torch
 from duet.choreography import choreograph_tempo
 from duet.errors import InputError
 from duet.features import leader_headings
-from duet.forecast import FORESEEN_FROM_FRAMES, FORESEEN_PATH, FORESEEN_SIZE, forecast_leader, leader_window
+from duet.forecast import FORESEEN_FROM_FRAMES, FORESEEN_PATH, FORESEEN_SIZE, forecast_leader, leader_course
 from duet.motion import Motion
 from duet.rotations import yaw_matrix
 from models.config import ForecasterConfig, MemoryConfig
@@ -122,10 +122,10 @@ def test_what_it_foresees_is_what_the_window_of_a_tick_shows(forecaster: Forecas
     # The window of a tick holds the same frames.
     delay, past = 3, 24
     stop = now + 1
-    window = leader_window(
+    window = leader_course(
         joints[:stop], heading[:stop], np.ones(stop), fps=30.0, delay_frames=delay, past_tokens=past, plan_tokens=7,
         token_frames=4, forecaster=Foresight(forecaster),
-    )  # fmt: skip
+    ).window()  # fmt: skip
     np.testing.assert_allclose(window.plan_root_m[0], expected[delay - 1, 0], atol=1e-4)
     np.testing.assert_allclose(window.plan_heading_rad[0], turned[delay - 1], atol=1e-4)
 
@@ -143,10 +143,10 @@ def test_far_past_its_reach_it_adds_what_it_added_last(motion: Motion):
 
 def test_a_window_of_few_frames_is_foreseen_from_a_leader_who_stood_still(forecaster: Forecaster, motion: Motion):
     joints, heading = motion.joints_m[:3], leader_headings(motion.joints_m[:3], 30.0)
-    window = leader_window(
+    window = leader_course(
         joints, heading, np.ones(3), fps=30.0, delay_frames=40, past_tokens=24, plan_tokens=8, token_frames=4,
         forecaster=Foresight(forecaster),
-    )  # fmt: skip
+    ).window()  # fmt: skip
     assert np.isfinite(window.features).all()
 
 

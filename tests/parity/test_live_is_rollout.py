@@ -16,7 +16,7 @@ from duet.beats import MusicListener
 from duet.choreography import choreograph
 from duet.clock import ManualClock
 from duet.features import Placement, Standing, leader_headings, pelvis_yaw, place_features
-from duet.forecast import leader_window, music_window
+from duet.forecast import leader_course, music_window
 from duet.groove import Groove, render_groove
 from duet.motion import Motion
 from duet.music import extrapolate, music_condition
@@ -165,7 +165,7 @@ def test_place_is_measured_from_where_the_follower_is_shown(both: Performance) -
     for tick, asked in both.ticks[1:]:
         before = tick * TOKEN - 1
         known = slice(0, before + 2 - LEADER_DELAY)
-        window = leader_window(
+        course = leader_course(
             both.take.joints_m[known],
             headings[known],
             np.ones(known.stop),
@@ -174,7 +174,7 @@ def test_place_is_measured_from_where_the_follower_is_shown(both: Performance) -
             forecaster=both.live.forecaster,
         )
         standing = Standing(roots[before], float(yaws[before]))
-        expected = place_features(standing, window.now, both.take.wish, 1.0)
+        expected = place_features(standing, course.foreseen().now, both.take.wish, 1.0)
         np.testing.assert_allclose(asked["place"][0], expected, atol=1e-3, err_msg=f"tick {tick}")
 
 

@@ -11,7 +11,7 @@ import realtime.anticipation
 from duet.clock import ManualClock
 from duet.contract import load_contract
 from duet.features import Placement, Standing
-from duet.forecast import LeaderWindow
+from duet.forecast import ForeseenLeader
 from duet.frames import FollowerPose, LeaderFrame, LeaderStatus
 from duet.poses import relaxed_rotations
 from duet.skeleton import BODY
@@ -65,10 +65,9 @@ def in_hand(x_m: float = 0.0) -> InHand:
     return InHand(Plan(40, root, rotations, np.zeros((32, 4), np.float32), 1.2), rows, window(x_m), 37)
 
 
-def window(x_m: float, turned_rad: float = 0.0) -> LeaderWindow:
+def window(x_m: float, turned_rad: float = 0.0) -> ForeseenLeader:
     joints = np.tile(BODY.rest_joints_m, (32, 1, 1)) + [x_m, 0.0, 0.0]
-    empty = np.zeros((0, 0), np.float32)
-    return LeaderWindow(empty, empty, Standing(joints[0, 0], 0.0), joints, np.full(32, turned_rad), joints[:2])
+    return ForeseenLeader(Standing(joints[0, 0], 0.0), joints, np.full(32, turned_rad), joints[:2])
 
 
 def test_a_plan_is_shifted_by_a_share_of_what_its_place_moved() -> None:
