@@ -1,4 +1,7 @@
-"""What a performance may cost at most: one table, read by the tests, the panel, the log, the report and the benches."""
+"""What a performance may cost at most: one table, read by the tests, the panel, the log, the report and the benches.
+
+Panel and log judge the last minutes (``Snapshot.present``), report and benches the whole.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,9 +47,13 @@ class Judged:
         return f"{self.name} {got} {self.unit} (at most {self.most:g})".replace("  ", " ")
 
 
-def _share(part: str, whole: str) -> Figure:
+LEADER_FPS = 30.0
+"""Leader frames a second that a follower is made for."""
+
+
+def _share(part: str, *whole: str) -> Figure:
     def figure(snapshot: "Snapshot") -> float | None:
-        total = snapshot.counters.get(whole, 0)
+        total = sum(snapshot.counters.get(name, 0) for name in whole)
         return 100.0 * snapshot.counters.get(part, 0) / total if total else None
 
     return figure
@@ -64,9 +71,24 @@ def _count(name: str) -> Figure:
     return lambda snapshot: float(snapshot.counters.get(name, 0))
 
 
+def _missing(name: str, wanted_per_s: float) -> Figure:
+    """What is lacking a second; None where nobody counts it."""
+
+    def figure(snapshot: "Snapshot") -> float | None:
+        got = snapshot.per_s.get(name)
+        return None if got is None else max(wanted_per_s - got, 0.0)
+
+    return figure
+
+
 BUDGETS = (
     Budget("late ticks", "%", 0.5, _share("late_ticks", "ticks")),
     Budget("longest run of late ticks", "", 2, _count("longest_late_ticks")),
+    # Only ticks that were asked can be late: who leaves out every second one is never late.
+    Budget("skipped ticks", "%", 0.5, _share("skipped_ticks", "ticks", "skipped_ticks")),
+    Budget("frames at rest unasked", "", 0, _count("starved_frames")),
+    # Of cameras: a recorded leader has all its frames.
+    Budget("leader frames missing", "a second", 1.0, _missing("camera_frames", LEADER_FPS)),
     Budget("camera frames dropped", "%", 0.5, _share("camera_dropped", "camera_frames")),
     Budget("xruns", "", 0, _count("xruns")),
     Budget("broken ticks", "", 0, _count("broken_ticks")),

@@ -55,7 +55,7 @@ class HealthWatch:
         snapshot = self.latest = self._health.snapshot(self._clock.now())
         if self._log is None:
             return
-        over = exceeded(snapshot)
+        over = exceeded(snapshot.present)
         states = {**self._states(), "over budget": ", ".join(figure.name for figure in over)}
         for name, now in states.items():
             before = self._known.get(name)

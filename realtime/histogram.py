@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 LEAST_MS, MOST_MS = 1e-3, 1e6
 RATIO = 1.04
 _STEP = math.log(RATIO)
-_BINS = math.ceil(math.log(MOST_MS / LEAST_MS) / _STEP) + 2
+BINS = math.ceil(math.log(MOST_MS / LEAST_MS) / _STEP) + 2
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Histogram:
     """One writer; anybody may read."""
 
     def __init__(self, samples_ms: Iterable[float] = ()) -> None:
-        self._counts = [0] * _BINS
+        self._counts = [0] * BINS
         self.max_ms = 0.0
         """The longest of all."""
         for milliseconds in samples_ms:
@@ -52,16 +52,17 @@ class Histogram:
             self.max_ms = milliseconds
 
     def counts(self) -> NDArray[np.int64]:
-        """(_BINS,) by now."""
+        """(BINS,) by now."""
         return np.array(self._counts, dtype=np.int64)
 
     def clear(self) -> None:
         """Begin anew."""
-        self._counts, self.max_ms = [0] * _BINS, 0.0
+        self._counts, self.max_ms = [0] * BINS, 0.0
 
-    def stats(self, since: NDArray[np.int64] | None = None) -> StageStats:
-        """Statistics of everything, or of what came after ``counts`` was ``since``; zeros when there is nothing."""
-        counts = self.counts() if since is None else self.counts() - since
+    def stats(self, since: NDArray[np.int64] | None = None, by: NDArray[np.int64] | None = None) -> StageStats:
+        """Statistics of everything, or of what came after ``counts`` was ``since`` and until it was ``by``; zeros when
+        there is nothing."""
+        counts = (self.counts() if by is None else by) - (0 if since is None else since)
         total = int(counts.sum())
         if total <= 0:
             return StageStats(0.0, 0.0, 0.0, 0.0, 0)
@@ -75,7 +76,7 @@ class Histogram:
 def _bin_of(milliseconds: float) -> int:
     if not milliseconds > LEAST_MS:
         return 0
-    return min(1 + int(math.log(milliseconds / LEAST_MS) / _STEP), _BINS - 1)
+    return min(1 + int(math.log(milliseconds / LEAST_MS) / _STEP), BINS - 1)
 
 
 def _middle(number: int) -> float:

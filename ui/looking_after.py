@@ -12,6 +12,7 @@ from rich.console import Console
 from duet.errors import DuetError
 from realtime.priority import Undisturbed
 from realtime.service import Service, Watchdog
+from realtime.starvation import Starvation
 from ui.show import Show
 from ui.tempo_inputs import TempoInput
 
@@ -68,6 +69,7 @@ def _look_after(show: Show, stopping: threading.Event, console: Console, undistu
     """Tell the picture what there is, do what keys ask for, and keep everything going, until the end."""
     told_s, garbage_s, service = 0.0, _GARBAGE_S, Service()
     watchdog = Watchdog(show.pulse, show.engine_pulse, show.health, service)
+    starvation = Starvation(show.conductor)
     service.ready()
     with console.status("Dancing: Ctrl-C to stop") as status:
         while not stopping.wait(_LOOK_S) and not show.picture.is_closed:
@@ -78,6 +80,7 @@ def _look_after(show: Show, stopping: threading.Event, console: Console, undistu
             show.sources.cues.look(now)
             _tell_picture(show, now)
             show.desk.tell(now, show.conductor)
+            starvation.look(now)
             show.picture.look()
             watchdog.look(time.monotonic())
             if now >= told_s:
@@ -101,7 +104,7 @@ def _press_keys(show: Show) -> None:
 
 def _tell_picture(show: Show, now: float) -> None:
     """Leader and panel as of now; of a recorded leader the next frame, which is drawn when its time comes."""
-    leader = show.sources.leader.shown(now + 1.0 / show.contract.fps + show.conductor.display_lead_s)
+    leader = show.leader.shown(now + 1.0 / show.contract.fps + show.conductor.display_lead_s)
     if leader is not None:
         show.picture.tell_leader(leader)
     says = show.sources.says()

@@ -12,6 +12,7 @@ from duet.errors import InputError
 from duet.files import written_whole
 from realtime.bench.provenance import cpu_name
 from realtime.budget import judged
+from realtime.counters import COUNTERS
 from realtime.health import Health
 
 
@@ -41,14 +42,16 @@ def make_report(
     seconds: float,
     sources: dict[str, str],
 ) -> dict[str, object]:
-    """The report as plain values.
+    """The report as plain values: every counter under its name (``realtime.counters``), and what is told beside them.
 
     ``lag_ms`` is, over the drawn frames, the age of the newest leader frame that the shown pose knew:
     how late the follower can be for something the leader does unannounced.
     """
     snapshot = health.snapshot(seconds)
-    lag = snapshot.stages["lag"]
+    lag, drawn = snapshot.stages["lag"], snapshot.counters.get("drawn_frames", 0)
     return {
+        **dict.fromkeys(COUNTERS, 0),
+        **snapshot.counters,
         "duet": __version__,
         "follower": {"name": contract.name, "weights_sha256": contract.weights_sha256},
         "machine": asdict(machine),
@@ -59,25 +62,7 @@ def make_report(
             for name, stats in snapshot.stages.items()
         },
         "tick_budget_ms": 1e3 * contract.token_frames / contract.fps,
-        "ticks": health.counter("ticks"),
-        "late_ticks": health.counter("late_ticks"),
-        "longest_late_ticks": health.counter("longest_late_ticks"),
-        "skipped_ticks": health.counter("skipped_ticks"),
-        "pace_changes": health.counter("pace_changes"),
-        "broken_ticks": health.counter("broken_ticks"),
-        "failed_ticks": health.counter("failed_ticks"),
-        "tracker_restarts": health.counter("tracker_restarts"),
-        "picture_restarts": health.counter("picture_restarts"),
-        "refused_leader_frames": health.counter("refused_leader_frames"),
-        "refused_music_frames": health.counter("refused_music_frames"),
-        "stale_leader_ticks": health.counter("stale_leader_ticks"),
-        "camera_frames": health.counter("camera_frames"),
-        "camera_dropped": health.counter("camera_dropped"),
-        "held_frames": health.counter("held_frames"),
-        "lost_frames": health.counter("lost_frames"),
-        "xruns": health.counter("xruns"),
-        "drawn_frames": health.counter("drawn_frames"),
-        "drawn_fps": round(health.counter("drawn_frames") / seconds, 2) if seconds > 0 else 0.0,
+        "drawn_fps": round(drawn / seconds, 2) if seconds > 0 else 0.0,
         "lag_ms": round(lag.p50_ms, 1),
         "lag_p95_ms": round(lag.p95_ms, 1),
         "memory_mb": round(snapshot.memory_mb, 1),

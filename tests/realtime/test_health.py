@@ -15,8 +15,9 @@ import pytest
 from duet.clock import ManualClock
 from duet.errors import InputError
 from realtime.budget import BUDGETS, exceeded, judged
+from realtime.counters import COUNTERS
 from realtime.health import RECENT_SNAPSHOTS, Health, Snapshot
-from realtime.health_log import KEEP_FILES, QUIET_S, HealthLog
+from realtime.health_log import KEEP_FILES, MOST_BYTES, QUIET_S, HealthLog
 from realtime.health_watch import HealthWatch
 from realtime.histogram import RATIO, Histogram, StageStats
 from realtime.process_use import Trend, Use, give_back, handles, memory_mb, use_of_all
@@ -197,6 +198,21 @@ def test_a_log_is_turned_over_and_old_ones_go(tmp_path: Path) -> None:
     assert all(path.stat().st_size < 2200 for path in tmp_path.iterdir())
     newest = lines(tmp_path / "show.jsonl.1") + lines(tmp_path / "show.jsonl")
     assert [int(line["is"]) for line in newest] == list(range(200 - len(newest), 200))
+
+
+def test_a_log_goes_back_as_far_as_is_said(tmp_path: Path) -> None:
+    health, clock = Health(), ManualClock()
+    watch = HealthWatch(health, clock, log=HealthLog(tmp_path / "show.jsonl", clock))
+    for second in range(20):
+        clock.sleep_until(1.0 + second)
+        for stage in set(health.STAGES) - {"encode"}:
+            health.record(stage, 12.345)
+        for name in list(COUNTERS)[:12]:
+            health.count(name, 1000)
+        watch.step()
+    watch.stop()
+    seconds = MOST_BYTES / len((tmp_path / "show.jsonl").read_text().splitlines()[-1])
+    assert 3000.0 < seconds < 4200.0, "docs/live-loop.md and MOST_BYTES say: about an hour"
 
 
 def test_a_message_that_repeats_is_told_once_and_counted(tmp_path: Path) -> None:

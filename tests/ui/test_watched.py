@@ -11,6 +11,7 @@ from duet.contract import load_contract
 from duet.features import Placement, Standing
 from realtime.budget import BUDGETS
 from realtime.conductor import Conductor
+from realtime.counters import COUNTERS
 from realtime.engine import InlineEngine
 from realtime.health import Health
 from realtime.law import Law
@@ -31,6 +32,7 @@ class Nobody:
 
     camera_trouble = staticmethod(lambda: "no pictures from the camera")
     sound_trouble = staticmethod(str)
+    kept_troubles = staticmethod(lambda: ("log: got no room.", "session: got a slow disk."))
 
     def tick(self, inputs, state):
         raise AssertionError("nobody to dance with")
@@ -49,6 +51,7 @@ def test_states_are_words() -> None:
     assert states() == {
         "leader": "nobody yet", "follower": "hold", "pace": "every 2 tokens, 6 frames ahead",
         "camera": "no pictures from the camera", "sound": "",
+        "kept": "log: got no room. session: got a slow disk.",
     }  # fmt: skip
 
 
@@ -57,6 +60,7 @@ def test_the_report_judges_by_the_one_table() -> None:
     for late in (True, True, True, False):
         health.count("ticks")
         health.tally("late_ticks", late)
+    health.count("of_tomorrow", 2)
     report = make_report(health, this_machine("-"), CONTRACT, seconds=5.0, sources={})
     judged = {row["name"]: row for row in report["budgets"]}  # type: ignore[union-attr]
     assert list(judged) == [budget.name for budget in BUDGETS]
@@ -64,6 +68,8 @@ def test_the_report_judges_by_the_one_table() -> None:
         "name": "longest run of late ticks", "unit": "", "most": 2, "got": 3.0, "holds": False
     }  # fmt: skip
     assert report["longest_late_ticks"] == 3 and report["pace_changes"] == 0
+    assert report.keys() >= COUNTERS.keys() and report["leader_failures"] == 0
+    assert report["of_tomorrow"] == 2, "no counter is left out, whoever counts it"
     assert json.loads(json.dumps(report))["memory_mb"] > 0
 
 

@@ -164,7 +164,7 @@ class Panel:
 
 def _over_budget(snapshot: Snapshot) -> tuple[str, ...]:
     """A line for what is beyond its bound; nothing while all is within."""
-    over = exceeded(snapshot)
+    over = exceeded(snapshot.present)
     return (f"over budget: {', '.join(figure.name for figure in over)}",) if over else ()
 
 

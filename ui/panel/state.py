@@ -110,7 +110,7 @@ def gather(
         round(lag.p50_ms, 1) if lag is not None and lag.n else None,
         pictures_s,
         None if level is None else asdict(level),
-        [(figure.name, figure.unit, figure.most, figure.got) for figure in judged(snapshot)],
+        [(figure.name, figure.unit, figure.most, figure.got) for figure in judged(snapshot.present)],
         facts.message,
         [trouble[:_MOST_WORDS] for trouble in facts.troubles],
         [row[:_MOST_WORDS] for row in facts.rows],
