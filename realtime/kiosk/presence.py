@@ -3,8 +3,12 @@
 ::
 
     ATTRACT --somebody stays--> WELCOME --the partner has come to rest--> DANCE --nobody for a while--> FAREWELL
-       ^                           |gone again                                    or it lasted long enough    |
-       +---------------------------+--------------------------------------------------------------------------+
+     ^ |  ^                       |  ^ gone again                                 or it lasted long enough    |
+     | |  +-----------------------+--|------------------------------------------------------------------------+
+     | v                             |
+    INTERLUDE --somebody stays-------+
+
+While nobody comes the ghost's dance ends and begins anew: in the interlude the partner rests, and nobody is thanked.
 
 Pose models see people in coats and lose people who turn: what lasts no longer than ``BLINK_S`` is not believed, either
 way. A time that nobody looked at (a machine that slept) counts for nobody's staying.
@@ -26,6 +30,7 @@ class Scene(StrEnum):
     WELCOME = "welcome"
     DANCE = "dance"
     FAREWELL = "farewell"
+    INTERLUDE = "interlude"
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Rules:
     welcome_s: float = 2.0
     """The partner comes to rest in this time, and waits for the visitor."""
     farewell_s: float = 3.0
-    """The partner comes to rest in this time, and everything is forgotten."""
+    """The partner comes to rest in this time, and everything is forgotten; so long an interlude lasts, too."""
     attract_s: float = 45.0
     """The ghost leads so long before it begins anew."""
     longest_s: float = 600.0
@@ -74,15 +79,15 @@ def advance(was: Presence, time_s: float, is_seen: bool, rules: Rules) -> Presen
     stays_s = 0.0 if now.there_s is None else now.at_s - now.there_s
     gone_s = 0.0 if now.away_s is None else now.at_s - now.away_s
     match now.scene:
-        case Scene.ATTRACT if stays_s >= rules.enter_s and is_seen:
+        case Scene.ATTRACT | Scene.INTERLUDE if stays_s >= rules.enter_s and is_seen:
             return _turned(now, Scene.WELCOME)
         case Scene.ATTRACT if lasted_s >= rules.attract_s:
-            return _turned(now, Scene.FAREWELL)
+            return _turned(now, Scene.INTERLUDE)
         case Scene.WELCOME if lasted_s >= rules.welcome_s:
             return _turned(now, Scene.DANCE if now.is_there else Scene.ATTRACT)
         case Scene.DANCE if gone_s >= rules.leave_s or lasted_s >= rules.longest_s:
             return _turned(now, Scene.FAREWELL)
-        case Scene.FAREWELL if lasted_s >= rules.farewell_s:
+        case Scene.FAREWELL | Scene.INTERLUDE if lasted_s >= rules.farewell_s:
             return _turned(now, Scene.ATTRACT)
     return now
 

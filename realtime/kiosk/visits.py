@@ -106,7 +106,7 @@ class Visits:
         match self.presence.scene:
             case Scene.WELCOME:
                 self._ask(Rest(_REST_SHARE * rules.welcome_s))
-            case Scene.FAREWELL:
+            case Scene.FAREWELL | Scene.INTERLUDE:
                 self._ask(Rest(_REST_SHARE * rules.farewell_s))
             case Scene.DANCE:
                 self._leads_from_s = now_s

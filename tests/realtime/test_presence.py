@@ -9,10 +9,11 @@ from realtime.kiosk.presence import BLINK_S, Presence, Rules, Scene, advance
 
 RULES = Rules(enter_s=1.5, leave_s=4.0, welcome_s=1.0, farewell_s=2.0, attract_s=20.0, longest_s=60.0)
 NEXT = {
-    Scene.ATTRACT: {Scene.WELCOME, Scene.FAREWELL},
+    Scene.ATTRACT: {Scene.WELCOME, Scene.INTERLUDE},
     Scene.WELCOME: {Scene.DANCE, Scene.ATTRACT},
     Scene.DANCE: {Scene.FAREWELL},
     Scene.FAREWELL: {Scene.ATTRACT},
+    Scene.INTERLUDE: {Scene.WELCOME, Scene.ATTRACT},
 }
 LOOKS = st.lists(st.tuples(st.floats(0.01, 3.0), st.booleans()), max_size=120)
 """(seconds since the look before, whether somebody is seen)."""
@@ -39,7 +40,7 @@ def scenes(states: list[Presence]) -> list[Scene]:
 def test_a_visitor_comes_dances_and_leaves() -> None:
     states = run(steady(5, False) + steady(10, True) + steady(8, False))
     assert scenes(states) == [Scene.ATTRACT, Scene.WELCOME, Scene.DANCE, Scene.FAREWELL, Scene.ATTRACT]
-    begun = {scene: next(s.at_s for s in states if s.scene is scene) for scene in list(Scene)[1:]}
+    begun = {scene: next(s.at_s for s in states if s.scene is scene) for scene in scenes(states)[1:4]}
     assert abs(begun[Scene.WELCOME] - 6.5) < 0.1 and abs(begun[Scene.DANCE] - 7.5) < 0.1
     assert abs(begun[Scene.FAREWELL] - 19.0) < 0.1
     assert states[-1].visits == 1
@@ -61,6 +62,17 @@ def test_the_longest_dance_ends_while_others_wait() -> None:
     states = run(steady(70, True))
     assert scenes(states)[:5] == [Scene.ATTRACT, Scene.WELCOME, Scene.DANCE, Scene.FAREWELL, Scene.ATTRACT]
     assert states[-1].visits >= 1
+
+
+def test_an_empty_room_is_danced_for_and_nobody_is_thanked() -> None:
+    states = run(steady(70, False))
+    assert scenes(states) == [Scene.ATTRACT, Scene.INTERLUDE] * 3 + [Scene.ATTRACT]
+    assert states[-1].visits == 0
+
+
+def test_who_comes_in_an_interlude_is_welcomed_at_once() -> None:
+    states = run(steady(20.2, False) + steady(3.0, True))
+    assert scenes(states) == [Scene.ATTRACT, Scene.INTERLUDE, Scene.WELCOME, Scene.DANCE]
 
 
 def test_nobody_looked_so_nobody_stayed() -> None:
@@ -91,9 +103,11 @@ def test_scenes_last_as_long_as_the_rules_say(stays: list[tuple[float, float]], 
         lasted_s, is_over = group[-1].at_s - group[0].at_s, index < len(spans) - 1
         longest_s = {
             Scene.ATTRACT: RULES.attract_s, Scene.WELCOME: RULES.welcome_s,
-            Scene.DANCE: RULES.longest_s, Scene.FAREWELL: RULES.farewell_s,
+            Scene.DANCE: RULES.longest_s, Scene.FAREWELL: RULES.farewell_s, Scene.INTERLUDE: RULES.farewell_s,
         }[scene]  # fmt: skip
         assert lasted_s <= longest_s + 0.1
+        if scene is Scene.FAREWELL:
+            assert spans[index - 1][0] is Scene.DANCE, "only who danced is thanked"
         if is_over and scene is Scene.FAREWELL:
             assert lasted_s >= RULES.farewell_s - 0.1
         if is_over and scene is Scene.DANCE and lasted_s < RULES.longest_s - 0.1:

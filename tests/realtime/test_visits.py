@@ -159,6 +159,15 @@ def test_between_two_leaders_the_body_rests_and_never_jumps() -> None:
     assert rests.sum() > 60 and steps[rests[1:] & rests[:-1]].max() < 0.05
 
 
+def test_between_two_dances_of_the_ghost_the_body_rests_and_begins_as_the_first_time() -> None:
+    runner, told, conductor = show([], 36.0)
+    assert [presence.scene for presence in told] == [Scene.INTERLUDE, Scene.ATTRACT]
+    rest, again = (presence.since_s for presence in told)
+    assert not [tick for tick in runner.ticks if rest + 0.3 < tick / 7.5 < again]
+    assert min(count for tick, (_, count) in runner.ticks.items() if tick / 7.5 > again) == 0.0
+    assert conductor.health.counter("broken_ticks") == 0
+
+
 def test_a_panic_lasts_whoever_comes() -> None:
     runner, told, conductor = show([4.0], 20.0, by_hand={20: Panic()})
     assert told[-1].scene is Scene.ATTRACT and max(runner.ticks) < 21

@@ -12,7 +12,7 @@ from duet.errors import InputError
 from realtime.kiosk.presence import Presence, Rules, Scene
 from ui.cli import DEFAULT_FOLLOWER, main
 from ui.kiosk.command import output_of
-from ui.kiosk.exhibit import words_of
+from ui.kiosk.exhibit import Journal, words_of
 from ui.kiosk.settings import SECTIONS, KioskSettings, example, read_settings
 
 
@@ -111,10 +111,22 @@ def test_the_show_fills_a_display_unless_told_otherwise(tmp_path: Path) -> None:
         output_of(settings_of(tmp_path, "[kiosk]\nstyle = 'tango'"), DEFAULT_FOLLOWER, None)
 
 
-def test_every_scene_but_the_dance_has_its_words(tmp_path: Path) -> None:
-    settings = settings_of(tmp_path, "[kiosk.words]\ninvite = 'Come in'\nthank = ''")
+def test_scenes_have_their_words_but_dances_and_interludes(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, "[kiosk.words]\ninvite = 'Come in'\nthank = 'Thanks'")
     said = {scene: words_of(settings, lambda scene=scene: Presence(scene))() for scene in Scene}
-    assert said[Scene.ATTRACT] == "Come in" and said[Scene.DANCE] == "" == said[Scene.FAREWELL]
+    assert said[Scene.ATTRACT] == "Come in" and said[Scene.FAREWELL] == "Thanks"
+    assert said[Scene.DANCE] == "" == said[Scene.INTERLUDE]
+    silent = settings_of(tmp_path, "[kiosk.words]\nthank = ''")
+    assert words_of(silent, lambda: Presence(Scene.FAREWELL))() == ""
+
+
+def test_an_empty_room_fills_no_journal(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "duet.kiosk")
+    journal, night = Journal(), [Scene.INTERLUDE, Scene.ATTRACT] * 500
+    for scene in [*night, Scene.WELCOME, Scene.DANCE, Scene.FAREWELL, Scene.ATTRACT, *night]:
+        journal.tell(Presence(scene, visits=1))
+    told = [record.getMessage() for record in caplog.records]
+    assert told == ["the ghost leads", "somebody came", "visitor 1 leads", "the dance is over", "the ghost leads"]
 
 
 def test_a_show_without_a_file_is_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def kiosk_sources(settings: KioskSettings) -> SourcesMaker:
             inbox.ask,
             zone_m=settings.number("kiosk.zone"),
             seed=int(settings.number("kiosk.seed")),
-            told=_tell,
+            told=Journal().tell,
         )
         return replace(
             sources,
@@ -84,5 +84,15 @@ def _built_in(settings: KioskSettings, *, headless: bool) -> MusicThread:
     return MusicThread(RecordedMusic(groove.samples, loop=True, output=output))
 
 
-def _tell(presence: Presence) -> None:
-    LOG.info("%s", _SCENES[presence.scene].format(visits=presence.visits))
+class Journal:
+    """Tells who came and went. That the ghost's dance ended and began anew is nothing to tell, all night long."""
+
+    def __init__(self) -> None:
+        self._told: Scene | None = None
+
+    def tell(self, presence: Presence) -> None:
+        """At each change of scene."""
+        scene = Scene.ATTRACT if presence.scene is Scene.INTERLUDE else presence.scene
+        if scene is not self._told:
+            LOG.info("%s", _SCENES[scene].format(visits=presence.visits))
+        self._told = scene
