@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from duet.rotations import Array, matrix_between, matrix_from_rotvec, normalise
+from duet.rotations import Array, cross, matrix_between, matrix_from_rotvec, normalise
 from duet.skeleton import FEET, Skeleton
 
 CONTACT_SPEED_M_S = 0.3
@@ -82,7 +82,7 @@ def two_bone_ik(root: Array, mid: Array, end: Array, target: Array, *, hinge_axi
     # Stay a hair inside full extension: the knee's direction is undefined at the limit.
     reach = np.clip(np.linalg.norm(target - root, axis=-1), np.abs(upper - lower) + 1e-4, (upper + lower) * 0.9995)
     wanted = np.arccos(np.clip((upper**2 + lower**2 - reach**2) / (2 * upper * lower), -1.0, 1.0))
-    axis = np.cross(shin, thigh)
+    axis = cross(shin, thigh)
     sine = np.linalg.norm(axis, axis=-1)
     angle = np.arctan2(sine, np.sum(shin * thigh, axis=-1))
     straight = sine < 1e-5 * upper * lower
@@ -113,7 +113,7 @@ def limb_rotations(
     mid = root + long * (toward * cosine + side * np.sqrt(1.0 - cosine**2))
     end = root + toward * reach
     # The hinge is across the limb's plane, the same for both bones, straight or bent.
-    across = -np.cross(toward, side)
+    across = -cross(toward, side)
     above = _frame(mid - root, across) @ _frame(upper, hinge).T
     below = _frame(end - mid, across) @ _frame(lower, hinge).T
     return above, below, mid, end
@@ -123,4 +123,4 @@ def _frame(bone: Array, hinge: Array) -> Array:
     """Right-handed frames (..., 3, 3) with the first column along ``bone``, the second nearest ``hinge``."""
     first = normalise(bone)
     second = normalise(hinge - first * np.sum(first * hinge, axis=-1, keepdims=True))
-    return np.stack([first, second, np.cross(first, second)], axis=-1)
+    return np.stack([first, second, cross(first, second)], axis=-1)

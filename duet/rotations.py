@@ -19,6 +19,13 @@ def normalise(vector: Array, axis: int = -1) -> Array:
     return vector / np.maximum(length, _EPS)
 
 
+def cross(a: Array, b: Array) -> Array:
+    """Cross products of vectors (..., 3): ``numpy.cross`` to the bit, without what it takes to bring axes in order."""
+    ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
+    bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
+    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
+
+
 def matrix_from_rotvec(rotvec: ArrayLike) -> Array:
     """Rotation vectors (..., 3) in radians to matrices (..., 3, 3) by Rodrigues' formula."""
     rotvec = np.asarray(rotvec)
@@ -42,7 +49,7 @@ def matrix_from_6d(six: Array) -> Array:
     first = normalise(six[..., 0:3])
     second = six[..., 3:6]
     second = normalise(second - first * np.sum(first * second, axis=-1, keepdims=True))
-    return np.stack([first, second, np.cross(first, second)], axis=-1)
+    return np.stack([first, second, cross(first, second)], axis=-1)
 
 
 def six_d_from_matrix(matrix: Array) -> Array:
@@ -106,12 +113,12 @@ def matrix_between(source: Array, target: Array) -> Array:
     """The smallest rotation (..., 3, 3) that turns direction ``source`` (..., 3) onto ``target``."""
     a, b = normalise(np.asarray(source, dtype=np.float64)), normalise(np.asarray(target, dtype=np.float64))
     a, b = np.broadcast_arrays(a, b)
-    axis = np.cross(a, b)
+    axis = cross(a, b)
     sine = np.linalg.norm(axis, axis=-1, keepdims=True)
     cosine = np.sum(a * b, axis=-1, keepdims=True)
     # Opposite directions have no unique axis: any one across ``a`` will do.
     helper = np.where(np.abs(a[..., :1]) < 0.9, np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0]))
-    fallback = normalise(np.cross(a, helper))
+    fallback = normalise(cross(a, helper))
     unit = np.where(sine > 1e-7, axis / np.maximum(sine, 1e-7), fallback)
     return matrix_from_rotvec(unit * np.arctan2(sine, cosine))
 

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from duet.rotations import (
+    cross,
     matrix_between,
     matrix_from_6d,
     matrix_from_quaternion_wxyz,
@@ -168,3 +169,11 @@ def test_leading_shapes_and_float32_are_kept(shape: tuple[int, ...]) -> None:
     assert {a.dtype for a in (matrix, quaternion, six, matrix_from_6d(six))} == {np.dtype(np.float32)}
     one_by_one = np.array([matrix_from_rotvec(r) for r in rotvec.reshape(-1, 3)]).reshape(matrix.shape)
     np.testing.assert_allclose(matrix, one_by_one, atol=1e-6)
+
+
+@pytest.mark.parametrize("shapes", [((3,), (3,)), ((5, 3), (3,)), ((4, 1, 3), (1, 6, 3))])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_cross_products_are_those_of_numpy_to_the_bit(shapes: tuple[tuple[int, ...], ...], dtype: type) -> None:
+    rng = np.random.default_rng(5)
+    a, b = (rng.normal(size=shape).astype(dtype) for shape in shapes)
+    np.testing.assert_array_equal(cross(a, b), np.cross(a, b))
