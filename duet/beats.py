@@ -292,13 +292,14 @@ class BeatTracker:
 class MusicListener:
     """Sound in, ``MusicFrame``s out: features at 30 fps with the beat tracker's phases at the same moment."""
 
-    def __init__(self, *, start_s: float = 0.0, rate_hz: int = RATE_HZ) -> None:
+    def __init__(self, *, start_s: float = 0.0, rate_hz: int = RATE_HZ, first_index: int = 0) -> None:
+        """``first_index``: of its first frame, where it goes on after another one."""
         self._features = MusicFeatures(fps=FEATURE_FPS, rate_hz=rate_hz)
         self._tracker = BeatTracker(rate_hz=rate_hz)
         self._rate_hz = rate_hz
         self._start_s = start_s
         self._samples = 0
-        self._index = 0
+        self._index = first_index
         self._states: deque[BeatState] = deque()
 
     def push(self, samples: ArrayLike, time_s: float | None = None) -> list[MusicFrame]:

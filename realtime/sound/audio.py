@@ -3,10 +3,12 @@
 ``InlineEar`` listens when it is asked (replay, tests: equal sound gives equal frames); ``MusicThread``
 listens on its own, so that the one who asks never waits. Both look alike to the conductor.
 
-Threading: ``step`` runs in one thread. What it publishes is replaced whole (``latest``, ``history``)
-or handed over through a queue with one writer and one reader (``take_new``).
+Threading: ``step`` runs in one thread. What it publishes is handed over through a queue with one writer and one reader
+(``take_new``).
 """
 
+import logging
+import math
 import threading
 import time
 from collections import deque
@@ -17,10 +19,10 @@ from numpy.typing import NDArray
 
 from duet.beats import MusicListener
 from duet.clock import Clock
-from duet.errors import DeviceError, StaleFrame
 from duet.frames import MusicFrame
 from duet.music import RATE_HZ
 from duet.tempo_override import TempoOverride
+from realtime.guards import Told
 from realtime.health import Health
 from realtime.sound.level import SILENT_DB, Level, LevelMeter
 from realtime.sound.look_ahead import LookAhead
@@ -29,35 +31,41 @@ from realtime.sound.music_player import FileMusic, GrooveMusic, RecordedMusic
 from realtime.sound.music_source import Block, MusicSource, MusicStatus, Silence
 from realtime.sound.portaudio import AudioDevice
 from realtime.sound.sound_port import list_audio_devices
+from realtime.supervisor import SETTLED_S, BackOff
 
 __all__ = [
     "AudioDevice", "DeviceMusic", "FileMusic", "GrooveMusic", "InlineEar", "MusicEar", "MusicSource", "MusicStatus",
     "MusicThread", "RecordedMusic", "Silence", "list_audio_devices",
 ]  # fmt: skip
 
+LOG = logging.getLogger("duet.music")
 STEP_S = 1.0 / 120.0
 STEPS = 16  # of the leader that may wait to be weighed
+KEPT_FRAMES = 300
+"""That nobody took yet."""
+GAP_S = 1.0
+"""Sound that is missing for so long is no jitter of a device: what follows is heard as if it had only just begun."""
 
 
 class MusicEar:
-    """Listens to ``source``; keeps the newest ``history_frames`` frames.
+    """Listens to ``source``.
 
     A beat that is given to ``override`` (tapped, from MIDI clock, over OSC) replaces the one that is heard.
     ``automatic_gain``: for sources that come in at no known level.
     """
 
-    def __init__(self, source: MusicSource, *, history_frames: int = 300, automatic_gain: bool = False) -> None:
+    def __init__(self, source: MusicSource, *, automatic_gain: bool = False) -> None:
         self.source = source
         self._automatic_gain = automatic_gain
         self._meter = LevelMeter(automatic=automatic_gain)
         self.override = TempoOverride()
-        self._history_frames = history_frames
-        self._history: tuple[MusicFrame, ...] = ()
-        self._new: deque[MusicFrame] = deque(maxlen=history_frames)
+        self._new: deque[MusicFrame] = deque(maxlen=KEPT_FRAMES)
         self._steps: deque[float] = deque(maxlen=STEPS)
         self._listener = MusicListener()
+        self._next_index = 0
+        self._heard_s: float | None = None
+        """Session time up to which it has heard everything; None before the first sound."""
         self._ahead: LookAhead | None = None
-        self._clock: Clock | None = None
         self._health: Health | None = None
         self._counted = {"xruns": 0, "sound_losses": 0}
         self.tap: Callable[[Block], None] | None = None
@@ -78,17 +86,11 @@ class MusicEar:
         """((N, 2), rate) the whole piece from its start; None for a source that does not know it."""
         return self.source.soundtrack
 
-    @property
-    def history(self) -> tuple[MusicFrame, ...]:
-        """The newest frames, oldest first."""
-        return self._history
-
     def start(self, clock: Clock, health: Health | None = None) -> None:
         """Start the source; DeviceError where its device cannot be used."""
-        self._listener = MusicListener(start_s=clock.now())
+        self._listen_anew(clock.now())
         self._meter = LevelMeter(automatic=self._automatic_gain)
         self._health = health
-        self._clock = clock
         self.source.start(clock)
 
     def stop(self) -> None:
@@ -105,18 +107,19 @@ class MusicEar:
         block = self.source.read(until_s if ahead is None else ahead.read_until(until_s))
         if block is not None and self.tap is not None:
             self.tap(block)
+        if block is not None and self._heard_s is not None and block.time_s - self._heard_s > GAP_S:
+            self._listen_anew(block.time_s)
+            ahead = self._ahead = None if ahead is None else LookAhead()
         while self._steps:
             self._listener.witness(self._steps.popleft())
-        heard = [] if block is None else self._listener.push(self._meter.push(block.samples), block.time_s)
+        heard = [] if block is None else self._hear(block)
         if ahead is not None:
-            if block is not None:
-                heard_s = block.time_s + len(block.samples) / RATE_HZ
-                ahead.push(heard, heard_s, silent=self._meter.level.rms_db < SILENT_DB)
+            if block is not None and self._heard_s is not None:
+                ahead.push(heard, self._heard_s, silent=self._meter.level.rms_db < SILENT_DB)
             heard = ahead.due(until_s)
         frames = [self.override.apply(frame) for frame in heard]
         if frames:
             self._new.extend(frames)
-            self._history = (*self._history, *frames)[-self._history_frames :]
         if self._health is not None:
             if frames:
                 self._health.record("music", (time.perf_counter() - begun) * 1e3 / len(frames))
@@ -126,25 +129,23 @@ class MusicEar:
                     self._health.count(name, more)
         return frames
 
+    def _hear(self, block: Block) -> Sequence[MusicFrame]:
+        frames = self._listener.push(self._meter.push(block.samples), block.time_s)
+        self._next_index += len(frames)
+        self._heard_s = block.time_s + len(block.samples) / RATE_HZ
+        return frames
+
+    def _listen_anew(self, start_s: float) -> None:
+        """Forget what was heard: of the music that sounds from ``start_s`` on nothing is known yet."""
+        self._listener = MusicListener(start_s=start_s, first_index=self._next_index)
+        self._heard_s = None
+
     def take_new(self, until_s: float) -> Sequence[MusicFrame]:
         """Frames stamped up to ``until_s`` that were not taken yet, oldest first."""
         taken = []
         while self._new and self._new[0].time_s <= until_s:
             taken.append(self._new.popleft())
         return taken
-
-    def latest(self, max_age_s: float) -> MusicFrame:
-        """The newest frame; StaleFrame when it is older than ``max_age_s`` or there is none."""
-        if self._clock is None or not self._history:
-            raise StaleFrame("Music: expected a frame, got none yet. Start the source and wait a moment.")
-        newest = self._history[-1]
-        age_s = self._clock.now() - newest.time_s
-        if age_s > max_age_s:
-            raise StaleFrame(
-                f"Music: expected a frame of at most {max_age_s:.2f} s, got one of {age_s:.2f} s. "
-                "See whether this machine is overloaded."
-            )
-        return newest
 
 
 class InlineEar(MusicEar):
@@ -159,14 +160,13 @@ class InlineEar(MusicEar):
 class MusicThread(MusicEar):
     """Listens in a thread of its own, 120 times a second; to music that this application plays before it sounds.
 
-    An error that ends the thread is raised as DeviceError from the next ``take_new`` or ``latest``.
+    An error is told and counted (``music_restarts``), and listened on after a pause: the source goes on meanwhile.
     """
 
-    def __init__(self, source: MusicSource, *, history_frames: int = 300, automatic_gain: bool = False) -> None:
-        super().__init__(source, history_frames=history_frames, automatic_gain=automatic_gain)
+    def __init__(self, source: MusicSource, *, automatic_gain: bool = False) -> None:
+        super().__init__(source, automatic_gain=automatic_gain)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._failure: Exception | None = None
 
     def start(self, clock: Clock, health: Health | None = None) -> None:
         """Start the source and the thread."""
@@ -174,8 +174,7 @@ class MusicThread(MusicEar):
         # Music that this application plays it knows beforehand.
         self._ahead = None if self.source.soundtrack is None else LookAhead()
         self._stopping.clear()
-        self._failure = None
-        self._thread = threading.Thread(target=self._run, args=(clock,), name="music", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(clock, health or Health()), name="music", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -186,25 +185,17 @@ class MusicThread(MusicEar):
             self._thread = None
         super().stop()
 
-    def take_new(self, until_s: float) -> Sequence[MusicFrame]:
-        """Frames stamped up to ``until_s`` that were not taken yet, oldest first."""
-        self._raise_failure()
-        return super().take_new(until_s)
-
-    def latest(self, max_age_s: float) -> MusicFrame:
-        """The newest frame; StaleFrame when it is older than ``max_age_s`` or there is none."""
-        self._raise_failure()
-        return super().latest(max_age_s)
-
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise DeviceError(
-                f"Music: expected to go on listening, got {self._failure!r}. Start again, or use other music."
-            ) from self._failure
-
-    def _run(self, clock: Clock) -> None:
-        try:
-            while not self._stopping.wait(STEP_S):
+    def _run(self, clock: Clock, health: Health) -> None:
+        back_off, failed, failed_s = BackOff(), Told(health, "music_restarts", LOG.warning), -math.inf
+        while not self._stopping.wait(STEP_S):
+            try:
                 self.step(clock.now())
-        except Exception as error:  # raised again where frames are taken
-            self._failure = error
+            except Exception as error:  # whatever a device, a library or who is given the sound raises
+                failed.see(f"music: {type(error).__name__}: {str(error)[:200]}; it is listened to again")
+                self._stopping.wait(back_off.pause_s())
+                failed_s = clock.now()
+                self._listen_anew(failed_s)
+                continue
+            failed.see("")
+            if clock.now() - failed_s > SETTLED_S:
+                back_off.settle()

@@ -7,7 +7,7 @@ import numpy as np
 from duet.clock import Clock
 from duet.music import RATE_HZ
 from realtime.rings import HistoryCell
-from realtime.sound.music_source import Block, Floats, MusicStatus
+from realtime.sound.music_source import Block, Floats, MusicStatus, first_heard
 from realtime.sound.portaudio import PORTAUDIO, AudioDevice, SoundSystem
 from realtime.sound.sound_file import StreamResampler
 from realtime.sound.sound_host import HEARD_RECORDS
@@ -149,4 +149,5 @@ class DeviceMusic:
 
     def _silence(self, until_s: float) -> Block | None:
         count = int((until_s - self._heard_s) * RATE_HZ)
-        return Block(np.zeros(count, np.float32), self._heard_s) if count > 0 else None
+        first = first_heard(0, count)
+        return Block(np.zeros(count - first, np.float32), self._heard_s + first / RATE_HZ) if count > 0 else None

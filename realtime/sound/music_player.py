@@ -19,7 +19,7 @@ from duet.groove import Groove
 from duet.music import RATE_HZ
 from duet.sound_file import load_sound
 from realtime.rings import SpscRing
-from realtime.sound.music_source import Block, Floats, MusicStatus
+from realtime.sound.music_source import Block, Floats, MusicStatus, first_heard
 from realtime.sound.portaudio import PORTAUDIO, AudioDevice, SoundSystem
 from realtime.sound.sound_file import StreamResampler, stereo
 from realtime.sound.sound_host import BLOCK_S, FRAMES, LATENCY_S
@@ -168,7 +168,7 @@ class PlayedMusic(ABC):
         first, stop = self._read, self._sample_at(until_s)
         if self._clock is None or stop <= first:
             return None
-        self._read = stop
+        self._read, first = stop, first_heard(first, stop)
         return Block(self.piece(first, stop - first).mean(axis=1), self._time_of(first))
 
     def _play(self, output: str, clock: Clock) -> None:

@@ -16,6 +16,15 @@ from duet.music import RATE_HZ
 
 Floats = NDArray[np.float32]
 
+LONGEST_S, KEPT_S = 6.0, 3.0
+"""Who asks again after longer than this (a stopped process, a machine that slept) is given the newest of it only: to
+hear all of it would take minutes, in which it is later still."""
+
+
+def first_heard(first: int, stop: int) -> int:
+    """From which sample on of ``first`` to ``stop`` a reader is given them."""
+    return first if stop - first <= LONGEST_S * RATE_HZ else stop - round(KEPT_S * RATE_HZ)
+
 
 class MusicStatus(StrEnum):
     """What a source is doing."""
@@ -76,7 +85,10 @@ class MusicSource(Protocol):
         ...
 
     def read(self, until_s: float) -> Block | None:
-        """What sounded since the last call and before ``until_s`` on the session clock; None if nothing did."""
+        """What sounded since the last call and before ``until_s`` on the session clock; None if nothing did.
+
+        After more than ``LONGEST_S`` only what sounded last, as the block's time says.
+        """
         ...
 
 
@@ -111,5 +123,5 @@ class Silence:
         first, stop = self._read, int((until_s - self._from_s) * RATE_HZ + 1e-6)
         if stop <= first:
             return None
-        self._read = stop
+        self._read, first = stop, first_heard(first, stop)
         return Block(np.zeros(stop - first, np.float32), self._from_s + first / RATE_HZ)

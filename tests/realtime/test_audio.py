@@ -8,7 +8,6 @@ import pytest
 import soundfile
 
 from duet.clock import ManualClock, MonotonicClock
-from duet.errors import DeviceError, StaleFrame
 from duet.music import RATE_HZ
 from realtime.health import Health
 from realtime.sound.audio import (
@@ -16,11 +15,14 @@ from realtime.sound.audio import (
     FileMusic,
     GrooveMusic,
     InlineEar,
+    MusicEar,
     MusicStatus,
     MusicThread,
     RecordedMusic,
     Silence,
 )
+from realtime.sound.look_ahead import LookAhead
+from realtime.sound.music_source import KEPT_S, LONGEST_S
 
 
 def read_all(source, clock, seconds, step_s=0.013):
@@ -128,19 +130,53 @@ def test_silence_keeps_the_frames_coming_without_confidence():
     assert ear.status is MusicStatus.STOPPED
 
 
-def test_latest_refuses_what_is_old(groove):
-    clock = ManualClock()
-    ear = InlineEar(GrooveMusic(groove), history_frames=10)
-    with pytest.raises(StaleFrame, match="got none yet"):
-        ear.latest(1.0)
-    ear.start(clock)
-    clock.advance(1.0)
-    ear.step(clock.now())
-    assert clock.now() - ear.latest(0.1).time_s < 0.06
-    assert len(ear.history) == 10
-    clock.advance(1.0)
-    with pytest.raises(StaleFrame, match=r"at most 0\.10 s, got one of 1\.0"):
-        ear.latest(0.1)
+@pytest.mark.parametrize("beforehand", [False, True])
+def test_an_hour_in_which_nobody_listened_costs_seconds_of_sound_and_the_beat_is_found_again(groove, beforehand):
+    clock, blocks, health = ManualClock(2.0), [], Health()
+    # The thread is driven by hand: it knows the music beforehand, which an inline ear does not.
+    ear = (MusicThread if beforehand else InlineEar)(RecordedMusic(groove.samples, loop=True))
+    MusicEar.start(ear, clock, health)
+    ear._ahead = LookAhead() if beforehand else None
+    ear.tap = blocks.append
+
+    def listen(seconds):
+        frames = []
+        for _ in range(round(seconds / 0.02)):
+            clock.advance(0.02)
+            ear.step(clock.now())
+            frames += MusicEar.take_new(ear, clock.now())
+        return frames
+
+    before = listen(1.0)
+    clock.advance(3600.0)
+    after = listen(5.0)
+    sizes = [len(block.samples) for block in blocks]
+    assert max(sizes) <= LONGEST_S * RATE_HZ and sum(sizes) < 15 * RATE_HZ
+    assert set(np.diff([f.index for f in before])) == set(np.diff([f.index for f in after])) == {1}
+    assert after[0].index > before[-1].index
+    assert all(3603.0 - KEPT_S < f.time_s <= clock.now() for f in after)
+    assert np.diff([f.time_s for f in after]).max() < 0.05 and clock.now() - after[-1].time_s < 0.1
+    late = [f for f in after if f.time_s > clock.now() - 1.5]
+    assert len(late) > 40 and min(f.confidence for f in late) > 0.5
+    beats_s = (np.array([f.time_s for f in late]) - 2.0 - groove.beat_times_s[0]) * 3.0
+    off_s = [((beat - f.beat_phase + 0.5) % 1.0 - 0.5) / 3.0 for beat, f in zip(beats_s, late, strict=True)]
+    assert abs(np.median(off_s)) < 0.03, "in step with where the music is by now"
+
+
+def test_silence_of_an_hour_is_not_heard_either(sound, by_hand):
+    for source in (Silence(), DeviceMusic("USB", sound)):
+        source.start(by_hand)
+        if isinstance(source, DeviceMusic):
+            source._port.unplug()
+        source.read(by_hand.now())
+        by_hand.advance(3600.0)
+        block = source.read(by_hand.now())
+        assert block is not None and len(block.samples) == round(KEPT_S * RATE_HZ)
+        assert block.time_s == pytest.approx(by_hand.now() - KEPT_S, abs=0.01)
+        by_hand.advance(0.5)
+        block = source.read(by_hand.now())
+        assert block is not None and len(block.samples) == pytest.approx(0.5 * RATE_HZ, abs=1)
+        source.stop()
 
 
 def test_the_music_thread_publishes_in_time_and_counts(groove):
@@ -154,7 +190,6 @@ def test_the_music_thread_publishes_in_time_and_counts(groove):
             frames += thread.take_new(clock.now())
         assert len(frames) >= 30
         assert np.diff([f.index for f in frames]).tolist() == [1] * (len(frames) - 1)
-        assert thread.latest(5.0).index >= frames[-1].index
         assert health.stages()["music"].n >= 1
     finally:
         thread.stop()
@@ -162,20 +197,31 @@ def test_the_music_thread_publishes_in_time_and_counts(groove):
     assert not any(t.name == "music" for t in threading.enumerate())
 
 
-def test_an_error_that_ends_the_music_thread_is_raised(groove):
-    class Broken(GrooveMusic):
-        def read(self, until_s):
-            raise RuntimeError("torn cable")
+def test_an_error_of_the_ear_is_told_and_counted_and_it_listens_again(groove, caplog):
+    class Torn(GrooveMusic):
+        errors = 3
 
-    thread = MusicThread(Broken(groove))
-    clock = MonotonicClock()
-    thread.start(clock)
+        def read(self, until_s):
+            if self.position_s > 0.3 and self.errors:
+                self.errors -= 1
+                raise RuntimeError(f"torn cable {self.errors}")
+            return super().read(until_s)
+
+    thread, clock, health = MusicThread(Torn(groove)), MonotonicClock(), Health()
+    thread.start(clock, health)
     try:
-        deadline_s = time.monotonic() + 10.0
-        while thread._failure is None and time.monotonic() < deadline_s:
-            time.sleep(0.01)
-        for ask in (thread.take_new, thread.latest):
-            with pytest.raises(DeviceError, match=r"expected to go on listening, got RuntimeError\('torn cable'\)"):
-                ask(clock.now())
+        frames, deadline_s = [], time.monotonic() + 60.0
+        while not frames or frames[-1].time_s < 3.5:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.02)
+            frames += thread.take_new(clock.now())
     finally:
         thread.stop()
+    assert health.counter("music_restarts") == 3
+    assert [f.index for f in frames] == list(range(len(frames)))
+    assert all(f.time_s <= clock.now() for f in frames)
+    told = [r.getMessage() for r in caplog.records if r.name == "duet.music"]
+    assert told == [
+        "music: RuntimeError: torn cable 2; it is listened to again (music restarts)",
+        "no more music restarts",
+    ]

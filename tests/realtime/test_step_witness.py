@@ -43,12 +43,13 @@ def test_an_ear_weighs_steps_on_the_session_clock():
     for steps in (False, True):
         ear, clock = InlineEar(GrooveMusic(groove)), ManualClock(5.0)
         ear.start(clock)
+        frames = []
         for k in range(40):
             clock.advance(0.05)
             if steps and k % 6 == 5:
                 ear.witness(clock.now() - 0.1)
-            ear.take_new(clock.now())
-        heard.append([frame.beat_phase for frame in ear.history])
+            frames += ear.take_new(clock.now())
+        heard.append([frame.beat_phase for frame in frames])
     assert len(heard[0]) == len(heard[1]) > 50
     assert heard[0] != heard[1]  # within the first two seconds nothing is locked yet
 
@@ -104,12 +105,13 @@ def test_a_real_leader_s_steps_leave_a_clear_beat_where_it_is(duet_data: Path) -
     landings_s, groove = _real_landings(duet_data, "60_12.bvh", 10.0), render_groove(10.0, 180.0, seed=4)
     clock, ear = ManualClock(0.0), InlineEar(GrooveMusic(groove))
     ear.start(clock)
+    frames = []
     for k in range(200):
         clock.advance(0.05)
         for landed_s in landings_s:
             if k * 0.05 <= landed_s + 0.1 < (k + 1) * 0.05:
                 ear.witness(landed_s)
-        ear.take_new(clock.now())
-    late = [frame for frame in ear.history if frame.time_s > 5.0]
+        frames += ear.take_new(clock.now())
+    late = [frame for frame in frames if frame.time_s > 5.0]
     off_s = [np.abs(f.time_s - f.beat_phase * 60.0 / f.tempo_bpm - groove.beat_times_s).min() for f in late]
     assert np.median(off_s) < 0.03 and min(f.confidence for f in late) > 0.5
