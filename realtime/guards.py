@@ -38,8 +38,8 @@ AHEAD_S = 0.1
 MOST_FEATURE = 100.0
 """Of what a follower says: turns are within 1.5, metres and metres a second within a few."""
 MOST_SUDDEN = 0.4
-"""By so much a turn's numbers (6D) may be off the straight line from the frame before to the frame after: in salsa they
-are by 0.26 at most. A follower that says more speaks noise."""
+"""By so much a turn's numbers (6D) may be off the straight line from the frame before to the frame after: a
+dance stays well below. A follower that says more speaks noise."""
 QUIET_S = 10.0
 """A kind of trouble that was told is not told again for so long, should it come and go."""
 _MOST_KINDS = 64

@@ -35,9 +35,8 @@ from realtime.tick import FollowerState, Runner, Tensors, TickResult
 from realtime.wishes import Wishes
 
 TOLERANCE_M = 0.005
-"""How far a joint may be, on another machine, from where it was recorded. The golden session's are 0.001 mm away where
-ONNX Runtime reckons in another order, and 0.01 mm where inputs are off by a millionth; the rest is for lookups in a
-bank that turn out otherwise by a hair."""
+"""How far a joint may be, on another machine, from where it was recorded: its ONNX Runtime reckons in another order, and
+a lookup in a bank turns out otherwise by a hair."""
 _FARTHEST_M = 1e4
 MOST_LEAD_S = 1.0
 
