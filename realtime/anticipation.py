@@ -15,6 +15,7 @@ The shift is a share of the way (the rest is left to the next plan), grows by no
 however often the leader surprises, and ends with the plan that it was added to.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from duet.contract import FollowerContract
 from duet.features import FOLLOWER_ROOT, ROOT_PLACE
 from duet.forecast import ForeseenLeader
-from duet.rotations import Array, yaw_matrix
+from duet.rotations import Array
 from realtime.leader_track import LeaderTrack
 from realtime.playout import Plan
 
@@ -42,7 +43,7 @@ CALM_FRAMES = 2
 """Between two ticks a plan that knows a leader so many frames older than the newest is made to know that one."""
 EAGER_LEAK = 0.2
 """After a sudden start the follower closes so much of the gap to its place a frame, instead of what the contract says:
-the way that a network plans for who has just begun to go is a tenth of theirs, the place it names is right."""
+the way that a network plans for who has just begun to go is far shorter than theirs, the place it names is right."""
 _LEAST_STEP_M, _STEP_MEMORY = 0.003, 30
 """A tenth of a metre a second is no start; and the frames over which a leader's usual step is learned."""
 _CALMER = 0.7
@@ -126,10 +127,7 @@ class InHand:
         nowhere = np.zeros((len(self.rows), 3))
         shift = nowhere if self.shift_m is None else self.shift_m
         goal = (nowhere if self.goal_m is None else self.goal_m)[gone:] + share * (new - old)
-        moved = shift.copy()
-        for i in range(max(join - plan.first_frame, 1), len(moved)):
-            step = goal[i - gone] - moved[i - 1]
-            moved[i] = moved[i - 1] + step * min(1.0, most_m / max(float(np.hypot(step[0], step[2])), 1e-9))
+        moved = _led(shift, goal, max(join - plan.first_frame, gone, 1), most_m)
         rest = replace(
             plan,
             first_frame=first_frame,
@@ -179,9 +177,25 @@ class Anticipation:
         return self.in_hand.plan
 
 
+def _led(shift_m: Array, goal_m: Array, begin: int, most_m: float) -> Array:
+    """``shift_m`` (N, 3), whose rows from ``begin`` on go to ``goal_m``, that of its last M, by ``most_m`` at most."""
+    moved, gone = np.array(shift_m), len(shift_m) - len(goal_m)
+    x, _, z = moved[begin - 1].tolist()
+    way = []
+    # Plain numbers, as it runs between two frames.
+    for goal_x, _, goal_z in goal_m[begin - gone :].tolist():
+        step_x, step_z = goal_x - x, goal_z - z
+        some = min(1.0, most_m / max(math.hypot(step_x, step_z), 1e-9))
+        x, z = x + some * step_x, z + some * step_z
+        way.append((x, 0.0, z))
+    moved[begin:] = np.array(way).reshape(-1, 3)
+    return moved
+
+
 def _places(rows: Array, leader_root_m: Array, heading_rad: Array) -> Array:
     """(N, 3) on the floor: where follower frames ``rows`` (N, 145) have their place before such a leader (M >= N)."""
     leader_root_m, heading_rad = leader_root_m[: len(rows)], heading_rad[: len(rows)]
     place = np.asarray(rows[:, FOLLOWER_ROOT][:, ROOT_PLACE], dtype=np.float64)
-    flat = np.stack([place[:, 0], np.zeros(len(place)), place[:, 1]], axis=-1)
-    return leader_root_m * [1.0, 0.0, 1.0] + (yaw_matrix(heading_rad) @ flat[..., None])[..., 0]
+    c, s = np.cos(heading_rad), np.sin(heading_rad)
+    x, z = c * place[:, 0] + s * place[:, 1], c * place[:, 1] - s * place[:, 0]
+    return np.stack([leader_root_m[:, 0] + x, np.zeros(len(x)), leader_root_m[:, 2] + z], axis=-1)
