@@ -15,6 +15,7 @@ Threading: one thread puts; one thread of the writer's own packs and writes, so 
 """
 
 import json
+import logging
 import os
 import queue
 import struct
@@ -30,6 +31,7 @@ from numpy.typing import NDArray
 
 from duet.errors import InputError
 
+LOG = logging.getLogger("duet.session")
 SESSION_FILE = "session.duet"
 MAGIC, VERSION = b"DUETSESS", 1
 MOST_BODY_BYTES = 8 << 20
@@ -72,7 +74,7 @@ class SessionWriter:
         try:
             self._waiting.put_nowait(chunk)
         except queue.Full:
-            self.failure = self._failed(chunk.end_s, "a disk that is slower than the dance")
+            self._end(chunk.end_s, "a disk that is slower than the dance")
 
     def close(self) -> None:
         """Write what waits, and end; safe to call again."""
@@ -90,15 +92,16 @@ class SessionWriter:
             packed = _packed(_DATA, raw, chunk.end_s)
             if len(raw) > MOST_RAW_BYTES or len(packed) - _CHUNK.size > MOST_BODY_BYTES:
                 # Whoever reads would take it for a file made to harm.
-                self.failure = self._failed(chunk.end_s, f"{len(raw)} bytes at once")
+                self._end(chunk.end_s, f"{len(raw)} bytes at once")
                 continue
             try:
                 _write(self._file, packed)
             except OSError as error:
-                self.failure = self._failed(chunk.end_s, str(error.strerror or error))
+                self._end(chunk.end_s, str(error.strerror or error))
 
-    def _failed(self, at_s: float, why: str) -> str:
-        return f"{self.path}: expected to record to the end, got {why} at {at_s:.0f} s. It opens up to there."
+    def _end(self, at_s: float, why: str) -> None:
+        self.failure = f"{self.path}: expected to record to the end, got {why} at {at_s:.0f} s. It opens up to there."
+        LOG.warning(self.failure)
 
 
 def check_new(folder: Path) -> None:

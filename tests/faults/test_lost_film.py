@@ -7,11 +7,14 @@ import threading
 from multiprocessing import active_children
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from duet.clock import ManualClock
 from duet.errors import InputError, PictureError
 from realtime.health_log import HealthLog
+from realtime.sessions.session_file import Chunk, SessionWriter
+from tests.waiting import wait_for
 from ui.app import perform
 from ui.cli import DEFAULT_FOLLOWER
 from ui.kept import Kept
@@ -68,3 +71,19 @@ def test_a_log_that_ends_early_is_told_when_it_ends(caplog: pytest.LogCaptureFix
     (trouble,) = kept.troubles()
     assert "expected to log to the end" in trouble and kept.told() == [trouble]
     assert [record.getMessage() for record in caplog.records] == [trouble]
+
+
+def test_a_recording_that_ends_early_is_told_when_it_ends(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    writer, kept = SessionWriter(tmp_path, {"schema": "x"}), Kept()
+    kept.watch(writer, "Recorded")
+    monkeypatch.setattr("realtime.sessions.session_file._write", full)
+    for second in range(3):
+        writer.put(Chunk(b"x", np.zeros(4, np.float32), float(second)))
+    assert wait_for(lambda: bool(kept.troubles())), "while it dances, not when it is over"
+    writer.close()
+    assert kept.told() == [writer.failure] == [record.getMessage() for record in caplog.records]

@@ -71,7 +71,9 @@ def test_what_is_not_known_shows_as_nothing(panel: Panel, contract: FollowerCont
     values = _shown(panel, 1.0, Glance())
     assert values.tempo_bpm is values.beat_in_bar is values.lag_ms is values.tick_ms is values.sound is None
     assert values.budget_ms == pytest.approx(1e3 * contract.token_frames / contract.fps)
-    values = _shown(panel, 1.0, Glance(tick_ms=12.5, ticks=3, late_ticks=1))
+    lately = Snapshot(999.0, counters={"late_ticks": 1})
+    panel.snapshot = lambda: Snapshot(999.0, counters={"late_ticks": 7}, lately=lately)
+    values = _shown(panel, 1.0, Glance(tick_ms=12.5, ticks=3, late_ticks=7))
     assert (values.tick_ms, values.late_ticks) == (12.5, 1) and values.lag_ms == pytest.approx(100.0)
     assert values.source is PoseSource.HOLD
 
@@ -129,3 +131,7 @@ def test_a_slow_machine_and_what_is_over_budget_are_told(panel: Panel) -> None:
     slow = _shown(panel, 2.0, Glance(pace=Pace(2, 6)))
     assert slow.troubles[0].startswith("Slow machine: the follower looks up every 0.27 s only")
     assert slow.rows[-1] == "over budget: late ticks, longest run of late ticks"
+    panel.snapshot = lambda: Snapshot(999.0, counters={"ticks": 10, "late_ticks": 4}, lately=Snapshot(999.0))
+    assert _shown(panel, 999.0, Glance()).rows == calm.rows, "what is over is told no more"
+    panel.kept_troubles = lambda: ("log: expected to log to the end, got: no room. It ends there.",)
+    assert _shown(panel, 999.0, Glance(pace=Pace(2, 6))).troubles == (slow.troubles[0], *panel.kept_troubles())

@@ -42,6 +42,7 @@ class Facts:
     tick_ms: float = 0.0
     ticks: int = 0
     late_ticks: int = 0
+    """Of the last minutes."""
     level: Level | None = None
     shows_sight: bool = False
     """Whether the camera's picture is wanted."""
@@ -138,7 +139,7 @@ class Panel:
             budget_ms=1e3 * self.contract.token_frames / self.contract.fps,
             tick_ms=glance.tick_ms,
             ticks=glance.ticks,
-            late_ticks=glance.late_ticks,
+            late_ticks=self.snapshot().present.counters.get("late_ticks", 0),
             level=self.sound_level(),
             shows_sight=self.controls.show_preview,
             beat_giver=self.giver,

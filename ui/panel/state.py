@@ -106,7 +106,7 @@ def gather(
         facts.tick_ms,
         facts.budget_ms,
         facts.ticks,
-        facts.late_ticks,
+        glance.late_ticks,
         round(lag.p50_ms, 1) if lag is not None and lag.n else None,
         pictures_s,
         None if level is None else asdict(level),
