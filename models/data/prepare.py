@@ -117,14 +117,6 @@ def load_prepared(data_dir: str | Path, split: str, dataset: str = AUTO, cache: 
     return [ready(one, folder) for one in recordings(data_dir, dataset) if one.split == split]
 
 
-def load_couples(data_dir: str | Path, split: str, dataset: str = AUTO, cache: Path | None = None) -> list[Pair]:
-    """The couples of ``split``; InputError where there are none, or for the first that cannot be used."""
-    couples = [one.pair for one in load_prepared(data_dir, split, dataset, cache) if one.follower is not None]
-    if not couples:
-        raise InputError(f"{data_dir}: expected couples for {split}, got none. Add a data set of couples.")
-    return couples
-
-
 def load_solos(
     data_dir: str | Path, split: str, dataset: str = AUTO, cache: Path | None = None
 ) -> list[tuple[str, Motion]]:

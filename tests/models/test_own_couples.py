@@ -9,8 +9,7 @@ import pytest
 from duet.errors import InputError
 from duet.motion import write_couple, write_motion
 from models.data.checks import settle
-from models.data.couples import couples_in
-from models.data.prepare import load_couples
+from models.data.couples import couples_in, recorded_couples
 from models.data.recording import hashed_split
 from models.data.sources import SOURCES, recordings
 
@@ -53,7 +52,7 @@ def test_folders_say_what_is_judged_by(tmp_path: Path, couple) -> None:
     }  # fmt: skip
 
 
-def test_own_couples_can_be_learned_from(tmp_path: Path, couple) -> None:
+def test_own_couples_can_be_learned_from(tmp_path: Path, couple, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine").mkdir()
     write_couple(tmp_path / "mine" / "waltz-couple.npz", {"leader": couple.leader, "follower": couple.follower})
     (tmp_path / "mine" / "validation").mkdir()
@@ -61,7 +60,8 @@ def test_own_couples_can_be_learned_from(tmp_path: Path, couple) -> None:
         tmp_path / "mine" / "validation" / "swing-couple.npz", {"leader": couple.leader, "follower": couple.follower}
     )
     assert couples_in(tmp_path, "own").takes("train") == ("own-waltz",)
-    (pair,) = load_couples(tmp_path, "train", "own", cache=tmp_path / "cache")
+    monkeypatch.setenv("DUET_CACHE", str(tmp_path / "cache"))
+    (pair,) = recorded_couples(couples_in(tmp_path, "own"), "train")
     assert pair.name == "own-waltz"
     assert pair.frames == couple.leader.frames
 

@@ -14,7 +14,7 @@ from duet.groove import render_groove
 from duet.music import RATE_HZ
 from models.data import kept, music
 from models.data import prepare as preparing
-from models.data.prepare import MADE, REAL, Prepared, Refused, load_couples, load_prepared, load_solos, prepare
+from models.data.prepare import MADE, REAL, Prepared, Refused, load_prepared, load_solos, prepare
 from models.data.sources import recordings
 
 
@@ -153,17 +153,16 @@ def test_refused_takes_do_not_stop_the_others(data: Path, tmp_path: Path) -> Non
     assert refused.why.startswith("dd100-Salsa_5_0: expected a partner, got no leader (Salsa_5_0_01.npy)")
     assert len(outcomes) == 3
     with pytest.raises(InputError, match="expected a partner"):
-        load_couples(data, "test", cache=tmp_path / "c")
+        load_prepared(data, "test", cache=tmp_path / "c")
 
 
 def test_loading_by_split(data: Path, tmp_path: Path) -> None:
     cache = tmp_path / "c"
-    assert [pair.name for pair in load_couples(data, "train", cache=cache)] == ["dd100-Salsa_2_0"]
-    assert [pair.name for pair in load_couples(data, "test", cache=cache)] == ["dd100-Salsa_5_0"]
+    for split, name in (("train", "dd100-Salsa_2_0"), ("test", "dd100-Salsa_5_0")):
+        assert [one.recording.name for one in load_prepared(data, split, "dd100", cache)] == [name]
     split = next(one.split for one in recordings(data) if one.dataset == "finedance")
     assert [name for name, _ in load_solos(data, split, cache=cache)] == ["finedance-001"]
-    with pytest.raises(InputError, match="expected couples for validation, got none"):
-        load_couples(data, "validation", cache=cache)
+    assert load_prepared(data, "validation", "dd100", cache) == []
     with pytest.raises(InputError, match="expected one of train, validation, test, got 'dev'"):
         load_prepared(data, "dev", cache=cache)
 

@@ -11,9 +11,9 @@ from duet.kinematics import forward
 from duet.motion import Motion, write_motion
 from models.data import cmu, dd100, finedance, motorica
 from models.data.checks import settle
+from models.data.couples import couples_in, recorded_couples
 from models.data.pairs import CMU_FPS, CMU_SCALE_M, Pair, load_cmu, trim
 from models.data.positions import motion_of_positions
-from models.data.prepare import load_couples
 from models.data.recording import SPLITS, Recording, hashed_split
 from models.data.sources import SOURCES, recordings
 
@@ -173,13 +173,17 @@ def test_acclaim_couples_are_found_where_cmu_packs_them(tmp_path: Path) -> None:
     assert sorted(path.name for path in found.files) == ["60.asf", "60_01.amc", "61.asf", "61_01.amc"]
 
 
-def test_several_data_sets_are_found_beside_each_other(tmp_path: Path, couple, files) -> None:
+def test_several_data_sets_are_found_beside_each_other(
+    tmp_path: Path, couple, files, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files.dd100(tmp_path / "DD100", "Samba_2_0", couple.leader, couple.follower)
     files.interdance(tmp_path / "inter", "tango", couple.leader, couple.follower)
     files.finedance(tmp_path / "fine", "001", couple.leader)
     assert {found.dataset for found in recordings(tmp_path)} == {"dd100", "interdance", "finedance"}
     assert [found.dataset for found in recordings(tmp_path, "interdance")] == ["interdance"]
-    assert [pair.name for pair in load_couples(tmp_path, "train", "dd100", cache=tmp_path / "c")] == ["dd100-Samba_2_0"]
+    monkeypatch.setenv("DUET_CACHE", str(tmp_path / "c"))
+    (pair,) = recorded_couples(couples_in(tmp_path, "dd100"), "train")
+    assert pair.name == "dd100-Samba_2_0"
 
 
 def test_a_folder_without_a_data_set_says_what_is_looked_for(tmp_path: Path) -> None:
