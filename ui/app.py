@@ -17,6 +17,7 @@ from duet.kinematics import heading_yaw
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from duet.skeleton import BODY
 from realtime.conductor import Conductor
+from realtime.feed_watch import WatchedLeader, WatchedMusic
 from realtime.guards import DrawnLeader, GuardedMusic
 from realtime.health import Health
 from realtime.motion_log import MotionLog
@@ -137,8 +138,8 @@ def _assemble(
     conductor = Conductor(
         contract,
         engine,
-        leader,
-        GuardedMusic(sources.music, health),
+        WatchedLeader(leader, health),
+        WatchedMusic(GuardedMusic(sources.music, health), health),
         Playout(contract.timeline, _first_place(sources, placement), picture.tell_line),
         clock,
         Wishes(placement, style=output.style_token(contract)),

@@ -38,6 +38,7 @@ _ENTRY_S = 0.9
 COMMANDS: dict[str, Command] = {
     "panic": Panic(), "freeze": Freeze(), "fade": Fade(1.0), "style of another": SetStyle((1.0,) * 255),
 }  # fmt: skip
+"""No faults, but what somebody may ask for in the middle of them."""
 
 
 @dataclass(frozen=True)
@@ -46,41 +47,54 @@ class Kind:
 
     name: str
     traces: tuple[str, ...]
-    """Counters of which one counts at least; ``rest`` where the follower is seen resting; none where it costs nobody
-    anything that must be told."""
+    """Counters of which one counts at least; ``rest`` where the follower is seen resting."""
     amounts: tuple[float, float] = (0.0, 0.0)
     least_s: float = 0.1
     """Shorter than this it need not leave a trace."""
+    least_amount: float = 0.0
+    """Nor less than this."""
+    least_met: int = 1
+    """Nor one that was met less often: in the middle of another fault, that hides it."""
+    lasts: bool = False
+    """Whether it goes on for its amount, in seconds, from its end on."""
+    untold_because: str = ""
+    """Why nobody need be told, where there is no trace."""
 
 
 KINDS = (
     # Who rests is not asked, and need not know where the leader is.
     Kind("leader pulled", ("stale_leader_ticks", "rest"), least_s=0.6),
-    Kind("leader frozen", ()),
-    Kind("leader slow", (), (4.0, 12.0)),
+    Kind("leader frozen", ("still_leader",), least_s=0.7, least_met=20),
+    Kind("leader slow", ("slow_leader",), (4.0, 10.0), least_s=0.7, least_met=20),
     Kind("leader lost", ("lost_frames",), least_s=0.3),
-    Kind("leader leaps", (), (0.5, 3.0)),
+    # What leaps or trembles between two frames that are far apart may have gone there: then those are told of.
+    Kind("leader leaps", ("leader_leaps", "slow_leader"), (0.5, 3.0), least_met=3),
     Kind("leader not a number", ("refused_leader_frames",), least_s=0.3),
     Kind("leader garbage", ("refused_leader_frames",), least_s=0.3),
-    Kind("leader shakes", (), (0.01, 0.1)),
+    Kind("leader shakes", ("trembling_leader", "slow_leader"), (0.01, 0.1), least_s=0.4, least_met=12),
     Kind("leader's clock", ("refused_leader_frames",), (0.5, 60.0), least_s=0.3),
     Kind("leader raises", ("leader_failures",), least_s=0.3),
-    Kind("music pulled", ()),
-    Kind("xruns", ()),
+    Kind("music pulled", ("music_gaps",), least_met=3),
+    Kind("xruns", ("music_gaps",), least_s=0.2, least_met=6),
     Kind("music not a number", ("refused_music_frames",), least_s=0.3),
-    Kind("music changes", (), (0.5, 2.0)),
+    Kind(
+        "music changes", (), (0.5, 2.0),
+        untold_because="other music is no fault: its tempo, and how sure it is, stand on the panel all the time",
+    ),
     Kind("music raises", ("music_failures",), least_s=0.3),
     Kind("model raises", ("failed_ticks",), least_s=0.3),
-    Kind("memory is short", ("failed_ticks",), least_s=0.3),
+    Kind("model is short of memory", ("failed_ticks",), least_s=0.3),
     Kind("model not a number", ("broken_ticks",), least_s=0.3),
     Kind("model garbage", ("failed_ticks",), (4.0, 20.0), least_s=0.3),
     Kind("model wild", ("failed_ticks",), (0.08, 0.5), least_s=0.3),
-    Kind("model slow", ("late_ticks", "pace_changes"), (0.001, 0.5), least_s=9.0),
-    Kind("model stalls", ("late_ticks", "pace_changes", "rest"), (0.5, 2.0)),
-    Kind("stall", ("skipped_ticks", "late_ticks", "stale_leader_ticks", "rest"), (0.3, 2.0)),
-    Kind("clock leaps", ("skipped_ticks", "rest"), (2.0, 60.0)),
+    # Slower by less, every plan is there in time, and nothing is wrong.
+    Kind("model slow", ("late_ticks", "pace_changes"), (0.001, 0.5), least_s=0.3, least_amount=0.1, least_met=2),
+    Kind("model stalls", ("late_ticks", "pace_changes", "rest"), (0.5, 2.0), lasts=True),
+    Kind("stall", ("skipped_ticks", "late_ticks", "stale_leader_ticks", "rest"), (0.3, 2.0), lasts=True),
+    Kind("clock leaps", ("skipped_ticks", "rest"), (2.0, 60.0), lasts=True),
+    Kind("clock leaps by an hour", ("skipped_ticks", "rest"), (3600.0, 3600.0), lasts=True),
     *(Kind(name, ("refused_commands",) if name.startswith("style") else ("rest",)) for name in COMMANDS),
-)
+)  # fmt: skip
 """Sequences draw from these. (Cameras that see black or the same again, devices and processes that die are no matter of
 a clock that is moved: ``duet bench unplug`` and tests have the real ones.)"""
 
@@ -155,8 +169,12 @@ def plan(seed: int, number: int) -> FaultPlan:
 
 
 def _over_s(fault: Fault) -> float:
-    lasts = fault.kind in ("stall", "clock leaps", "model stalls")
-    return fault.end_s + (fault.amount if lasts else 0.0)
+    return fault.end_s + (fault.amount if kind_of(fault).lasts else 0.0)
+
+
+def kind_of(fault: Fault) -> Kind:
+    """What kind of fault it is."""
+    return next(kind for kind in KINDS if kind.name == fault.kind)
 
 
 def run(
@@ -256,8 +274,10 @@ def _back_s(shown: Shown, source: NDArray[np.str_], over_s: float) -> float:
 
 
 def _is_told(stage: FaultyStage, fault: Fault, rested: bool) -> bool:
-    kind = next(kind for kind in KINDS if kind.name == fault.kind)
+    kind = kind_of(fault)
+    if not kind.traces:
+        return True
+    often = 1 if fault.kind in COMMANDS else stage.met.get(fault, 0)
+    slight = fault.seconds < kind.least_s or fault.amount < kind.least_amount or often < kind.least_met
     counted = any(stage.health.counter(trace) for trace in kind.traces)
-    is_met = fault in stage.met or fault.kind in COMMANDS
-    slight = not kind.traces or fault.seconds < kind.least_s or not is_met
     return slight or counted or ("rest" in kind.traces and rested)

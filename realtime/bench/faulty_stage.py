@@ -4,7 +4,7 @@ guards and follower, led and accompanied by built-in dancers, and watched at eve
 For ``duet bench faults`` and tests. What happens is a list of ``Fault``, each with a beginning and an end.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -25,6 +25,7 @@ from duet.skeleton import BODY
 from realtime.commands import Command, CommandInbox
 from realtime.conductor import Conductor
 from realtime.engine import DelayedEngine
+from realtime.feed_watch import WatchedLeader, WatchedMusic
 from realtime.guards import GuardedLeader, GuardedMusic, GuardedRunner
 from realtime.health import Health
 from realtime.law import Law
@@ -38,7 +39,9 @@ from realtime.wishes import Wishes
 DISPLAY_FPS = 30.0
 TEMPO_BPM = 180.0
 USUAL_TICK_S = 0.03
-_LONGEST_S = 90.0
+_KEPT_S = 60.0
+"""A camera's process keeps no more than this of what nobody takes."""
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -66,14 +69,14 @@ class Faults:
     def __init__(self, faults: Sequence[Fault]) -> None:
         self._faults = tuple(faults)
         self._done: set[Fault] = set()
-        self.met: set[Fault] = set()
-        """Those that came to pass: nobody meets a mad leader whose camera is pulled."""
+        self.met: dict[Fault, int] = {}
+        """How often each that came to pass was met: nobody meets a mad leader whose camera is pulled."""
 
     def now(self, kind: str, time_s: float) -> Fault | None:
         """The fault of this kind that is the case, if one is."""
         fault = next((f for f in self._faults if f.kind == kind and f.is_on(time_s)), None)
         if fault is not None:
-            self.met.add(fault)
+            self.met[fault] = self.met.get(fault, 0) + 1
         return fault
 
     def once(self, kind: str, time_s: float) -> Fault | None:
@@ -81,9 +84,15 @@ class Faults:
         for fault in self._faults:
             if fault.kind == kind and fault.begin_s <= time_s and fault not in self._done:
                 self._done.add(fault)
-                self.met.add(fault)
+                self.met[fault] = 1
                 return fault
         return None
+
+    def raise_for(self, who: str, time_s: float) -> None:
+        """Raise what ``who`` raises now, if anything."""
+        for kind, raised in RAISES.items():
+            if kind.startswith(who) and self.now(kind, time_s) is not None:
+                raise raised()
 
 
 class ShownClock(ManualClock):
@@ -115,54 +124,68 @@ class FaultyLeader:
     """A built-in leader, as a camera that fails would have them."""
 
     def __init__(self, faults: Faults, clock: ShownClock, seed: int) -> None:
-        self._take = TakeLeader(_leader(seed), LEADER_FPS)
+        self.take = TakeLeader(_leader(seed), LEADER_FPS)
         self._faults, self._clock = faults, clock
-        self._rng = np.random.default_rng(seed)
+        self.rng = np.random.default_rng(seed)
         self._index = 0
 
     def take_new(self, until_s: float) -> Sequence[LeaderFrame]:
         """See ``LeaderSource``."""
-        if (fault := self._faults.once("stall", until_s)) is not None:
-            self._clock.advance(fault.amount)
-        if (fault := self._faults.once("clock leaps", until_s)) is not None:
-            self._clock.leap(fault.amount)
-        if self._faults.now("leader raises", until_s) is not None:
-            raise OSError("the device is out of order")
-        out = []
-        while self._index / LEADER_FPS <= until_s and self._index < int(_LONGEST_S * LEADER_FPS):
-            frame = self._take.frame(self._index % self._take_frames)
+        for kind, move in CLOCK_FAULTS.items():
+            if (fault := self._faults.once(kind, until_s)) is not None:
+                move(self._clock, fault.amount)
+        self._faults.raise_for("leader", until_s)
+        out, frames = [], int(_leader(0).frames)
+        self._index = max(self._index, int((until_s - _KEPT_S) * LEADER_FPS))
+        while self._index / LEADER_FPS <= until_s:
+            frame = self.take.frame(self._index % frames)
             out += self._seen(replace(frame, index=self._index, time_s=self._index / LEADER_FPS))
             self._index += 1
         return out
 
-    @property
-    def _take_frames(self) -> int:
-        return int(_leader(0).frames)
-
     def _seen(self, frame: LeaderFrame) -> list[LeaderFrame]:
-        at, found = frame.time_s, self._faults.now
-        if found("leader pulled", at) is not None:
-            return []
-        if (slow := found("leader slow", at)) is not None and frame.index % max(round(LEADER_FPS / slow.amount), 1):
-            return []
-        if (frozen := found("leader frozen", at)) is not None:
-            still = self._take.frame(int(frozen.begin_s * LEADER_FPS))
-            return [replace(still, index=frame.index, time_s=at)]
-        if found("leader lost", at) is not None:
-            return [replace(frame, status=LeaderStatus.LOST, visibility=np.zeros(len(BODY)))]
-        if (fault := found("leader leaps", at)) is not None:
-            away = np.array([fault.amount, 0.0, 0.0])
-            return [replace(frame, root_m=frame.root_m + away, joints_m=frame.joints_m + away)]
-        if found("leader not a number", at) is not None:
-            return [replace(frame, joints_m=np.full_like(frame.joints_m, np.nan))]
-        if found("leader garbage", at) is not None:
-            return [replace(frame, joints_m=frame.joints_m * self._rng.uniform(-50.0, 50.0, frame.joints_m.shape))]
-        if (fault := found("leader shakes", at)) is not None:
-            noise = self._rng.normal(0.0, fault.amount, frame.joints_m.shape)
-            return [replace(frame, joints_m=frame.joints_m + noise)]
-        if (fault := found("leader's clock", at)) is not None:
-            return [replace(frame, time_s=at + fault.amount)]
+        for kind, change in LEADER_FAULTS.items():
+            if (fault := self._faults.now(kind, frame.time_s)) is not None:
+                changed = change(self, fault, frame)
+                if changed is not frame:
+                    return [] if changed is None else [changed]
         return [frame]
+
+
+def _slow(_: FaultyLeader, fault: Fault, frame: LeaderFrame) -> LeaderFrame | None:
+    return None if frame.index % max(round(LEADER_FPS / fault.amount), 1) else frame
+
+
+def _frozen(leader: FaultyLeader, fault: Fault, frame: LeaderFrame) -> LeaderFrame:
+    still = leader.take.frame(int(fault.begin_s * LEADER_FPS))
+    return replace(still, index=frame.index, time_s=frame.time_s)
+
+
+def _leaps(_: FaultyLeader, fault: Fault, frame: LeaderFrame) -> LeaderFrame:
+    away = np.array([fault.amount, 0.0, 0.0])
+    return replace(frame, root_m=frame.root_m + away, joints_m=frame.joints_m + away)
+
+
+def _garbage(leader: FaultyLeader, _: Fault, frame: LeaderFrame) -> LeaderFrame:
+    return replace(frame, joints_m=frame.joints_m * leader.rng.uniform(-50.0, 50.0, frame.joints_m.shape))
+
+
+def _shakes(leader: FaultyLeader, fault: Fault, frame: LeaderFrame) -> LeaderFrame:
+    return replace(frame, joints_m=frame.joints_m + leader.rng.normal(0.0, fault.amount, frame.joints_m.shape))
+
+
+LEADER_FAULTS: dict[str, Callable[[FaultyLeader, Fault, LeaderFrame], LeaderFrame | None]] = {
+    "leader pulled": lambda leader, fault, frame: None,
+    "leader slow": _slow,
+    "leader frozen": _frozen,
+    "leader lost": lambda _, fault, frame: replace(frame, status=LeaderStatus.LOST, visibility=np.zeros(len(BODY))),
+    "leader leaps": _leaps,
+    "leader not a number": lambda _, fault, frame: replace(frame, joints_m=np.full_like(frame.joints_m, np.nan)),
+    "leader garbage": _garbage,
+    "leader shakes": _shakes,
+    "leader's clock": lambda _, fault, frame: replace(frame, time_s=frame.time_s + fault.amount),
+}
+"""What a frame becomes, None for nothing; the first that is the case and changes it does."""
 
 
 class FaultyMusic:
@@ -173,8 +196,7 @@ class FaultyMusic:
 
     def take_new(self, until_s: float) -> Sequence[MusicFrame]:
         """See ``MusicSource``."""
-        if self._faults.now("music raises", until_s) is not None:
-            raise OSError("the device is out of order")
+        self._faults.raise_for("music", until_s)
         heard, out = _heard(), []
         while self._next < len(heard) and heard[self._next].time_s <= until_s:
             out += self._through(heard[self._next])
@@ -182,16 +204,28 @@ class FaultyMusic:
         return out
 
     def _through(self, frame: MusicFrame) -> list[MusicFrame]:
-        at, found = frame.time_s, self._faults.now
-        if found("music pulled", at) is not None:
-            return []
-        if found("xruns", at) is not None and frame.index % 3:
-            return []
-        if found("music not a number", at) is not None:
-            return [replace(frame, tempo_bpm=np.nan, features=np.full_like(frame.features, np.nan))]
-        if (fault := found("music changes", at)) is not None:
-            return [replace(frame, tempo_bpm=frame.tempo_bpm * fault.amount, beat_phase=0.5, confidence=0.1)]
+        for kind, change in MUSIC_FAULTS.items():
+            if (fault := self._faults.now(kind, frame.time_s)) is not None:
+                changed = change(fault, frame)
+                if changed is not frame:
+                    return [] if changed is None else [changed]
         return [frame]
+
+
+def _nothing_heard(_: Fault, frame: MusicFrame) -> MusicFrame:
+    return replace(frame, tempo_bpm=np.nan, features=np.full_like(frame.features, np.nan))
+
+
+def _other_music(fault: Fault, frame: MusicFrame) -> MusicFrame:
+    return replace(frame, tempo_bpm=frame.tempo_bpm * fault.amount, beat_phase=0.5, confidence=0.1)
+
+
+MUSIC_FAULTS: dict[str, Callable[[Fault, MusicFrame], MusicFrame | None]] = {
+    "music pulled": lambda fault, frame: None,
+    "xruns": lambda fault, frame: None if frame.index % 3 else frame,
+    "music not a number": _nothing_heard,
+    "music changes": _other_music,
+}
 
 
 class FaultyRunner:
@@ -199,30 +233,52 @@ class FaultyRunner:
 
     def __init__(self, runner: Runner, faults: Faults, clock: ManualClock) -> None:
         self._runner, self._faults, self._clock = runner, faults, clock
-        self._rng = np.random.default_rng(0)
+        self.rng = np.random.default_rng(0)
 
     def tick(self, inputs: Tensors, state: FollowerState) -> tuple[Tensors, FollowerState]:
         """See ``Runner``."""
-        now, found = self._clock.now(), self._faults.now
-        if found("model raises", now) is not None:
-            raise RuntimeError("no such kernel")
-        if found("memory is short", now) is not None:
-            raise MemoryError("no room for a tensor")
+        now = self._clock.now()
+        self._faults.raise_for("model", now)
         outputs, new = self._runner.tick(inputs, state)
-        frames = outputs["frames"]
-        if found("model not a number", now) is not None:
-            nothing = {name: np.full_like(values, np.nan) for name, values in new.tensors.items()}
-            return {**outputs, "frames": np.full_like(frames, np.nan)}, replace(new, tensors=nothing)
-        if (fault := found("model garbage", now)) is not None:
-            return {**outputs, "frames": frames * np.float32(10.0**fault.amount)}, new
-        if (fault := found("model wild", now)) is not None:
-            noise = self._rng.normal(0.0, fault.amount, frames.shape).astype(np.float32)
-            return {**outputs, "frames": frames + noise}, new
+        for kind, change in MODEL_FAULTS.items():
+            if (fault := self._faults.now(kind, now)) is not None:
+                frames, tensors = change(self, fault, outputs["frames"], new.tensors)
+                return {**outputs, "frames": frames}, replace(new, tensors=tensors)
         return outputs, new
 
     def carry(self, inputs: Tensors, state: FollowerState) -> FollowerState:
         """See ``CarryingRunner``."""
         return self._runner.carry(inputs, state) if isinstance(self._runner, CarryingRunner) else state
+
+
+def _no_number(_: FaultyRunner, fault: Fault, frames: Floats, state: Tensors) -> tuple[Floats, Tensors]:
+    return np.full_like(frames, np.nan), {name: np.full_like(values, np.nan) for name, values in state.items()}
+
+
+def _wild(runner: FaultyRunner, fault: Fault, frames: Floats, state: Tensors) -> tuple[Floats, Tensors]:
+    return frames + runner.rng.normal(0.0, fault.amount, frames.shape).astype(np.float32), state
+
+
+MODEL_FAULTS: dict[str, Callable[[FaultyRunner, Fault, Floats, Tensors], tuple[Floats, Tensors]]] = {
+    "model not a number": _no_number,
+    "model garbage": lambda _, fault, frames, state: (frames * np.float32(10.0**fault.amount), state),
+    "model wild": _wild,
+}
+"""What decoded frames and the state after them become."""
+RAISES: dict[str, Callable[[], Exception]] = {
+    "leader raises": lambda: OSError("the device is out of order"),
+    "music raises": lambda: OSError("the device is out of order"),
+    "model raises": lambda: RuntimeError("no such kernel"),
+    "model is short of memory": lambda: MemoryError("no room for a tensor"),
+}
+CLOCK_FAULTS: dict[str, Callable[[ShownClock, float], None]] = {
+    "stall": ShownClock.advance,
+    "clock leaps": ShownClock.leap,
+    "clock leaps by an hour": ShownClock.leap,
+}
+SLOW, STALLS = "model slow", "model stalls"
+HAPPENING = {*LEADER_FAULTS, *MUSIC_FAULTS, *MODEL_FAULTS, *RAISES, *CLOCK_FAULTS, SLOW, STALLS}
+"""Every kind of fault that this stage knows."""
 
 
 @dataclass(frozen=True)
@@ -254,13 +310,14 @@ class FaultyStage:
         self._inbox = CommandInbox()
         self._times: list[float] = []
         self._poses: list[FollowerPose] = []
-        guarded = GuardedRunner(FaultyRunner(runner, happens, self.clock), contract, self.health, self.told.append)
+        tell = self.told.append
+        guarded = GuardedRunner(FaultyRunner(runner, happens, self.clock), contract, self.health, tell)
         leader = FaultyLeader(happens, self.clock, seed)
         self.conductor = Conductor(
             contract,
             DelayedEngine(guarded, FollowerState.initial(contract), self.clock, self._latency_s),
-            GuardedLeader(leader, self.health, self.told.append),
-            GuardedMusic(FaultyMusic(happens), self.health, self.told.append),
+            WatchedLeader(GuardedLeader(leader, self.health, tell), self.health, tell),
+            WatchedMusic(GuardedMusic(FaultyMusic(happens), self.health, tell), self.health, tell),
             Playout(contract.timeline, _place(seed, contract)),
             self.clock,
             Wishes(Placement(contract.distance_m)),
@@ -273,8 +330,8 @@ class FaultyStage:
         self.clock.show = self._show
 
     @property
-    def met(self) -> set[Fault]:
-        """Faults that came to pass."""
+    def met(self) -> Mapping[Fault, int]:
+        """Faults that came to pass, and how often each was met."""
         return self._happens.met
 
     def perform(self, seconds: float) -> Shown:
@@ -290,8 +347,7 @@ class FaultyStage:
 
     def _latency_s(self, tick: int) -> float:
         now = self.clock.now()
-        slow = self._happens.now("model slow", now)
-        once = self._happens.once("model stalls", now)
+        slow, once = self._happens.now(SLOW, now), self._happens.once(STALLS, now)
         return USUAL_TICK_S + (slow.amount if slow is not None else 0.0) + (once.amount if once is not None else 0.0)
 
 

@@ -21,7 +21,7 @@ nonsense, a machine that stalls or sleeps, commands at any moment. Judged is wha
 
 examples:
   duet bench faults                      1000 sequences, half an hour on a quick core
-  duet bench faults --sequences 29       each kind of fault once
+  duet bench faults --sequences 29       each kind of fault, and each command, once
   duet bench faults --only 412           one of them again, told in words
   duet bench faults --keep found.jsonl   go on where it was broken off
 """
@@ -53,7 +53,7 @@ def _faults(arguments: argparse.Namespace) -> int:
 
     from duet.files import check_writable
     from realtime.bench.choreographed import ChoreographedRunner
-    from realtime.bench.faults import own_leap_m, plan, run
+    from realtime.bench.faults import KINDS, own_leap_m, plan, run
     from realtime.bench.faulty_stage import TEMPO_BPM
     from realtime.inference.runner_ort import OrtRunner
 
@@ -84,6 +84,9 @@ def _faults(arguments: argparse.Namespace) -> int:
             if not verdict.good or arguments.only is not None:
                 console.print(f"{number}: {sequence.names}: {_words(verdict)}", soft_wrap=True)
     console.print(_table(found))
+    for kind in KINDS:
+        if kind.untold_because:
+            console.print(f"Of '{kind.name}' nobody need be told: {kind.untold_because}.", soft_wrap=True)
     bad = sum(not verdict.good for _, verdict in found)
     console.print(
         f"A leap of the dance itself is up to {100 * allowed_m:.1f} cm, a step of the pelvis or of a rest up to 5 cm."
