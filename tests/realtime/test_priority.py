@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 import threading
+import weakref
 
 import pytest
 
@@ -44,6 +45,25 @@ def test_nobody_looks_for_garbage_unasked_while_it_dances() -> None:
         del loop
         assert undisturbed.take_out() >= 1
     assert gc.isenabled() and gc.get_freeze_count() == 0 and sys.getswitchinterval() == pytest.approx(switch_s)
+
+
+def test_what_becomes_garbage_later_is_found_later() -> None:
+    """A device that danced for minutes, and was replaced."""
+
+    class Device:
+        def __init__(self) -> None:
+            self.port = self
+
+    with Undisturbed() as undisturbed:
+        device = Device()
+        frozen, seen = gc.get_freeze_count(), weakref.ref(device)
+        for _ in range(3):
+            undisturbed.take_out()
+        assert seen() is device and gc.get_freeze_count() == frozen
+        del device
+        assert seen() is not None
+        undisturbed.take_out()
+        assert seen() is None
 
 
 def test_sight_goes_before_pictures_and_after_the_dance() -> None:
