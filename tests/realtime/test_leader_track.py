@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 
@@ -68,3 +70,11 @@ def test_a_frame_that_is_not_a_number_is_passed_over() -> None:
     assert track.push(frame(1, 0.1, float("nan"))) == 0
     assert track.push(frame(2, 0.2, 0.6)) == 6
     assert np.isfinite(track.newest(100)).all()
+
+
+def test_a_leader_who_was_away_for_days_costs_no_memory() -> None:
+    track = LeaderTrack(TIMELINE, 100)
+    assert track.push(frame(0, 0.0, 0.0)) == 1
+    began = time.thread_time()
+    assert track.push(frame(1, 1e9, 0.0)) == 100
+    assert track.newest_index == 30_000_000_000 and time.thread_time() - began < 1.0
