@@ -22,6 +22,7 @@ TRIM_S = 5.0  # before which nothing is judged, by custom
 CONTINUITY = 0.175  # tolerance of phase and of period, in periods
 IN_A_ROW = 4  # beats that make a lock
 KNOWN_CONFIDENCE = 0.5  # from which a beat counts as announced
+SHOWN_CONFIDENCE = 0.3  # from which one is shown and pulsed by: whoever looks sees it doubted before it counts
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import onnx
 
 from duet.contract import sha256_of
 from duet.errors import FollowerError
+from duet.extras import how_to_install
 from export.precision import lowered
 from export.to_onnx import write_graphs
 from export.untrained import untrained
@@ -52,7 +53,7 @@ def main() -> int:
     """Build all of them; the exit code."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     if not tensorrt_version():
-        print("Engines: not built: TensorRT is not installed here (pip install 'duet[tensorrt]').")
+        print(f"Engines: not built: TensorRT is not installed here ({how_to_install('tensorrt')}).")
         return 1
     good = True
     with tempfile.TemporaryDirectory() as folder:

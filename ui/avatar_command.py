@@ -144,7 +144,7 @@ def _show(arguments: argparse.Namespace) -> int:
     picture = turntable(avatar, arguments.stage)
     with written_whole(path) as unfinished:
         Image.fromarray(picture).save(unfinished, format="PNG")
-    Console(stderr=True).print(f"Wrote {path}")
+    Console(stderr=True).print(f"Wrote {path}", markup=False)
     return 0
 
 

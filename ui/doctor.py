@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from duet.errors import DeviceError, DuetError, ModelError
@@ -58,7 +59,7 @@ def print_checks(follower: Path) -> int:
     checks = run_checks(follower)
     table = Table.grid(padding=(0, 2))
     for check in checks:
-        table.add_row("[green]ok[/]" if check.works else "[yellow]--[/]", check.name, check.finding)
+        table.add_row("[green]ok[/]" if check.works else "[yellow]--[/]", check.name, escape(check.finding))
     console.print(table)
     needed = {"python", "follower", "picture", "film"}
     return 0 if all(c.works for c in checks if c.name in needed) else 2

@@ -4,11 +4,13 @@ import argparse
 from pathlib import Path
 
 from duet.errors import InputError
+from duet.extras import how_to_install
 
 _EPILOG = """\
-Needs TensorRT for RTX (pip install 'duet[tensorrt]'), and no GPU where --target names a generation: SM75 (RTX 20), SM86
-(30), SM89 (40), SM120 (50). Engines are kept in the cache, by graph, version of TensorRT, generation and precision, and
-built in a process of their own. Once they are there, duet play --runtime auto takes them.
+Needs TensorRT for RTX (the extra tensorrt: duet doctor names the command), and no GPU where --target names a
+generation: SM75 (RTX 20), SM86 (30), SM89 (40), SM120 (50). Engines are kept in the cache, by graph, version of
+TensorRT, generation and precision, and built in a process of their own. Once they are there, duet play --runtime auto
+takes them.
 
 examples:
   duet engines                                  for the card of this machine
@@ -41,7 +43,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     contract = load_contract(arguments.follower)
     if not tensorrt_version():
-        raise InputError("TensorRT: expected the package, got none. Install it: pip install 'duet[tensorrt]'.")
+        raise InputError(f"TensorRT: expected the package, got none. Install it: {how_to_install('tensorrt')}")
     target = arguments.target or this_target()
     if not target:
         raise InputError("--target: expected a generation such as SM89 where there is no GPU, got none. Give one.")

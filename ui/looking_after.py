@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
+from duet.beat_scores import SHOWN_CONFIDENCE
 from duet.errors import DuetError
 from realtime.priority import Undisturbed
 from realtime.service import Service, Watchdog
@@ -114,7 +115,8 @@ def _tell_picture(show: Show, now: float) -> None:
 
 def _status_line(show: Show, time_s: float) -> str:
     glance = show.conductor.glance
-    music = f"{glance.music.tempo_bpm:.0f} bpm" if glance.music and glance.music.confidence > 0.3 else "no beat"
+    heard = glance.music
+    music = f"{heard.tempo_bpm:.0f} bpm" if heard and heard.confidence >= SHOWN_CONFIDENCE else "no beat"
     music += f" ({show.panel.giver})" if show.panel.giver else ""
     leader = glance.leader.status.value if glance.leader else "nobody yet"
     total = f" of {show.seconds:.0f}" if show.seconds else ""

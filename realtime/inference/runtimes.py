@@ -12,6 +12,7 @@ from pathlib import Path
 
 from duet.contract import GraphSpec, load_contract
 from duet.errors import InputError
+from duet.extras import how_to_install
 from realtime.bench.provenance import compute_capability, gpus
 from realtime.inference.engine_cache import engine_fits, engine_key, tensorrt_version
 from realtime.inference.graph_session import GraphSession, Opener, OrtSession
@@ -121,7 +122,7 @@ def _no_cuda() -> str:
 
 def _no_tensorrt(folder: Path | None) -> str:
     if not tensorrt_version():
-        return "no such package. Install it: pip install 'duet[tensorrt]'."
+        return f"no such package. Install it: {how_to_install('tensorrt')}"
     if not gpus():
         return _NO_GPU
     if folder is None:
@@ -135,7 +136,7 @@ def _no_tensorrt(folder: Path | None) -> str:
 
 def _no_openvino() -> str:
     if importlib.util.find_spec("openvino") is None:
-        return "no such package. Install it: pip install 'duet[openvino]'."
+        return f"no such package. Install it: {how_to_install('openvino')}"
     return ""
 
 

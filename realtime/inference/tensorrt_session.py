@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from duet.contract import FollowerContract, GraphSpec
 from duet.errors import DeviceError, FollowerError
+from duet.extras import how_to_install
 from realtime.inference.engine_builder import tensorrt
 from realtime.inference.engine_cache import engine_key, open_engine
 from realtime.inference.graph_session import Feeds, check_tensors
@@ -119,7 +120,7 @@ class _Cuda:
             from cuda.bindings import runtime  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise DeviceError(
-                "CUDA: expected the package cuda-bindings, got none. Install it: pip install 'duet[tensorrt]'."
+                f"CUDA: expected the package cuda-bindings, got none. Install it: {how_to_install('tensorrt')}"
             ) from error
         self._runtime = runtime
         (count,) = self._called("cudaGetDeviceCount")

@@ -188,4 +188,5 @@ def test_peers_are_the_learning_half_s(capfd: pytest.CaptureFixture[str], monkey
     assert "RUN: expected a run or --preset with --random-weights, got neither" in capfd.readouterr().err
     monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: None)
     assert cli.main(["bench", "peers"]) == 2
-    assert "pip install 'duet[lab]'" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "-m pip install -e" in said and "[lab]'" in said

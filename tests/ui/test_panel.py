@@ -1,5 +1,6 @@
 """What the panel says: whose beat it is, what was calibrated, and a camera's picture that ages."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,13 @@ def test_whose_beat_it_is(panel: Panel) -> None:
     assert values.beat_phase == pytest.approx(0.7) and values.beat_in_bar == 2
     assert values.message.startswith("tapped: 120.0 bpm")
     assert _shown(panel, 30.0, Glance()).message == "waiting for a leader"
+
+
+def test_a_tempo_that_nobody_hears_is_no_beat(panel: Panel) -> None:
+    silent = replace(_music(2.5, 0.5, 0.5), confidence=0.1)
+    values = _shown(panel, 2.6, Glance(music=silent))
+    assert values.tempo_bpm is None and values.beat_in_bar is None
+    assert _shown(panel, 2.6, Glance(music=_music(2.5, 0.5, 0.5))).tempo_bpm == pytest.approx(120.0)
 
 
 def test_what_is_not_known_shows_as_nothing(panel: Panel, contract: FollowerContract) -> None:

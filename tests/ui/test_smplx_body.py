@@ -123,5 +123,5 @@ def test_what_is_no_model_is_one_sentence(model: Path, tmp_path: Path) -> None:
 
 def test_without_the_package_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "smplx", None)
-    with pytest.raises(InputError, match=r"pip install 'duet\[smplx\]'"):
+    with pytest.raises(InputError, match=r"pip install -e '.*\[smplx\]'"):
         bring(tmp_path / "SMPLX_NEUTRAL.npz", Wish())

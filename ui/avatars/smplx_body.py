@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duet.errors import InputError
+from duet.extras import how_to_install
 from duet.rotations import matrix_between, normalise
 from ui.avatars.fit import Fit, assembled
 from ui.avatars.gltf import MOST_BYTES
@@ -43,7 +44,7 @@ def smplx_fit(path: Path, betas: tuple[float, ...], height_m: float | None) -> F
         import smplx  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise InputError(
-            f"{path}: expected the package smplx, got none. Install it: pip install 'duet[smplx]'."
+            f"{path}: expected the package smplx, got none. Install it: {how_to_install('smplx')}"
         ) from error
     arrays = _read(path)
     shapes = arrays["shapedirs"].shape[2]

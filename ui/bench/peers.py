@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 from duet.errors import InputError
+from duet.extras import how_to_install
 
 
 def add_peers(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -22,7 +23,7 @@ def add_peers(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 def _run(arguments: argparse.Namespace) -> int:
     if importlib.util.find_spec("torch") is None:
-        raise InputError("Peers: expected torch, got none. Install the learning half: pip install 'duet[lab]'.")
+        raise InputError(f"Peers: expected torch, got none. Install the learning half: {how_to_install('lab')}")
     # A process of its own: what dances never imports what learns.
     words = [sys.executable, "-m", "export.cli", "bench-peers", *arguments.words]
     return subprocess.run(words, check=False).returncode

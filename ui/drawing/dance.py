@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from duet.beat_scores import SHOWN_CONFIDENCE
 from duet.beats import BeatState, BeatTracker
 from duet.choreography import Couple
 from duet.errors import InputError, MotionError
@@ -18,9 +19,6 @@ from duet.skeleton import BODY
 from realtime.sessions.session_file import SESSION_FILE
 from ui.drawing.avatar import BodyPose
 from ui.drawing.scene import SceneState
-
-_SURE = 0.3
-"""A beat that is believed in less than this is no beat to pulse by."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +155,6 @@ class Beats:
         if not before:
             return None
         state = self.states[before - 1]
-        if state.confidence < _SURE:
+        if state.confidence < SHOWN_CONFIDENCE:
             return None
         return (state.beat_phase + (time_s - state.time_s) * state.tempo_bpm / 60.0) % 1.0

@@ -182,7 +182,9 @@ class Hud:
         top = self._size[1] / self._scale - 46
         tempo = "no beat" if v.tempo_bpm is None else f"{v.tempo_bpm:.0f} bpm"
         first = f"{tempo} · {v.leads}"
-        second = f"lag {_whole(v.lag_ms)} ms · tick {_whole(v.tick_ms)} ms"
+        # Who rests is not late.
+        rests = v.source in (None, PoseSource.HOLD)
+        second = "at rest" if rests else f"lag {_whole(v.lag_ms)} ms · tick {_whole(v.tick_ms)} ms"
         width = 52 + max(self._small.width(text) for text in (first, second)) / self._scale
         return [
             self._box(8, top, width, 38, _PANEL, 7),

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duet.errors import PictureError
+from duet.extras import how_to_install
 from ui.drawing.avatar import Avatar
 from ui.drawing.bones import bones_of
 from ui.drawing.cameras import CAMERAS
@@ -46,7 +47,7 @@ def load_pyrender() -> Any:
     except ImportError as error:
         raise PictureError(
             f"--renderer pyrender: expected the package pyrender2, got none ({error}). "
-            "Install it: pip install 'duet[film]'."
+            f"Install it: {how_to_install('film')}"
         ) from error
     return pyrender
 

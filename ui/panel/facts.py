@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from duet.beat_scores import SHOWN_CONFIDENCE
 from duet.contract import FollowerContract
 from duet.frames import FollowerPose, LeaderFrame, LeaderStatus, MusicFrame
 from realtime.budget import exceeded
@@ -133,7 +134,9 @@ class Panel:
     def facts(self, time_s: float, glance: Glance, *, is_led: bool) -> Facts:
         """What is known at ``time_s``; ``is_led``: whether a leader was seen."""
         music, camera_trouble = glance.music, self.camera_trouble()
-        known = Facts() if music is None else _of_music(music)
+        # In silence music runs on at a tempo that nobody hears.
+        has_beat = music is not None and (music.confidence >= SHOWN_CONFIDENCE or self.giver != "")
+        known = _of_music(music) if music is not None and has_beat else Facts()
         return replace(
             known,
             budget_ms=1e3 * self.contract.token_frames / self.contract.fps,

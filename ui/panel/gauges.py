@@ -4,6 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from duet.beat_scores import SHOWN_CONFIDENCE
 from realtime.sound.level import SILENT_DB
 from ui.panel.pen import (
     BAD,
@@ -50,7 +51,7 @@ _PARTNER: dict[str, tuple[str, Colour]] = {
     "hold": ("rests", WARN),
 }
 _STOPPED = {"freeze": "frozen", "fade": "stopped", "panic": "stopped"}
-_SURE, _LATE_S = 0.3, 4.0
+_LATE_S = 4.0
 
 
 @dataclass
@@ -83,7 +84,7 @@ class Gauges:
 
     def beat(self, state: PanelState, place: Place, now_s: float) -> None:
         """The beat that is danced to, as a ring that fills over a beat, and where in the bar it is."""
-        pen, sure = self.pen, state.confidence >= _SURE or bool(state.giver)
+        pen, sure = self.pen, state.confidence >= SHOWN_CONFIDENCE or bool(state.giver)
         known = state.tempo_bpm is not None and sure
         colour = GOOD if known else WARN
         tempo = f"{state.tempo_bpm:.0f}" if known else "no beat"

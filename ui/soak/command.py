@@ -170,7 +170,7 @@ def _conclude(
         raise InputError(f"{path}: expected to write the verdict there, got: {error}. Name another folder.") from error
     write_curves(arguments.out / "soak.png", samples, verdict)
     _tell(console, verdict, wall_s, len(samples))
-    console.print(f"Wrote {path} and {arguments.out / 'soak.png'}", soft_wrap=True)
+    console.print(f"Wrote {path} and {arguments.out / 'soak.png'}", soft_wrap=True, markup=False)
     return 130 if interrupted else _CODES[verdict.judgement]
 
 
