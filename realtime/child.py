@@ -1,26 +1,25 @@
 """A process of its own for what may hang or crash: how it is started, heard, quoted and ended.
 
 The two sides share a pipe, on which the child says ``("ready", ...)``, ``("done", ...)``, ``("failed", kind,
-sentence)`` and whatever else its owner understands, and a log file that takes what the child's libraries print. The
+sentence)`` and whatever else its owner understands, and a ``ChildLog`` that takes what the child's libraries print. The
 child ends when its pipe closes, so that it never outlives the application.
 """
 
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import current_process, get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from duet import errors
 from duet.errors import DuetError
 from realtime import topology
+from realtime.child_log import ChildLog
 from realtime.priority import take_rank
 
 _LAST_WORDS_S = 1.0
@@ -29,19 +28,12 @@ _KILLED_S = 1.0
 _ROUTINE = ("I0000", "W0000", "INFO:", "WARNING:", "ALSA lib")
 
 
-def new_log(name: str) -> str:
-    """An empty file for what the libraries of a process print; its owner removes it."""
-    handle, path = tempfile.mkstemp(prefix=f"{name}-", suffix=".log")
-    os.close(handle)
-    return path
-
-
 def spawn(
     name: str,
-    target: Callable[[Any, Any, Connection, str], None],
+    target: Callable[[Any, Any, Connection, ChildLog], None],
     task: object,
     names: tuple[str, ...],
-    log: str,
+    log: ChildLog,
     *,
     at_once: bool = False,
 ) -> tuple[BaseProcess, Connection]:
@@ -97,14 +89,13 @@ def _main_hidden() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def begin(log: str) -> None:
+def begin(log: ChildLog) -> None:
     """The child's first line: Ctrl-C is the parent's, its rank is its own, and what libraries print goes to ``log``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     take_rank(topology.process(current_process().name).rank)
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(file, 1)
-    os.dup2(file, 2)
-    os.close(file)
+    os.dup2(log.fd, 1)
+    os.dup2(log.fd, 2)
+    log.close()
 
 
 def failed(error: DuetError) -> tuple[str, str, str]:
@@ -126,13 +117,13 @@ def end(process: BaseProcess, control: Connection, patience_s: float) -> None:
         process.join(_KILLED_S)
 
 
-def last_words(process: BaseProcess, log: str) -> str:
+def last_words(process: BaseProcess, log: ChildLog) -> str:
     """How a process ended and the last line it printed, routine warnings of libraries aside."""
     process.join(_LAST_WORDS_S)
     code = process.exitcode
     if code is None:
         return "a process that does not answer"
     ended = f"signal {-code}" if code < 0 else f"exit code {code}"
-    lines = Path(log).read_text(errors="replace").strip().splitlines()
+    lines = log.tail().strip().splitlines()
     telling = [line for line in lines if not line.startswith(_ROUTINE)]
     return f"{ended}: {telling[-1][:200]}" if telling else ended

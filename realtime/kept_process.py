@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Any
 
 from duet.errors import DuetError
 from realtime import child
+from realtime.child_log import ChildLog
 from realtime.health import Health
 from realtime.rings import LatestCell
 from realtime.supervisor import Keeper, WardState
@@ -40,7 +40,7 @@ class KeptProcess:
     def __init__(
         self,
         row: Process,
-        target: Callable[[Any, Any, Connection, str], None],
+        target: Callable[[Any, Any, Connection, ChildLog], None],
         task: object,
         names: tuple[str, ...],
         heart: LatestCell,
@@ -60,8 +60,8 @@ class KeptProcess:
         self.task = task
         self.silent_s = row.silent_s
         self.keeper = Keeper(self, told)
-        self.log = child.new_log(row.name)
-        """The file that takes what its libraries print."""
+        self.log = ChildLog.new(row.name)
+        """What its libraries print."""
         self.pid: int | None = None
         """Of the newest one."""
         self.is_ready = False
@@ -97,6 +97,7 @@ class KeptProcess:
     def look(self) -> bool:
         """Take what it says, and begin it anew where it is gone; whether it has just gone."""
         before = self.keeper.restarts
+        self.log.bound()
         self.keeper.look(time.monotonic())
         gone = self.keeper.restarts - before
         self._health.count(f"{self.name.removeprefix('duet-')}_restarts", gone)
@@ -119,7 +120,7 @@ class KeptProcess:
     def close(self) -> None:
         """Make an end of it, for good. Safe to call again."""
         self.keeper.end()
-        Path(self.log).unlink(missing_ok=True)
+        self.log.close()
 
     def start(self) -> None:
         """See ``Ward``."""

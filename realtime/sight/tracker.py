@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,9 +19,8 @@ from duet.clock import MonotonicClock
 from duet.errors import DeviceError, StaleFrame
 from duet.frames import LeaderFrame, LeaderStatus
 from duet.skeleton import BODY
-from realtime.health import Health, StageStats
+from realtime.health import Health
 from realtime.kept_process import KeptProcess
-from realtime.sight.camera import CameraState
 from realtime.sight.camera_trouble import RESTARTING, CameraTrouble
 from realtime.sight.leader_record import frame_of_record
 from realtime.sight.lifting import HOLD_S
@@ -33,27 +32,8 @@ from realtime.topology import process
 LOG = logging.getLogger("duet.tracker")
 _WATCH_S = 0.1
 _ROW = process("duet-tracker")
-_COUNTERS = ("camera_frames", "camera_dropped", "held_frames", "lost_frames")
-_HEALTH_COUNTERS = _COUNTERS[:2]
-"""What goes on to Health; held frames are counted there by who takes the frames."""
-
-
-@dataclass(frozen=True)
-class TrackerStats:
-    """What tracking did so far."""
-
-    state: WardState
-    camera_state: CameraState
-    camera_frames: int
-    camera_dropped: int
-    held_frames: int
-    lost_frames: int
-    reconnects: int
-    restarts: int
-    problem: str
-    """Why the process died last; empty when it never did."""
-    stages: dict[str, StageStats]
-    """``camera`` (arrival to hand-over), ``track`` (pose model), ``lift`` and ``frame`` (arrival to LeaderFrame)."""
+_COUNTERS = ("camera_frames", "camera_dropped")
+"""Of the process's heartbeat; held and lost frames are counted by who takes the frames."""
 
 
 class Tracker:
@@ -70,7 +50,6 @@ class Tracker:
             take=self._take, told=LOG.debug, error=DeviceError,
         )  # fmt: skip
         self._camera_trouble = CameraTrouble(task.source)
-        self._counts = dict.fromkeys(_COUNTERS, 0)
         self._failure: Exception | None = None
         self._beat = Heartbeat()
         self._beat_s = 0.0
@@ -151,19 +130,6 @@ class Tracker:
         cell = self._channels.preview
         return None if cell is None else cell.name
 
-    def stats(self) -> TrackerStats:
-        """Counters and stage times so far."""
-        times = self._health.stages()
-        return TrackerStats(
-            state=self.state,
-            camera_state=self._beat.camera_state,
-            reconnects=self._beat.reconnects,
-            restarts=self._process.keeper.restarts,
-            problem=self._process.keeper.problem,
-            stages={stage: times[stage] for stage in STAGES},
-            **self._counts,
-        )
-
     def stop(self) -> None:
         """End the process and remove the shared memory. Safe to call again."""
         if self.state is WardState.ENDED:
@@ -233,10 +199,7 @@ class Tracker:
             return
         beat = Heartbeat.of(record.values)
         for name in _COUNTERS:
-            more = max(0, getattr(beat, name) - getattr(self._beat, name))
-            self._counts[name] += more
-            if name in _HEALTH_COUNTERS:
-                self._health.count(name, more)
+            self._health.count(name, max(0, getattr(beat, name) - getattr(self._beat, name)))
         self._beat, self._beat_s = beat, record.stamp_s
         self._camera_trouble.see(beat.camera_state)
 

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from duet.clock import MonotonicClock
 from duet.errors import DeviceError, DuetError, ModelError
-from duet.frames import LeaderFrame, LeaderStatus
+from duet.frames import LeaderFrame
 from realtime import child
 from realtime.channels import Channels
+from realtime.child_log import ChildLog
 from realtime.devices import SYSTEM_CAMERAS, CameraSystem
 from realtime.plugged import Pin
 from realtime.rings import HistoryCell, LatestCell, SpscRing
@@ -83,23 +84,20 @@ class Heartbeat(NamedTuple):
 
     camera_frames: int = 0
     camera_dropped: int = 0
-    held_frames: int = 0
-    lost_frames: int = 0
-    reconnects: int = 0
     camera_state: CameraState = CameraState.STALLED
     mark_m: tuple[float, float] | None = None
 
     def values(self) -> NDArray[np.float32]:
         """As a record."""
         mark = (np.nan, np.nan) if self.mark_m is None else self.mark_m
-        return np.array([*self[:5], _CAMERA_STATES.index(self.camera_state), *mark], dtype=np.float32)
+        return np.array([*self[:2], _CAMERA_STATES.index(self.camera_state), *mark], dtype=np.float32)
 
     @classmethod
     def of(cls, values: NDArray[np.float32]) -> "Heartbeat":
         """From a record."""
-        frames, dropped, held, lost, reconnects, state = (int(v) for v in values[:6])
-        mark = None if np.isnan(values[6]) else (float(values[6]), float(values[7]))
-        return cls(frames, dropped, held, lost, reconnects, _CAMERA_STATES[state], mark)
+        frames, dropped, state = (int(v) for v in values[:3])
+        mark = None if np.isnan(values[3]) else (float(values[3]), float(values[4]))
+        return cls(frames, dropped, _CAMERA_STATES[state], mark)
 
 
 HEARTBEAT_WIDTH = len(Heartbeat().values())
@@ -214,7 +212,6 @@ class _Work:
             lens=task.lens, stage=task.stage, height_m=task.height_m, resume=task.resume, gone_s=task.gone_s
         )
         self._last_s = -np.inf if task.resume is None else task.resume.time_s
-        self._counts = dict.fromkeys(LeaderStatus, 0)
         self._view = task.view
         self._pause_s = _WAIT_S[0] / _SLOWER
         self._arrival_s = -np.inf
@@ -255,26 +252,22 @@ class _Work:
             self._preview.show(self._view.upright(picture.image), landmarks, frame.status, picture.time_s)
 
     def _publish(self, frame: LeaderFrame) -> None:
-        self._counts[frame.status] += 1
         if frame.time_s > self._last_s:
             self._channels.frames.write(frame.time_s, values_of_frame(frame))
             self._last_s = frame.time_s
         beat = Heartbeat(
             self._camera.frames,
             self._camera.dropped,
-            self._counts[LeaderStatus.HELD],
-            self._counts[LeaderStatus.LOST],
-            self._camera.reconnects,
             self._camera.state,
             self._lifter.stage.mark_m,
         )
         self._channels.heartbeat.write(time.monotonic(), beat.values())
 
 
-def run(task: TrackingTask, names: tuple[str, ...], control: Connection, log: str) -> None:
+def run(task: TrackingTask, names: tuple[str, ...], control: Connection, log: ChildLog) -> None:
     """The process. Says ``("camera", its Pin)`` and ``("ready",)``, or ``("failed", kind, sentence)``, then tracks.
 
-    Whatever libraries print goes to the file ``log``, for the parent to quote from after a crash.
+    Whatever libraries print goes to ``log``, for the parent to quote from after a crash.
     """
     child.begin(log)
     channels = TrackingChannels.attach(names)

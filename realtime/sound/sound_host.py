@@ -26,6 +26,7 @@ from duet.errors import DeviceError, DuetError
 from duet.music import RATE_HZ
 from realtime import child
 from realtime.channels import Channels
+from realtime.child_log import ChildLog
 from realtime.plugged import Pin
 from realtime.rings import HistoryCell, LatestCell, SpscRing
 from realtime.sound.portaudio import PORTAUDIO, AudioDevice, SoundSystem, Way, cannot_use, find_audio_device
@@ -320,7 +321,7 @@ def _channel_counts(most: int, way: Way) -> Iterator[int]:
     yield most
 
 
-def run(_: None, __: tuple[str, ...], control: Connection, log: str) -> None:
+def run(_: None, __: tuple[str, ...], control: Connection, log: ChildLog) -> None:
     """The process. Waits to be told ``(SoundTask, names)``, so that one can stand by, ready, before it is needed.
 
     Says ``("opened", Opened)``, ``("away", why)``, ``("lost",)`` or ``("failed", kind, sentence)``.

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 
 from duet.errors import DeviceError, DuetError
 from realtime import child, topology
+from realtime.child_log import ChildLog
 from realtime.sound.portaudio import PORTAUDIO, AudioDevice, SoundSystem, Way, look
 from realtime.sound.sound_host import Opened, Phase, SoundChannels, SoundTask, run
 from realtime.supervisor import BackOff
@@ -72,7 +72,7 @@ class SoundPort:
     ) -> None:
         self._task = SoundTask(way, name.strip() or "default", system, waits=waits)
         self._feed = feed
-        self._log = child.new_log("duet-sound")
+        self._log = ChildLog.new("duet-sound")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sound device", daemon=True)
         self._retired: list[SoundChannels] = []
@@ -165,7 +165,7 @@ class SoundPort:
             child.end(*self._spare, _ROW.stop_s)
         for channels in (*self._retired, self._channels):
             channels.close()
-        Path(self._log).unlink(missing_ok=True)
+        self._log.close()
 
     def _run(self) -> None:
         while not self._stopping.wait(_TICK_S):
@@ -179,6 +179,7 @@ class SoundPort:
             self._replace(trouble)
 
     def _go_on(self) -> None:
+        self._log.bound()
         opening = self.opening
         if opening is not None and self._feed is not None:
             self._feed(opening)
@@ -285,11 +286,11 @@ def list_audio_devices(system: SoundSystem = PORTAUDIO) -> list[AudioDevice]:
     Asked of a process of its own: the list is fresh, and a driver that hangs or crashes is a sentence. Raises
     DeviceError for that, and where PortAudio is missing or fails.
     """
-    log = child.new_log("duet-sound")
+    log = ChildLog.new("duet-sound")
     try:
         process, control = child.spawn("duet-sound", tell_devices, system, (), log, at_once=True)
     except OSError as error:
-        Path(log).unlink(missing_ok=True)
+        log.close()
         raise _no_room("Sound", error) from error
     try:
         if not control.poll(_LIST_S):
@@ -303,13 +304,13 @@ def list_audio_devices(system: SoundSystem = PORTAUDIO) -> list[AudioDevice]:
         raise DeviceError(f"Sound: expected a list of devices, got {words}. Restart the sound server.") from error
     finally:
         child.end(process, control, 0.1)
-        Path(log).unlink(missing_ok=True)
+        log.close()
     if message[0] != "devices":
         raise child.raised(message)
     return message[1]
 
 
-def tell_devices(system: SoundSystem, _: tuple[str, ...], control: Connection, log: str) -> None:
+def tell_devices(system: SoundSystem, _: tuple[str, ...], control: Connection, log: ChildLog) -> None:
     """The process behind ``list_audio_devices``."""
     child.begin(log)
     try:

@@ -77,11 +77,11 @@ def test_nothing_is_left_after_a_stop(sound: VirtualSound) -> None:
     assert wait_for(lambda: port._spare is not None)
     assert port._spare is not None
     processes = [port._process, port._spare[0]]
-    names, log = opening.channels.names, Path(port._log)
+    names = opening.channels.names
     port.stop()
     port.stop()
     assert not any(process.is_alive() for process in processes)
-    assert all(is_gone(name) for name in names) and not log.exists()
+    assert all(is_gone(name) for name in names) and port._log.fd < 0
 
 
 def test_a_port_outlives_errors_of_who_feeds_it(sound: VirtualSound) -> None:
@@ -175,7 +175,7 @@ port = SoundPort("usb", "input", VirtualSound(Path(sys.argv[1])))
 opening = port.start()
 while port._spare is None:
     time.sleep(0.01)
-print(port._process.pid, port._spare[0].pid, port._log, *opening.channels.names, flush=True)
+print(port._process.pid, port._spare[0].pid, *opening.channels.names, flush=True)
 time.sleep(60)
 """
 
@@ -188,14 +188,13 @@ def test_processes_and_memory_go_when_the_application_does(sound: VirtualSound, 
         text=True, env=environment, start_new_session=True,
     ) as parent:  # fmt: skip
         assert parent.stdout is not None
-        *pids, log, first, second, third = parent.stdout.readline().split()
+        *pids, first, second, third = parent.stdout.readline().split()
         # Ctrl-C reaches the whole group, the sound processes, too; a kill the application alone.
         if number is signal.SIGINT:
             os.killpg(parent.pid, number)
         else:
             parent.kill()
         parent.wait(20.0)
-    Path(log).unlink(missing_ok=True)
     assert wait_for(lambda: all(is_gone(name) for name in (first, second, third)))
     if Path("/proc").is_dir():
         assert wait_for(lambda: not any(runs(int(pid)) for pid in pids))

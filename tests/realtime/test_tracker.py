@@ -1,17 +1,19 @@
 """The tracking process: starts, publishes, reports its errors, survives its own death, ends with its parent."""
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -22,6 +24,8 @@ from duet.errors import DeviceError, MediaError, ModelError, StaleFrame
 from duet.frames import LeaderFrame, LeaderStatus
 from duet.kinematics import heading_yaw
 from duet.skeleton import BODY
+from realtime import child, child_log
+from realtime.child_log import ChildLog
 from realtime.health import Health
 from realtime.kept_process import KeptProcess
 from realtime.rings import LatestCell
@@ -61,8 +65,8 @@ def empty_room(tmp_path: Path) -> Path:
     return path
 
 
-def _tracked(video: Path, clock: MonotonicClock) -> Tracker:
-    return Tracker.start(TrackingTask(str(video), clock.epoch_s, ensure_pose_model()))
+def _tracked(video: Path, clock: MonotonicClock, health: Health | None = None) -> Tracker:
+    return Tracker.start(TrackingTask(str(video), clock.epoch_s, ensure_pose_model()), health)
 
 
 def test_frame_survives_the_record() -> None:
@@ -88,7 +92,7 @@ def test_frame_survives_the_record() -> None:
 
 @pytest.mark.parametrize("mark", [None, (0.5, -2.25)])
 def test_heartbeat_survives_the_record(mark: tuple[float, float] | None) -> None:
-    beat = Heartbeat(100, 3, 2, 1, 4, CameraState.STREAMING, mark)
+    beat = Heartbeat(100, 3, CameraState.STREAMING, mark)
     assert Heartbeat.of(beat.values()) == beat
 
 
@@ -99,23 +103,23 @@ def test_unusable_model_is_a_sentence(tmp_path: Path, empty_room: Path) -> None:
         Tracker.start(TrackingTask(str(empty_room), MonotonicClock().epoch_s, model))
 
 
-def _die(task: TrackingTask, names: tuple[str, str, str], control: Connection, log: str) -> None:
-    Path(log).write_text("W0000 routine\nFatal: illegal instruction\n")
+def _die(task: TrackingTask, names: tuple[str, str, str], control: Connection, log: ChildLog) -> None:
+    os.write(log.fd, b"W0000 routine\nFatal: illegal instruction\n")
     os._exit(3)
 
 
-def _wait_idle(task: TrackingTask, names: tuple[str, str, str], control: Connection, log: str) -> None:
+def _wait_idle(task: TrackingTask, names: tuple[str, str, str], control: Connection, log: ChildLog) -> None:
     control.send(("ready",))
     with contextlib.suppress(EOFError):
         control.recv()
 
 
-def _be_slow(task: TrackingTask, names: tuple[str, str, str], control: Connection, log: str) -> None:
+def _be_slow(task: TrackingTask, names: tuple[str, str, str], control: Connection, log: ChildLog) -> None:
     time.sleep(1.5)
     _wait_idle(task, names, control, log)
 
 
-def _fail_later(task: TrackingTask, names: tuple[str, str, str], control: Connection, log: str) -> None:
+def _fail_later(task: TrackingTask, names: tuple[str, str, str], control: Connection, log: ChildLog) -> None:
     control.send(("ready",))
     control.send(("failed", "DeviceError", "camera:0: expected to go on reading, got no more. Start again."))
 
@@ -140,17 +144,15 @@ def test_process_that_takes_its_time_to_start_is_not_taken_for_one_that_hangs(
         assert "no sign of life" in (tracker._process.trouble(time.monotonic()) or "")
 
 
-def test_held_frames_are_in_the_stats_and_left_to_who_takes_them(
+def test_pictures_are_counted_once_and_held_frames_are_left_to_who_takes_them(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(tracker_module, "run", _wait_idle)
     health = Health()
     with Tracker.start(TrackingTask("camera:0", 0.0, tmp_path / "any.task"), health) as tracker:
-        for beat in (Heartbeat(10, 2, 3, 4), Heartbeat(20, 3, 5, 6)):
+        for beat in (Heartbeat(10, 2), Heartbeat(20, 3)):
             tracker._channels.heartbeat.write(time.monotonic(), beat.values())
-            assert wait_for(lambda count=beat.camera_frames: tracker.stats().camera_frames == count)
-        stats = tracker.stats()
-    assert (stats.camera_dropped, stats.held_frames, stats.lost_frames) == (3, 5, 6)
+            assert wait_for(lambda count=beat.camera_frames: health.counter("camera_frames") == count)
     assert (health.counter("camera_frames"), health.counter("camera_dropped")) == (20, 3)
     assert health.counter("held_frames") == health.counter("lost_frames") == 0
 
@@ -165,24 +167,74 @@ def test_a_bad_camera_is_shown_while_it_lasts_and_logged_once_a_change(
         CameraState.STALLED: "no pictures from the camera: check its cable",
         CameraState.STREAMING: "",
     }
-    with Tracker.start(TrackingTask("camera:7", 0.0, tmp_path / "any.task")) as tracker:
+    health = Health()
+    with Tracker.start(TrackingTask("camera:7", 0.0, tmp_path / "any.task"), health) as tracker:
         assert not tracker.trouble, "nothing is known yet"
         for frames, (state, sentence) in enumerate(told.items(), 1):
             for count in (2 * frames, 2 * frames + 1):
                 beat = Heartbeat(count, camera_state=state)
                 tracker._channels.heartbeat.write(time.monotonic(), beat.values())
-                assert wait_for(lambda count=count: tracker.stats().camera_frames == count)
+                assert wait_for(lambda count=count: health.counter("camera_frames") == count)
             assert wait_for(lambda sentence=sentence: tracker.trouble == sentence, 1.0), (state, tracker.trouble)
     lines = [r.getMessage() for r in caplog.records if r.name == "duet.camera"]
     assert lines[:3] == [f"camera:7: {sentence}" for sentence in told.values() if sentence]
     assert len(lines) == 4 and lines[3].startswith("camera:7: all is well again after 0.")
 
 
+def test_a_tracker_for_which_there_is_no_room_comes_later(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    spawn, refused, room = child.spawn, [], [0, 0, 1]
+
+    def short_of_memory(*given: Any, **named: Any) -> Any:
+        if not room.pop(0):
+            refused.append(OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)))
+            raise refused[-1]
+        return spawn(*given, **named)
+
+    monkeypatch.setattr(tracker_module, "run", _wait_idle)
+    with Tracker.start(TrackingTask("camera:0", 0.0, tmp_path / "any.task")) as tracker:
+        first = tracker._process.pid
+        assert first is not None
+        monkeypatch.setattr(child, "spawn", short_of_memory)
+        os.kill(first, signal.SIGKILL)
+        assert wait_for(lambda: tracker.state is WardState.RUNNING and tracker._process.pid != first)
+        assert len(refused) == 2 and tracker.take_new(0.0) == [], "nobody is asked to end the show for it"
+    room.append(0)
+    with pytest.raises(DeviceError, match=r"duet-tracker: expected to start, got .*close other programs first"):
+        Tracker.start(TrackingTask("camera:0", 0.0, tmp_path / "any.task"))
+
+
+def _chatter(task: TrackingTask, names: tuple[str, str, str], control: Connection, log: ChildLog) -> None:
+    child.begin(log)
+    control.send(("ready",))
+    for number in range(20_000):
+        sys.stdout.write(f"library: line {number} of many that nobody asked for\n")
+    sys.stdout.write("that was all\n")
+    sys.stdout.flush()
+    control.poll(None)
+    os.write(2, b"Fatal: torn apart\n")
+    os._exit(3)
+
+
+def test_what_a_process_prints_fills_no_disk_and_leaves_no_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tracker_module, "run", _chatter)
+    monkeypatch.setattr(tracker_module, "_ROW", replace(tracker_module._ROW, silent_s=600.0))
+    with Tracker.start(TrackingTask("camera:0", 0.0, tmp_path / "any.task")) as tracker:
+        process = tracker._process
+        assert wait_for(lambda: "that was all" in process.log.tail())
+        assert wait_for(lambda: os.fstat(process.log.fd).st_size <= child_log.MOST_BYTES)
+        assert list(tmp_path.iterdir()) == [], "killed now, it would leave nothing"
+        process.say("end it")
+        assert wait_for(lambda: process.keeper.problem == "exit code 3: Fatal: torn apart")
+
+
 def test_process_that_gives_up_is_quoted_and_started_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tracker_module, "run", _fail_later)
     with Tracker.start(TrackingTask("camera:0", 0.0, tmp_path / "any.task")) as tracker:
-        assert wait_for(lambda: tracker.stats().restarts >= 1)
-        assert "expected to go on reading" in tracker.stats().problem
+        assert wait_for(lambda: tracker._process.keeper.restarts >= 1)
+        assert "expected to go on reading" in tracker._process.keeper.problem
         assert wait_for(lambda: tracker.trouble == "tracking stopped: it begins again by itself")
 
 
@@ -268,10 +320,10 @@ def test_missing_video_is_the_same_sentence_as_in_process(tmp_path: Path) -> Non
 
 @needs_model
 def test_empty_room_is_lost_and_counted(empty_room: Path) -> None:
-    clock = MonotonicClock()
-    with _tracked(empty_room, clock) as tracker:
+    clock, health = MonotonicClock(), Health()
+    with _tracked(empty_room, clock, health) as tracker:
         assert tracker.state is WardState.RUNNING
-        assert wait_for(lambda: tracker.stats().lost_frames > 10)
+        assert wait_for(lambda: len(tracker.history(32)) > 10)
         frame = tracker.latest()
         assert frame.status is LeaderStatus.LOST
         assert not frame.visibility.any()
@@ -281,12 +333,8 @@ def test_empty_room_is_lost_and_counted(empty_room: Path) -> None:
         taken = tracker.take_new(clock.now())
         assert [f.index for f in taken] == list(range(taken[0].index, taken[0].index + len(taken)))
         assert all(b.time_s > a.time_s for a, b in zip(taken, taken[1:], strict=False))
-        stats = tracker.stats()
-        assert stats.camera_state is CameraState.STREAMING
-        assert stats.camera_frames >= stats.lost_frames
-        assert {name: times.n > 5 for name, times in stats.stages.items()} == dict.fromkeys(
-            ("camera", "track", "lift", "frame"), True
-        )
+        assert wait_for(lambda: health.counter("camera_frames") > 10) and not tracker.trouble
+        assert all(health.stages()[name].n > 5 for name in ("camera", "track", "lift", "frame"))
         names = tracker._channels.names
     assert tracker.state is WardState.ENDED
     assert tracker.history(4) == []
@@ -302,14 +350,15 @@ def test_killed_process_shows_and_comes_back(empty_room: Path) -> None:
         pid = tracker._process.pid
         assert pid is not None
         os.kill(pid, signal.SIGINT)  # Ctrl-C reaches the whole group: it is the parent's to handle
-        assert not wait_for(lambda: tracker.stats().restarts > 0, 0.5)
+        keeper = tracker._process.keeper
+        assert not wait_for(lambda: keeper.restarts > 0, 0.5)
         assert wait_for(lambda: tracker.latest().index > last)
         os.kill(pid, signal.SIGKILL)
-        assert wait_for(lambda: tracker.stats().restarts == 1)
-        assert "signal 9" in tracker.stats().problem
+        assert wait_for(lambda: keeper.restarts == 1)
+        assert "signal 9" in keeper.problem
         last = tracker.latest().index
         assert wait_for(lambda: tracker.state is WardState.RUNNING and tracker.latest().index > last)
-        assert tracker.stats().restarts == 1
+        assert keeper.restarts == 1
 
 
 @needs_model
@@ -322,7 +371,7 @@ def test_process_and_memory_go_when_the_parent_is_killed(empty_room: Path) -> No
         "from realtime.sight.tracking import TrackingTask\n"
         "if __name__ == '__main__':\n"
         "    tracker = Tracker.start(TrackingTask(sys.argv[1], MonotonicClock().epoch_s, ensure_pose_model()))\n"
-        "    print(tracker._process.pid, *tracker._channels.names, tracker._process.log, flush=True)\n"
+        "    print(tracker._process.pid, *tracker._channels.names, flush=True)\n"
         "    time.sleep(60)\n"
     )
     script = empty_room.parent / "parent.py"
@@ -332,10 +381,9 @@ def test_process_and_memory_go_when_the_parent_is_killed(empty_room: Path) -> No
         [sys.executable, str(script), str(empty_room)], stdout=subprocess.PIPE, text=True, env=environment
     ) as parent:
         assert parent.stdout is not None
-        pid, *names, log = parent.stdout.readline().split()
+        pid, *names = parent.stdout.readline().split()
         parent.kill()
         parent.wait(5.0)
-    Path(log).unlink()
     assert wait_for(lambda: not Path(f"/proc/{pid}").exists() or not Path("/proc").exists())
     assert wait_for(lambda: all(is_gone(name) for name in names))
 
@@ -343,13 +391,12 @@ def test_process_and_memory_go_when_the_parent_is_killed(empty_room: Path) -> No
 @needs_model
 @needs_video
 def test_dancing_man_is_tracked_at_the_files_rate() -> None:
-    clock = MonotonicClock()
-    with _tracked(DANCING_MAN, clock) as tracker:
+    clock, health = MonotonicClock(), Health()
+    with _tracked(DANCING_MAN, clock, health) as tracker:
         frames: list[LeaderFrame] = []
         while len(frames) < 60 and clock.now() < 120.0:
             frames += tracker.take_new(clock.now())
             time.sleep(0.02)
-        stats = tracker.stats()
     tracked = np.mean([frame.status is LeaderStatus.TRACKED for frame in frames])
     assert tracked > 0.9
     times = np.array([frame.time_s for frame in frames if frame.status is LeaderStatus.TRACKED])
@@ -361,4 +408,4 @@ def test_dancing_man_is_tracked_at_the_files_rate() -> None:
     assert abs(np.median(joints[:, [10, 11], 1].min(axis=1))) < 0.08  # on the floor
     assert np.abs(heading_yaw(BODY, joints)).max() < np.radians(110.0)  # and faces the camera, more or less
     assert (joints[:, BODY.index("head"), 1] > joints[:, 0, 1] + 0.3).all()
-    assert stats.camera_frames > 50
+    assert health.counter("camera_frames") > 50

@@ -25,6 +25,7 @@ from duet.clock import MonotonicClock
 from duet.errors import DuetError
 from duet.frames import LeaderFrame
 from realtime import child
+from realtime.child_log import ChildLog
 from realtime.health import Health
 from realtime.pose_line import PoseLine
 from realtime.process_use import GivingBack
@@ -160,7 +161,7 @@ class Picture:
         return self._sight_picture.of(Sight.of_record(record), now_s, leader, size, trouble)
 
 
-def run(task: PictureTask, names: tuple[str, ...], control: Connection, log: str) -> None:
+def run(task: PictureTask, names: tuple[str, ...], control: Connection, log: ChildLog) -> None:
     """The process. Says ``("ready", name of the renderer)``, hears ``("begin", epoch_s)`` and, at last, ``("end",
     session time)`` or ``("abandon",)``: the film is whole, to its last picture, or as if it had never been begun.
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from duet.errors import DuetError
 from realtime import child
+from realtime.child_log import ChildLog
 from realtime.devices import SYSTEM_CAMERAS, CameraSystem
 from realtime.sound.portaudio import PORTAUDIO, SoundSystem
 from ui.panel.channels import KEY, PanelChannels, Value, record_of_turn
@@ -42,7 +43,7 @@ class PanelTask:
     sounds: SoundSystem = PORTAUDIO
 
 
-def run(task: PanelTask, names: tuple[str, ...], control: Connection, log: str) -> None:
+def run(task: PanelTask, names: tuple[str, ...], control: Connection, log: ChildLog) -> None:
     """The process. Says ``("ready",)`` or ``("failed", kind, sentence)``; hears ``("begin", epoch_s)``."""
     child.begin(log)
     for name in ("SIGTERM", "SIGHUP"):
