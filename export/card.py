@@ -20,41 +20,17 @@ _PRECISIONS = {
     "fp16": "float16 in denoiser and decoder, float32 in the memory, which carries a state for ever",
     "int8": "int8 weights per channel in the denoiser, float32 elsewhere",
 }
+_UNTRAINED = (
+    "**Untrained: random weights. It is there to be measured (`duet bench model`); `duet play` refuses it.**\n\n"
+)
 _UNMEASURED = "Not measured yet: `duet-lab evaluate` dances the validation takes and writes the numbers here."
 
 
 def model_card(follower: Follower, release: Release, contract: FollowerContract, parity: Parity) -> str:
     """MODEL_CARD.md, filled with values; every number in it comes from the run or from the export itself."""
-    config = follower.config
-    parts = {"codec": follower.codec, "memory": follower.memory, "denoiser": follower.denoiser}
-    parts |= {"forecaster": follower.forecaster} if follower.forecaster else {}
-    sizes = "\n".join(f"| {name} | {_millions(part)} |" for name, part in parts.items())
-    foreseen = "a forecaster that learned how leaders go on" if follower.forecaster else "damped velocity"
-    times = "\n".join(f"| {role} | {p50:.2f} | {p99:.2f} |" for role, (p50, p99) in parity.milliseconds.items())
-    judged = f"tolerance {parity.tolerance:g}" if parity.tolerance else "not judged in this precision"
-    untrained = (
-        "**Untrained: random weights. It is there to be measured (`duet bench model`); `duet play` refuses it.**\n\n"
-        if contract.untrained
-        else ""
-    )
     return f"""# {release.name}
 
-{untrained}A follower for Duet: given a leader's movement and the music as they are known now, it plans the next
-{contract.plan_frames} frames of its partner's dance at {config.fps:g} frames a second and plans anew every
-{config.token_frames} frames.
-
-## What it is
-Preset {config.name}: a causal codec of three streams (upper body, lower body, root; grouped residual finite
-scalar quantisation, {config.latent_width} numbers a token), a blockwise denoiser over {config.past} committed and
-{config.plan} planned tokens, and a Mamba memory carried across the whole performance. Sampler:
-{config.sampler.kind}, {config.sampler.calls} network calls a tick, unrolled in the graph. What the leader has not
-danced yet is foreseen by {foreseen}.
-
-| part | parameters |
-|---|---|
-{sizes}
-
-Weights sha256 `{contract.weights_sha256}`.
+{_what_it_is(follower, contract)}
 
 ## What it was made from
 {release.training_data}
@@ -74,7 +50,43 @@ Seeds: {", ".join(str(seed) for seed in release.seeds)}.
 {release.results.strip() or _UNMEASURED}
 {_END}
 
-### Export
+{_export(contract, parity)}
+
+## What it cannot do
+{release.limits.strip() or "Nothing was recorded with this run; expect little beyond the dances it was trained on."}
+"""
+
+
+def _what_it_is(follower: Follower, contract: FollowerContract) -> str:
+    config = follower.config
+    parts = {"codec": follower.codec, "memory": follower.memory, "denoiser": follower.denoiser}
+    parts |= {"forecaster": follower.forecaster} if follower.forecaster else {}
+    sizes = "\n".join(f"| {name} | {_millions(part)} |" for name, part in parts.items())
+    foreseen = "a forecaster that learned how leaders go on" if follower.forecaster else "damped velocity"
+    warning = _UNTRAINED if contract.untrained else ""
+    return f"""\
+{warning}A follower for Duet: given a leader's movement and the music as they are known now, it plans the next
+{contract.plan_frames} frames of its partner's dance at {config.fps:g} frames a second and plans anew every
+{config.token_frames} frames.
+
+## What it is
+Preset {config.name}: a causal codec of three streams (upper body, lower body, root; grouped residual finite
+scalar quantisation, {config.latent_width} numbers a token), a blockwise denoiser over {config.past} committed and
+{config.plan} planned tokens, and a Mamba memory carried across the whole performance. Sampler:
+{config.sampler.kind}, {config.sampler.calls} network calls a tick, unrolled in the graph. What the leader has not
+danced yet is foreseen by {foreseen}.
+
+| part | parameters |
+|---|---|
+{sizes}
+
+Weights sha256 `{contract.weights_sha256}`."""
+
+
+def _export(contract: FollowerContract, parity: Parity) -> str:
+    times = "\n".join(f"| {role} | {p50:.2f} | {p99:.2f} |" for role, (p50, p99) in parity.milliseconds.items())
+    judged = f"tolerance {parity.tolerance:g}" if parity.tolerance else "not judged in this precision"
+    return f"""### Export
 Torch against ONNX Runtime over {parity.seconds:.0f} s ({parity.ticks} ticks) of carried state on seeded inputs in
 the units of the training data: greatest difference of any output or state {parity.max_relative:.3e} of its scale
 (`{parity.worst}`; {judged}), in its own units {parity.max_abs:.3e}; of any joint
@@ -88,11 +100,7 @@ Milliseconds on one thread of {platform.machine()} ({platform.system()}), guidan
 
 | role | p50 | p99 |
 |---|---|---|
-{times}
-
-## What it cannot do
-{release.limits.strip() or "Nothing was recorded with this run; expect little beyond the dances it was trained on."}
-"""
+{times}"""
 
 
 def put_results(folder: Path, results: str) -> None:
