@@ -9,6 +9,7 @@ from duet.errors import InputError
 from duet.files import check_writable
 from realtime.sessions.session_file import check_new
 from ui.options import Output
+from ui.outputs import check_apart, outputs_of
 from ui.sources import Sources
 
 
@@ -30,16 +31,13 @@ def check_asked(output: Output) -> None:
         raise InputError(
             "Window: expected a display, got none. Add --headless --out FILM.mp4, or start from a desktop."
         )
-    asked = [p for p in (output.film if output.headless else None, output.motion, output.report) if p is not None]
-    if len({p.resolve() for p in asked}) < len(asked):
-        raise InputError(f"{asked[0]}: expected a file for each output, got one for two. Give them different names.")
+    check_apart(outputs_of(output), {})
     for path, suffix in ((output.film, ".mp4"), (output.motion, ".npz")):
         if path is not None and path.suffix.lower() != suffix:
             raise InputError(f"{path}: expected a name ending in {suffix}, got '{path.suffix}'. Rename it.")
-    for path in asked:
-        check_writable(path)
-    if output.log is not None:
-        check_writable(output.log)
+    for path in (output.film if output.headless else None, output.motion, output.report, output.log):
+        if path is not None:
+            check_writable(path)
     if output.record is not None:
         check_new(output.record)
 

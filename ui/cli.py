@@ -25,7 +25,9 @@ from ui.engines import add_engines
 from ui.kiosk import command as kiosk_command
 from ui.limits import check_within
 from ui.options import LeaderOptions, Output, size_of
+from ui.outputs import check_apart, inputs_of, outputs_of
 from ui.panel.options import add_panel, panel_of
+from ui.parser import Parser
 from ui.soak import command as soak_command
 from ui.staging import add_staging, staging_of
 from ui.tempo_inputs import add_tempo, tempo_of
@@ -45,6 +47,14 @@ examples:
   duet play --leader take.bvh --music song.ogg --headless --out film.mp4
   duet calibrate stage --camera 0 --height 1.72      stand on the mark: the middle of your stage
   duet doctor                                        what works on this machine, and what to do about the rest
+"""
+_PLAY_EXAMPLES = """\
+examples:
+  duet play --leader camera:0 --music device:default               your webcam, the music in the room
+  duet play --leader camera:0 --music song.mp3 --display 1         a song that Duet plays, a projector
+  duet play --leader take.npz --headless --out film.mp4            a film of it
+
+Escape or Q in the window ends it, and Ctrl-C where it was started; docs/on-stage.md has the other keys.
 """
 
 
@@ -75,7 +85,11 @@ class _Interrupts:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit code: 0 done, 2 something does not fit, 130 interrupted."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    if not (sys.argv[1:] if argv is None else argv):
+        parser.print_help()
+        return 0
+    arguments = parser.parse_args(argv)
     # Devices that come and go are told with the time of day, for who looks after the show.
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     interrupts = _Interrupts() if threading.current_thread() is threading.main_thread() else None
@@ -98,13 +112,18 @@ def main(argv: list[str] | None = None) -> int:
             interrupts.end()
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _empty() -> argparse.ArgumentParser:
+    """Without any command yet."""
+    return Parser(
         prog="duet",
         description="A live dance partner: an AI follower that dances with you, to the music that plays.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _empty()
     parser.add_argument("--version", action="version", version=f"duet {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_demo(commands)
@@ -148,6 +167,8 @@ def _add_play(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         help="dance with a camera, a video or a recorded leader",
         description="The follower dances with the leader given, live: paced by the clock, never faster. "
         "Videos loop; a take is danced once. Nothing is recorded unless an option below says so.",
+        epilog=_PLAY_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     play.add_argument(
         "--leader",
@@ -231,6 +252,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     # The leader is choreographed: so dances a partner of that school best.
     output = replace(output, usual_style=DEMO_STYLE)
     output = replace(output, headless=headless, seconds=seconds, film=output.film or Path("out/demo.mp4"))
+    check_apart(outputs_of(output), {"--cues": arguments.cues, **inputs_of(output)})
     make = demo_sources(seconds, arguments.tempo, arguments.seed, headless=headless)
     return perform(_cued(make, arguments), output)
 
@@ -263,6 +285,8 @@ def _play(arguments: argparse.Namespace) -> int:
         can_preview=arguments.record_media or not (arguments.no_panel or arguments.headless or arguments.out),
     )
     output = replace(_output_of(arguments), tempo=tempo_of(arguments))
+    named = {"--leader": arguments.leader, "--music": arguments.music, "--cues": arguments.cues}
+    check_apart(outputs_of(output), {**named, **inputs_of(output)})
     make = play_sources(leader, arguments.music, headless=output.headless)
     return perform(_cued(make, arguments), output)
 

@@ -13,6 +13,7 @@ from duet.files import check_writable, written_whole
 from ui.drawing.caption import captioned
 from ui.drawing.stages import STAGES
 from ui.limits import check_within
+from ui.outputs import check_apart
 from ui.staging import Staging, add_staging, staging_of
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ _FINER = 2
 """Times as many rows and columns are drawn where edges are looked at closely: in stills, and where they are clear."""
 RENDERERS = {
     "duet": "as the stage is drawn live, at its best",
-    "pyrender": "physically based, slow; also where only OSMesa draws; pip install 'duet[film]'",
+    "pyrender": "physically based, slow; also where only OSMesa draws; the extra film",
 }
 
 
@@ -115,10 +116,10 @@ def _run(arguments: argparse.Namespace) -> int:
     )
     if arguments.out is not None:
         write_film(arguments.out, drawing, size, arguments.fps, sound, console)
-        console.print(f"Wrote {arguments.out}")
+        console.print(f"Wrote {arguments.out}", markup=False)
     if arguments.sheet is not None:
         write_sheet(arguments.sheet, drawing, arguments.moments, size_of(arguments.cell, "--cell"))
-        console.print(f"Wrote {arguments.sheet}")
+        console.print(f"Wrote {arguments.sheet}", markup=False)
     return 0
 
 
@@ -149,6 +150,8 @@ def _check(arguments: argparse.Namespace) -> None:
                 suffix = suffixes[0]
                 raise InputError(f"{path}: expected a name ending in {suffix}, got '{path.suffix}'. Rename it.")
             check_writable(path)
+    read = {"DANCE": arguments.dance, "--beside": arguments.beside, "--music": arguments.music}
+    check_apart({"--out": arguments.out, "--sheet": arguments.sheet}, {**read, "--follower": arguments.follower})
     check_within("--moments", arguments.moments, 1, _MOST_MOMENTS)
     check_within("--fps", arguments.fps, 1.0, 240.0)
     if arguments.seconds is not None and not arguments.seconds > 0:

@@ -15,6 +15,7 @@ from duet.errors import DeviceError, InputError
 from realtime.calibration import load_calibration
 from ui.camera_options import add_look, camera_source, look_of
 from ui.limits import check_within
+from ui.outputs import check_apart
 
 if TYPE_CHECKING:
     from duet.frames import LeaderFrame
@@ -59,6 +60,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise InputError(f"--out: expected a name in .npz or .bvh, got {out.name!r}. Change the ending.")
     if out.is_dir() or (out.parent.exists() and not out.parent.is_dir()):
         raise InputError(f"--out: expected a file to write, got {out}. Name another one.")
+    check_apart({"--out": out}, {"VIDEO_OR_CAMERA": camera_source(arguments.source)})
     check_within("--height", arguments.height, 0.8, 2.5, "metres")
     check_within("--seconds", arguments.seconds, 1.0, 86_400.0)
     if arguments.height is None:

@@ -10,6 +10,7 @@ from rich.console import Console
 from duet.errors import InputError
 from duet.files import check_writable
 from ui.options import size_of
+from ui.outputs import check_apart
 
 if TYPE_CHECKING:
     from realtime.sessions.session_replay import Verdict
@@ -61,6 +62,8 @@ def _run(arguments: argparse.Namespace) -> int:
             if path.suffix.lower() != suffix:
                 raise InputError(f"{path}: expected a name ending in {suffix}, got '{path.suffix}'. Rename it.")
             check_writable(path)
+    read = {"DIR": arguments.session, "--follower": arguments.follower, "--also": arguments.also}
+    check_apart({"--out": film, "--save-motion": motion}, read)
     size = size_of(arguments.size)
     console = Console(stderr=True)
     session = Session(arguments.session)
@@ -88,7 +91,7 @@ def _run(arguments: argparse.Namespace) -> int:
         write_film(film, Drawing((dance,), 0.0, dance.seconds), size, dance.fps, None, console)
     for path in (film, motion):
         if path is not None:
-            console.print(f"Wrote {path}")
+            console.print(f"Wrote {path}", markup=False)
     return _tell(console, verdict)
 
 

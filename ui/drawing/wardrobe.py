@@ -18,6 +18,11 @@ def own_avatars() -> list[str]:
     return sorted(path.stem for path in own_folder().glob("*.npz") if path.stem not in AVATARS)
 
 
+def own_file(name: str) -> Path | None:
+    """The file of one of the user's avatars; None for one that ships."""
+    return None if name in AVATARS else own_folder() / f"{name}.npz"
+
+
 def avatar_names() -> list[str]:
     """Every name there is, those that ship first."""
     return [*AVATARS, *own_avatars()]
@@ -40,7 +45,8 @@ def check_avatar(name: str, what: str) -> None:
 def avatar_named(name: str) -> Avatar:
     """An avatar by its name. Raises ``InputError`` where there is none, or its file is broken."""
     check_avatar(name, "avatar")
-    return shipped_avatar(name) if name in AVATARS else read_avatar(own_folder() / f"{name}.npz")
+    file = own_file(name)
+    return shipped_avatar(name) if file is None else read_avatar(file)
 
 
 def own_name(wanted: str) -> str:
