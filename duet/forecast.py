@@ -188,12 +188,7 @@ def leader_course(
         joints, heading, sure = (
             np.concatenate([np.repeat(a[:1], missing, axis=0), a]) for a in (joints, heading, sure)
         )
-    foreseen = None
-    if forecaster is not None:
-        since = max(len(joints) - FORESEEN_FROM_FRAMES, 1)
-        last = (joints[since - 1], float(heading[since - 1]))
-        seen = leader_features(joints[since:], heading[since:], fps, confidence=sure[since:], before=last)
-        foreseen = forecaster(_newest(seen, FORESEEN_FROM_FRAMES))
+    foreseen = None if forecaster is None else forecaster(_newest_features(joints, heading, sure, fps))
     ahead_joints, ahead_heading = forecast_leader(*measured, delay_frames - 1 + plan, fps, foreseen)
     return LeaderCourse(
         joints_m=np.concatenate([joints, ahead_joints]),
@@ -207,10 +202,12 @@ def leader_course(
     )
 
 
-def _newest(rows: Array, count: int) -> NDArray[np.float32]:
-    """The last ``count`` rows; where there are fewer, the first one was there before."""
-    rows = np.asarray(rows, dtype=np.float32)[-count:]
-    return np.concatenate([np.repeat(rows[:1], count - len(rows), axis=0), rows])
+def _newest_features(joints_m: Array, heading_rad: Array, confidence: Array, fps: float) -> NDArray[np.float32]:
+    """(FORESEEN_FROM_FRAMES, 72) of the newest frames; where there are fewer, the first one was there before."""
+    since = max(len(joints_m) - FORESEEN_FROM_FRAMES, 1)
+    last = (joints_m[since - 1], float(heading_rad[since - 1]))
+    rows = leader_features(joints_m[since:], heading_rad[since:], fps, confidence=confidence[since:], before=last)
+    return np.concatenate([np.repeat(rows[:1], FORESEEN_FROM_FRAMES - len(rows), axis=0), rows])
 
 
 def leader_flags(delay_frames: int, past_tokens: int, plan_tokens: int, token_frames: int) -> NDArray[np.float32]:
