@@ -161,12 +161,9 @@ class Avatar:
     def _legs(self) -> Legs:
         return Legs(self.skeleton)
 
-    def skin_matrices(self, pose: BodyPose) -> Floats:
-        """(55, 3, 4): where each bone carries a point of the bind pose."""
-        return self.skin_between(*self.place(pose))
-
     def skin_between(self, joints: NDArray[np.float64], turns: NDArray[np.float64]) -> Floats:
-        """``skin_matrices`` of a body that was placed: joints (55, 3) and global rotations (55, 3, 3)."""
+        """(55, 3, 4): where each bone carries a point of the bind pose, of a body that was placed: joints (55, 3) and
+        global rotations (55, 3, 3)."""
         matrices = np.empty((len(turns), 3, 4), dtype=np.float32)
         matrices[:, :, :3] = turns @ self.rest_from_bind[:, :, :3]
         to_joint = self.rest_from_bind[:, :, 3] - self.rest_joints_m
