@@ -112,6 +112,7 @@ def _open_picture(
         sight_name,
         output.staging,
         output.display_lead_s,
+        output.ends_twice,
     )
     picture = PicturePort(task, health)
     ending.of("picture", picture.close)
@@ -166,6 +167,7 @@ def _panel(sources: Sources, output: Output, contract: FollowerContract, giver: 
         metre=output.tempo.metre,
         show_preview=sources.sight is not None,
         has_preview=sources.sight_name is not None,
+        no_preview=sources.no_sight,
         keep=sources.keep,
         staging=output.staging,
         styles=output.style_tokens(contract),

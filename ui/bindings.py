@@ -10,6 +10,11 @@ from duet.errors import InputError
 from ui.control_table import CONTROLS
 
 USUAL_KEYS: Mapping[str, str] = MappingProxyType({c.key: name for name, c in CONTROLS.items() if c.key})
+_TOLD = (
+    "freeze", "fade", "panic", "dance", "tap", "stage", "camera", "leader_as", "sight", "hud", "display", "panel",
+    "learn",
+)  # fmt: skip
+"""What is told of them in the window: where there is room for one look."""
 _MIDI = re.compile(r"(note|cc) ([1-9]|1[0-6]) (\d|[1-9]\d|1[01]\d|12[0-7])\Z")
 
 
@@ -32,6 +37,11 @@ class Bindings:
         """Keys and knobs that turn a control."""
         both = (*self.keys.items(), *self.midi.items())
         return tuple(source for source, name in both if name == control)
+
+    def told(self) -> str:
+        """The keys for the stage, in a few words."""
+        named = [(self.of(name), CONTROLS[name].label.lower()) for name in _TOLD]
+        return ", ".join(f"{sources[0].capitalize()} {label}" for sources, label in named if sources)
 
     def values(self) -> dict[str, dict[str, str]]:
         """As a show's file keeps them: keys that are not the usual ones, and every knob."""

@@ -4,6 +4,7 @@ Everything is asked for by a control's name (``ui.control_table``), whoever has 
 through the bindings, knobs by a share of their way, the panel's window by values.
 """
 
+import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,8 +20,10 @@ from ui.control_table import ANY_DISPLAY, CONTROLS, DISTANCE_M, LEVELS, PRESETS,
 from ui.drawing.wardrobe import avatar_names
 from ui.staging import NEAREST_DISPLAY, Staging
 
+LOG = logging.getLogger("duet.keys")
 STEP_M, TURN_RAD = 0.05, math.radians(5.0)
 _TELL_S = 3.0
+_READ_S = 10.0
 _MOVES: dict[str, tuple[float, float, float]] = {
     "left": (-STEP_M, 0.0, 0.0),
     "right": (STEP_M, 0.0, 0.0),
@@ -38,6 +41,8 @@ _STAGED = {
     "stage": "stage", "camera": "camera", "leader_as": "leader_as", "leader_avatar": "leader",
     "follower_avatar": "follower", "hud": "hud",
 }  # fmt: skip
+_ENDING = {"escape": "Escape", "q": "Q"}
+"""Keys that reach us only where one press of them is not to end the show."""
 OWN_STYLE = "own"
 Guidance = tuple[tuple[float, float], ...]
 
@@ -65,6 +70,8 @@ class Controls:
     metre: int = 4
     show_preview: bool = False
     has_preview: bool = False
+    no_preview: str = "start with --preview to see what the camera sees"
+    """What is said where there is none."""
     keep: Callable[[Shift, Placement], str] | None = None
     """Keeps place and distance for the next time; tells what it did."""
     asked: list[Command] = field(default_factory=list)
@@ -135,9 +142,14 @@ class Controls:
 
     def press(self, key: str, time_s: float) -> None:
         """A key went down at ``time_s``; unknown ones do nothing. While a control learns, the key is for it."""
-        if self.learning and key not in ("tab", "f2"):
+        if key in _ENDING:
+            self._say(f"{_ENDING[key]} again within two seconds ends the show", time_s)
+            LOG.warning("%s was pressed in the window; twice within two seconds ends the show", _ENDING[key])
+        elif self.learning and key not in ("tab", "f2"):
             self.bindings = self.bindings.with_key(key, self.learning)
             self._learned(f"key {key}", time_s)
+        elif key == "f1" and key not in self.bindings.keys:
+            self._say(f"{self.bindings.told()}; Escape or Q ends", time_s, _READ_S)
         elif (name := self.bindings.keys.get(key)) is not None:
             self.turn(name, None, time_s)
 
@@ -324,7 +336,7 @@ class Controls:
     def _sight(self, value: Any, time_s: float) -> None:
         self.show_preview = self.has_preview and bool(value)
         if not self.has_preview:
-            self._say("start with --preview to see what the camera sees", time_s)
+            self._say(self.no_preview, time_s)
 
     def _panel(self, value: Any, time_s: float) -> None:
         self.show_panel = bool(value)
@@ -343,8 +355,8 @@ class Controls:
         if self.keep is not None:
             self._say(self.keep(self.leader.shift, self.placement), time_s)
 
-    def _say(self, text: str, time_s: float) -> None:
-        self._said, self._until_s = text, time_s + _TELL_S
+    def _say(self, text: str, time_s: float, for_s: float = _TELL_S) -> None:
+        self._said, self._until_s = text, time_s + for_s
 
     _rest = {
         "other": _other, "tap": _tap, "listen": _listen, "undo_moves": _undo_moves, "centre": _centre,

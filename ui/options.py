@@ -63,6 +63,8 @@ class Output:
     report: Path | None = None
     record: Path | None = None
     """Folder to record a session in."""
+    ends_twice: bool = False
+    """Whether Escape or Q ends it only when pressed twice: visitors press keys."""
     record_media: bool = False
     """Whether the camera's pictures and the sound are recorded there, too."""
     log: Path | None = None

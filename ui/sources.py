@@ -6,9 +6,6 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from duet.choreography import compose
 from duet.clock import MonotonicClock
 from duet.errors import DuetError, InputError
@@ -36,6 +33,7 @@ from realtime.sound.music_switch import MusicSwitch
 from realtime.sound.step_witness import WitnessedLeader
 from ui.controls import Device
 from ui.devices import CameraChoice, SoundChoice
+from ui.drawing.film import Soundtrack
 from ui.options import LeaderOptions
 
 _TAKES = (".bvh", ".npz")
@@ -79,6 +77,15 @@ class Sources:
         return None if self.camera is None else self.camera.sight_name
 
     @property
+    def no_sight(self) -> str:
+        """Why what the camera sees cannot be shown, where it cannot."""
+        if self.seconds is not None:
+            return "the leader is recorded: there is no camera to look through"
+        if self.camera is None:
+            return "this show does not show what its camera sees"
+        return "start with --preview to see what the camera sees"
+
+    @property
     def devices(self) -> dict[str, Device]:
         """What can be changed while dancing, by name of its control."""
         named = {"camera_device": self.camera, "sound_device": self.sound}
@@ -120,17 +127,14 @@ class Sources:
             # A device has only just been opened and sounds from now on, as late as it does.
             self.leader.start(clock, clock.now() + (played.delay_s if played is not None else 0.0))
 
-    def soundtrack(self, seconds: float) -> tuple[NDArray[np.float32], int] | None:
-        """What a film of ``seconds`` carries: ((N, 2), rate); None where the music is not known beforehand."""
+    def soundtrack(self, seconds: float) -> Soundtrack | None:
+        """What a film of ``seconds`` carries, no copy of it; None where the music is not known beforehand."""
         known = self.music.soundtrack
         if known is None:
             return None
         samples, rate_hz = known
-        wanted = int(seconds * rate_hz)
-        if self.music_repeats:
-            return samples[np.arange(wanted) % len(samples)], rate_hz
         # Music that is over is followed by silence, as it is live.
-        return np.pad(samples[:wanted], [(0, max(wanted - len(samples), 0)), (0, 0)]), rate_hz
+        return Soundtrack(samples[: int(seconds * rate_hz)], rate_hz, self.music_repeats)
 
 
 SourcesMaker = Callable[[Health], Sources]

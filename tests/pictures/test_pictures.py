@@ -170,6 +170,9 @@ def test_panel_shows_what_it_is_told(scene: Scene) -> None:
     assert red_lamp.sum() > 20
     message = draw(scene, replace(COUPLE, hud=replace(HUD, message="Waiting for the leader · ü")))
     assert np.abs(message - draw(scene, replace(COUPLE, hud=HUD)))[325:355].max() > 60
+    audience = replace(HUD, is_for_audience=True)
+    invited = draw(scene, replace(COUPLE, hud=replace(audience, message="Step onto the mark")))
+    assert np.abs(invited - draw(scene, replace(COUPLE, hud=audience)))[280:312].max() > 60
     scene.resize(SIZE)
 
 

@@ -18,6 +18,7 @@ from ui.control_table import CONTROLS, PRESETS, Kind
 from ui.controls import STEP_M, Controls
 from ui.drawing.cameras import CAMERAS
 from ui.drawing.stages import STAGES
+from ui.panel.facts import Facts
 from ui.staging import HUDS, LEADER_AS, NEAREST_DISPLAY, Staging
 
 
@@ -93,6 +94,9 @@ def test_the_camera_s_picture_comes_and_goes_where_there_is_one(controls: Contro
     controls.has_preview = False
     controls.press("p", 1.0)
     assert not controls.show_preview and "--preview" in controls.message(1.0)
+    controls.no_preview = "the leader is recorded"
+    controls.press("p", 2.0)
+    assert controls.message(2.0) == "the leader is recorded"
     controls.press("unknown", 2.0)
 
 
@@ -235,3 +239,27 @@ def test_what_was_learned_is_kept(controls: Controls) -> None:
     for wrong in ({"keys": {"z": "jump"}}, {"midi": {"cc 1 7": ""}}, {"midi": {"cc 17 1": "tap"}}, {"midi": 3}):
         with pytest.raises(InputError, match=r"\[panel\."):
             Bindings.of_values(wrong)
+
+
+def test_a_key_that_ends_nothing_yet_says_so_and_is_never_learned(
+    controls: Controls, caplog: pytest.LogCaptureFixture
+) -> None:
+    for learning in (None, "freeze"):
+        controls.learning = learning
+        controls.press("escape", 1.0)
+        assert controls.message(1.0) == "Escape again within two seconds ends the show"
+        controls.press("q", 5.0)
+        assert controls.message(5.0).startswith("Q again") and "q" not in controls.bindings.keys
+    assert sum("twice within two seconds" in record.getMessage() for record in caplog.records) == 4
+    assert not controls.asked and not controls.refused
+
+
+def test_f1_tells_the_keys_as_they_are_now_and_in_one_line_of_the_picture(controls: Controls) -> None:
+    controls.bindings = controls.bindings.with_key("z", "panic")
+    controls.press("f1", 1.0)
+    said = controls.message(10.0)
+    assert "Z panic" in said and "X panic" not in said and "Space freeze" in said and said.endswith("Escape or Q ends")
+    assert Facts.of_values(Facts(message=said).values()).message == said
+    controls.bindings = controls.bindings.with_key("f1", "tap")
+    controls.press("f1", 20.0)
+    assert "tap on" in controls.message(20.0)

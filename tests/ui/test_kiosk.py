@@ -107,6 +107,7 @@ def test_the_show_fills_a_display_unless_told_otherwise(tmp_path: Path) -> None:
     filled = output_of(settings_of(tmp_path, "[kiosk.picture]\ndisplay = 1"), DEFAULT_FOLLOWER, None)
     window = output_of(settings_of(tmp_path, "[kiosk.picture]\nwindow = true"), DEFAULT_FOLLOWER, None)
     assert (filled.staging.display, window.staging.display) == (1, None)
+    assert filled.ends_twice and window.ends_twice
     with pytest.raises(InputError, match="tango"):
         output_of(settings_of(tmp_path, "[kiosk]\nstyle = 'tango'"), DEFAULT_FOLLOWER, None)
 

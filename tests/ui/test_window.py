@@ -55,6 +55,15 @@ with Window((320, 180), wait_for_display=False) as window:
     assert window.size == (320, 180), window.size
     press(glfw.KEY_Q)
     assert not window.open
+with Window((320, 180), wait_for_display=False, ends_twice=True) as window:
+    press = lambda key: window._on_key(None, key, 0, glfw.PRESS, 0)
+    press(glfw.KEY_ESCAPE)
+    assert window.open and [name for name, _ in window.input.keys] == ["escape"], "a visitor's key ends nothing"
+    window._ending_s -= 2.1
+    press(glfw.KEY_Q)
+    assert window.open and [name for name, _ in window.input.keys] == ["escape", "q"], "two that are far apart"
+    press(glfw.KEY_ESCAPE)
+    assert not window.open, "two at once"
 from duet.errors import PictureError
 with Window((320, 180), wait_for_display=False, display=0, is_clear=True) as window:
     assert window.size == (800, 600), window.size

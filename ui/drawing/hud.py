@@ -25,6 +25,8 @@ _DESIGN_HEIGHT_PX = 360
 _DESIGN_WIDTH_PX = 420
 """The panel is laid out for a picture this high, and at least this wide, and scaled from there."""
 _ROW_PX = 15
+_FOOT_PX = 46
+"""Of what is written for the audience, with the margin below it."""
 _PANEL_PX = 178
 _CHARACTERS = "".join(chr(c) for c in range(32, 127)) + "·–°"
 
@@ -179,7 +181,7 @@ class Hud:
         return [ring, self._text(number, x + 11.5, y + 5, _INK, centre=True)]
 
     def _for_audience(self, v: HudValues) -> list[NDArray[np.float32]]:
-        top = self._size[1] / self._scale - 46
+        top = self._size[1] / self._scale - _FOOT_PX
         tempo = "no beat" if v.tempo_bpm is None else f"{v.tempo_bpm:.0f} bpm"
         first = f"{tempo} · {v.leads}"
         # Who rests is not late.
@@ -191,6 +193,7 @@ class Hud:
             *self._beat(v, 15, top + 7),
             self._text(first, 48, top + 4, _INK),
             self._text(second, 48, top + 19, _FAINT),
+            *(self._message(v.message, foot=_FOOT_PX) if v.message else ()),
         ]
 
     def _sound(self, level: Level) -> list[NDArray[np.float32]]:
@@ -225,11 +228,11 @@ class Hud:
                 lines[-1] = longer
         return lines
 
-    def _message(self, message: str) -> list[NDArray[np.float32]]:
-        """The line at the bottom; on a narrow picture as many as it takes, the last at the bottom."""
+    def _message(self, message: str, foot: float = 0.0) -> list[NDArray[np.float32]]:
+        """The line at the bottom, above ``foot``; on a narrow picture as many as it takes, the last at the bottom."""
         parts = []
         for number, line in enumerate(reversed(self._wrapped(message, self._size[0] / self._scale - 36))):
-            width, top = self._small.width(line) / self._scale, self._size[1] / self._scale - 30 - 20 * number
+            width, top = self._small.width(line) / self._scale, self._size[1] / self._scale - 30 - foot - 20 * number
             left = (self._size[0] / self._scale - width) / 2
             parts.append(self._box(left - 10, top, width + 20, 20, _PANEL, 7))
             parts.append(self._text(line, left, top + 3, _INK))

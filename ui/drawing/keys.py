@@ -16,4 +16,4 @@ KEYS: dict[int, str] = {
     **{glfw.KEY_0 + n: str(n) for n in range(10)},
     **{glfw.KEY_F1 + n: f"f{n + 1}" for n in range(12)},
 }  # fmt: skip
-"""All but Esc and Q, which end."""
+"""All but Escape and Q, which end."""

@@ -33,6 +33,7 @@ from realtime.sight.leader_record import frame_of_record
 from realtime.sight.preview import Sight, SightCell
 from ui.drawing.avatar import BodyPose
 from ui.drawing.canvas import Canvas, FilmCanvas
+from ui.drawing.film import Soundtrack
 from ui.drawing.hud import SightValues
 from ui.drawing.picture_channels import LEADER_FRAMES, Drawn, PictureChannels, record_of_key
 from ui.drawing.scene import SceneState
@@ -53,8 +54,7 @@ class PictureTask:
     fps: float
     headless: bool
     film: Path | None = None
-    sound: tuple[NDArray[np.float32], int] | None = None
-    """What the film carries: ((N, 2), rate)."""
+    sound: Soundtrack | None = None
     seconds: float | None = None
     """Session time at which the last picture has been drawn."""
     sight_name: str | None = None
@@ -62,6 +62,8 @@ class PictureTask:
     staging: Staging = Staging()
     lead_s: float = 0.0
     """A picture is seen so long after it was drawn, and shows that later moment."""
+    ends_twice: bool = False
+    """Whether Escape or Q ends it only when pressed twice."""
 
 
 class _LastTimes(Health):
@@ -209,7 +211,7 @@ def _open_canvas(task: PictureTask) -> Canvas:
     # glfw must not be imported where there is no display.
     from ui.drawing.window_canvas import WindowCanvas
 
-    return WindowCanvas(task.size, task.fps, task.staging)
+    return WindowCanvas(task.size, task.fps, task.staging, ends_twice=task.ends_twice)
 
 
 def _hear_begin(canvas: Canvas, channels: PictureChannels, control: Connection) -> tuple[Any, ...]:

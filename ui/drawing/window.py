@@ -1,8 +1,9 @@
 """The window: glfw, its keys, and the picture in it. Import this only where there is a display.
 
-Esc or Q ends; the other keys are ``ui.controls``'.
+Escape or Q ends, or, where visitors press keys, either pressed twice; the other keys are ``ui.controls``'.
 """
 
+import math
 import time
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -20,6 +21,9 @@ from ui.drawing.shaders import build_program
 from ui.staging import NEAREST_DISPLAY
 
 _LEAST_SIZE = 320, 180
+TWICE_S = 2.0
+"""Between two presses that end together."""
+_ENDING = {glfw.KEY_ESCAPE: "escape", glfw.KEY_Q: "q"}
 
 
 @dataclass
@@ -35,6 +39,7 @@ class Window:
     """A resizable window with an OpenGL 3.3 context. Raises ``PictureError`` when there is no display or no OpenGL.
 
     ``display`` is the number of the one to fill at once, ``is_clear`` lets the desktop through where nothing is drawn.
+    ``ends_twice``: a key that ends is one of ``input.keys`` at first, and ends when it, or the other, follows soon.
     """
 
     def __init__(
@@ -45,8 +50,10 @@ class Window:
         wait_for_display: bool = True,
         display: int | None = None,
         is_clear: bool = False,
+        ends_twice: bool = False,
     ) -> None:
         self.input = WindowInput()
+        self._ends_twice, self._ending_s = ends_twice, -math.inf
         self._windowed = (80, 80, *size)
         limit_software_threads()
         if not glfw.init():
@@ -146,8 +153,15 @@ class Window:
         name = KEYS.get(key)
         if name is not None and (action == glfw.PRESS or (action == glfw.REPEAT and name in REPEATING_KEYS)):
             self.input.keys.append((name, time.monotonic()))
-        if action == glfw.PRESS and key in (glfw.KEY_ESCAPE, glfw.KEY_Q):
+        if action == glfw.PRESS and key in _ENDING:
+            self._press_end(_ENDING[key], time.monotonic())
+
+    def _press_end(self, name: str, now_s: float) -> None:
+        if not self._ends_twice or now_s - self._ending_s <= TWICE_S:
             self.input.quit = True
+            return
+        self._ending_s = now_s
+        self.input.keys.append((name, now_s))
 
     def take_display(self, number: int | None) -> None:
         """Fill this display, or ``NEAREST_DISPLAY``; None: be a window again, where it was. PictureError for one that

@@ -16,12 +16,16 @@ LOG = logging.getLogger("duet.picture")
 class WindowCanvas:
     """Draws in a window; keys are handed out by ``take_keys``."""
 
-    def __init__(self, size: tuple[int, int], fps: float, staging: Staging | None = None) -> None:
+    def __init__(
+        self, size: tuple[int, int], fps: float, staging: Staging | None = None, *, ends_twice: bool = False
+    ) -> None:
         self.fps = fps
         staging = staging or Staging()
         # The performance paces itself by the session clock; waiting for the display as well would beat against it.
         clear = STAGES[staging.stage].is_clear
-        self._window = Window(size, wait_for_display=False, display=staging.display, is_clear=clear)
+        self._window = Window(
+            size, wait_for_display=False, display=staging.display, is_clear=clear, ends_twice=ends_twice
+        )
         self.renderer = str(self._window.context.info["GL_RENDERER"])
         quick = not draws_in_software(self._window.context)
         samples = SMOOTHING_SAMPLES if quick else 0

@@ -13,7 +13,8 @@ from ui.staging import Staging
 _MORE = """\
 While nobody is there a ghost leads and the picture invites. Somebody who stays is greeted, leads, and is thanked when
 they go; then everything of them is forgotten: what the partner remembers, how long their bones are, what is drawn at
-random. Keys work as in duet play. Ctrl-C ends it. Nothing is recorded unless the file says so.
+random. Keys work as in duet play, but Escape or Q ends it only when pressed twice within two seconds; Ctrl-C ends it
+at once. Nothing is recorded unless the file says so.
 
 examples:
   duet kiosk --example > show.toml         a file with every key; change what you like
@@ -87,6 +88,7 @@ def output_of(settings: KioskSettings, follower: Path, seconds: float | None) ->
         report=settings.path("kiosk.keep.report"),
         log=settings.path("kiosk.keep.log"),
         display_lead_s=settings.number("kiosk.picture.display_lead") / 1e3,
+        ends_twice=True,
         style=style,
         staging=Staging(
             stage=settings.text("kiosk.picture.stage"),
