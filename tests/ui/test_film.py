@@ -10,7 +10,7 @@ import pytest
 
 from duet.errors import PictureError
 from tests.films import read_back
-from ui.drawing.film import FilmWriter, best_video_codec
+from ui.drawing.film import FilmWriter, Soundtrack, best_video_codec
 
 SIZE = (128, 72)
 
@@ -152,3 +152,18 @@ def test_a_film_without_pictures_can_be_given_up(tmp_path: Path) -> None:
         film.write(picture(1), 0.0)
         assert not film.write(picture(2), 0.0)
         assert film.pictures == 1
+
+
+@pytest.mark.parametrize("repeats", [True, False])
+def test_a_piece_is_given_once_and_repeated_as_it_is_written(tmp_path: Path, repeats: bool) -> None:
+    piece = np.repeat(np.array([[0.5, -0.25]], np.float32), 3_000, axis=0) * np.linspace(0, 1, 3_000)[:, None]
+    film = FilmWriter(tmp_path / "f.mp4", SIZE, 30, Soundtrack(piece.astype(np.float32), 16_000, repeats))
+    prepared = film._samples
+    assert prepared is not None and prepared.shape == (2, 3_000)
+    blocks = []
+    for _ in range(8):
+        blocks.append(film._block(prepared, 1_000))
+        film._samples_sent += 1_000
+    film.discard()
+    wanted = np.tile(piece, (3, 1))[:8_000] if repeats else np.pad(piece, ((0, 5_000), (0, 0)))
+    np.testing.assert_allclose(np.concatenate(blocks, axis=1), wanted.T, atol=1e-6)

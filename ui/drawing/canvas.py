@@ -4,12 +4,9 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from duet.clock import MonotonicClock
 from realtime.health import Health
-from ui.drawing.film import FilmWriter
+from ui.drawing.film import FilmWriter, Soundtrack
 from ui.drawing.scene import SMOOTHING_SAMPLES, Scene, SceneState, create_headless_context, draws_in_software
 from ui.staging import Staging
 
@@ -70,7 +67,7 @@ class FilmCanvas:
         size: tuple[int, int],
         fps: float,
         film: Path | None,
-        sound: tuple[NDArray[np.float32], int] | None,
+        sound: Soundtrack | None,
         staging: Staging | None = None,
     ) -> None:
         self.fps = fps

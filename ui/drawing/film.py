@@ -10,7 +10,7 @@ import os
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import av
 import av.container
@@ -49,14 +49,23 @@ def best_video_codec() -> str:
     )
 
 
+class Soundtrack(NamedTuple):
+    """What a film carries: a piece once, however long the film is."""
+
+    samples: NDArray[np.float32]
+    """(N,) or (N, channels) in [-1, 1], the first of which sounds at session time 0."""
+    rate_hz: int
+    repeats: bool = False
+    """Whether it begins again where it is over; else silence follows."""
+
+
 class FilmWriter:
     """Writes one film; use it as a context manager.
 
     ``size`` is (width, height), both even. A ``path`` that ends in .mov keeps the transparency of its pictures.
-    ``audio`` is (samples, rate): float32 (N,) or (N, channels) in [-1, 1], whose first sample sounds at session time 0;
-    the film ends with its last picture. The file appears at ``path`` only when the film is complete; after an
-    exception, also one of its own, nothing is left behind. ``close`` wants pictures: where there are none (see
-    ``pictures``), ``discard`` ends it.
+    ``audio`` is a ``Soundtrack``, or its samples and their rate; the film ends with its last picture. The file appears
+    at ``path`` only when the film is complete; after an exception, also one of its own, nothing is left behind.
+    ``close`` wants pictures: where there are none (see ``pictures``), ``discard`` ends it.
     """
 
     def __init__(
@@ -64,7 +73,7 @@ class FilmWriter:
         path: Path,
         size: tuple[int, int],
         fps: float,
-        audio: tuple[NDArray[np.float32], int] | None = None,
+        audio: Soundtrack | tuple[NDArray[np.float32], int] | None = None,
     ) -> None:
         if size[0] % 2 or size[1] % 2 or min(size) < 2:
             raise PictureError(f"Film: expected an even width and height, got {size[0]}x{size[1]}. Change --size.")
@@ -77,8 +86,9 @@ class FilmWriter:
         self._ended = False
         self._pictures = 0
         self._samples_sent = 0
-        self._samples = _prepare(audio[0]) if audio is not None else None
-        self._rate = audio[1] if audio is not None else 0
+        track = audio if audio is None or isinstance(audio, Soundtrack) else Soundtrack(audio[0], audio[1])
+        self._samples = None if track is None else _prepare(track.samples)
+        self._rate, self._repeats = (0, False) if track is None else (track.rate_hz, track.repeats)
         self._clear = self.path.suffix.lower() == CLEAR_SUFFIX
         codec = _CLEAR_CODEC if self._clear else best_video_codec()
         self._container = self._open()
@@ -150,20 +160,27 @@ class FilmWriter:
         return True
 
     def _send_audio(self, until_s: float, *, last: bool = False) -> None:
-        """Encodes sound up to ``until_s`` in whole blocks (``last``: to the sample), silence where it has ended."""
+        """Encodes sound up to ``until_s`` in whole blocks (``last``: to the sample)."""
         if self._audio is None or self._samples is None:
             return
         end = round(until_s * self._rate)
         while self._samples_sent + (1 if last else _AUDIO_BLOCK) <= end:
             count = min(_AUDIO_BLOCK, end - self._samples_sent)
-            block = self._samples[:, self._samples_sent : self._samples_sent + count]
-            block = np.pad(block, ((0, 0), (0, count - block.shape[1])))
+            block = self._block(self._samples, count)
             layout = "mono" if len(block) == 1 else "stereo"
             frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout=layout)
             frame.sample_rate = self._rate
             frame.pts, frame.time_base = self._samples_sent, Fraction(1, self._rate)
             self._samples_sent += count
             self._encode(self._audio, frame)
+
+    def _block(self, samples: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+        """(1 or 2, count) the next sound, silence where it has ended."""
+        first, length = self._samples_sent, samples.shape[1]
+        if self._repeats and length:
+            return samples[:, np.arange(first, first + count) % length]
+        block = samples[:, first : first + count]
+        return np.pad(block, ((0, 0), (0, count - block.shape[1])))
 
     def _encode(self, stream: Any, frame: av.VideoFrame | av.AudioFrame | None) -> None:
         """Encode and write one frame; None for what the encoder still holds."""
