@@ -67,6 +67,13 @@ class SystemCameras:
 SYSTEM_CAMERAS = SystemCameras()
 
 
+def is_listed(source: str, cameras: CameraSystem = SYSTEM_CAMERAS) -> bool:
+    """Whether ``camera:N`` may be there; True where nobody can tell without opening it."""
+    kind, _, number = source.partition(":")
+    listed = cameras.listed() if kind == "camera" else None
+    return listed is None or any(str(camera.number) == number for camera in listed)
+
+
 def list_cameras(limit: int = 6) -> list[str]:
     """``camera:N`` of every camera found, with its name where the system tells it.
 

@@ -104,6 +104,8 @@ THREADS = (
     Thread("midi", LIVE, "hears a MIDI clock", "24 a beat", "realtime.sound.midi_port", ("beat from outside",),
            when="--midi-clock"),
     Thread("show-file", LIVE, "writes the show's file", "once it was changed", "ui.panel.show_keeper", when="--show"),
+    Thread("await-camera", LIVE, "opens an exhibit's camera when it comes", "1 to 0.1 Hz",
+           "realtime.sight.awaited_camera", when="it was not there at the beginning"),
     Thread("change-device", LIVE, "opens another camera or sound input", "once", "ui.devices",
            when="another one is chosen"),
     Thread("midi-knobs", LIVE, "hears knobs and notes", "as they come", "realtime.sound.midi_knobs",

@@ -40,6 +40,8 @@ class LeaderOptions:
     """Whether to show what the camera sees from the beginning."""
     can_preview: bool = False
     """Whether it may be asked for later: somebody sees the panel."""
+    waits: bool = False
+    """Whether a camera or a sound input that is not there at the beginning is waited for while the show goes on."""
     hear_steps: bool = False
     """Whether their steps help to find the beat."""
     gone_s: float = math.inf

@@ -15,8 +15,10 @@ from duet.motion import read_motion
 from realtime.calibration import camera_notes, load_calibration, output_note, save_calibration
 from realtime.commands import CommandInbox
 from realtime.cues import CueList
+from realtime.devices import is_listed
 from realtime.health import Health
 from realtime.identity import camera_identity, camera_name
+from realtime.sight.awaited_camera import AwaitedCamera
 from realtime.sight.camera_source import CAMERA_LATENCY_S
 from realtime.sight.leader_camera import CameraLeader
 from realtime.sight.leader_take import LEADER_FPS, TakeLeader
@@ -172,7 +174,8 @@ def play_sources(leader: LeaderOptions, music: str | None, *, headless: bool) ->
     def hear(name: str) -> MusicThread:
         # A microphone or a stream comes in at no known level.
         unknown_level = name == "-" or name.startswith("device:")
-        return MusicThread(_music(name, headless=headless, repeat=not is_take), automatic_gain=unknown_level)
+        source = _music(name, headless=headless, repeat=not is_take, waits=leader.waits)
+        return MusicThread(source, automatic_gain=unknown_level)
 
     def make(health: Health) -> Sources:
         # Cheap things first: a typing error in the music should not cost a camera's start.
@@ -192,8 +195,8 @@ def play_sources(leader: LeaderOptions, music: str | None, *, headless: bool) ->
 
 
 def _witnessed(
-    inputs: TakeLeader | CameraLeader, leader: LeaderOptions, ear: MusicSwitch
-) -> TakeLeader | CameraLeader | WitnessedLeader:
+    inputs: TakeLeader | CameraLeader | AwaitedCamera, leader: LeaderOptions, ear: MusicSwitch
+) -> TakeLeader | CameraLeader | AwaitedCamera | WitnessedLeader:
     """The leader, whose steps the ear is told of where that was asked for."""
     return WitnessedLeader(inputs, ear.witness) if leader.hear_steps else inputs
 
@@ -234,8 +237,20 @@ def _before_camera(leader: LeaderOptions, ear: MusicSwitch, names: dict[str, str
     """A leader before a camera, seen as the camera was calibrated."""
     calibration = load_calibration()
     known = calibration.camera(camera_identity(leader.source))
-    camera = _see(leader, health)
-    choice = _camera_choice(leader, camera, ear, health)
+    shift = known.shift if leader.shift is None else leader.shift
+
+    def came(at_s: float) -> None:
+        """Only now is it known which camera it is, and where its leader was moved to."""
+        if leader.shift is None:
+            shifted.move(load_calibration().camera(camera_identity(leader.source)).shift, at_s)
+
+    if leader.waits:
+        camera = AwaitedCamera(leader.source, lambda: _see(leader, health), lambda: is_listed(leader.source), came)
+        choice, sight = _camera_choice(leader, None, ear, health), None
+    else:
+        camera = _see(leader, health)
+        choice, sight = _camera_choice(leader, camera, ear, health), camera.sight if leader.preview else None
+    shifted = ShiftedLeader(_witnessed(camera, leader, ear), shift, mirrored=leader.mirror)
 
     @lru_cache(maxsize=8)
     def told(camera_name: str) -> tuple[str, ...]:
@@ -247,16 +262,15 @@ def _before_camera(leader: LeaderOptions, ear: MusicSwitch, names: dict[str, str
         return tuple(note for note in (*told(choice.name), playing) if note)
 
     def trouble() -> str:
-        return "" if choice.camera is None else choice.camera.trouble
+        return (choice.camera or camera).trouble
 
-    shift = known.shift if leader.shift is None else leader.shift
     return Sources(
-        ShiftedLeader(_witnessed(camera, leader, ear), shift, mirrored=leader.mirror),
+        shifted,
         ear,
         None,
         names,
         music_repeats=True,
-        sight=camera.sight if leader.preview else None,
+        sight=sight,
         camera=choice,
         camera_trouble=trouble,
         notes=notes,
@@ -277,11 +291,13 @@ def _keep(source: str, identity: str | None, shift: Shift, placement: Placement)
     return f"kept for this camera in {path.name}"
 
 
-def _music(source: str | None, *, headless: bool, repeat: bool) -> DeviceMusic | DelayedMusic | Silence:
+def _music(
+    source: str | None, *, headless: bool, repeat: bool, waits: bool = False
+) -> DeviceMusic | DelayedMusic | Silence:
     if source is None or source == "none":
         return Silence()
     if source.startswith("device:"):
-        return DeviceMusic(source.removeprefix("device:"))
+        return DeviceMusic(source.removeprefix("device:"), waits=waits)
     if source == "-":
         return DelayedMusic(StreamMusic(sys.stdin.buffer, output=_speakers(headless)), load_calibration().outputs)
     played = FileMusic(source, output=_speakers(headless), loop=repeat)

@@ -1,10 +1,12 @@
 """Music that is heard by a sound device: a microphone, a line input, a monitor of what plays."""
 
+import logging
 import time
 
 import numpy as np
 
 from duet.clock import Clock
+from duet.errors import DeviceError
 from duet.music import RATE_HZ
 from realtime.rings import HistoryCell
 from realtime.sound.music_source import Block, Floats, MusicStatus, first_heard
@@ -13,6 +15,7 @@ from realtime.sound.sound_file import StreamResampler
 from realtime.sound.sound_host import HEARD_RECORDS
 from realtime.sound.sound_port import Opening, SoundPort
 
+LOG = logging.getLogger("duet.sound")
 _KEPT_RECORDS = HEARD_RECORDS // 2
 _GAP_S = (0.02, 5.0)
 """Sound of at least so long that never came, and at most: silence stands for it, so that the beat runs on in step."""
@@ -51,14 +54,16 @@ class DeviceMusic:
     """What a sound device hears.
 
     ``name``: part of the device's name, or ``default``. A device that goes away is shown as ``LOST`` and waited for:
-    that very device, whatever its number is by then. Meanwhile there is silence.
+    that very device, whatever its number is by then. Meanwhile there is silence. ``waits``: one that is not there
+    at the beginning is waited for, too.
     """
 
     soundtrack = None
 
-    def __init__(self, name: str = "default", system: SoundSystem = PORTAUDIO) -> None:
+    def __init__(self, name: str = "default", system: SoundSystem = PORTAUDIO, *, waits: bool = False) -> None:
         self.name = name
-        self._system = system
+        self._system, self._waits = system, waits
+        self._absent = ""  # why there was none at the start
         self._port: SoundPort | None = None
         self._opening: Opening | None = None
         self._hearing: Hearing | None = None
@@ -87,7 +92,9 @@ class DeviceMusic:
     @property
     def problem(self) -> str:
         """Why the device is away; empty while it is not."""
-        return self._port.problem if self._port is not None and self._port.lost else ""
+        if self._port is None:
+            return ""
+        return self._port.problem if self._port.lost else "" if self._port.device is not None else self._absent
 
     @property
     def position_s(self) -> float:
@@ -105,7 +112,14 @@ class DeviceMusic:
     def start(self, clock: Clock) -> None:
         self.stop()
         port = SoundPort(self.name, "input", self._system)
-        self._take_up(port.start())
+        try:
+            self._take_up(port.start())
+        except DeviceError as error:
+            if not self._waits:
+                raise
+            LOG.warning("sound input: %s It is waited for.", error)
+            self._absent = str(error)
+            port = SoundPort(self.name, "input", self._system, waits=True)
         self._begun_s = self._heard_s = clock.now()
         self._offset_s = clock.now() - time.monotonic()
         self._port = port

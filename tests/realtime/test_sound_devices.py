@@ -267,6 +267,31 @@ def test_a_lost_device_gives_silence_and_is_heard_again(sound, by_hand):
     assert source.status is MusicStatus.STOPPED
 
 
+def test_an_input_that_is_not_there_yet_is_waited_for_where_that_is_asked(sound, by_hand, caplog):
+    devices = sound.plugged()
+    sound.plug([])
+    portaudio.look(sound, refresh=True)
+    with pytest.raises(DeviceError):
+        DeviceMusic("usb", sound).start(by_hand)
+    source = DeviceMusic("usb", sound, waits=True)
+    assert not source.problem
+    source.start(by_hand)
+    try:
+        assert source.problem and "It is waited for." in caplog.text
+        by_hand.advance(1.0)
+        silence = source.read(by_hand.now())
+        assert silence is not None and not silence.samples.any()
+        sound.plug(devices)
+        portaudio.look(sound, refresh=True)
+        source._port.start()
+        source._port.call(np.ones((480, 1), np.float32), CALM)
+        heard = source.read(by_hand.now())
+        assert heard is not None and heard.samples.all() and not source.problem
+    finally:
+        source.stop()
+    assert not source.problem
+
+
 # What the sound process makes of a device
 
 

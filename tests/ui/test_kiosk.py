@@ -8,12 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duet.errors import InputError
+from duet.clock import MonotonicClock
+from duet.errors import DeviceError, InputError
+from realtime.health import Health
 from realtime.kiosk.presence import Presence, Rules, Scene
+from realtime.sight.awaited_camera import ABSENT
+from realtime.sight.leader_camera import CameraLeader
 from ui.cli import DEFAULT_FOLLOWER, main
 from ui.kiosk.command import output_of
-from ui.kiosk.exhibit import Journal, words_of
+from ui.kiosk.exhibit import Journal, kiosk_sources, words_of
 from ui.kiosk.settings import SECTIONS, KioskSettings, example, read_settings
+from ui.options import LeaderOptions
+from ui.sources import play_sources
 
 
 def settings_of(folder: Path, text: str) -> KioskSettings:
@@ -134,3 +140,21 @@ def test_a_show_without_a_file_is_one_sentence(capsys: pytest.CaptureFixture[str
     for more in ([], ["--config", str(tmp_path / "none.toml")]):
         assert main(["kiosk", *more]) == 2
         assert "expected a show's file" in capsys.readouterr().err
+
+
+def test_the_ghost_dances_before_there_is_a_camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(*_: object) -> CameraLeader:
+        raise DeviceError("camera:0: expected a camera, got no answer.")
+
+    monkeypatch.setattr("ui.sources._see", absent)
+    health = Health()
+    sources = kiosk_sources(settings_of(tmp_path, "[kiosk]\nmusic = 'none'"))(health)
+    try:
+        assert sources.camera_trouble() == ABSENT
+        sources.begin(MonotonicClock(), health)
+        assert sources.leader.take_new(0.5) and sources.leader.shown(0.5) is not None
+    finally:
+        sources.leader.stop()
+        sources.music.stop()
+    with pytest.raises(DeviceError):
+        play_sources(LeaderOptions("camera:0"), None, headless=True)(health)
