@@ -35,8 +35,8 @@ from realtime.tick import FollowerState, Runner, Tensors, TickResult
 from realtime.wishes import Wishes
 
 TOLERANCE_M = 0.005
-"""How far a joint may be, on another machine, from where it was recorded: its ONNX Runtime reckons in another order, and
-a lookup in a bank turns out otherwise by a hair."""
+"""How far a joint may be, on another machine, from where it was recorded: its ONNX Runtime reckons in another order,
+and a lookup in a bank turns out otherwise by a hair."""
 _FARTHEST_M = 1e4
 MOST_LEAD_S = 1.0
 
@@ -229,6 +229,15 @@ class Session:
         """Let go of the file."""
         self._file.close()
 
+    def _check_danced_by(self, contract: FollowerContract) -> None:
+        """InputError where the follower is not the one that the session had."""
+        if fingerprint(contract) != self.contract_sha256:
+            raise InputError(
+                f"{self._file.path}: expected the follower that danced it, {self.follower} "
+                f"({self.contract_sha256[:12]}…), got {contract.name} ({fingerprint(contract)[:12]}…). "
+                "Name that one with --follower."
+            )
+
     def _check_also(self, also: tuple[Member, Runner] | None) -> None:
         """InputError where the second follower is not the one that the session had."""
         given = None if also is None else fingerprint(also[0].contract)
@@ -258,12 +267,7 @@ class Session:
         leader do something else: what would have been danced, all else being equal. ``until_s`` ends it early. Raises
         InputError where the session was danced by another follower.
         """
-        if fingerprint(contract) != self.contract_sha256:
-            raise InputError(
-                f"{self._file.path}: expected the follower that danced it, {self.follower} "
-                f"({self.contract_sha256[:12]}…), got {contract.name} ({fingerprint(contract)[:12]}…). "
-                "Name that one with --follower."
-            )
+        self._check_danced_by(contract)
         self._check_also(also)
         verdict = Verdict(same_machine=self.same_machine)
         tape = TapeReader(self._file.chunks(), self._file.path.name)
@@ -286,19 +290,21 @@ class Session:
             also=None if also is None else also[0],
         )
 
-        def is_over() -> bool:
-            if told is not None:
-                told(tape.now)
-            # A tick begins by reading the clock; what follows the last one begins with asking for its answer.
-            if tape.now >= until_s:
-                raise TapeEnd
-            return tape.peek() is not Kind.CLOCK
-
         # Cut off in the middle of something, or ended by an error that is not on the tape.
         with suppress(TapeEnd):
-            conductor.run(is_over)
+            conductor.run(lambda: _is_over(tape, told, until_s))
         verdict.complete, verdict.seconds, verdict.lost = tape.peek() is Kind.END, tape.now, self._file.lost
         return verdict
+
+
+def _is_over(tape: TapeReader, told: Callable[[float], None] | None, until_s: float) -> bool:
+    """Whether no other tick begins; TapeEnd where it is to end early."""
+    if told is not None:
+        told(tape.now)
+    # A tick begins by reading the clock; what follows the last one begins with asking for its answer.
+    if tape.now >= until_s:
+        raise TapeEnd
+    return tape.peek() is not Kind.CLOCK
 
 
 def _engine(contract: FollowerContract, runner: Runner, also: tuple[Member, Runner] | None) -> InlineEngine:
