@@ -19,7 +19,7 @@ from duet.kinematics import heading_yaw
 from duet.motion import Motion
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from duet.rotations import Array
-from duet.skeleton import BODY
+from duet.skeleton import BODY, FEET
 from realtime.conductor import Conductor
 from realtime.engine import DelayedEngine
 from realtime.feeds import MusicSource
@@ -171,6 +171,13 @@ def speeds(joints_m: Array, fps: float) -> NDArray[np.float64]:
     return np.linalg.norm(np.diff(np.asarray(joints_m, dtype=np.float64), axis=0), axis=-1).mean(axis=-1) * fps
 
 
+def glides(joints_m: Array, fps: float) -> NDArray[np.float64]:
+    """(T - 1,) how fast the slowest joint of a body's feet (T, 22, 3) moves, in m/s: who stands on a foot has one that
+    rests."""
+    feet = np.asarray(joints_m, dtype=np.float64)[:, list(FEET)]
+    return np.linalg.norm(np.diff(feet, axis=0), axis=-1).min(axis=-1) * fps
+
+
 def smoothed(values: Array) -> NDArray[np.float64]:
     """(T,) over three values, to both sides alike: noise goes, and nothing is shifted."""
     around = np.pad(np.asarray(values, dtype=np.float64), 1, mode="edge")
@@ -210,10 +217,10 @@ def starts(leader: Motion, fps: float, count: int) -> list[int]:
     sudden = np.array([moves[i : i + ahead].mean() - moves[i] for i in range(len(moves) - round(STARTED_S * fps) - 1)])
     chosen: list[int] = []
     for frame in np.argsort(-sudden):
-        if all(abs(int(frame) - other) > 2 * fps for other in chosen):
-            chosen.append(int(frame))
         if len(chosen) == count:
             break
+        if all(abs(int(frame) - other) > 2 * fps for other in chosen):
+            chosen.append(int(frame))
     return sorted(chosen)
 
 

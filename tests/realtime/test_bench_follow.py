@@ -5,7 +5,7 @@ import pytest
 
 from duet.choreography import choreograph_tempo
 from duet.motion import Motion
-from realtime.bench.follow import lags_s, speeds, starts
+from realtime.bench.follow import glides, lags_s, speeds, starts
 
 FPS = 30.0
 
@@ -43,3 +43,13 @@ def test_starts_are_where_a_leader_speeds_up_and_well_apart(leader: Motion) -> N
     moves = speeds(leader.joints_m, FPS)
     for at in chosen:
         assert moves[at + 3 : at + 9].mean() > moves[at] + 0.2
+
+
+def test_feet_that_are_stood_on_rest_and_a_body_that_slides_glides(leader: Motion) -> None:
+    assert np.percentile(glides(leader.joints_m, FPS), 95) < 0.05, "choreographed feet are planted"
+    sliding = np.repeat(leader.joints_m[:1], 31, axis=0) + np.linspace(0.0, 0.9, 31)[:, None, None] * [1.0, 0.0, 0.0]
+    np.testing.assert_allclose(glides(sliding, FPS), 0.9, atol=1e-3)
+
+
+def test_no_starts_are_none(leader: Motion) -> None:
+    assert starts(leader, FPS, 0) == [] and len(starts(leader, FPS, 2)) == 2

@@ -2,6 +2,7 @@
 
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,9 @@ def test_mirrored_takes_are_other_leads() -> None:
     assert leader.frames == mirrored.frames == 240
     root, other = leader.joints_m[:, 0], mirrored.joints_m[:, 0]
     assert abs(root[:, 0] + other[:, 0]).max() < 1e-3 and abs(root[:, 1:] - other[:, 1:]).max() < 1e-3
+
+
+def test_feet_are_told_beside_the_partner_s() -> None:
+    one = replace(found("take 12", 3), glides_mm_s=(100.0, 300.0), couple_glides_mm_s=(200.0,))
+    (all_takes,) = kinds([one, replace(one, name="take 13")])
+    assert both(all_takes.glides_mm_s) == (100.0, 300.0) and all_takes.couple_glides_mm_s == (200.0, 200.0)

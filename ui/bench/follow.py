@@ -39,6 +39,7 @@ a tick takes --latency, so the figures are the same on every machine.
 lag     how late its speed comes after the leader's (greatest correlation in windows of 4 s, within a quarter of a
         second; negative: before it), beside the real partner's of the same take; n windows are alike enough to tell
 known   how old the newest leader frame is that a shown pose knew: what the software adds
+feet    how fast the slowest joint of both feet moves, in mm/s: a foot that is stood on rests, or glides
 start   a leader who stood still starts all of a sudden: the first pose that differs at all from those beside a leader
         who stands on, and the first change of speed by 3 sigma, beside when the leader's own speed was as great
 
@@ -47,6 +48,11 @@ examples:
   duet bench follow --data DATA              salsa couples of the CMU database as well, and mirrored: five minutes
   duet bench follow --latency 100 --capture 40 --display 25
 """
+
+
+_LISTS = (
+    "lags_ms", "couple_lags_ms", "known_ms", "changed_ms", "answered_ms", "led_ms", "glides_mm_s", "couple_glides_mm_s",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,14 +70,14 @@ class Found:
     answered_ms: tuple[float, ...]
     led_ms: tuple[float, ...]
     late_ticks: int
+    glides_mm_s: tuple[float, ...] = ()
+    """One a shown pose, as are the real partner's."""
+    couple_glides_mm_s: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, name: str, rows: "list[Found]") -> "Found":
         """Several leads as one."""
-        values = {
-            field: tuple(value for row in rows for value in getattr(row, field))
-            for field in ("lags_ms", "couple_lags_ms", "known_ms", "changed_ms", "answered_ms", "led_ms")
-        }
+        values = {field: tuple(value for row in rows for value in getattr(row, field)) for field in _LISTS}
         return cls(name, **values, late_ticks=sum(row.late_ticks for row in rows))
 
 
@@ -204,7 +210,7 @@ def _measure(
 
     import numpy as np
 
-    from realtime.bench.follow import dance, lags_s, speeds, starts, sudden_start, whole
+    from realtime.bench.follow import dance, glides, lags_s, speeds, starts, sudden_start, whole
 
     leader, partner, groove = couple
     dances = 1 if groove is not None else _RECORDED_DANCES
@@ -227,6 +233,8 @@ def _measure(
         _ms([start.answered_s for start in met]),
         _ms([start.led_s for start in met]),
         sum(one.late_ticks for one in danced),
+        _ms(np.concatenate([glides(one.follower_m, fps)[round(2 * fps) :] for one in danced])),
+        _ms(glides(partner.joints_m, partner.fps)),
     )
 
 
@@ -249,13 +257,28 @@ def _table(found: list[Found]) -> "Table":
 
     table = Table(box=None, pad_edge=False, title="milliseconds, p50 / p95")
     table.add_column("lead", no_wrap=True)
-    for heading in ("lag", "n", "couple's", "n", "known", "start: differs", "3 sigma", "leader's", "n", "late"):
+    headings = (
+        "lag",
+        "n",
+        "couple's",
+        "n",
+        "known",
+        "start: differs",
+        "3 sigma",
+        "leader's",
+        "n",
+        "late",
+        "feet",
+        "couple's",
+    )
+    for heading in headings:
         table.add_column(heading, justify="right")
     for row in [*found, *kinds(found)]:
         table.add_row(
             row.name, _cell(row.lags_ms), str(len(row.lags_ms)), _cell(row.couple_lags_ms),
             str(len(row.couple_lags_ms)), _cell(row.known_ms), _cell(row.changed_ms), _cell(row.answered_ms),
             _cell(row.led_ms), str(len(row.led_ms)), str(row.late_ticks),
+            _cell(row.glides_mm_s), _cell(row.couple_glides_mm_s),
         )  # fmt: skip
     return table
 
@@ -289,4 +312,5 @@ def _write(path: Path, found: list[Found], stage: "Stage") -> None:
 
 def _values(row: Found) -> dict[str, object]:
     """As written; of thousands of poses the percentiles do."""
-    return {**asdict(row), "known_ms": both(row.known_ms)}
+    many = ("known_ms", "glides_mm_s", "couple_glides_mm_s")
+    return {**asdict(row), **{name: both(getattr(row, name)) for name in many}}
