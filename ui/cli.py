@@ -259,9 +259,12 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 def _cued(make: "SourcesMaker", arguments: argparse.Namespace) -> "SourcesMaker":
     """The inputs, with the cues that were asked for."""
+    from realtime.cues import read_cues
     from ui.cued import with_cues
 
-    return make if arguments.cues is None else with_cues(make, arguments.cues, load_contract(arguments.follower))
+    if arguments.cues is None:
+        return make
+    return with_cues(make, read_cues(arguments.cues, load_contract(arguments.follower)))
 
 
 def _play(arguments: argparse.Namespace) -> int:

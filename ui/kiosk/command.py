@@ -2,10 +2,12 @@
 
 import argparse
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from duet.contract import load_contract
 from duet.errors import InputError
+from realtime.cues import Cue
 from ui.kiosk.settings import KioskSettings, example, read_settings
 from ui.options import Output, size_of
 from ui.staging import Staging
@@ -42,6 +44,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", followe
 def _run(arguments: argparse.Namespace, follower: Path) -> int:
     from rich.console import Console
 
+    from ui.kiosk.checking import check_show, cues_of
+
     if arguments.example:
         Console(soft_wrap=True, highlight=False, markup=False).print(example(), end="")
         return 0
@@ -50,29 +54,35 @@ def _run(arguments: argparse.Namespace, follower: Path) -> int:
     if arguments.seconds is not None and not 0 < arguments.seconds <= 10 * 86_400:
         raise InputError(f"--seconds: expected more than 0 and at most ten days, got {arguments.seconds:g}.")
     settings = read_settings(arguments.config)
+    check_show(arguments.config, settings, _follower(settings, follower), thoroughly=arguments.check)
     output = output_of(settings, follower, arguments.seconds)
     if arguments.check:
         Console(stderr=True).print(f"{arguments.config}: all is well.", soft_wrap=True)
         return 0
-    return run_kiosk(settings, output)
+    return run_kiosk(settings, output, cues_of(arguments.config, output.follower))
 
 
-def run_kiosk(settings: KioskSettings, output: Output) -> int:
+def run_kiosk(settings: KioskSettings, output: Output, cues: Sequence[Cue]) -> int:
     """The show, to its end; the exit code."""
     from ui.app import perform
     from ui.asked import has_display
+    from ui.cued import with_cues
     from ui.kiosk.exhibit import kiosk_sources
 
     if not output.headless and not has_display():
         raise InputError("Window: expected a display, got none. Start the show from a desktop.")
     # Who came when is for whoever reads the journal.
     logging.getLogger("duet.kiosk").setLevel(logging.INFO)
-    return perform(kiosk_sources(settings), output)
+    return perform(with_cues(kiosk_sources(settings), cues), output)
+
+
+def _follower(settings: KioskSettings, usual: Path) -> Path:
+    return settings.path("kiosk.follower") or usual
 
 
 def output_of(settings: KioskSettings, follower: Path, seconds: float | None) -> Output:
     """Where the show goes. InputError for a follower, a style or a size that there is not."""
-    folder = settings.path("kiosk.follower") or follower
+    folder = _follower(settings, follower)
     style = settings.text("kiosk.style") or None
     if style is not None:
         load_contract(folder).style_named(style)
@@ -83,7 +93,7 @@ def output_of(settings: KioskSettings, follower: Path, seconds: float | None) ->
         film=None,
         seconds=seconds,
         seed=int(settings.number("kiosk.seed")),
-        size=size_of(settings.text("kiosk.picture.size")),
+        size=size_of(settings.text("kiosk.picture.size"), "[kiosk.picture] size"),
         fps=settings.number("kiosk.picture.fps"),
         report=settings.path("kiosk.keep.report"),
         log=settings.path("kiosk.keep.log"),

@@ -14,12 +14,11 @@ from realtime.sight.stage_shift import ShiftedLeader
 from realtime.sound.audio import MusicThread
 from realtime.sound.music_player import RecordedMusic
 from ui.camera_options import Look
-from ui.kiosk.settings import KioskSettings
+from ui.kiosk.settings import BUILT_IN, KioskSettings
 from ui.options import LeaderOptions
 from ui.sources import Sources, SourcesMaker, play_sources
 
 LOG = logging.getLogger("duet.kiosk")
-BUILT_IN = "built-in"
 _GROOVE_S = 64.0
 _SCENES = {
     Scene.ATTRACT: "the ghost leads",

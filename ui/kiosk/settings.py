@@ -16,6 +16,8 @@ from ui.drawing.stages import STAGES
 from ui.staging import HUDS, LEADER_AS
 
 Value = str | float | int | bool
+BUILT_IN = "built-in"
+"""Music that Duet has in itself."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ _SECONDS = Rules()
 SECTIONS: dict[str, tuple[Key, ...]] = {
     "kiosk": (
         Key("leader", "camera:0", "who is seen: camera:N, the address of a stream, or a video file"),
-        Key("music", "built-in", "a sound file (played in a loop), device:NAME (heard), built-in, or none"),
+        Key("music", BUILT_IN, "a sound file (played in a loop), device:NAME (heard), built-in, or none"),
         Key("follower", "", "folder of the partner; empty: the one that ships"),
         Key("style", "", "one of the partner's styles; empty: its own"),
         Key("tempo", 180.0, "beats a minute of the ghost's dance and of the built-in music", 90.0, 230.0),

@@ -1,0 +1,105 @@
+"""``duet kiosk --check``: what cannot run is told beforehand, by the keys of the show's file."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from duet.clock import MonotonicClock
+from realtime.commands import Freeze
+from realtime.health import Health
+from ui.cli import DEFAULT_FOLLOWER, main
+from ui.cued import with_cues
+from ui.kiosk.checking import cues_of
+from ui.kiosk.exhibit import kiosk_sources
+from ui.kiosk.settings import read_settings
+
+
+def checked(folder: Path, text: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
+    """Exit code and lines of ``--check`` for a show."""
+    path = folder / "show.toml"
+    path.write_text(text)
+    code = main(["kiosk", "--config", str(path), "--check"])
+    return code, capsys.readouterr().err.strip().removeprefix("duet: ").splitlines()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[kiosk]\nmusic = 'nothere.mp3'", "[kiosk] music: expected a sound file, device:NAME, built-in or none, got"),
+        ("[kiosk]\nmusic = 'show.toml'", "[kiosk] music: "),
+        ("[kiosk]\nfollower = 'nowhere'", "[kiosk] follower: expected a follower's folder, got"),
+        ("[kiosk]\nfollower = '.'", "[kiosk] follower: "),
+        ("[kiosk]\nstyle = 'tango'", "[kiosk] style: Style: expected one of this follower's"),
+        ("[kiosk]\nleader = 'camera:one'", "[kiosk] leader: camera:one: expected camera:NUMBER"),
+        ("[kiosk]\nleader = 'gone.mp4'", "[kiosk] leader: expected camera:N, the address of a stream or a video file"),
+        ("[kiosk]\nleader = ''", "[kiosk] leader: expected camera:N, the address of a stream or a video file, got ''"),
+        ("[kiosk]\nleader = 'show.toml'", "[kiosk] leader: "),
+        ("[kiosk.picture]\nheadless = true", "[kiosk.picture] headless: expected something to keep where nothing"),
+        ("[kiosk.picture]\nsize = 'big'", "[kiosk.picture] size: expected WxH"),
+        ("[kiosk.keep]\nlog = 'show.toml'", "[kiosk.keep] log "),
+        ("[kiosk.keep]\nlog = 'a.json'\nreport = 'a.json'", "expected a file for each output, got one for [kiosk."),
+        ("[kiosk.keep]\nlog = '/proc/none/a.json'", "[kiosk.keep] log: "),
+        ("[[cue]]\ndo = 'dnace'\nat = 1", "cue 1: do: expected one of freeze"),
+        ("[[cue]]\ndo = 'freeze'", "cue 1: expected at, in seconds, got none. Nobody calls cues in an exhibit."),
+        ("[[cue]]\ndo = 'follower'\nto = 'other'\nat = 1", "cue 1: expected what one follower can do"),
+        ("[[cue]]\ndo = 'style'\nname = 'tango'\nat = 1", "cue 1: "),
+    ],
+)  # fmt: skip
+def test_what_cannot_run_is_one_sentence_that_names_its_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, sentence: str
+) -> None:
+    code, lines = checked(tmp_path, text, capsys)
+    assert code == 2 and len(lines) == 1 and sentence in lines[0], lines
+    assert str(tmp_path) in lines[0] and "--follower" not in lines[0] and "--out" not in lines[0]
+    assert (tmp_path / "show.toml").read_text() == text
+
+
+def test_all_of_it_is_told_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "[kiosk]\nmusic = 'no.mp3'\n[kiosk.picture]\nheadless = true\n[[cue]]\ndo = 'dnace'\nat = 1\n[[cue]]\nat = 2"
+    code, lines = checked(tmp_path, text, capsys)
+    assert (
+        code == 2
+        and ["music" in lines[0], "headless" in lines[1], "cue 1" in lines[2], "cue 2" in lines[3]] == [True] * 4
+    )
+
+
+def test_a_follower_is_loaded_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copied = Path(shutil.copytree(DEFAULT_FOLLOWER, tmp_path / "mine"))
+    assert checked(tmp_path, "[kiosk]\nfollower = 'mine'", capsys)[0] == 0
+    graph = next(copied.glob("*.onnx"))
+    graph.write_bytes(graph.read_bytes()[:-1] + b"!")
+    code, lines = checked(tmp_path, "[kiosk]\nfollower = 'mine'", capsys)
+    assert code == 2 and "[kiosk] follower: " in lines[0] and "The file was altered" in lines[0]
+
+
+def test_a_show_that_does_not_fit_does_not_begin_either(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "show.toml").write_text("[kiosk.picture]\nheadless = true")
+    assert main(["kiosk", "--config", str(tmp_path / "show.toml")]) == 2
+    said = capsys.readouterr().err
+    assert "[kiosk.keep]" in said and "--out" not in said
+
+
+def test_an_exhibit_obeys_its_cues(tmp_path: Path, dance: Path) -> None:
+    path = tmp_path / "show.toml"
+    path.write_text(f"[kiosk]\nleader = '{dance}'\nmusic = 'none'\n[[cue]]\nat = 5.0\ndo = 'freeze'\n")
+    sources = with_cues(kiosk_sources(read_settings(path)), cues_of(path, DEFAULT_FOLLOWER))(Health())
+    sources.begin(MonotonicClock(), Health())
+    asked = []
+    for now_s in (4.9, 5.1):
+        sources.cues.look(now_s)
+        asked.append(Freeze() in (*sources.commands.take_urgent(0), *sources.commands.take_new(0)))
+    assert asked == [False, True]
+    sources.leader.stop()
+    sources.music.stop()
+
+
+@pytest.fixture
+def dance(tmp_path: Path) -> Path:
+    """A take that stands for a camera."""
+    from duet.choreography import compose
+    from duet.motion import write_motion
+
+    path = tmp_path / "dance.npz"
+    write_motion(path, compose("salsa", 4.0, 180.0, 0, fps=30.0).leader)
+    return path

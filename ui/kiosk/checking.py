@@ -1,0 +1,129 @@
+"""Whether a show can run, as far as that is told without its devices: a sentence for each key that is not right."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from duet.clock import MonotonicClock
+from duet.contract import load_contract
+from duet.errors import DuetError, InputError
+from duet.files import check_writable
+from duet.motion import read_motion
+from duet.sound_file import load_sound
+from realtime.commands import SwitchFollower
+from realtime.cues import Cue, read_cues
+from realtime.inference.runner_ort import OrtRunner
+from realtime.show_file import read_show
+from realtime.sight.camera_source import VideoFile, parse_source
+from ui.kiosk.settings import BUILT_IN, KioskSettings
+from ui.options import size_of
+from ui.outputs import check_apart
+
+_TAKES = (".bvh", ".npz")
+_KEPT = ("log", "report")
+
+
+def cues_of(path: Path, follower: Path) -> tuple[Cue, ...]:
+    """The cues of a show's file; none where it has none. InputError for one that an exhibit cannot obey."""
+    if "cue" not in read_show(path):
+        return ()
+    cues = read_cues(path, load_contract(follower))
+    for number, cue in enumerate(cues, start=1):
+        if cue.at_s is None:
+            raise InputError(
+                f"{path}: cue {number}: expected at, in seconds, got none. Nobody calls cues in an exhibit."
+            )
+        if isinstance(cue.command, SwitchFollower):
+            raise InputError(f"{path}: cue {number}: expected what one follower can do, got another one. Leave it out.")
+    return cues
+
+
+def check_show(path: Path, settings: KioskSettings, follower: Path, *, thoroughly: bool = False) -> None:
+    """InputError with a line for each thing that keeps the show of ``path`` from running.
+
+    ``follower``: the one that dances. ``thoroughly``: read songs and films, load the follower's graphs.
+    """
+    wrong = [f"{path}: {line}" for line in _wrong(settings, follower, path, thoroughly)]
+    # A cue cannot be understood without its follower, and what is wrong with that is said already.
+    if not _told(lambda: load_contract(follower)):
+        wrong += _told(lambda: cues_of(path, follower)).splitlines()
+    if wrong:
+        raise InputError("\n".join(wrong))
+
+
+def _wrong(settings: KioskSettings, follower: Path, path: Path, thoroughly: bool) -> Iterator[str]:
+    checks: dict[str, Callable[[], object]] = {
+        "[kiosk] leader": lambda: _check_leader(settings.text("kiosk.leader"), thoroughly),
+        "[kiosk] music": lambda: _check_music(settings.text("kiosk.music"), thoroughly),
+        "[kiosk] follower": lambda: _check_follower(follower, thoroughly),
+        "[kiosk] style": lambda: _check_style(settings.text("kiosk.style"), follower),
+        "[kiosk.picture] size": lambda: size_of(settings.text("kiosk.picture.size"), "[kiosk.picture] size"),
+        "[kiosk.picture] headless": lambda: _check_kept(settings),
+    }
+    for name in _KEPT:
+        file = settings.path(f"kiosk.keep.{name}")
+        if file is not None:
+            checks[f"[kiosk.keep] {name}"] = lambda key=f"[kiosk.keep] {name}", file=file: check_writable(file, key)
+    for key, check in checks.items():
+        if said := _told(check):
+            yield said if said.startswith(key) else f"{key}: {said}"
+    kept = {f"[kiosk.keep] {name}": settings.path(f"kiosk.keep.{name}") for name in _KEPT}
+    read = {"[kiosk] leader": settings.text("kiosk.leader"), "[kiosk] music": settings.text("kiosk.music")}
+    if said := _told(lambda: check_apart(kept, {**read, "[kiosk] follower": follower, "the show": path})):
+        yield said
+
+
+def _told(check: Callable[[], object]) -> str:
+    """What is wrong; "" for nothing."""
+    try:
+        check()
+    except DuetError as error:
+        return str(error)
+    return ""
+
+
+def _check_leader(text: str, thoroughly: bool) -> None:
+    if Path(text).suffix.lower() in _TAKES and Path(text).is_file():
+        if thoroughly:
+            read_motion(text)
+        return
+    source = parse_source(text, MonotonicClock())
+    if isinstance(source, VideoFile):
+        if not Path(text).expanduser().is_file():
+            raise InputError(
+                f"expected camera:N, the address of a stream or a video file, got {text!r}. Check the name."
+            )
+        if thoroughly:
+            source.open()
+            source.close()
+
+
+def _check_music(text: str, thoroughly: bool) -> None:
+    if text in (BUILT_IN, "none", "-") or text.startswith("device:"):
+        return
+    if not Path(text).is_file():
+        raise InputError(f"expected a sound file, device:NAME, {BUILT_IN} or none, got {text!r}. Check the name.")
+    if thoroughly:
+        load_sound(text)
+
+
+def _check_follower(folder: Path, thoroughly: bool) -> None:
+    if not folder.is_dir():
+        raise InputError(f"expected a follower's folder, got {str(folder)!r}. Leave it empty for the one that ships.")
+    if thoroughly:
+        OrtRunner(folder)
+    else:
+        load_contract(folder)
+
+
+def _check_style(name: str, follower: Path) -> None:
+    # Without a follower there are no styles, and that is said of the follower.
+    if name and not _told(lambda: load_contract(follower)):
+        load_contract(follower).style_named(name)
+
+
+def _check_kept(settings: KioskSettings) -> None:
+    if settings.is_on("kiosk.picture.headless") and not any(settings.path(f"kiosk.keep.{name}") for name in _KEPT):
+        raise InputError(
+            'expected something to keep where nothing is shown, got nothing. Write log = "health.jsonl" below '
+            "[kiosk.keep]."
+        )
