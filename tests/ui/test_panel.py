@@ -24,7 +24,7 @@ from ui.drawing.hud import HudValues, SightValues
 from ui.panel.facts import Facts, Panel, SightPicture, hud_values
 
 POSE = FollowerPose(
-    0.0, np.zeros(3, np.float32), np.zeros((22, 4), np.float32), np.zeros(4, np.float32), PoseSource.HOLD
+    0.0, np.zeros(3, np.float32), np.zeros((22, 4), np.float32), np.zeros(4, np.float32), PoseSource.MODEL
 )
 GREY = np.full((48, 64, 3), 100, np.uint8)
 SIGHT = Sight(1.0, GREY, np.full((33, 3), 0.5, np.float32), LeaderStatus.TRACKED, 30.0)
@@ -83,7 +83,10 @@ def test_what_is_not_known_shows_as_nothing(panel: Panel, contract: FollowerCont
     panel.snapshot = lambda: Snapshot(999.0, counters={"late_ticks": 7}, lately=lately)
     values = _shown(panel, 1.0, Glance(tick_ms=12.5, ticks=3, late_ticks=7))
     assert (values.tick_ms, values.late_ticks) == (12.5, 1) and values.lag_ms == pytest.approx(100.0)
-    assert values.source is PoseSource.HOLD
+    assert values.source is PoseSource.MODEL
+    facts = panel.facts(1.0, Glance(tick_ms=12.5, ticks=3, late_ticks=7), is_led=True)
+    resting = hud_values(facts, 1.0, None, replace(POSE, source=PoseSource.HOLD), 0.1, None)
+    assert resting.lag_ms is None and resting.tick_ms == 12.5, "who rests follows nobody"
 
 
 def test_a_beat_goes_on_until_it_is_shown(panel: Panel) -> None:

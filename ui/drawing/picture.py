@@ -115,7 +115,8 @@ class Picture:
         shown_s = time.perf_counter()
         gap_ms, self._shown_s = (shown_s - self._shown_s) * 1e3, shown_s
         encode_ms = self._times.last_ms.get("encode", np.nan)
-        cost = Drawn((shown_s - start) * 1e3, encode_ms, lag_s * 1e3 if facts.ticks else np.nan, gap_ms)
+        lag_ms = np.nan if hud.lag_ms is None else hud.lag_ms
+        cost = Drawn((shown_s - start) * 1e3, encode_ms, lag_ms, gap_ms)
         self.drawn += 1
         self._channels.times.push(time_s, np.array(cost, np.float32))
         return True

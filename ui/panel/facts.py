@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from duet.beat_scores import SHOWN_CONFIDENCE
 from duet.contract import FollowerContract
-from duet.frames import FollowerPose, LeaderFrame, LeaderStatus, MusicFrame
+from duet.frames import FollowerPose, LeaderFrame, LeaderStatus, MusicFrame, PoseSource
 from realtime.budget import exceeded
 from realtime.glance import Glance
 from realtime.health import Snapshot
@@ -197,7 +197,8 @@ def hud_values(
         tempo_bpm=facts.tempo_bpm if heard else None,
         beat_phase=(facts.beat_phase + beats) % 1.0 if heard else 0.0,
         beat_in_bar=int((facts.bar_phase * facts.metre + beats) % facts.metre) + 1 if heard else None,
-        lag_ms=lag_s * 1e3 if danced else None,
+        # Who rests follows nobody.
+        lag_ms=lag_s * 1e3 if danced and pose.source is not PoseSource.HOLD else None,
         tick_ms=facts.tick_ms if danced else None,
         budget_ms=facts.budget_ms or None,
         late_ticks=facts.late_ticks,
