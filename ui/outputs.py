@@ -30,7 +30,8 @@ def inputs_of(output: Output) -> dict[str, Path]:
 
 
 def check_apart(outputs: Mapping[str, Path | None], inputs: Mapping[str, str | Path | None]) -> None:
-    """InputError where two outputs are one file, or where one would take the place of an input, or of a file in it.
+    """InputError where two outputs are one file, or where one would take the place of an input, or of a file that is in
+    it already.
 
     Both by what asks for them; inputs that are no files, such as devices, are told apart from anything.
     """
@@ -53,8 +54,8 @@ def check_apart(outputs: Mapping[str, Path | None], inputs: Mapping[str, str | P
 
 
 def _is_same(path: Path, there: Path) -> bool:
-    """Whether they are one file, by whatever names, or ``path`` lies in the folder ``there``."""
+    """Whether they are one file, by whatever names, or ``path`` is one of the files in the folder ``there``."""
     if os.path.exists(path) and os.path.exists(there) and os.path.samefile(path, there):
         return True
     path, there = path.expanduser().resolve(), there.expanduser().resolve()
-    return path == there or (there.is_dir() and there in path.parents)
+    return path == there or (path.is_file() and there in path.parents)

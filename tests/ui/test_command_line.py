@@ -114,6 +114,8 @@ def test_neither_do_those_that_look_back(capsys: pytest.CaptureFixture[str], tmp
         (("replay", session), "--out", sight),
     ):
         assert f"{option} {what}: expected a file of its own" in refused(capsys, *words, option, what)
+    # A new file in a session's folder takes nobody's place.
+    assert "expected a file of its own" not in refused(capsys, "film", session, "--out", session / "film.mp4")
     dance = tmp_path / "dance.bvh"
     dance.write_bytes(b"a take")
     assert "VIDEO_OR_CAMERA names" in refused(capsys, "record-take", dance, "--out", dance)
