@@ -157,7 +157,7 @@ def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         "Opens a window where there is a display, else writes a film.",
     )
     demo.add_argument("--tempo", type=float, default=180.0, metavar="BPM", help="of the music (default 180)")
-    _add_output(demo)
+    _add_output(demo, hud="audience")
     demo.set_defaults(run=_demo)
 
 
@@ -197,7 +197,7 @@ def _add_play(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     play.set_defaults(run=_play)
 
 
-def _add_output(parser: argparse.ArgumentParser) -> None:
+def _add_output(parser: argparse.ArgumentParser, *, hud: str = "rehearsal") -> None:
     parser.add_argument("--follower", type=Path, default=DEFAULT_FOLLOWER, metavar="DIR", help="a follower folder")
     parser.add_argument("--also", type=Path, metavar="DIR", help="a second follower; key Y, a cue or OSC lets it dance")
     parser.add_argument("--cues", type=Path, metavar="SHOW.toml", help="ask for what its [[cue]] lines say, in time")
@@ -236,7 +236,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         help="how late your screen or projector shows a picture: the follower dances so much ahead (default 0)",
     )
     parser.add_argument("--log", type=Path, metavar="FILE", help="write health, each second, and what happens")
-    add_staging(parser)
+    add_staging(parser, hud=hud)
     add_panel(parser)
 
 

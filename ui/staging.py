@@ -75,8 +75,8 @@ class Staging:
         return cls(*json.loads(words))
 
 
-def add_staging(parser: argparse.ArgumentParser, *, window: bool = True) -> None:
-    """Add the options; ``window``: those of a screen, too."""
+def add_staging(parser: argparse.ArgumentParser, *, window: bool = True, hud: str = "rehearsal") -> None:
+    """Add the options; ``window``: those of a screen, too; ``hud``: which one it is unless told."""
     group = parser.add_argument_group("what is seen")
     group.add_argument("--stage", choices=STAGES, default="studio", help=_said((n, s.says) for n, s in STAGES.items()))
     group.add_argument(
@@ -88,7 +88,7 @@ def add_staging(parser: argparse.ArgumentParser, *, window: bool = True) -> None
         group.add_argument(
             f"--{dancer}-avatar", metavar="NAME", default=dancer, help=f"the {whose} body: {names} (default {dancer})"
         )
-    group.add_argument("--hud", choices=HUDS, default="rehearsal", help=_said(HUDS.items()))
+    group.add_argument("--hud", choices=HUDS, default=hud, help=f"{_said(HUDS.items())} (default {hud})")
     if window:
         group.add_argument(
             "--display",

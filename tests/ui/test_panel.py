@@ -138,7 +138,10 @@ def test_how_loud_the_music_comes_in_and_what_is_wrong_with_it(panel: Panel) -> 
 def test_a_slow_machine_and_what_is_over_budget_are_told(panel: Panel) -> None:
     calm = _shown(panel, 2.0, Glance())
     assert calm.troubles == () and calm.rows == ("still 2.4 mm",)
-    panel.snapshot = lambda: Snapshot(2.0, counters={"ticks": 10, "late_ticks": 4, "longest_late_ticks": 3})
+    counters = {"ticks": 10, "late_ticks": 4, "longest_late_ticks": 3}
+    panel.snapshot = lambda: Snapshot(2.0, counters=counters)
+    assert _shown(panel, 2.0, Glance()).rows == calm.rows, "a start stands for nothing yet"
+    panel.snapshot = lambda: Snapshot(40.0, counters=counters)
     slow = _shown(panel, 2.0, Glance(pace=Pace(2, 6)))
     assert slow.troubles[0].startswith("Slow machine: the follower looks up every 0.27 s only")
     assert slow.rows[-1] == "over budget: late ticks, longest run of late ticks"

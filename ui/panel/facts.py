@@ -27,6 +27,9 @@ from ui.staging import Staging
 
 _NEW_LINE = "\n"
 
+SETTLED_S = 30.0
+"""Before that one hiccup of the start stands for the whole show: budgets are not judged yet."""
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -167,7 +170,9 @@ class Panel:
 
 
 def _over_budget(snapshot: Snapshot) -> tuple[str, ...]:
-    """A line for what is beyond its bound; nothing while all is within."""
+    """A line for what is beyond its bound; nothing while all is within, and while it has just begun."""
+    if snapshot.time_s < SETTLED_S:
+        return ()
     over = exceeded(snapshot.present)
     return (f"over budget: {', '.join(figure.name for figure in over)}",) if over else ()
 
