@@ -37,8 +37,11 @@ def _row(
     draw: ImageDraw.ImageDraw, top: int, hours: NDArray[np.float64], values: NDArray[np.float64], slope: Slope
 ) -> None:
     box = _LEFT, top + _TOP, WIDTH - _RIGHT, top + ROW - _FOOT
-    draw.text((_LEFT, top + 12), f"{slope.what} {f'({slope.unit})' if slope.unit else ''}".strip(), _INK)
-    draw.text((_LEFT + 330, top + 12), told(slope), _LINES[slope.judgement])
+    # Pillow's own letters have no raised ones.
+    said = (f"{slope.what} {f'({slope.unit})' if slope.unit else ''}".strip(), told(slope))
+    name, thought = (text.replace("³", "^3") for text in said)
+    draw.text((_LEFT, top + 12), name, _INK)
+    draw.text((_LEFT + 330, top + 12), thought, _LINES[slope.judgement])
     draw.rectangle(box, outline=_FAINT)
     good = np.isfinite(values)
     if not good.any():
