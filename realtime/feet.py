@@ -15,10 +15,9 @@ from duet.kinematics import forward, two_bone_ik
 from duet.rotations import Array
 from duet.skeleton import BODY
 
-ON, OFF = 0.3, 0.15
-"""Contact probability above which a foot is planted, and below which it is released. Low, since a model that learned
-from recorded feet, which glide, believes in none of its own: ``duet bench follow`` tells how fast they glide."""
-MAX_PULL_M = 0.18
+ON, OFF = 0.5, 0.3
+"""Contact probability above which a foot is planted, and below which it is released."""
+MAX_PULL_M = 0.12
 """A planted foot that the pose pulls further than this is let go: the model has moved on."""
 RELEASE_FRAMES = 5
 _KEPT = 1.0 - 1.0 / RELEASE_FRAMES
