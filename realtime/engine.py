@@ -12,7 +12,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -108,7 +107,8 @@ class ThreadedEngine:
         self._is_computing = False
         self._is_forgotten = False
         """Whether the tick that is being computed began before a reset."""
-        self._asked: queue.Queue[tuple[int, Tensors, _Past] | None] = queue.Queue(1)
+        # One tick at a time, and behind it what ends it.
+        self._asked: queue.Queue[tuple[int, Tensors, _Past] | None] = queue.Queue()
         self._done: queue.Queue[TickResult | BaseException] = queue.Queue(1)
         self._thread = threading.Thread(target=self._work, name="duet-engine", daemon=True)
         self._thread.start()
@@ -142,9 +142,7 @@ class ThreadedEngine:
 
     def close(self) -> None:
         if self._thread.is_alive():
-            # It is full already where a tick never came back and this was asked for before.
-            with suppress(queue.Full):
-                self._asked.put_nowait(None)
+            self._asked.put(None)
             self._thread.join(timeout=5.0)
 
     def _work(self) -> None:

@@ -11,15 +11,18 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from duet.choreography import compose
 from duet.clock import MonotonicClock
 from duet.errors import PictureError
 from duet.features import Standing
+from duet.frames import PoseSource
 from duet.timeline import Timeline
 from realtime.health import Health
 from realtime.playout import Playout
+from realtime.pose_line import SOURCES
 from realtime.sight.leader_take import TakeLeader
 from tests.waiting import is_gone, runs, wait_for
 from ui.drawing.picture import PictureTask
@@ -32,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("opengl")
 
 
 class Stage:
-    """A picture of somebody who leads and somebody who rests."""
+    """A picture of somebody who leads and somebody who stands beside them, as a model says."""
 
     def __init__(self, task: PictureTask) -> None:
         self.health = Health()
@@ -40,7 +43,9 @@ class Stage:
         self.picture = PicturePort(task, self.health)
         self.picture.process.keeper.told = self.told.append
         self.picture.open()
-        Playout(Timeline(30.0, 4), Standing([0.0, 0.9, 0.8], 0.0), self.picture.tell_line)
+        stands = Playout(Timeline(30.0, 4), Standing([0.0, 0.9, 0.8], 0.0)).line
+        dances = np.full(1, SOURCES.index(PoseSource.MODEL), dtype=np.uint8)
+        self.picture.tell_line(replace(stands, source=dances, stays=True))
         self.leader = TakeLeader(compose("salsa", 2.0, 180.0, 0, fps=30.0).leader, 30.0)
         self.clock = MonotonicClock()
         self.picture.begin(self.clock.epoch_s)
@@ -168,10 +173,12 @@ def test_a_film_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
 def test_nothing_is_left_after_a_close(stage_of: Callable[[PictureTask], Stage], tmp_path: Path) -> None:
     stage = stage_of(replace(SMALL, film=tmp_path / "film.mp4"))
     stage.look_until(lambda: stage.drawn > 3)
-    pid, names, log = stage.pid, stage.picture._channels.names, Path(stage.picture.process.log)
+    pid, names, log = stage.pid, stage.picture._channels.names, stage.picture.process.log.fd
     stage.picture.close()
     stage.picture.close()
-    assert all(is_gone(name) for name in names) and not log.exists() and not list(tmp_path.iterdir())
+    assert all(is_gone(name) for name in names) and not list(tmp_path.iterdir())
+    with pytest.raises(OSError):
+        os.fstat(log)
     assert not runs(pid)
 
 
@@ -219,7 +226,7 @@ from tests.faults.test_picture_process import SMALL, Stage
 from dataclasses import replace
 stage = Stage(replace(SMALL, film=Path(sys.argv[1])))
 stage.look_until(lambda: stage.drawn > 5)
-print(stage.pid, stage.picture.process.log, *stage.picture._channels.names, flush=True)
+print(stage.pid, *stage.picture._channels.names, flush=True)
 time.sleep(60)
 """
 
@@ -238,7 +245,6 @@ def test_a_picture_outlives_the_dance_by_no_more_than_its_film(tmp_path: Path) -
         parent.kill()
         parent.wait(20.0)
         assert told, parent.stderr.read()
-    pid, log, *names = told
+    pid, *names = told
     assert wait_for(lambda: not runs(int(pid)) and all(is_gone(name) for name in names))
-    Path(log).unlink(missing_ok=True)
     assert read_back(film).pictures > 3
