@@ -12,6 +12,7 @@ back       the dance is back within 3 s after the last fault has ended
 told       every fault left a trace: a counter that counts nothing in a clean dance, a sentence, or a rest that is seen
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,7 @@ from duet.contract import FollowerContract
 from duet.forecast import Forecaster
 from duet.frames import PoseSource
 from duet.rotations import Array
-from realtime.bench.faulty_stage import DISPLAY_FPS, Fault, FaultyStage, Shown
+from realtime.bench.faulty_stage import CLOCK_FAULTS, DISPLAY_FPS, Fault, FaultyStage, Shown
 from realtime.commands import Command, Fade, Freeze, Panic, Resume, SetStyle
 from realtime.pose_line import joints_of
 from realtime.steps import MOST_STEP_M
@@ -116,7 +117,7 @@ class FaultPlan:
     @property
     def over_s(self) -> float:
         """When nothing is wrong any more."""
-        return max(_over_s(fault) for fault in self.faults)
+        return _over_s(self.faults)
 
 
 @dataclass(frozen=True)
@@ -162,14 +163,19 @@ def plan(seed: int, number: int) -> FaultPlan:
         begin_s, seconds = rng.uniform(_FIRST_S, _LAST_S), rng.uniform(0.1, _LONGEST_S)
         faults.append(Fault(kind.name, float(begin_s), float(seconds), float(rng.uniform(*kind.amounts))))
     commands = [(f.begin_s, COMMANDS[f.kind]) for f in faults if f.kind in COMMANDS]
-    over_s = max(_over_s(fault) for fault in faults)
+    over_s = _over_s(faults)
     if any(f.kind in COMMANDS for f in faults):
         commands.append((over_s - 1.0 / DISPLAY_FPS, Resume()))
     return FaultPlan(tuple(faults), tuple(commands), over_s + BACK_S + 0.5, float(rng.uniform(0.0, 1.0 / DISPLAY_FPS)))
 
 
-def _over_s(fault: Fault) -> float:
-    return fault.end_s + (fault.amount if kind_of(fault).lasts else 0.0)
+def _over_s(faults: Sequence[Fault]) -> float:
+    """When nothing of ``faults`` is wrong any more: what moves the clock on does so one after the other."""
+    moved_to_s = 0.0
+    for fault in sorted((f for f in faults if f.kind in CLOCK_FAULTS), key=lambda fault: fault.begin_s):
+        moved_to_s = max(moved_to_s, fault.end_s) + fault.amount
+    others = [f.end_s + (f.amount if kind_of(f).lasts else 0.0) for f in faults if f.kind not in CLOCK_FAULTS]
+    return max(moved_to_s, *others, 0.0)
 
 
 def kind_of(fault: Fault) -> Kind:

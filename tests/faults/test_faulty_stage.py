@@ -82,6 +82,14 @@ def test_sequences_are_the_same_each_time_and_know_every_kind() -> None:
     assert {len(plan(0, number).faults) for number in range(60)} == {1, 2, 3}
 
 
+def test_clocks_that_are_moved_on_twice_are_waited_for() -> None:
+    twice = Fault("clock leaps", 1.5, 0.5, 40.0), Fault("clock leaps by an hour", 1.6, 0.3, 3600.0)
+    pulled = Fault("leader pulled", 1.5, 1.0, 0.0)
+    assert FaultPlan((*twice, pulled), (), 0.0, 0.0).over_s == pytest.approx(3642.0)
+    assert FaultPlan((twice[0], pulled), (), 0.0, 0.0).over_s == pytest.approx(42.0)
+    assert FaultPlan((pulled,), (), 0.0, 0.0).over_s == pytest.approx(2.5)
+
+
 REAL = (
     (17, FaultPlan((Fault("model not a number", 2.251997734563109, 1.2300692606277097),), (), 6.982, 0.0251273395)),
     (20, FaultPlan(
