@@ -192,6 +192,7 @@ def test_between_the_pictures_of_a_slow_camera_nobody_is_lost() -> None:
     with VirtualCamera(rate_hz=5.0) as server, open_camera(server.url, clock=MonotonicClock(0.0)) as camera:
         work = _Work(TrackingTask(server.url, 0.0, Path("any.task")), channels, cast(PoseModel, _Standing()), camera)
         counted, told_s = Counter[LeaderStatus](), -np.inf
+        assert wait_for(lambda: camera.frames > 0)
         for _ in range(25):
             work.step()
             newest = channels.frames.latest()
