@@ -1,4 +1,4 @@
-"""Follower, session and avatar files that were damaged or made to do harm: refused in words, or good.
+"""Follower, session, avatar and figure files that were damaged or made to do harm: refused in words, or good.
 
 Checksums are put right again in half of them: whoever wants to do harm does that, too.
 """
@@ -26,6 +26,7 @@ from realtime.sessions.session import Recording
 from realtime.sessions.session_file import SESSION_FILE, SessionReader
 from realtime.sessions.session_replay import Session
 from realtime.sessions.tape import Kind, TapeReader
+from tests.fuzz.figures import Figures
 from tests.fuzz.mutation import Rng, as_json, mutated_bytes, mutated_value, pick
 from ui.drawing.avatar import read_avatar, shipped_avatar
 
@@ -50,6 +51,7 @@ class Files:
         self._arrays = _small_avatar()
         self.kinds: dict[str, Callable[[], None]] = {
             "follower": self.follower, "session": self.session, "avatar": self.avatar,
+            "figure": Figures(rng, folder / "figures").bring,
         }  # fmt: skip
 
     def read(self, kind: str) -> None:

@@ -1,7 +1,8 @@
 """``python -m tests.fuzz.run``: a million messages and ten thousand files that are broken or mean harm, in minutes.
 
 Whatever raises anything but a refusal in words ends it, and so does a message or file that takes longer than
-``MOST_S``, a write outside the folder it works in, a connection, or a process that is started.
+``MOST_S`` or more memory than ``MOST_BYTES``, a write outside the folder it works in, a connection, or a process that
+is started.
 """
 
 import argparse
@@ -23,6 +24,8 @@ from tests.fuzz.messages import feed
 
 MOST_S = 60.0
 """A hang: the longest is under a second, of a graph that is opened."""
+MOST_BYTES = 1 << 30
+"""More than there was before the first file."""
 _FORBIDDEN = ("socket.connect", "socket.sendto", "subprocess.Popen", "os.system", "os.exec", "shutil.rmtree")
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod")
@@ -71,6 +74,16 @@ def patient(told: Callable[[int], None]) -> Callable[[int], None]:
     return tell
 
 
+def most_memory() -> int:
+    """Bytes that this process had at once until now; 0 where the system does not tell."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    # Kilobytes, but on macOS.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.run", description=__doc__)
@@ -86,14 +99,17 @@ def main() -> None:
         with watched(Path(folder)):
             task = progress.add_task("messages", total=arguments.messages)
             fed = feed(arguments.messages, arguments.seed, patient(lambda done: progress.advance(task, done)))
+            before = most_memory()
             task = progress.add_task("files", total=arguments.files)
             found = read(
                 arguments.files, arguments.seed, Path(folder), patient(lambda done: progress.advance(task, done))
             )
         faulthandler.cancel_dump_traceback_later()
+        more = most_memory() - before
+        assert more < MOST_BYTES, f"{more >> 20} MB more memory"
     for what, counts in (("messages", fed), ("files", found)):
         console.print(f"{what}: {', '.join(f'{count} {name}' for name, count in counts.items())}")
-    console.print("No crash, no hang, no write outside, no connection.")
+    console.print(f"No crash, no hang, no write outside, no connection; {more >> 20} MB more memory at most.")
 
 
 if __name__ == "__main__":

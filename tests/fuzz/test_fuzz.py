@@ -27,14 +27,14 @@ def test_files_are_refused_or_good(tmp_path: Path) -> None:
     with warnings.catch_warnings(), watched(tmp_path):
         # Numbers that overflow are what this is about; only what raises counts.
         warnings.simplefilter("ignore")
-        found = read(60, 0, tmp_path)
+        found = read(80, 0, tmp_path)
     assert found["refused"] > 15 and found["taken"] > 10
 
 
 def test_what_is_whole_is_taken(tmp_path: Path) -> None:
     files = Files(np.random.default_rng(0), tmp_path)
     (tmp_path / "session" / "session.duet").write_bytes(files._recorded)
-    assert len(files._recorded) > 10_000 and set(files.kinds) == {"follower", "session", "avatar"}
+    assert len(files._recorded) > 10_000 and set(files.kinds) == {"follower", "session", "avatar", "figure"}
 
 
 def test_the_same_seed_breaks_the_same() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from duet.errors import InputError
 from ui.avatars.figure import read_figure
 from ui.avatars.fit import Fit, fit_figure
-from ui.avatars.gltf import SUFFIXES, GltfFile
+from ui.avatars.gltf import SUFFIXES, GltfFile, soundness
 from ui.avatars.humanoid import humanoid_of
 from ui.drawing.avatar import Avatar
 
@@ -93,4 +93,6 @@ def bring(path: Path, wish: Wish) -> Brought:
     surface, rig = read_figure(file, textured=not wish.plain)
     mapping, way = humanoid_of(file, rig, wish.bones)
     kind = "VRM" if "VRM" in way else "glTF"
-    return Brought(fit_figure(surface, rig, mapping, wish.height_m), kind, way, len(rig.moving))
+    with soundness(path):
+        fit = fit_figure(surface, rig, mapping, wish.height_m)
+    return Brought(fit, kind, way, len(rig.moving))

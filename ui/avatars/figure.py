@@ -11,8 +11,8 @@ from duet.rotations import matrix_from_quaternion_wxyz, normalise
 from ui.avatars.gltf import GltfFile, soundness
 
 Floats = NDArray[np.float64]
-MOST_VERTICES = 400_000
-MOST_NODES = 4_000
+MOST_VERTICES, MOST_TRIANGLES = 400_000, 2_000_000
+MOST_NODES = MOST_PRIMITIVES = 4_000
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6
 _MATT = 0.15
 _CUT = 0.5
@@ -68,7 +68,7 @@ def read_figure(file: GltfFile, *, textured: bool = True) -> tuple[Surface, Rig]
             if "mesh" in node:
                 gathering.add(number, node)
         moving = frozenset(int(joint) for skin in file.list("skins") for joint in skin["joints"])
-        if any(joint >= len(nodes) for joint in moving):
+        if any(not 0 <= joint < len(nodes) for joint in moving):
             raise ValueError("a skin names a bone that is not there")
         names = tuple(str(node.get("name", f"node {k}")) for k, node in enumerate(nodes))
         return gathering.surface(), Rig(names, tuple(parents), worlds[:, :3, 3], moving)
@@ -119,35 +119,41 @@ class _Gathering:
     def __init__(self, file: GltfFile, worlds: Floats, textured: bool) -> None:
         self._file, self._worlds, self._textured = file, worlds, textured
         self._parts: list[Surface] = []
-        self._count, self._skinned = 0, False
-        self._pictures: dict[int, NDArray[np.float32]] = {}
+        self._skinned = False
+        self._primitives = self._vertices = self._triangles = 0
+        self._carried: dict[int, Floats] = {}
 
     def add(self, number: int, node: dict[str, Any]) -> None:
         """All triangles of one node."""
         skin = self._file.list("skins")[node["skin"]] if "skin" in node else None
         for primitive in self._file.list("meshes")[node["mesh"]]["primitives"]:
+            self._primitives += 1
+            self._bound(self._primitives, MOST_PRIMITIVES, "parts of meshes")
             if primitive.get("mode", _TRIANGLES) in (_TRIANGLES, _STRIP, _FAN):
                 self._add(number, skin, primitive)
 
+    def _bound(self, count: int, most: int, what: str) -> None:
+        if count > most:
+            raise InputError(f"{self._file.path}: expected at most {most} {what}, got more. Export it simpler.")
+
     def _add(self, number: int, skin: dict[str, Any] | None, primitive: dict[str, Any]) -> None:
         file, named = self._file, primitive["attributes"]
-        points = file.accessor(named["POSITION"]).astype(np.float64)
-        self._count += len(points)
-        if self._count > MOST_VERTICES:
-            raise InputError(f"{file.path}: expected at most {MOST_VERTICES} vertices, got more. Export it simpler.")
+        given = file.accessor(named["POSITION"])
+        self._vertices += len(given)
+        self._bound(self._vertices, MOST_VERTICES, "vertices")
+        points = given.astype(np.float64)
         if not len(points):
             return
         if points.shape[1] != 3:
             raise ValueError("positions are not points")
-        indices = file.accessor(primitive["indices"])[:, 0] if "indices" in primitive else np.arange(len(points))
-        faces = _faces(indices.astype(np.int64), primitive.get("mode", _TRIANGLES))
-        if len(faces) and faces.max() >= len(points):
-            raise ValueError("a triangle names a vertex that is not there")
+        faces = self._triangles_of(primitive, len(points))
         normals = file.accessor(named["NORMAL"]).astype(np.float64) if "NORMAL" in named else _normals(points, faces)
         if skin is not None and "JOINTS_0" in named:
             bones, weights = self._weights(named, skin["joints"], len(points))
-            carry = self._carrying(skin)[bones]
-            blended = np.einsum("vk,vkab->vab", weights, carry)
+            carry, blended = self._carrying(skin), np.zeros((len(points), 4, 4))
+            # One after the other: all at once would take four times the memory or more.
+            for k in range(bones.shape[1]):
+                blended += weights[:, k, None, None] * carry[bones[:, k]]
             bones = np.array(skin["joints"], dtype=np.int64)[bones]
             self._skinned = True
         else:
@@ -161,6 +167,17 @@ class _Gathering:
         part = Surface(placed, np.asarray(normalise(turned), dtype=np.float64), colours, faces, bones, weights)
         self._parts += [part, _turned(part)] if both else [part]
 
+    def _triangles_of(self, primitive: dict[str, Any], count: int) -> NDArray[np.int64]:
+        """(M, 3) numbers of a primitive's ``count`` vertices."""
+        mode = primitive.get("mode", _TRIANGLES)
+        indices = self._file.accessor(primitive["indices"])[:, 0] if "indices" in primitive else np.arange(count)
+        self._triangles += len(indices) // 3 if mode == _TRIANGLES else len(indices)
+        self._bound(self._triangles, MOST_TRIANGLES, "triangles")
+        faces = _faces(indices.astype(np.int64), mode)
+        if len(faces) and not (faces.min() >= 0 and faces.max() < count):
+            raise ValueError("a triangle names a vertex that is not there")
+        return faces
+
     def _weights(self, named: dict[str, int], joints: list[int], count: int) -> tuple[NDArray[np.int64], Floats]:
         """(count, K) numbers in the skin's own list, and shares that sum to 1."""
         sets = [k for k in range(4) if f"JOINTS_{k}" in named]
@@ -170,7 +187,7 @@ class _Gathering:
         if bones.shape != weights.shape or len(bones) != count:
             raise ValueError("not every vertex has its bones")
         bones[weights == 0.0] = 0
-        if bones.max() >= len(joints):
+        if not (bones.min() >= 0 and bones.max() < len(joints)):
             raise ValueError("a vertex names a bone that is not there")
         total = weights.sum(axis=1, keepdims=True)
         weights[total[:, 0] == 0.0, 0] = 1.0
@@ -178,13 +195,16 @@ class _Gathering:
 
     def _carrying(self, skin: dict[str, Any]) -> Floats:
         """(joints, 4, 4) where each bone of a skin carries what was bound to it."""
-        worlds = self._worlds[skin["joints"]]
-        if "inverseBindMatrices" not in skin:
-            return worlds
-        inverse = self._file.accessor(skin["inverseBindMatrices"]).astype(np.float64)
-        if inverse.shape != (len(worlds), 16):
-            raise ValueError("a skin has not one matrix for each bone")
-        return worlds @ inverse.reshape(-1, 4, 4).swapaxes(1, 2)
+        if id(skin) not in self._carried:
+            self._bound(len(skin["joints"]), MOST_NODES, "bones in a skin")
+            carried = self._worlds[skin["joints"]]
+            if "inverseBindMatrices" in skin:
+                inverse = self._file.accessor(skin["inverseBindMatrices"]).astype(np.float64)
+                if inverse.shape != (len(carried), 16):
+                    raise ValueError("a skin has not one matrix for each bone")
+                carried = carried @ inverse.reshape(-1, 4, 4).swapaxes(1, 2)
+            self._carried[id(skin)] = carried
+        return self._carried[id(skin)]
 
     def _painted(
         self, primitive: dict[str, Any], named: dict[str, int], faces: NDArray[np.int64], count: int
@@ -211,17 +231,14 @@ class _Gathering:
 
     def _sampled(self, texture: dict[str, Any], named: dict[str, int]) -> Floats:
         """(count, 4) linear light of a picture at every vertex, and its alpha."""
-        number = texture["index"]
-        if number not in self._pictures:
-            self._pictures[number] = self._file.picture(number)
-        picture = self._pictures[number]
+        picture = self._file.picture(texture["index"])
         move = texture.get("extensions", {}).get("KHR_texture_transform", {})
         uv = self._file.accessor(named[f"TEXCOORD_{texture.get('texCoord', 0)}"]).astype(np.float64)
         uv = uv * move.get("scale", (1.0, 1.0)) + move.get("offset", (0.0, 0.0))
         height, width = picture.shape[:2]
         column = np.floor(uv[:, 0] * width).astype(int) % width
         row = np.floor(uv[:, 1] * height).astype(int) % height
-        seen = picture[row, column].astype(np.float64)
+        seen = picture[row, column] / 255.0
         seen[:, :3] *= seen[:, :3]
         return seen
 
@@ -245,9 +262,14 @@ class _Gathering:
             return np.concatenate([np.pad(a, ((0, 0), (0, most - a.shape[1]))) for a in arrays])
 
         faces = np.concatenate([part.faces + start for part, start in zip(self._parts, starts, strict=True)])
-        return Surface(
+        whole = Surface(
             joined("points_m"), joined("normals"), joined("colours"), faces, padded("bones"), padded("weights")
         )
+        if not all(np.isfinite(values).all() for values in (whole.points_m, whole.normals, whole.colours)):
+            raise ValueError("its points or colours are beyond all numbers")
+        if whole.colours.shape[1] != 4:
+            raise ValueError("its colours are not of red, green and blue")
+        return whole
 
 
 def _turned(part: Surface) -> Surface:

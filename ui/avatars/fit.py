@@ -86,7 +86,7 @@ def assembled(
     used, compact = np.unique(faces, return_inverse=True)
     if not len(used):
         raise InputError("Avatar: expected a figure to be seen, got none. Its materials are all transparent.")
-    return Avatar(
+    avatar = Avatar(
         vertices_m=points[used].astype(np.float32),
         normals=np.round(normals[used] * 127).astype(np.int8),
         colours=np.round(np.clip(colours[used], 0.0, 1.0) * 255).astype(np.uint8),
@@ -98,6 +98,9 @@ def assembled(
         names=like.names,
         parents=like.parents,
     )
+    if not all(np.isfinite(held).all() for held in (avatar.vertices_m, avatar.rest_joints_m, avatar.rest_from_bind)):
+        raise InputError("Avatar: expected a figure of a size that can be, got one beyond all numbers. Check its mesh.")
+    return avatar
 
 
 def _numbered(faces: NDArray[np.int64], vertices: int) -> NDArray[np.uint16] | NDArray[np.uint32]:

@@ -7,6 +7,7 @@ checked before anything is unpacked. (Khronos glTF 2.0 specification; VRM files 
 import base64
 import io
 import json
+import os
 import re
 import struct
 import warnings
@@ -19,20 +20,26 @@ from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from duet.errors import InputError
 
 MOST_BYTES = 256 << 20
-"""Of a file and of what lies beside it, each."""
+"""Of a file, and of all that lies beside it."""
+MOST_PARTS = 1 << 21
+"""Numbers, words and lists of the tree: each takes many times the memory of its text."""
 MOST_VALUES = 1 << 25
 """Of one accessor: a file of a few bytes may claim any number of zeros."""
-MOST_PIXELS = 1 << 26
+MOST_PIXELS, MOST_PIXELS_IN_ALL = 1 << 26, 1 << 29
+"""Of one picture and of all."""
 SUFFIXES = ".glb", ".gltf", ".vrm"
 
 _MAGIC, _JSON_CHUNK, _BINARY_CHUNK = b"glTF", 0x4E4F534A, 0x004E4942
 _KINDS = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _PARTS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
+_MOST_SIDE = 2048
+"""A picture is kept no finer: it gives every vertex one colour."""
+_MOST_SAID = 200
 _FOREIGN = {
     "KHR_draco_mesh_compression": "Draco compression",
     "EXT_meshopt_compression": "meshopt compression",
@@ -47,8 +54,9 @@ class GltfFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         with soundness(path):
-            raw = _bytes_of(path, str(path))
-            document, self._binary = _unpacked(path, raw)
+            document, self._binary = _unpacked(path, _bytes_of(path, str(path)))
+            self._bytes_left, self._pixels_left = MOST_BYTES, MOST_PIXELS_IN_ALL
+            self._pictures: dict[int, NDArray[np.uint8]] = {}
             self.json: dict[str, Any] = _tree(path, document)
             for name, what in _FOREIGN.items():
                 if name in self.json.get("extensionsRequired", ()):
@@ -83,7 +91,7 @@ class GltfFile:
             head, _, body = uri.partition(",")
             if not head.endswith(";base64") or len(body) > 2 * MOST_BYTES:
                 raise ValueError(f"{what} is data of another kind than base64")
-            return base64.b64decode(body, validate=True)
+            return self._within_bounds(base64.b64decode(body, validate=True))
         told = f"{self.path.name}, {what}"
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", uri) or uri.startswith(("/", "\\")):
             raise InputError(f"{told}: expected a file beside it, got the address {uri[:80]!r}. Export it as one .glb.")
@@ -91,9 +99,19 @@ class GltfFile:
         target = (folder / unquote(uri).replace("\\", "/")).resolve()
         if not target.is_relative_to(folder):
             raise InputError(f"{told}: expected a file beside it, got {uri[:80]!r}, which leads elsewhere. Move it.")
-        if not target.is_file():
+        # Not Path.is_file: that raises for a name that no disk can hold.
+        if not os.path.isfile(target):
             raise InputError(f"{told}: expected the file {uri[:80]!r} beside it, got none. Put it there.")
-        return _bytes_of(target, told)
+        return self._within_bounds(_bytes_of(target, told))
+
+    def _within_bounds(self, held: bytes) -> bytes:
+        """The same, which are among what lies beside this file: many small claims make a large one."""
+        self._bytes_left -= len(held)
+        if self._bytes_left < 0:
+            raise InputError(
+                f"{self.path}: expected at most {MOST_BYTES >> 20} MB beside it, got more. Make its pictures smaller."
+            )
+        return held
 
     def _view(self, index: int) -> tuple[memoryview, int | None]:
         """The bytes of a buffer view, and how far its elements are apart where that is told."""
@@ -138,12 +156,18 @@ class GltfFile:
         strides = (stride, kind.itemsize)
         return np.ndarray((count, parts), kind, held, offset, strides) if count else np.zeros((0, parts), kind)
 
-    def picture(self, texture: int) -> NDArray[np.float32]:
-        """(H, W, 4) a texture's image, sRGB and alpha in [0, 1]. Raises ``InputError`` where it cannot be had."""
+    def picture(self, texture: int) -> NDArray[np.uint8]:
+        """(H, W, 4) a texture's image, sRGB and alpha, thinned out to ``_MOST_SIDE``. Raises ``InputError`` where it
+        cannot be had."""
         entry = self.list("textures")[_whole(texture)]
         webp = entry.get("extensions", {}).get("EXT_texture_webp", {})
-        number = entry.get("source", webp.get("source"))
-        image = self.list("images")[_whole(number)]
+        number = _whole(entry.get("source", webp.get("source")))
+        if number not in self._pictures:
+            self._pictures[number] = self._opened(number)
+        return self._pictures[number]
+
+    def _opened(self, number: int) -> NDArray[np.uint8]:
+        image = self.list("images")[number]
         told = f"{self.path.name}, image {number}"
         if "bufferView" in image:
             raw = bytes(self._view(image["bufferView"])[0])
@@ -154,12 +178,19 @@ class GltfFile:
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
                 with Image.open(io.BytesIO(raw), formats=("PNG", "JPEG", "WEBP")) as opened:
                     width, height = opened.size
-                    if width * height > MOST_PIXELS:
+                    self._pixels_left -= width * height
+                    if width * height > MOST_PIXELS or self._pixels_left < 0:
                         raise Image.DecompressionBombError(f"{width}x{height} pixels")
-                    return np.asarray(opened.convert("RGBA"), dtype=np.float32) / 255.0
+                    if max(width, height) > _MOST_SIDE:
+                        thin = min(width, _MOST_SIDE), min(height, _MOST_SIDE)
+                        return np.array(opened.resize(thin, Image.Resampling.NEAREST).convert("RGBA"))
+                    return np.array(opened.convert("RGBA"))
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise InputError(f"{told}: expected at most 8192x8192 pixels, got more. Make it smaller.") from error
-        except (UnidentifiedImageError, OSError, SyntaxError) as error:
+            raise InputError(
+                f"{told}: expected at most 8192x8192 pixels, and {MOST_PIXELS_IN_ALL >> 20} million in all pictures, "
+                "got more. Make it smaller."
+            ) from error
+        except Exception as error:  # decoders raise whatever the bytes lead them to
             raise InputError(
                 f"{told}: expected a PNG, JPEG or WebP image, got another file. Export it again."
             ) from error
@@ -169,9 +200,14 @@ class GltfFile:
 def soundness(path: Path) -> Iterator[None]:
     """Whatever does not fit together in a file becomes one ``InputError`` that names it."""
     try:
-        yield
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError, struct.error, RecursionError) as error:
+        # What grows beyond all numbers is found as such at the end.
+        with np.errstate(all="ignore"):
+            yield
+    except (
+        KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError, struct.error, RecursionError,
+    ) as error:  # fmt: skip
         said = f"no {error}" if isinstance(error, KeyError) else str(error)
+        said = " ".join(said.split())[:_MOST_SAID]
         raise InputError(
             f"{path}: expected a sound glTF 2.0 file, got a broken one ({said}). Export it again."
         ) from error
@@ -219,6 +255,8 @@ def _unpacked(path: Path, raw: bytes) -> tuple[bytes, bytes | None]:
 
 
 def _tree(path: Path, document: bytes) -> dict[str, Any]:
+    if sum(document.count(mark) for mark in (b",", b"[", b"{")) > MOST_PARTS:
+        raise InputError(f"{path}: expected at most {MOST_PARTS} entries, got more. Export the figure only.")
     try:
         tree = json.loads(document.decode("utf-8-sig"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:

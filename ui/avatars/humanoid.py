@@ -66,8 +66,8 @@ def humanoid_of(file: GltfFile, rig: Rig, told: Mapping[str, str]) -> tuple[dict
     """
     with soundness(file.path):
         mapping, way = _of_vrm(file), "by its VRM humanoid"
-    if mapping is None:
-        mapping, way = _of_names(rig), "by the bones' names"
+        if mapping is None:
+            mapping, way = _of_names(rig), "by the bones' names"
     for joint, bone in told.items():
         if joint not in MAPPED:
             raise InputError(f"--map {joint}: expected a joint, got another name. Choose one of {', '.join(MAPPED)}.")
