@@ -16,6 +16,9 @@ def _note(event: str, arguments: tuple[Any, ...]) -> None:
         if isinstance(path, int) or not isinstance(flags, int) or not flags & _WRITES:
             return
         what = os.path.abspath(os.fsdecode(path))
+        # A file without a name in that folder: gone with the last who holds it (O_TMPFILE).
+        if os.path.isdir(what):
+            return
     elif event in _CHANGES:
         what = os.path.abspath(os.fsdecode(arguments[0])) if not isinstance(arguments[0], int) else "a file"
     elif event in _CALLS:

@@ -20,6 +20,7 @@ REPOSITORY = HERE.parents[1]
 _CALLS = "open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,connect,bind,listen,sendto,sendmsg,sendmmsg"
 _PATH = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _WRITTEN = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|^creat|^mkdir|^rename")
+_NAMELESS = re.compile(r"O_TMPFILE|ENOENT|EEXIST|EISDIR")
 _ADDRESS = re.compile(r"AF_INET6?|inet_(?:addr|pton)\([^)]*")
 
 
@@ -72,7 +73,7 @@ def _of_trace(text: str, home: Path) -> tuple[set[str], list[str]]:
         call = call.strip()
         if call.startswith(("connect", "bind", "listen", "send")) and _ADDRESS.search(call):
             calls.append(call)
-        elif _WRITTEN.search(call) and (path := _PATH.search(call)) and "ENOENT" not in call and "EEXIST" not in call:
+        elif _WRITTEN.search(call) and not _NAMELESS.search(call) and (path := _PATH.search(call)):
             written.add(os.path.normpath(os.path.join(home, path.group(1))))
     return written, calls
 
