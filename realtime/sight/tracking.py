@@ -8,6 +8,7 @@ import contextlib
 import math
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -126,6 +127,23 @@ class TrackingChannels(Channels):
         )
 
 
+@contextlib.contextmanager
+def _without_a_trace() -> Iterator[None]:
+    """What MediaPipe imports beside (matplotlib, PulseAudio's library) makes folders and lists of its own in the user's
+    home as it loads: within this they are in a folder that is gone afterwards."""
+    names = ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "PULSE_RUNTIME_PATH")
+    before = {name: os.environ.get(name) for name in names}
+    with tempfile.TemporaryDirectory(prefix="duet-", ignore_cleanup_errors=True) as folder:
+        os.environ.update(dict.fromkeys(names, folder))
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                del os.environ[name]
+                if value is not None:
+                    os.environ[name] = value
+
+
 class PoseModel:
     """MediaPipe's pose landmarker for one leader in a stream of pictures."""
 
@@ -136,10 +154,11 @@ class PoseModel:
         os.environ["https_proxy"] = "socks5h://"
         # Imported here: it takes half a second and belongs to this process only.
         try:
-            import mediapipe as mp
-            from mediapipe.tasks.python import vision
-            from mediapipe.tasks.python.core import mediapipe_c_bindings
-            from mediapipe.tasks.python.core.base_options import BaseOptions
+            with _without_a_trace():
+                import mediapipe as mp
+                from mediapipe.tasks.python import vision
+                from mediapipe.tasks.python.core import mediapipe_c_bindings
+                from mediapipe.tasks.python.core.base_options import BaseOptions
 
             # Loads MediaPipe's own library now: a system library it lacks is no fault of the model's file.
             mediapipe_c_bindings.load_raw_library()

@@ -1,26 +1,42 @@
 """A performance writes what it was asked for, in its folder, and nothing else; it calls nobody and nobody can call it.
 
-Twice over: by audit hooks in every Python process, and by strace, where there is one, for what libraries do by
-themselves.
+Twice over: by audit hooks in every Python process, and for what libraries do by themselves by strace, where there is
+one, by the sockets that Linux says the processes hold, and by what lies in their folders afterwards.
 """
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from duet.choreography import compose
+from duet.motion import write_motion
+from realtime.sight.pose_model import find_pose_model
+from realtime.sound.virtual_sound import VirtualDevice, VirtualSound
+from tests.security.sockets import sockets_of, wait_for
+from tests.x_display import made_up
+from ui.bench.film_truth import FPS
+from ui.bench.perception import film_loop
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
+_PATIENCE_S = 600.0
+_HEARD = "Room"
+_STRACE = ("strace", "-f", "--seccomp-bpf", "-qq")
 _CALLS = "open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,connect,bind,listen,sendto,sendmsg,sendmmsg"
 _PATH = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _WRITTEN = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|^creat|^mkdir|^rename")
 _NAMELESS = re.compile(r"O_TMPFILE|ENOENT|EEXIST|EISDIR")
+_LISTS = ("('/sbin/ldconfig', ['/sbin/ldconfig', '-p']", "('fc-list', ['fc-list'", "('gcc', ['gcc'", "('ld', ['ld'")
+"""What ctypes and matplotlib ask the system for where libraries and fonts are; traced with the rest."""
 _ADDRESS = re.compile(r"AF_INET6?|inet_(?:addr|pton)\([^)]*")
 
 
@@ -32,37 +48,59 @@ class Seen:
     """Files and folders that were made, changed or removed."""
     calls: tuple[str, ...]
     """Addresses that were called or listened on, names that were asked for, processes that were not of Python."""
-    processes: int
-    said: str
+    sockets: frozenset[str]
+    """Of the internet, that any process held, as Linux tells."""
+    loaded: Mapping[str, set[str]]
+    """What tells one process from another, such as a graphics library -> those that loaded it."""
+    left: tuple[str, ...]
+    """Files in its home folder at the end."""
 
 
-def observe(folder: Path, *command: str) -> Seen:
-    """Run ``duet`` with ``folder`` as its home, its temporary folder and where it is called."""
+def observe(folder: Path, *command: str, **variables: str) -> Seen:
+    """Run ``duet`` with ``folder`` as its home, its temporary folder and where it is called, with ``variables`` in its
+    environment."""
     home, notes, trace = folder / "home", folder / "notes", folder / "trace"
     home.mkdir()
     env = {
         **{k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "DUET_", "ORT_", "DISPLAY"))},
         "HOME": str(home), "TMPDIR": str(home), "DUET_AUDIT": str(notes), "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONPATH": os.pathsep.join([str(HERE), str(REPOSITORY)]),
+        "PYTHONPATH": os.pathsep.join([str(HERE), str(REPOSITORY)]), **variables,
     }  # fmt: skip
-    under = ["strace", "-f", "-qq", "-e", f"trace={_CALLS}", "-e", "signal=none", "-o", str(trace)] if _traces() else []
-    ran = subprocess.run(
-        [*under, sys.executable, "-m", "ui.cli", *command],
-        cwd=home, env=env, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr[-2000:]
+    under = [*_STRACE, "-e", f"trace={_CALLS}", "-e", "signal=none", "-o", str(trace)] if _traces() else []
+    with subprocess.Popen(
+        [*under, sys.executable, str(HERE / "perform.py"), str(folder), *command],
+        cwd=home, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as ran, sockets_of(ran.pid) as sockets:  # fmt: skip
+        try:
+            said, _ = ran.communicate(timeout=_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            ran.kill()
+            raise
+    assert ran.returncode == 0, said[-2000:]
     lines = [line.split("\t", 1) for line in notes.read_text().splitlines()]
     written = {what for event, what in lines if event == "open" or event.startswith("os.")}
-    calls = [f"{event} {what}" for event, what in lines if event.startswith(("socket.", "subprocess."))]
+    calls = [
+        f"{event} {what}"
+        for event, what in lines
+        if event.startswith(("socket.", "subprocess.")) and not what.startswith(_LISTS)
+    ]
     if under:
         more, called = _of_trace(trace.read_text(errors="replace"), home)
         written, calls = written | more, calls + called
-    return Seen(frozenset(written), tuple(calls), sum(e == "process" for e, _ in lines), ran.stdout + ran.stderr)
+    written.discard(str(home))  # it is there before: to make it once more changes nothing
+    loaded: dict[str, set[str]] = {}
+    for event, what in lines:
+        if event == "import":
+            module, process = what.split()
+            loaded.setdefault(module, set()).add(process)
+    left = sorted(str(path.relative_to(home)) for path in home.rglob("*") if path.is_file())
+    return Seen(frozenset(written), tuple(calls), frozenset(sockets), loaded, tuple(left))
 
 
 def _traces() -> bool:
-    strace = shutil.which("strace")
-    return strace is not None and subprocess.run([strace, "-qq", "true"], capture_output=True).returncode == 0
+    return (
+        shutil.which("strace") is not None and subprocess.run([*_STRACE, "true"], capture_output=True).returncode == 0
+    )
 
 
 def _of_trace(text: str, home: Path) -> tuple[set[str], list[str]]:
@@ -100,10 +138,54 @@ def _unasked(seen: Seen, asked: Sequence[Path]) -> list[str]:
 def test_a_performance_writes_what_it_was_asked_for_and_calls_nobody(tmp_path: Path, asked: tuple[str, ...]) -> None:
     home = tmp_path / "home"
     seen = observe(tmp_path, "play", "--leader", str(_take(tmp_path)), "--music", "none", "--seconds", "1", *asked)
-    assert seen.calls == ()
+    assert seen.calls == () and not seen.sockets
     assert _unasked(seen, [home / "asked", tmp_path / "notes"]) == []
-    left = sorted(str(p.relative_to(home)) for p in home.rglob("*") if p.is_file())
-    assert left and all(name.startswith("asked/") for name in left), left
+    assert seen.left and all(name.startswith("asked/") for name in seen.left), seen.left
+
+
+@pytest.mark.usefixtures("opengl")
+@pytest.mark.skipif(find_pose_model() is None, reason="the pose model is not here: python -m realtime.sight.pose_model")
+def test_who_sees_and_who_hears_write_nothing_and_call_nobody(tmp_path: Path) -> None:
+    """A camera's process, with the pose model and its libraries, and a sound device's."""
+    _microphone(tmp_path)
+    seen = observe(
+        tmp_path, "play", "--leader", str(_film(tmp_path)), "--music", f"device:{_HEARD}", "--headless",
+        "--size", "64x64", "--fps", "5", "--seconds", "2", "--report", "report.json",
+        DUET_POSE_MODEL=str(find_pose_model()),
+    )  # fmt: skip
+    report = json.loads((tmp_path / "home" / "report.json").read_text())
+    assert report["camera_frames"] > 0 and report["stages"]["music"]["n"] > 0
+    _did_nothing_unasked(seen, tmp_path, "report.json")
+    apart = [seen.loaded[name] for name in ("mediapipe", "moderngl", "realtime.sound.sound_host")]
+    assert all(apart) and len(set.union(*apart)) > 2, "each has a process of its own, which was watched"
+
+
+@pytest.mark.usefixtures("opengl")
+@pytest.mark.skipif(shutil.which("Xvfb") is None, reason="no Xvfb: there is nowhere for a window")
+def test_window_and_panel_write_nothing_and_call_nobody(tmp_path: Path) -> None:
+    with made_up(900, 700) as display:
+        seen = observe(
+            tmp_path, "play", "--leader", str(_take(tmp_path)), "--music", "none", "--size", "160x90", "--fps", "10",
+            "--seconds", "2", DISPLAY=display.name,
+        )  # fmt: skip
+    _did_nothing_unasked(seen, tmp_path)
+    assert seen.loaded["ui.panel.process"] & seen.loaded["glfw"], "the panel had its window"
+    assert len(seen.loaded["glfw"]) > 1, "and so had the picture"
+
+
+def _did_nothing_unasked(seen: Seen, folder: Path, *asked: str) -> None:
+    assert seen.calls == () and not seen.sockets
+    assert _unasked(seen, [folder / "notes", *(folder / "home" / name for name in asked)]) == []
+    assert seen.left == asked
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux tells of sockets in /proc")
+def test_a_socket_that_a_child_holds_is_seen() -> None:
+    code = "import socket, sys; s = socket.create_server(('127.0.0.1', 0)); sys.stdin.read()"
+    child = [sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {code!r}])"]
+    with subprocess.Popen(child, stdin=subprocess.PIPE) as ran, sockets_of(ran.pid) as held:
+        assert wait_for(held)
+    assert next(iter(held)).startswith("tcp 0100007F:")
 
 
 def test_what_is_watched_is_seen(tmp_path: Path) -> None:
@@ -128,11 +210,26 @@ def test_what_is_watched_is_seen(tmp_path: Path) -> None:
     assert written == {str(tmp_path / "kept")} and len(calls) == 1
 
 
+def _microphone(folder: Path) -> None:
+    """One that hears claps."""
+    rate_hz = 48_000
+    heard = np.zeros(4 * rate_hz, np.float32)
+    for start in range(0, len(heard), rate_hz // 3):
+        heard[start : start + 2000] = 0.2 * np.sin(np.arange(2000))
+    np.save(folder / "heard.npy", heard)
+    device = VirtualDevice(_HEARD, "mic", inputs=1, rate_hz=rate_hz, hears=str(folder / "heard.npy"))
+    VirtualSound(folder).plug([device])
+
+
+def _film(folder: Path) -> Path:
+    """Half a second of a dancer, forth and back."""
+    path = folder / "lead.mp4"
+    film_loop(compose("salsa", 0.4, 180.0, 0, fps=FPS).leader.on_body(), path)
+    return path
+
+
 def _take(folder: Path) -> Path:
     """A leader's take, made here."""
-    from duet.choreography import compose
-    from duet.motion import write_motion
-
     path = folder / "leader.npz"
     write_motion(path, compose("salsa", 3.0, 180.0, 1, fps=30.0).leader)
     return path
