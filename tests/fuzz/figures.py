@@ -118,8 +118,8 @@ class Figures:
         return out
 
 
-def taken(path: Path, wish: Wish) -> None:
-    """Bring ``path`` in: a good avatar, or ``DuetError`` of one line; AssertionError for what is neither."""
+def taken(path: Path, wish: Wish) -> int:
+    """Bring ``path`` in: the points of a good avatar, or ``DuetError`` of one line; AssertionError for what is neither."""
     try:
         avatar = bring(path, wish).avatar
     except Exception as error:
@@ -132,3 +132,4 @@ def taken(path: Path, wish: Wish) -> None:
     turns[:, 0] = 1.0
     skin = read_avatar(kept).skinned_vertices_m(BodyPose(np.array([0.0, 0.9, 0.0]), turns))
     assert np.isfinite(skin).all(), "a body that stands nowhere"
+    return len(skin)
