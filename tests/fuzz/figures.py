@@ -119,7 +119,7 @@ class Figures:
 
 
 def taken(path: Path, wish: Wish) -> int:
-    """Bring ``path`` in: the points of a good avatar, or ``DuetError`` of a line; AssertionError for what is neither."""
+    """Bring ``path`` in: the points of a good avatar, or ``DuetError`` of one line; AssertionError for neither."""
     try:
         avatar = bring(path, wish).avatar
     except Exception as error:
