@@ -12,6 +12,7 @@ from rich.console import Console
 
 from duet.clock import MonotonicClock
 from duet.contract import FollowerContract
+from duet.errors import DuetError
 from duet.features import Placement, Standing, partner_standing
 from duet.kinematics import heading_yaw
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
@@ -72,13 +73,25 @@ def perform(
         ending.of("watch", begin_watch(show.conductor, panel, show.clock, output.log, kept).stop)
         record(ending, show, output, kept, console)
         begun(show.conductor)
-        interrupted = conduct(show, console, tempo)
+        interrupted = _conducted(show, console, tempo, kept)
         elapsed = show.clock.now() if seconds is None else min(show.clock.now(), seconds)
         finish_picture(show, output, elapsed, kept, console)
     keep(show, output, log, elapsed, kept)
     tell(show, kept, elapsed, console)
     kept.check(console)
     return 130 if interrupted else 0
+
+
+def _conducted(show: Show, console: Console, tempo: TempoInput | None, kept: Kept) -> bool:
+    """Whether it was interrupted. What breaks the dance off does not take with it what was danced until then."""
+    try:
+        return conduct(show, console, tempo)
+    except DuetError as error:
+        if not show.health.counter("ticks"):
+            # Nothing was danced: nothing takes the place of an earlier evening's files.
+            raise
+        kept.failures.append(error)
+        return False
 
 
 def _open_inputs(

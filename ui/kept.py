@@ -35,7 +35,7 @@ class Kept:
     """
 
     failures: list[DuetError] = field(default_factory=list)
-    """Of files that were asked for and are not there."""
+    """Of a dance that broke off, and of files that were asked for and are not there."""
     _told: list[str] = field(default_factory=list)
     _writers: list[tuple[Writer, str]] = field(default_factory=list)
 

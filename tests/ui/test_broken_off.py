@@ -1,0 +1,60 @@
+"""A dance that breaks off ends with its sentence, and everything that was danced until then is kept."""
+
+import json
+from pathlib import Path
+
+import av
+import pytest
+
+from duet.errors import DuetError
+from duet.motion import read_motion
+from realtime.conductor import Conductor
+from ui.app import perform
+from ui.cli import DEFAULT_FOLLOWER
+from ui.options import Output
+from ui.sources import demo_sources
+
+SECONDS, BREAKS_S = 6.0, 1.5
+
+
+def _performed(monkeypatch: pytest.MonkeyPatch, folder: Path, breaks_s: float) -> None:
+    """A dance whose conductor fails at ``breaks_s``."""
+
+    def begun(conductor: Conductor) -> None:
+        whole = conductor.tick
+
+        def tick(number: int) -> None:
+            if conductor.clock.now() >= breaks_s:
+                raise RuntimeError("a cable came loose")
+            whole(number)
+
+        monkeypatch.setattr(conductor, "tick", tick)
+
+    output = Output(
+        DEFAULT_FOLLOWER, True, folder / "film.mp4", SECONDS, 0, (64, 64), 10.0,
+        motion=folder / "motion.npz", report=folder / "report.json", record=folder / "session",
+    )  # fmt: skip
+    with pytest.raises(DuetError, match=r"Conductor: expected to go on, got RuntimeError\('a cable came loose'\)"):
+        perform(demo_sources(SECONDS, 180.0, 0, headless=True), output, begun=begun)
+
+
+@pytest.mark.usefixtures("opengl")
+def test_what_was_danced_until_then_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _performed(monkeypatch, tmp_path, BREAKS_S)
+    assert 0.5 < read_motion(tmp_path / "motion.npz").seconds < SECONDS - 1.0
+    assert json.loads((tmp_path / "report.json").read_text())["ticks"] > 0
+    with av.open(tmp_path / "film.mp4") as film:
+        assert sum(1 for _ in film.decode(video=0)) >= 1
+    told = capsys.readouterr().err
+    assert all(f"Wrote {tmp_path / name}" in told for name in ("motion.npz", "report.json", "film.mp4"))
+
+
+@pytest.mark.usefixtures("opengl")
+def test_where_nothing_was_danced_what_was_there_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("motion.npz", "report.json", "film.mp4"):
+        (tmp_path / name).write_text("of an earlier evening")
+    _performed(monkeypatch, tmp_path, 0.0)
+    for name in ("motion.npz", "report.json", "film.mp4"):
+        assert (tmp_path / name).read_text() == "of an earlier evening"
