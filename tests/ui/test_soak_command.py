@@ -1,19 +1,24 @@
 """``duet soak``: a show goes on, is sampled, judged and drawn; an interrupted one keeps what it has."""
 
 import json
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from duet.contract import load_contract
 from duet.features import FOLLOWER_SIZE
 from realtime.bench import soak_show
 from realtime.bench.soak import BOUNDS, Sample, judge
+from realtime.commands import Freeze
+from realtime.health import Health
 from realtime.tick import FollowerState, Tensors
 from ui.cli import DEFAULT_FOLLOWER, main
 from ui.soak.curves import ROW, WIDTH, write_curves
+from ui.soak.exhibit import exhibit
 
 CONTRACT = load_contract(DEFAULT_FOLLOWER)
 
@@ -63,7 +68,23 @@ def test_an_interrupted_soak_keeps_what_it_has(
     kept = json.loads((out / "soak.json").read_text())
     assert kept["interrupted"] and kept["verdict"]["judgement"] == "unsure" and len(kept["samples"]) >= 4
     assert {bound.curve for bound in BOUNDS} <= kept["samples"][0].keys()
-    assert (out / "soak.png").is_file() and "unsure" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert (out / "soak.png").is_file() and "unsure" in told
+    # Where no bar is to be seen, every tenth of 36 s would be a line; there were 1.5 s of it.
+    assert "MB, 0 of" not in told
+
+
+def test_in_a_log_every_tenth_is_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told_of(self, seconds, every_s, told) -> None:
+        for at_s in np.arange(every_s, seconds + every_s / 2, every_s):
+            told(Sample(at_s, 300.0, 40, 12, 150.0, 400.0, 0, int(at_s * 7.5)))
+
+    monkeypatch.setattr(soak_show.Show, "perform", told_of)
+    main(["soak", "--hours", "1", "--speed-up", "--out", str(tmp_path)])
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.endswith(" late")]
+    assert len(lines) == 10 and lines[0].startswith("0.10 h, 300 MB, 0 of") and lines[-1].startswith("1.00 h")
 
 
 @pytest.mark.parametrize(
@@ -81,3 +102,26 @@ def test_what_does_not_fit_is_one_sentence(
 ) -> None:
     assert main(["soak", *options, "--out", str(tmp_path / "s")]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_a_show_of_ones_own_is_checked_and_its_cues_are_obeyed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # It is not performed here.
+    monkeypatch.setattr("ui.soak.exhibit.ensure_pose_model", lambda progress: None)
+    file, out = tmp_path / "show.toml", tmp_path / "soak"
+    for wrong, sentence in {
+        "[kiosk]\nmusic = 'nothere.mp3'": "[kiosk] music: expected a sound file",
+        "[[cue]]\ndo = 'freeze'": "cue 1: expected at, in seconds, got none",
+    }.items():
+        file.write_text(wrong)
+        assert main(["soak", "--config", str(file), "--out", str(out)]) == 2
+        told = capsys.readouterr().err
+        assert sentence in told and str(file) in told
+    # Nothing else of its command line is needed to begin.
+    file.write_text("[kiosk.picture]\nheadless = true\n[kiosk.keep]\nlog = 'a.jsonl'\n[[cue]]\ndo = 'freeze'\nat = 1")
+    arguments = Namespace(config=file, follower=DEFAULT_FOLLOWER, hours=0.5, out=out, seed=0, data=None)
+    with exhibit(arguments, Console(quiet=True)) as (make, output):
+        cues = make(Health()).cues
+        assert cues is not None and [cue.command for cue in cues.cues] == [Freeze()]
+        assert output.report == out / "report.json" and output.seconds == 1800.0

@@ -54,7 +54,7 @@ def _run(arguments: argparse.Namespace, follower: Path) -> int:
     if arguments.seconds is not None and not 0 < arguments.seconds <= 10 * 86_400:
         raise InputError(f"--seconds: expected more than 0 and at most ten days, got {arguments.seconds:g}.")
     settings = read_settings(arguments.config)
-    check_show(arguments.config, settings, _follower(settings, follower), thoroughly=arguments.check)
+    check_show(arguments.config, settings, follower_of(settings, follower), thoroughly=arguments.check)
     output = output_of(settings, follower, arguments.seconds)
     if arguments.check:
         Console(stderr=True).print(f"{arguments.config}: all is well.", soft_wrap=True)
@@ -65,24 +65,31 @@ def _run(arguments: argparse.Namespace, follower: Path) -> int:
 def run_kiosk(settings: KioskSettings, output: Output, cues: Sequence[Cue]) -> int:
     """The show, to its end; the exit code."""
     from ui.app import perform
-    from ui.asked import has_display
     from ui.cued import with_cues
     from ui.kiosk.exhibit import kiosk_sources
 
-    if not output.headless and not has_display():
-        raise InputError("Window: expected a display, got none. Start the show from a desktop.")
+    check_display(output)
     # Who came when is for whoever reads the journal.
     logging.getLogger("duet.kiosk").setLevel(logging.INFO)
     return perform(with_cues(kiosk_sources(settings), cues), output)
 
 
-def _follower(settings: KioskSettings, usual: Path) -> Path:
+def check_display(output: Output) -> None:
+    """InputError where a window is wanted and nothing can show one."""
+    from ui.asked import has_display
+
+    if not output.headless and not has_display():
+        raise InputError("Window: expected a display, got none. Start the show from a desktop.")
+
+
+def follower_of(settings: KioskSettings, usual: Path) -> Path:
+    """The folder of the follower that dances in the show."""
     return settings.path("kiosk.follower") or usual
 
 
 def output_of(settings: KioskSettings, follower: Path, seconds: float | None) -> Output:
     """Where the show goes. InputError for a follower, a style or a size that there is not."""
-    folder = _follower(settings, follower)
+    folder = follower_of(settings, follower)
     style = settings.text("kiosk.style") or None
     if style is not None:
         load_contract(folder).style_named(style)

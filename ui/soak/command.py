@@ -34,6 +34,7 @@ examples:
 exit code: 0 pass, 1 fail, 3 unsure (it was too short to tell), 2 it could not begin.
 """
 _MOST_SAMPLES = 720
+_LINES = 10
 _CODES = {"pass": 0, "fail": 1, "unsure": 3}
 
 
@@ -121,7 +122,7 @@ def _every_s(hours: float) -> float:
 
 
 class _progress:
-    """A bar, and what takes a sample: moves the bar and keeps it."""
+    """A bar, and what takes a sample: moves the bar and keeps it. In a log it is a line for each tenth."""
 
     def __init__(self, console: "Console", hours: float, samples: "list[Sample]") -> None:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -129,7 +130,8 @@ class _progress:
         columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[what]}"), TimeElapsedColumn()
         self._bar = Progress(*columns, console=console, transient=True)
         self._task = self._bar.add_task("soaking", total=hours * 3600.0, what="")
-        self._samples = samples
+        self._console, self._samples = console, samples
+        self._line_s = self._every_s = hours * 3600.0 / _LINES
 
     def __enter__(self) -> "Callable[[Sample], None]":
         self._bar.start()
@@ -142,6 +144,9 @@ class _progress:
         self._samples.append(sample)
         what = f"{sample.time_s / 3600.0:.2f} h, {sample.memory_mb:.0f} MB, {sample.late_ticks} of {sample.ticks} late"
         self._bar.update(self._task, completed=sample.time_s, what=what)
+        if sample.time_s >= self._line_s and not self._console.is_terminal:
+            self._line_s += self._every_s
+            self._console.print(what, highlight=False, soft_wrap=True)
 
 
 def _conclude(

@@ -17,8 +17,10 @@ from realtime.sight.pose_model import ensure_pose_model
 from realtime.sound.audio import MusicThread
 from ui.bench.film_truth import FPS, SIZE_PX, Studio, leads
 from ui.bench.microphone import microphone
+from ui.cued import with_cues
 from ui.drawing.film import FilmWriter
-from ui.kiosk.command import output_of
+from ui.kiosk.checking import check_show, cues_of
+from ui.kiosk.command import check_display, follower_of, output_of
 from ui.kiosk.exhibit import kiosk_sources
 from ui.kiosk.settings import KioskSettings, Value, read_settings
 from ui.options import Output
@@ -35,23 +37,33 @@ _QUICK = {
 
 @contextmanager
 def exhibit(arguments: argparse.Namespace, console: "Console") -> Iterator[tuple[SourcesMaker, Output]]:
-    """What is soaked, and where it goes; what it needs is there meanwhile."""
-    ensure_pose_model(progress=console.print)
+    """What is soaked, and where it goes; what it needs is there meanwhile. InputError for a show that cannot run."""
     with tempfile.TemporaryDirectory(prefix="duet-soak-") as folder:
-        if arguments.config is not None:
-            settings = read_settings(arguments.config)
-            make = kiosk_sources(settings)
-        else:
-            (Path(folder) / "show.toml").write_text("")
-            film = Path(folder) / "visitor.mp4"
-            with console.status("filming somebody who comes and goes"):
-                film_of_visits(film, arguments.data)
-            ours: dict[str, Value] = {"kiosk.leader": str(film), "kiosk.seed": arguments.seed, **_QUICK}
-            usual = read_settings(Path(folder) / "show.toml")
-            settings = KioskSettings(MappingProxyType({**usual.values, **ours}))
-            make = _heard_by_microphone(kiosk_sources(settings), Path(folder))
+        settings, make = _own_show(arguments) if arguments.config is not None else _filmed_show(arguments, folder)
         output = output_of(settings, arguments.follower, arguments.hours * 3600.0)
+        check_display(output)
+        ensure_pose_model(progress=console.print)
+        if arguments.config is None:
+            with console.status("filming somebody who comes and goes"):
+                film_of_visits(Path(settings.text("kiosk.leader")), arguments.data)
         yield make, replace(output, report=output.report or arguments.out / "report.json")
+
+
+def _own_show(arguments: argparse.Namespace) -> tuple[KioskSettings, SourcesMaker]:
+    """The show of ``--config``, as ``duet kiosk`` runs it."""
+    settings = read_settings(arguments.config)
+    follower = follower_of(settings, arguments.follower)
+    check_show(arguments.config, settings, follower)
+    return settings, with_cues(kiosk_sources(settings), cues_of(arguments.config, follower))
+
+
+def _filmed_show(arguments: argparse.Namespace, folder: str) -> tuple[KioskSettings, SourcesMaker]:
+    """A show whose camera is a film in ``folder`` that is yet to be made."""
+    file = Path(folder) / "show.toml"
+    file.write_text("")
+    leader: dict[str, Value] = {"kiosk.leader": str(Path(folder) / "visitor.mp4"), "kiosk.seed": arguments.seed}
+    settings = KioskSettings(MappingProxyType({**read_settings(file).values, **leader, **_QUICK}))
+    return settings, _heard_by_microphone(kiosk_sources(settings), Path(folder))
 
 
 def _heard_by_microphone(make: SourcesMaker, folder: Path) -> SourcesMaker:
