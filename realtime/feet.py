@@ -2,7 +2,9 @@
 
 The principle of InfiniteDance's foot restoration (arXiv 2603.13375) in one causal pass: only hip,
 knee and ankle are touched. Contacts pass a hysteresis, a planted foot is pinned by two-bone inverse
-kinematics, and a released one slides back to the model's pose over a few frames.
+kinematics, and a released one slides back to the model's pose over a few frames. Where the pose walks
+off from under a foot that is planted, the foot gives way, the more the further it is pulled: one that
+held on and was let go would leap, be planted where it came to, and leap again, many times a second.
 """
 
 import math
@@ -15,10 +17,11 @@ from duet.kinematics import forward, two_bone_ik
 from duet.rotations import Array
 from duet.skeleton import BODY
 
-ON, OFF = 0.5, 0.3
-"""Contact probability above which a foot is planted, and below which it is released."""
-MAX_PULL_M = 0.12
-"""A planted foot that the pose pulls further than this is let go: the model has moved on."""
+ON, OFF = 0.4, 0.2
+"""Contact probability above which a foot is planted, and below which it is released: a model that learned from recorded
+feet, which glide, is never sure of its own."""
+MAX_PULL_M = 0.15
+"""A planted foot is never as far as this from where the pose has it."""
 RELEASE_FRAMES = 5
 _KEPT = 1.0 - 1.0 / RELEASE_FRAMES
 """Of the way a released foot is off, what it is in the next frame."""
@@ -81,10 +84,13 @@ def _decide(
         anchor = (ankle[0] + released_x, ankle[2] + released_z)
     # Nothing goes through the floor, planted or not.
     up = max(_ANKLE_REST_M * 0.85 - ankle[1], _TOE_REST_M * 0.5 - toe_height, 0.0)
+    if not planted:
+        return False, anchor, (released_x, up, released_z)
     away_x, away_z = anchor[0] - ankle[0], anchor[1] - ankle[2]
-    if planted and math.hypot(away_x, away_z) <= MAX_PULL_M:
-        return True, anchor, (away_x, up, away_z)
-    return False, anchor, (released_x, up, released_z)
+    # Hardly less than what is pulled where that is little, and never more than the most, without a kink between.
+    held = (1.0 + (math.hypot(away_x, away_z) / MAX_PULL_M) ** 3) ** (-1 / 3)
+    away_x, away_z = held * away_x, held * away_z
+    return True, (ankle[0] + away_x, ankle[2] + away_z), (away_x, up, away_z)
 
 
 def bend_legs(

@@ -8,7 +8,7 @@ from duet.poses import relaxed_rotations
 from duet.rotations import matrix_from_quaternion_wxyz, matrix_from_rotvec, yaw_matrix
 from duet.skeleton import BODY
 from duet.timeline import Timeline
-from realtime.feet import FootLock, lock_feet
+from realtime.feet import MAX_PULL_M, FootLock, lock_feet
 from realtime.playout import FADE_FRAMES, MOST_FADE_FRAMES, RETURN_FRAMES, Plan, Playout
 from realtime.pose_line import EASE_S
 from realtime.steps import MOST_CHANGE_M, MOST_LEAP_M, MOST_STEP_M
@@ -148,15 +148,27 @@ def test_a_planted_foot_stays_while_the_body_slides() -> None:
     np.testing.assert_allclose(lengths, BODY.bone_lengths_m[[7, 8]][None].repeat(count, 0), atol=1e-4)
 
 
-def test_a_foot_pulled_too_far_is_let_go() -> None:
-    count = 20
+def test_a_foot_pulled_too_far_goes_along_and_never_leaps() -> None:
+    count, step_m = 20, 0.5 / 19
     rotations = np.repeat(relaxed_rotations()[None], count, axis=0)
     root = np.tile(np.array([0.0, 0.8664, 0.0]), (count, 1))
     root[:, 0] = np.linspace(0.0, 0.5, count)
-    locked, locks = lock_feet(root, rotations, np.ones((count, 4)), FootLock())
-    assert not all(all(lock.planted) for lock in locks)
+    locked, _ = lock_feet(root, rotations, np.ones((count, 4)), FootLock())
     ankles = forward(BODY, root, locked.astype(np.float64))[0][:, [7, 8]]
-    assert np.abs(np.diff(ankles, axis=0)).max() < 0.12
+    posed = forward(BODY, root, rotations.astype(np.float64))[0][:, [7, 8]]
+    assert np.linalg.norm(ankles[-1] - posed[-1], axis=-1).min() > 0.5 * MAX_PULL_M
+    assert np.linalg.norm(ankles - posed, axis=-1).max() < MAX_PULL_M + 1e-3
+    # It begins to move little by little, and never goes faster than the body that pulls it.
+    steps_m = np.linalg.norm(np.diff(ankles, axis=0), axis=-1)
+    assert steps_m.max() < 1.02 * step_m and np.abs(np.diff(steps_m, axis=0)).max() < 0.3 * step_m
+    # Let go, it goes home without a leap.
+    contacts = np.ones((count, 4))
+    contacts[10:] = 0.0
+    locked, locks = lock_feet(root, rotations, contacts, FootLock())
+    ankles = forward(BODY, root, locked.astype(np.float64))[0][:, [7, 8]]
+    assert locks[9].planted == (True, True) and locks[10].planted == (False, False)
+    assert np.linalg.norm(ankles[-1] - posed[-1], axis=-1).max() < 0.2 * MAX_PULL_M
+    assert np.abs(np.diff(ankles, axis=0)).max() < step_m + 0.25 * MAX_PULL_M
 
 
 def test_nothing_sinks_through_the_floor() -> None:
