@@ -17,10 +17,10 @@ from duet.kinematics import forward, two_bone_ik
 from duet.rotations import Array
 from duet.skeleton import BODY
 
-ON, OFF = 0.4, 0.2
+ON, OFF = 0.3, 0.1
 """Contact probability above which a foot is planted, and below which it is released: a model that learned from recorded
 feet, which glide, is never sure of its own."""
-MAX_PULL_M = 0.15
+MAX_PULL_M = 0.2
 """A planted foot is never as far as this from where the pose has it."""
 RELEASE_FRAMES = 5
 _KEPT = 1.0 - 1.0 / RELEASE_FRAMES

@@ -53,6 +53,9 @@ class _Line(PoseLine):
     """The timeline at one moment, and what the next plan must know of it."""
 
     locks: tuple[FootLock, ...]
+    meant: NDArray[np.float32]
+    """(N, 22, 4) quaternions before feet were planted and steps bound: what the next plan is handed over from. Handed
+    over from legs as they are shown, a foot on its way back from where it stood would be off twice."""
     own_m: NDArray[np.float64]
     """(N, 22, 3) steps that the plans themselves make, see ``realtime.steps``; none where the follower is held."""
 
@@ -60,11 +63,13 @@ class _Line(PoseLine):
     def held(cls, line: PoseLine, first_frame: int, poses: Sequence[FollowerPose], *, stays: bool = False) -> "_Line":
         """Poses from ``first_frame`` on that no plan has, after those of ``line``."""
         count = len(poses)
+        quaternions = np.array([p.quaternions_wxyz for p in poses], dtype=np.float32).reshape(count, len(BODY), 4)
         return cls(
             fps=line.fps,
             first_frame=first_frame,
             root_m=np.array([p.root_m for p in poses], dtype=np.float32).reshape(count, 3),
-            quaternions=np.array([p.quaternions_wxyz for p in poses], dtype=np.float32).reshape(count, len(BODY), 4),
+            quaternions=quaternions,
+            meant=quaternions,
             contacts=np.array([p.contacts for p in poses], dtype=np.float32).reshape(count, 4),
             source=np.array([SOURCES.index(p.source) for p in poses], dtype=np.uint8),
             leader_time_s=np.full(count, line.leader_time_s[-1]),
@@ -87,6 +92,11 @@ class _Line(PoseLine):
         rows = {name: np.concatenate([getattr(self, name), getattr(line, name)]) for name in _ROWS}
         return replace(line, first_frame=self.first_frame, locks=(*self.locks, *line.locks), **rows)
 
+    def meant_in(self, frame: int) -> NDArray[np.float32]:
+        """(22, 4) quaternions, by the plan where one reaches so far."""
+        planned = self.first_frame <= frame <= self.last_frame
+        return self.meant[frame - self.first_frame] if planned else self.sample(frame).quaternions_wxyz
+
     def planned_m(self, join: int, count: int) -> NDArray[np.float64]:
         """(count, 22, 3) steps that the plan makes from frame ``join`` on; none where it is over."""
         own, first = np.zeros((count, len(BODY), 3)), join - self.first_frame
@@ -95,7 +105,7 @@ class _Line(PoseLine):
         return own
 
 
-_ROWS = ("root_m", "quaternions", "contacts", "source", "leader_time_s", "own_m")
+_ROWS = ("root_m", "quaternions", "contacts", "source", "leader_time_s", "meant", "own_m")
 """What a line has a row of for each frame, beside its locks."""
 
 
@@ -168,6 +178,7 @@ class Playout:
             first_frame=-1,
             root_m=root,
             quaternions=quaternions[None].astype(np.float32),
+            meant=quaternions[None].astype(np.float32),
             contacts=np.ones((1, 4), dtype=np.float32),
             source=np.full(1, SOURCES.index(PoseSource.HOLD), dtype=np.uint8),
             leader_time_s=np.zeros(1),
@@ -205,6 +216,7 @@ class Playout:
         root, rotations = bounded_place(
             root, matrix_from_quaternion_wxyz(quaternions), np.array([p.root_m for p in before]), turns_before
         )
+        meant = quaternion_wxyz_from_matrix(rotations).astype(np.float32)
         rotations, locks = lock_feet(root, rotations, plan.contacts[skip:], kept.locks[-1])
         own, was = own_steps_m(plan.rotations)[skip:], line.planned_m(join, fade)
         rests = before[1].source is PoseSource.HOLD
@@ -223,6 +235,7 @@ class Playout:
             source=source,
             leader_time_s=np.full(len(root), plan.leader_time_s),
             locks=tuple(locks),
+            meant=meant,
             own_m=own,
         )
         self._show(kept.then(coming))
@@ -265,10 +278,10 @@ class Playout:
         fade = math.ceil(_apart_m(line.sample(join), root[0], quaternions[0]) / FADE_STEP_M) - 1
         fade = int(np.clip(fade, least, min(MOST_FADE_FRAMES, len(root))))
         weights = ((np.arange(fade) + 1) / (fade + 1)).astype(np.float32)
-        was = [line.sample(join + i) for i in range(fade)]
-        root[:fade] = np.array([p.root_m for p in was]) * (1 - weights)[:, None] + root[:fade] * weights[:, None]
-        turns_before = np.array([p.quaternions_wxyz for p in was])
-        quaternions[:fade] = slerp_wxyz(turns_before, quaternions[:fade], weights[:, None])
+        was_m = np.array([line.sample(join + i).root_m for i in range(fade)])
+        root[:fade] = was_m * (1 - weights)[:, None] + root[:fade] * weights[:, None]
+        meant = np.array([line.meant_in(join + i) for i in range(fade)])
+        quaternions[:fade] = slerp_wxyz(meant, quaternions[:fade], weights[:, None])
         return fade
 
     def pose_at(self, time_s: float) -> FollowerPose:

@@ -5,8 +5,8 @@ rest of which is there to recover in. Judged is what a display shows, frame by f
 
 steps      the pelvis moves no further than 5 cm from one frame to the next, whatever it does
 rests      while the follower stops, rests or is held, no joint moves further than 5 cm from one frame to the next
-leaps      no joint moves in one frame further than in the frame before and after it by more than it does so in a dance
-           in which nothing happens (a quick foot is a dance, a jump is none), or by 5 cm
+leaps      no joint's way in one frame is off the middle between its ways in the frame before and after it by more than
+           5 cm, or than it is so in a dance in which nothing happens (a quick swing is a dance, a jump is none)
 alive      within any second somebody dances, or rests and is shown as resting; no pose stands still as if it danced
 back       the dance is back within 3 s after the last fault has ended
 told       every fault left a trace: a counter that counts nothing in a clean dance, a sentence, or a rest that is seen
@@ -129,7 +129,7 @@ class Verdict:
     rest_step_m: float
     """From frame to frame of a rest, or of the way to it."""
     leap_m: float
-    """In one frame, beyond what it is before or after."""
+    """How far off the middle of its neighbours the way of a joint was in one frame."""
     leap_at_s: float
     leap_in: str
     """How that frame came to be."""
@@ -250,8 +250,7 @@ def _rest_step_m(shown: Shown, joints: Array, source: NDArray[np.str_]) -> float
 def _leap(shown: Shown, joints: Array) -> tuple[float, int]:
     """The longest, and the number of its frame."""
     steps, looked = np.diff(joints, axis=0), _looked(shown)
-    changes_m = np.linalg.norm(np.diff(steps, axis=0), axis=-1)
-    leaps_m = np.minimum(changes_m[:-1], changes_m[1:]).max(axis=-1)
+    leaps_m = np.linalg.norm(steps[1:-1] - (steps[:-2] + steps[2:]) / 2, axis=-1).max(axis=-1)
     leaps_m = np.where(looked[:-2] & looked[1:-1] & looked[2:], leaps_m, 0.0)
     i = int(np.argmax(leaps_m))
     return float(leaps_m[i]), i + 2

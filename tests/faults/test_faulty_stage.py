@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from duet.frames import PoseSource
+from duet.frames import FollowerPose, PoseSource
+from duet.poses import relaxed_quaternions_wxyz
+from duet.skeleton import BODY
 from realtime.bench.choreographed import ChoreographedRunner
 from realtime.bench.faults import BACK_S, COMMANDS, KINDS, FaultPlan, judge, own_leap_m, plan, run
-from realtime.bench.faulty_stage import HAPPENING, TEMPO_BPM, Fault, FaultyStage, Shown
+from realtime.bench.faulty_stage import DISPLAY_FPS, HAPPENING, TEMPO_BPM, Fault, FaultyStage, Shown
 from realtime.commands import Resume
 from realtime.inference.runner_ort import OrtRunner
 from realtime.steps import MOST_STEP_M
@@ -165,6 +169,31 @@ def test_what_leaves_no_trace_is_found_out(clean: tuple[FaultyStage, Shown], nam
     stage, shown = clean
     verdict = judge(_Met(stage, fault), shown, FaultPlan((fault,), (), 1.6, 0.0))
     assert verdict.untold == (name,) and not verdict.good
+
+
+def test_a_jump_is_a_leap_and_a_quick_swing_is_none(clean: tuple[FaultyStage, Shown]) -> None:
+    stage, _ = clean
+    time_s, shoulder = 1.0 + np.arange(30) / DISPLAY_FPS, BODY.index("left_shoulder")
+
+    def leap_m(turn: NDArray[np.float64]) -> float:
+        """Of an arm that is turned by ``turn`` (30,), frame by frame, about what is ahead."""
+        quaternions = np.tile(relaxed_quaternions_wxyz(), (30, 1, 1)).astype(np.float32)
+        quaternions[:, shoulder] = 0.0
+        quaternions[:, shoulder, 0], quaternions[:, shoulder, 3] = np.cos(turn / 2), np.sin(turn / 2)
+        root_m, contacts = np.array([0.0, 0.87, 0.0], np.float32), np.ones(4, np.float32)
+        poses = [
+            FollowerPose(float(t), root_m, q, contacts, PoseSource.MODEL)
+            for t, q in zip(time_s, quaternions, strict=True)
+        ]
+        return judge(stage, Shown(time_s, poses), FaultPlan((), (), 2.0, 0.0)).leap_m
+
+    # A hand that goes round as fast as hands do (15 cm a frame and more), for all its turning never leaps.
+    swing = 0.35 * np.arange(30)
+    assert leap_m(swing) < 0.02
+    # One that is elsewhere for one frame does, and one that stops or sets off all at once.
+    assert leap_m(np.where(np.arange(30) == 15, 0.2, 0.0)) > MOST_STEP_M
+    assert leap_m(0.35 * np.maximum(np.arange(30) - 15, 0)) > MOST_STEP_M
+    assert leap_m(0.35 * np.minimum(np.arange(30), 15)) > MOST_STEP_M
 
 
 @pytest.mark.parametrize("end", [0, 1])
