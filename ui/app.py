@@ -75,8 +75,8 @@ def perform(
         begun(show.conductor)
         interrupted = _conducted(show, console, tempo, kept)
         elapsed = show.clock.now() if seconds is None else min(show.clock.now(), seconds)
-        finish_picture(show, output, elapsed, kept, console)
-    keep(show, output, log, elapsed, kept)
+        interrupted |= finish_picture(show, output, elapsed, kept, console)
+        interrupted |= keep(show, output, log, elapsed, kept)
     tell(show, kept, elapsed, console)
     kept.check(console)
     return 130 if interrupted else 0
@@ -86,6 +86,9 @@ def _conducted(show: Show, console: Console, tempo: TempoInput | None, kept: Kep
     """Whether it was interrupted. What breaks the dance off does not take with it what was danced until then."""
     try:
         return conduct(show, console, tempo)
+    except KeyboardInterrupt:
+        # It came while the conductor was being stopped.
+        return True
     except DuetError as error:
         if not show.health.counter("ticks"):
             # Nothing was danced: nothing takes the place of an earlier evening's files.

@@ -104,8 +104,9 @@ _TABLE = (
     _choose("follower_avatar", "Partner", says="the partner's body"),
     _choose("hud", "Signs", tuple(HUDS), "h", "what is written over the picture"),
     Control("display", Kind.CHOOSE, "Screen", "a window, or a display that is filled", "f"),
-    _choose("camera_device", "Camera", says="who sees the leader"),
-    _choose("sound_device", "Sound", says="where the music is heard"),
+    # Not kept: the command names them, and a song of yesterday's is none of today's.
+    Control("camera_device", Kind.CHOOSE, "Camera", "who sees the leader"),
+    Control("sound_device", Kind.CHOOSE, "Sound", "where the music is heard"),
     Control("sight", Kind.SWITCH, "Inset", "what the camera sees, in the stage's corner", "p"),
     Control("panel", Kind.SWITCH, "Panel", "show or hide this panel", "tab"),
     Control("learn", Kind.SWITCH, "Learn", "then touch a control, and a key or a MIDI knob for it", "f2"),

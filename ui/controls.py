@@ -97,6 +97,10 @@ class Controls:
         """Turns of what is no control, or to what it cannot be."""
         self._taps = TapTempo(self.metre)
         self._said, self._until_s = "", 0.0
+        self._stood: dict[str, float] = {}
+        """Where each MIDI knob was last."""
+        self._learned_by = ""
+        """The knob that something was learned by last."""
 
     @property
     def is_tapped(self) -> bool:
@@ -155,16 +159,20 @@ class Controls:
 
     def strike(self, event: str, share: float, time_s: float) -> None:
         """A MIDI knob (``cc 1 7``) stands at ``share`` of its way, or a note was struck; while a control learns, it
-        is for it."""
+        is for it. A knob that pushes does so as it passes its middle; a button that only ever says where it is pressed
+        to, each time."""
+        before, self._stood[event] = self._stood.get(event, 0.0), share
         if self.learning:
             self.bindings = self.bindings.with_midi(event, self.learning)
             self._learned(event, time_s)
+            self._learned_by = event
             return
         control = CONTROLS.get(self.bindings.midi.get(event, ""))
-        if control is None:
+        # What it was learned by is still being turned: that turns nothing else.
+        if control is None or (self.learning is not None and event == self._learned_by):
             return
         if event.startswith("note") or control.kind is Kind.PUSH:
-            if share >= 0.5 or event.startswith("note"):
+            if event.startswith("note") or (share >= 0.5 and (before < 0.5 or share == before)):
                 self.turn(control.name, None, time_s)
         elif control.kind is Kind.SLIDE:
             self.turn(control.name, control.least + share * (control.most - control.least), time_s)
@@ -344,7 +352,7 @@ class Controls:
             self._say("there is no panel beside this performance", time_s)
 
     def _learn(self, value: Any, time_s: float) -> None:
-        self.learning = "" if value else None
+        self.learning, self._learned_by = "" if value else None, ""
         self._say("touch a control, then a key or a knob for it" if value else "nothing more is learned", time_s)
 
     def _learned(self, source: str, time_s: float) -> None:

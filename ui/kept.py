@@ -1,6 +1,6 @@
 """What was asked to be kept of a performance: recorded while it goes on, written and told when it is over."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,37 +81,49 @@ def record(ending: Ending, show: Show, output: Output, kept: Kept, console: Cons
         kept.watch(media)
 
 
-def finish_picture(show: Show, output: Output, elapsed: float, kept: Kept, console: Console) -> None:
-    """Complete the film, where one is written."""
+def finish_picture(show: Show, output: Output, elapsed: float, kept: Kept, console: Console) -> bool:
+    """Complete the film, where one is written; whether Ctrl-C came meanwhile."""
     film = output.film if output.headless else None
-    with console.status("Finishing the picture"):
+
+    def finish() -> None:
         if film is None:
             show.picture.finish(elapsed)
             return
         with kept.file(film):
-            try:
-                show.picture.finish(elapsed)
-            except KeyboardInterrupt:
-                # It ends the evening, not the film of it.
-                show.picture.finish(elapsed)
-                raise
+            show.picture.finish(elapsed)
+
+    with console.status("Finishing the picture"):
+        return _whole(finish)
 
 
-def keep(show: Show, output: Output, log: MotionLog | None, elapsed: float, kept: Kept) -> None:
-    """Write what is written at the end."""
-    if log is not None and output.motion is not None:
-        with kept.file(output.motion):
-            log.save(output.motion)
-    if output.report is not None:
-        with kept.file(output.report):
-            report = make_report(
-                show.health,
-                this_machine(show.picture.renderer),
-                show.contract,
-                seconds=elapsed,
-                sources=show.sources.names,
-            )
-            write_report(output.report, report)
+def keep(show: Show, output: Output, log: MotionLog | None, elapsed: float, kept: Kept) -> bool:
+    """Write what is written at the end; whether Ctrl-C came meanwhile."""
+
+    def write_motion() -> None:
+        if log is not None and output.motion is not None:
+            with kept.file(output.motion):
+                log.save(output.motion)
+
+    def report() -> None:
+        if output.report is not None:
+            with kept.file(output.report):
+                machine, names = this_machine(show.picture.renderer), show.sources.names
+                write_report(
+                    output.report, make_report(show.health, machine, show.contract, seconds=elapsed, sources=names)
+                )
+
+    # Both, whatever came meanwhile.
+    return any([_whole(write_motion), _whole(report)])
+
+
+def _whole(work: Callable[[], None]) -> bool:
+    """Do it to its end; whether Ctrl-C came meanwhile: that ends the evening, not what is kept of it."""
+    try:
+        work()
+    except KeyboardInterrupt:
+        work()
+        return True
+    return False
 
 
 def tell(show: Show, kept: Kept, elapsed: float, console: Console) -> None:

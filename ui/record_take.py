@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from duet.errors import DeviceError, InputError
+from duet.files import check_writable
 from realtime.calibration import load_calibration
 from ui.camera_options import add_look, camera_source, look_of
 from ui.limits import check_within
@@ -58,11 +59,11 @@ def _run(arguments: argparse.Namespace) -> int:
     out: Path = arguments.out
     if out.suffix.lower() not in (".npz", ".bvh"):
         raise InputError(f"--out: expected a name in .npz or .bvh, got {out.name!r}. Change the ending.")
-    if out.is_dir() or (out.parent.exists() and not out.parent.is_dir()):
-        raise InputError(f"--out: expected a file to write, got {out}. Name another one.")
     check_apart({"--out": out}, {"VIDEO_OR_CAMERA": camera_source(arguments.source)})
     check_within("--height", arguments.height, 0.8, 2.5, "metres")
     check_within("--seconds", arguments.seconds, 1.0, 86_400.0)
+    # Before anybody dances for it.
+    check_writable(out, "--out")
     if arguments.height is None:
         arguments.height = load_calibration().height_m
     from duet.motion import write_motion

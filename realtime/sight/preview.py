@@ -83,17 +83,21 @@ class SightCell:
     """Reads sights in another process, from a cell that may be exchanged for another one's, by name."""
 
     def __init__(self, name: str | None) -> None:
-        self._name = name
-        self._cell = None if name is None else LatestCell.attach(name)
+        self._name = ""
+        self._cell: LatestCell | None = None
+        self._take_up(name or "")
 
     def latest(self, name: str) -> Record | None:
         """The newest sight of the cell that is called so, empty: of the one before. None where there is none."""
+        self._take_up(name)
+        return None if self._cell is None else self._cell.latest()
+
+    def _take_up(self, name: str) -> None:
         if name and name != self._name:
             self.close()
             self._name = name
             with contextlib.suppress(FileNotFoundError):  # gone already: another one's name is on its way
                 self._cell = LatestCell.attach(name)
-        return None if self._cell is None else self._cell.latest()
 
     def close(self) -> None:
         """Let go of it. Safe to call again."""

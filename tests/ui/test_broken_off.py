@@ -9,8 +9,11 @@ import pytest
 from duet.errors import DuetError
 from duet.motion import read_motion
 from realtime.conductor import Conductor
+from realtime.motion_log import MotionLog
+from ui import kept
 from ui.app import perform
 from ui.cli import DEFAULT_FOLLOWER
+from ui.drawing.picture_port import PicturePort
 from ui.options import Output
 from ui.sources import demo_sources
 
@@ -58,3 +61,24 @@ def test_where_nothing_was_danced_what_was_there_stays(tmp_path: Path, monkeypat
     _performed(monkeypatch, tmp_path, 0.0)
     for name in ("motion.npz", "report.json", "film.mp4"):
         assert (tmp_path / name).read_text() == "of an earlier evening"
+
+
+@pytest.mark.usefixtures("opengl")
+@pytest.mark.parametrize("at", ["film", "motion", "report"])
+def test_an_impatient_ctrl_c_takes_nothing_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
+    owner, name = {"film": (PicturePort, "finish"), "motion": (MotionLog, "save"), "report": (kept, "write_report")}[at]
+    whole, pressed = getattr(owner, name), []
+
+    def once(*arguments: object) -> None:
+        if not pressed:
+            pressed.append(at)
+            raise KeyboardInterrupt
+        whole(*arguments)
+
+    monkeypatch.setattr(owner, name, once)
+    output = Output(
+        DEFAULT_FOLLOWER, True, tmp_path / "film.mp4", 1.0, 0, (64, 64), 10.0,
+        motion=tmp_path / "motion.npz", report=tmp_path / "report.json",
+    )  # fmt: skip
+    assert perform(demo_sources(1.0, 180.0, 0, headless=True), output) == 130 and pressed
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["film.mp4", "motion.npz", "report.json"]

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from duet.choreography import compose
@@ -228,6 +229,30 @@ def test_a_knob_turns_every_kind(controls: Controls) -> None:
     controls.strike("cc 1 4", 0.5, 1.0)
     assert controls.asked == [Freeze(), SetGuidance(((1.0, 0.0), (0.0, 0.0), (0.0, 0.0)))]
     assert controls.leader.mirrored and controls.staging.stage == list(STAGES)[-1]
+
+
+def test_a_knob_that_is_turned_past_its_middle_pushes_once(controls: Controls) -> None:
+    controls.bindings = controls.bindings.with_midi("cc 1 0", "freeze")
+    for share in np.linspace(0.0, 1.0, 30):
+        controls.strike("cc 1 0", float(share), 1.0)
+    assert controls.asked == [Freeze()]
+    # A button that says nothing when it is let go of pushes each time.
+    controls.asked.clear()
+    for _ in range(3):
+        controls.strike("cc 1 0", 1.0, 1.0)
+    assert len(controls.asked) == 3
+
+
+def test_the_knob_that_is_learned_by_turns_nothing_meanwhile(controls: Controls) -> None:
+    controls.touch("learn", None, 1.0)
+    controls.touch("panic", None, 1.0)
+    for share in np.linspace(0.1, 1.0, 20):
+        controls.strike("cc 1 9", float(share), 1.0)
+    assert not controls.asked and controls.bindings.of("panic") == ("x", "cc 1 9")
+    controls.touch("learn", None, 2.0)
+    for share in (0.0, 1.0):
+        controls.strike("cc 1 9", share, 2.0)
+    assert controls.asked == [Panic()]
 
 
 def test_what_was_learned_is_kept(controls: Controls) -> None:

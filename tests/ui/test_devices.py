@@ -75,7 +75,7 @@ def test_another_sound_takes_over_with_the_beat_that_was_tapped() -> None:
 
 def test_what_another_camera_sees_is_found_by_its_name() -> None:
     with preview_cell() as first, preview_cell() as second:
-        cell = SightCell(None)
+        cell = SightCell("of a camera that was changed for another")
         assert cell.latest("") is None and cell.latest("no such cell") is None
         width = first.width
         first.write(1.0, np.full(width, 1.0, np.float32))

@@ -1,7 +1,9 @@
 """What goes between the dance and the panel's window, and the show's file; without a window."""
 
 import json
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -90,7 +92,11 @@ def test_a_show_is_taken_up_as_it_was_left(controls: Controls, tmp_path: Path) -
     assert SetGuidance(controls.guidance) in other.asked and SetPlacement(other.placement) in other.asked
     assert other.message(0.0) == "", "what was kept is not told as if somebody had just turned it"
     text = path.read_text()
-    assert "[panel.midi]" in text and 'stage = "club"' in text
+    assert "[panel.midi]" in text and 'stage = "club"' in text and "_device" not in text
+    # A file of before names yesterday's song.
+    path.write_text(text.replace("[panel]", '[panel]\nsound_device = "yesterday.mp3"'))
+    ShowKeeper(path, other)
+    assert other.kept() == controls.kept()
     path.write_text("# ours\n" + text.replace('"club"', '"black"'))
     ShowKeeper(path, other)
     assert other.staging.stage == "black"
@@ -121,3 +127,16 @@ def test_the_table_is_one() -> None:
     keys = [control.key for control in CONTROLS.values() if control.key]
     assert len(keys) == len(set(keys)), "a key for two controls"
     assert all(name == control.name for name, control in CONTROLS.items())
+
+
+def test_a_mouse_that_never_rests_takes_no_more_than_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    panel_window = pytest.importorskip("ui.panel.window")
+    window = panel_window.PanelWindow.__new__(panel_window.PanelWindow)
+    window._touched = False
+    events = SimpleNamespace(poll_events=lambda: None, wait_events_timeout=lambda _: time.sleep(0.001))
+    monkeypatch.setattr(panel_window, "glfw", events)
+    monkeypatch.setattr(window, "canvas", SimpleNamespace(take_touched=lambda: True), raising=False)
+    for seconds, least_s in ((0.05, 0.05), (10.0, 0.05)):
+        begun_s = time.monotonic()
+        window.wait(seconds, least_s)
+        assert time.monotonic() - begun_s >= least_s and window.was_touched()

@@ -37,6 +37,15 @@ def test_what_does_not_fit_is_a_sentence(
     assert not list(tmp_path.iterdir())
 
 
+def test_nobody_dances_for_a_file_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(record_take, "_record", lambda *_: pytest.fail("somebody danced"))
+    (tmp_path / "file").write_text("")
+    assert main(["record-take", "0", "--out", str(tmp_path / "file" / "take.npz")]) == 2
+    assert "--out: expected a folder to write to" in capsys.readouterr().err
+
+
 @needs_video
 def test_ctrl_c_keeps_what_was_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

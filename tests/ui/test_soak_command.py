@@ -10,6 +10,7 @@ from PIL import Image
 from rich.console import Console
 
 from duet.contract import load_contract
+from duet.errors import DeviceError
 from duet.features import FOLLOWER_SIZE
 from realtime.bench import soak_show
 from realtime.bench.soak import BOUNDS, Sample, judge
@@ -85,6 +86,22 @@ def test_in_a_log_every_tenth_is_a_line(
     main(["soak", "--hours", "1", "--speed-up", "--out", str(tmp_path)])
     lines = [line for line in capsys.readouterr().err.splitlines() if line.endswith(" late")]
     assert len(lines) == 10 and lines[0].startswith("0.10 h, 300 MB, 0 of") and lines[-1].startswith("1.00 h")
+
+
+def test_a_soak_that_breaks_off_keeps_what_it_saw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(self, seconds, every_s, told) -> None:
+        for at_s in range(1, 20):
+            told(Sample(at_s, 300.0, 40, 12, 150.0, 400.0, 0, at_s * 7))
+        raise DeviceError("The display: expected it to stay, got none. Plug it in.")
+
+    monkeypatch.setattr(soak_show.Show, "perform", broken)
+    assert main(["soak", "--hours", "1", "--speed-up", "--seed", "3", "--out", str(tmp_path)]) == 2
+    assert "expected it to stay" in capsys.readouterr().err
+    kept = json.loads((tmp_path / "soak.json").read_text())
+    assert len(kept["samples"]) == 19 and kept["interrupted"] and kept["verdict"]["judgement"] == "unsure"
+    assert "--speed-up" in kept["command"] and "--seed 3" in kept["command"] and "salsa-s" in kept["command"]
 
 
 @pytest.mark.parametrize(

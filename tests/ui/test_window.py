@@ -44,15 +44,25 @@ with Window((320, 180), wait_for_display=False) as window:
     assert all(before <= at <= time.monotonic() for _, at in window.input.keys)
     window.wait_until(before + 0.1)
     assert time.monotonic() >= before + 0.1
+    assert not glfw.get_window_attrib(window._window, glfw.AUTO_ICONIFY), "a click elsewhere takes it from the stage"
     window.take_display(NEAREST_DISPLAY)
     window.show(scene)
+    assert glfw.get_input_mode(window._window, glfw.CURSOR) == glfw.CURSOR_HIDDEN
+    # What GLFW does when a screen is switched off, and what is done once it is there again.
+    glfw.set_window_monitor(window._window, None, 0, 0, 400, 300, glfw.DONT_CARE)
+    window.show(scene)
+    window.keep_display()
+    window.show(scene)
+    assert glfw.get_window_monitor(window._window) and window.size == (800, 600), window.size
     window.fit(scene)
     assert scene.size == window.size == (800, 600), window.size
     scene.draw(state)
     window.show(scene)
     window.take_display(None)
+    window.keep_display()
     window.show(scene)
     assert window.size == (320, 180), window.size
+    assert glfw.get_input_mode(window._window, glfw.CURSOR) == glfw.CURSOR_NORMAL
     press(glfw.KEY_Q)
     assert not window.open
 with Window((320, 180), wait_for_display=False, ends_twice=True) as window:

@@ -55,6 +55,8 @@ class Window:
         self.input = WindowInput()
         self._ends_twice, self._ending_s = ends_twice, -math.inf
         self._windowed = (80, 80, *size)
+        self._filled = ""
+        """Name of the display that is to be filled; empty for none."""
         limit_software_threads()
         if not glfw.init():
             raise PictureError("Window: expected a display, got none. Start from a desktop, or use --headless.")
@@ -64,6 +66,8 @@ class Window:
             (glfw.OPENGL_PROFILE, glfw.OPENGL_CORE_PROFILE),
             (glfw.OPENGL_FORWARD_COMPAT, 1),
             (glfw.TRANSPARENT_FRAMEBUFFER, int(is_clear)),
+            # Who clicks in the panel on their own display leaves the stage's as it is.
+            (glfw.AUTO_ICONIFY, 0),
         ):
             glfw.window_hint(hint, value)
         self._window = glfw.create_window(*size, title, None, None)
@@ -167,6 +171,8 @@ class Window:
         """Fill this display, or ``NEAREST_DISPLAY``; None: be a window again, where it was. PictureError for one that
         is not there."""
         if number is None:
+            self._filled = ""
+            glfw.set_input_mode(self._window, glfw.CURSOR, glfw.CURSOR_NORMAL)
             if glfw.get_window_monitor(self._window):
                 glfw.set_window_monitor(self._window, None, *self._windowed, glfw.DONT_CARE)  # pyright: ignore[reportArgumentType]
             return
@@ -176,8 +182,18 @@ class Window:
         if monitor is not None:
             self._fill(monitor)
 
+    def keep_display(self) -> None:
+        """Fill it again once it is back: a screen that is switched off leaves a window behind."""
+        if self._filled and not glfw.get_window_monitor(self._window):
+            back = next((monitor for monitor in glfw.get_monitors() if _name(monitor) == self._filled), None)
+            if back is not None:
+                self._fill(back)
+
     def _fill(self, monitor: Any) -> None:
         mode = glfw.get_video_mode(monitor)
+        self._filled = _name(monitor)
+        # No arrow lies in the picture.
+        glfw.set_input_mode(self._window, glfw.CURSOR, glfw.CURSOR_HIDDEN)
         glfw.set_window_monitor(self._window, monitor, 0, 0, mode.size.width, mode.size.height, mode.refresh_rate)
 
     def _nearest_display(self) -> Any:

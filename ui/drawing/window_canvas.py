@@ -53,6 +53,7 @@ class WindowCanvas:
 
     def draw(self, state: SceneState, health: Health) -> None:
         """Draw and show one picture."""
+        self._window.keep_display()
         self._window.fit(self._scene)
         self._scene.draw(state)
         self._window.show(self._scene)

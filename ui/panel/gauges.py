@@ -136,8 +136,7 @@ class Gauges:
         pen = self.pen
         pen.box(place, FIELD)
         if sight is None:
-            has_camera = str(state.values.get("camera_device", "none")) != "none"
-            pen.centred("no picture yet" if has_camera else "no camera: a recorded leader", place, QUIET, TEXT)
+            pen.centred("no picture yet" if state.sight_name else "no camera: a recorded leader", place, QUIET, TEXT)
             return
         texture, aspect = sight
         wide = min(place.width - 8.0, (place.height - 8.0) * aspect)

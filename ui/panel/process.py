@@ -105,7 +105,7 @@ class _Panel:
             self._turn("panel", False)
         if self._window.is_hidden:
             self._beat(0.0)
-            self._window.wait(_HIDDEN_S)
+            self._window.wait(_HIDDEN_S, _HIDDEN_S)
             return
         around = self._surveyor.look(self._window.view.open_lists, self._state)
         self._window.draw(self._state, around, time.monotonic() - self._epoch_s)
@@ -121,8 +121,8 @@ class _Panel:
             self._busy_until_s = now_s + _BUSY_S
         every = min(usual, 1.0 / _BUSY_FPS) if now_s < self._busy_until_s else usual
         # Never more than half of a processor, however slow it is.
-        pause_s = max(begun_s + every - now_s, now_s - begun_s, 0.0)
-        self._window.wait(pause_s)
+        drawing_s = now_s - begun_s
+        self._window.wait(max(begun_s + every - now_s, drawing_s), drawing_s)
 
     def _take_state(self) -> None:
         record = self._channels.state.latest()

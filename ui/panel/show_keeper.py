@@ -18,6 +18,8 @@ from ui.controls import Controls
 
 LOG = logging.getLogger("duet.panel")
 SECTION = "panel"
+_ONCE_KEPT = "camera_device", "sound_device"
+"""In files of before; passed over."""
 _QUIET_S = 1.0
 """Nothing is written before so long nothing was turned: a slide is one change."""
 
@@ -63,7 +65,7 @@ def take_up(values: dict[str, Any], controls: Controls) -> None:
     """Turn everything to what was kept. InputError for what is no control, or no value of one."""
     controls.bindings = Bindings.of_values(values)
     for name, value in values.items():
-        if name in ("keys", "midi"):
+        if name in ("keys", "midi", *_ONCE_KEPT):
             continue
         control = CONTROLS.get(name)
         if control is None or not control.is_kept:

@@ -110,11 +110,11 @@ class PanelWindow:
         self.canvas.end()
         glfw.swap_buffers(self._window)
 
-    def wait(self, seconds: float) -> None:
-        """Wait, taking in what is done meanwhile."""
-        end_s = time.monotonic() + seconds
+    def wait(self, seconds: float, least_s: float) -> None:
+        """Wait, taking in what is done meanwhile; who points at it ends it, after ``least_s``."""
+        begun_s = time.monotonic()
         glfw.poll_events()
-        while (left_s := end_s - time.monotonic()) > 0.0 and not self._touched:
+        while (left_s := begun_s + (least_s if self._touched else seconds) - time.monotonic()) > 0.0:
             glfw.wait_events_timeout(left_s)
             self._touched = self._touched or self.canvas.take_touched()
 

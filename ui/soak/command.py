@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from duet.errors import InputError
+from duet.errors import DuetError, InputError
 from duet.files import check_writable, written_whole
 from ui.limits import check_within
 
@@ -31,7 +31,7 @@ examples:
   duet soak --hours 24 --speed-up --out soak-24h    a day, as fast as it goes
   duet soak --hours 8 --config show.toml            your own show, over night
 
-exit code: 0 pass, 1 fail, 3 unsure (it was too short to tell), 2 it could not begin.
+exit code: 0 pass, 1 fail, 3 unsure (it was too short to tell), 2 it could not begin, or broke off.
 """
 _MOST_SAMPLES = 720
 _LINES = 10
@@ -75,6 +75,11 @@ def _run(arguments: argparse.Namespace) -> int:
         (_accelerated if arguments.speed_up else _real)(arguments, console, samples)
     except KeyboardInterrupt:
         interrupted = True
+    except DuetError:
+        if samples:
+            # What was seen until then is what a soak is for.
+            _conclude(arguments, console, samples, time.monotonic() - begun_s, interrupted=True)
+        raise
     return _conclude(arguments, console, samples, time.monotonic() - begun_s, interrupted=interrupted)
 
 
@@ -160,7 +165,7 @@ def _conclude(
 
     verdict = judge(samples, arguments.hours)
     values = {
-        "command": f"duet soak --hours {arguments.hours:g}{' --speed-up' if arguments.speed_up else ''}",
+        "command": _command(arguments),
         "interrupted": interrupted,
         "wall_s": round(wall_s, 1),
         "provenance": provenance(),
@@ -177,6 +182,14 @@ def _conclude(
     _tell(console, verdict, wall_s, len(samples))
     console.print(f"Wrote {path} and {arguments.out / 'soak.png'}", soft_wrap=True, markup=False)
     return 130 if interrupted else _CODES[verdict.judgement]
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """As it was asked for, the follower and the show by their names."""
+    words = ["duet soak", f"--hours {arguments.hours:g}", f"--seed {arguments.seed}"]
+    words += ["--speed-up"] if arguments.speed_up else []
+    words += [f"--config {arguments.config.name}"] if arguments.config is not None else []
+    return " ".join([*words, f"--follower {arguments.follower.name}"])
 
 
 def _finite(values: object) -> object:
