@@ -145,7 +145,7 @@ class Anticipation:
     def __init__(self) -> None:
         self.in_hand: InHand | None = None
         """The plan that is danced; None while there is none to be shifted."""
-        self._surprise, self._looked_at = Surprise(), -1
+        self._surprise, self._looked_at, self._surprised_at = Surprise(), -1, -1
 
     def is_surprised(self, track: LeaderTrack) -> bool:
         """Whether the newest leader frame, if it was not looked at yet, is far from where the plan in hand has it."""
@@ -155,7 +155,14 @@ class Anticipation:
         self._looked_at = newest
         self._surprise.see_step(track.newest(2))
         off_m = self.in_hand.off_m(newest, track.newest(1)[0])
-        return off_m is not None and self._surprise.see(newest - self.in_hand.known_frame, off_m)
+        if off_m is None or not self._surprise.see(newest - self.in_hand.known_frame, off_m):
+            return False
+        self._surprised_at = newest
+        return True
+
+    def was_surprised_after(self, frame: int) -> bool:
+        """Whether a leader frame newer than ``frame`` was a surprise, whoever looked at it."""
+        return self._surprised_at > frame
 
     def leak(self, usual: float) -> float:
         """See ``Surprise``."""

@@ -107,7 +107,11 @@ class Casting:
     def cue(self, to: str, now_s: float) -> None:
         """The ``first``, ``second`` or ``other`` is asked for; a cue for who dances takes back the one before."""
         wanted = {"first": 0, "second": 1}.get(to, 1 - self.who)
-        self._asked_s, self._warmed = (now_s if wanted != self.who else None), 0
+        if wanted == self.who:
+            self._asked_s, self._warmed = None, 0
+        elif self._asked_s is None:
+            # Whoever asks again while they wait postpones nothing.
+            self._asked_s, self._warmed = now_s, 0
 
     def inputs(self, beside: Callable[[], Tensors]) -> Tensors:
         """Who dances, and what the other is asked ``beside``, while it makes ready."""
@@ -125,11 +129,11 @@ class Casting:
         """The followers begin anew: what the other was warmed with is lost, the cue is not."""
         self._warmed = 0
 
-    def is_due(self, begins_s: float, token_s: float, music: MusicFrame | None) -> bool:
-        """Whether the other takes over with the token that begins at ``begins_s``."""
+    def is_due(self, begins_s: float, lasts_s: float, music: MusicFrame | None) -> bool:
+        """Whether the other takes over with the tokens that begin at ``begins_s`` and last until it is asked again."""
         if self._asked_s is None or self._warmed < WARM_TICKS:
             return False
-        return begins_s - self._asked_s > MOST_WAIT_S or has_downbeat(begins_s, token_s, music)
+        return begins_s - self._asked_s > MOST_WAIT_S or has_downbeat(begins_s, lasts_s, music)
 
     def take_over(self) -> None:
         """The other dances from now on."""

@@ -98,6 +98,8 @@ class Conductor:
         self._newest_tick: int | None = None
         """The newest tick that the follower was asked for and has not forgotten."""
         self._ahead = Anticipation()
+        self._known_frame = -1
+        """The newest leader frame that the follower was asked with."""
         self._giving_m: dict[int, tuple[float, float]] = {}
         self._placed = False
         self._logged_to = 0
@@ -202,7 +204,7 @@ class Conductor:
         asked, inputs = self._gather(tick, now)
         self.health.count("ticks")
         if self.engine.submit(tick, inputs):
-            self._asked, self._newest_tick = asked, tick
+            self._asked, self._newest_tick, self._known_frame = asked, tick, asked.newest_frame
             self._casting.asked()
         else:
             self._tally_late(True)
@@ -289,6 +291,7 @@ class Conductor:
         self.wishes = replace(self._first_wishes, lock=lock, is_halted=self.wishes.is_halted)
         self._leader_track, self._ahead = self._new_leader_track(), Anticipation()
         self._giving_m, self._placed, self.glance.leader = {}, False, None
+        self.glance.begins += 1
         self._forget()
 
     @property
@@ -315,7 +318,9 @@ class Conductor:
             self.health.count("stale_leader_ticks")
         standing = replace(self.playout.standing(first - 1), giving_m=self._giving_m.get(first - 1, (0.0, 0.0)))
         track, inputs = self._leader_track, self._inputs(tick, c, leader, standing)
-        surprised, leak = self._ahead.is_surprised(track), self._ahead.leak(c.root_leak)
+        self._ahead.is_surprised(track)
+        # Also by what was seen between two ticks.
+        surprised, leak = self._ahead.was_surprised_after(self._known_frame), self._ahead.leak(c.root_leak)
         asked = Asked(tick, c, leader, standing, track.newest_index, track.newest_s, now, surprised, leak)
         return asked, {**inputs, **self._cast_inputs(tick, standing)}
 
@@ -341,7 +346,8 @@ class Conductor:
     def _take_over(self, tick: int) -> None:
         """On a downbeat the other dances, if it was asked for and is warm."""
         other, begins_s = self.also, self._timeline.time_of_frame(self._timeline.first_frame(tick))
-        if other is None or not self._casting.is_due(begins_s, self._timeline.token_s, self.glance.music):
+        lasts_s = self._pace.commit_tokens * self._timeline.token_s
+        if other is None or not self._casting.is_due(begins_s, lasts_s, self.glance.music):
             return
         self._casting.take_over()
         self.also = Member(self.contract, self.forecaster)
@@ -381,7 +387,8 @@ class Conductor:
         plan, self._giving_m = plan_of(frames, asked, near)
         self._ahead.in_hand = InHand(plan, frames, asked.leader, asked.newest_frame)
         # The leader did not stand still while it was computed.
-        surprised = self._ahead.is_surprised(self._leader_track)
+        self._ahead.is_surprised(self._leader_track)
+        surprised = self._ahead.was_surprised_after(asked.newest_frame)
         newer = self._shifted(now, surprised=surprised) if self._ahead.is_behind(self._leader_track, 1) else None
         self.playout.merge(newer or plan, self._times.drawn_at(now) + 1, eager=surprised or asked.surprised)
 

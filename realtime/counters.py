@@ -8,6 +8,7 @@ COUNTERS = {
     "stale_leader_ticks": "ticks whose newest leader frame was older than any in training",
     "broken_ticks": "ticks whose answer was not a number: the follower rests and begins anew",
     "failed_ticks": "ticks whose graphs failed, or said what cannot be danced",
+    "failed_forecasts": "leaders foreseen without the forecaster, which failed or said what cannot be",
     "starved_frames": "frames in which the follower eased to rest unasked: no plan reached so far",
     "surprises": "leads that were not foreseen, and followed between two ticks",
     "pace_changes": "changes of how often the follower is asked",

@@ -18,3 +18,5 @@ class Glance:
     pace: Pace = Pace()
     follower: str = ""
     """Name of the one who dances."""
+    begins: int = 0
+    """How often the follower was asked to begin anew, with all that is wished as at first."""

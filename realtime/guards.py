@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from duet.contract import FollowerContract
 from duet.features import FOLLOWER_LOWER, FOLLOWER_UPPER
+from duet.forecast import FORESEEN_SIZE, Forecaster
 from duet.frames import LeaderFrame, MusicFrame
 from realtime.feeds import LeaderSource, MusicSource
 from realtime.health import Health
@@ -191,6 +192,25 @@ class GuardedRunner:
 
     def _nothing(self) -> Tensors:
         return MappingProxyType({t.name: np.full(t.shape, np.nan, np.float32) for t in self._contract.outputs})
+
+
+class GuardedForecaster:
+    """A forecaster that ends no dance: where it fails, or says what cannot be, leaders are foreseen without it."""
+
+    def __init__(self, forecaster: Forecaster, health: Health, told: Tell = LOG.warning) -> None:
+        self._forecaster, self._failed = forecaster, Told(health, "failed_forecasts", told)
+
+    def __call__(self, leader: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See ``duet.forecast.Forecaster``."""
+        foreseen = np.zeros((1, FORESEEN_SIZE), np.float32)
+        try:
+            said = self._forecaster(leader)
+            most = float(np.abs(said).max())
+            wrong = "" if most <= MOST_FEATURE else f"forecast: expected a leader, got numbers up to {most:g}"
+        except Exception as error:  # whatever a library raises
+            said, wrong = foreseen, _said("forecast", error)
+        self._failed.see(wrong)
+        return foreseen if wrong else said
 
 
 def _unlikely(frames: NDArray[np.float32]) -> str:

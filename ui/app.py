@@ -163,15 +163,16 @@ def _assemble(
         health,
         seed=output.seed,
         law=partners.law,
-        also=partners.also,
+        also=partners.also(health),
         display_lead_s=output.display_lead_s,
         log=log,
-        forecaster=runner.forecaster,
+        forecaster=partners.forecaster(health),
         commands=commands,
     )
     return Show(
-        contract, clock, conductor, sources, leader, picture, health, seconds, panel, commands, desk, engine.pulse
-    )
+        contract, clock, conductor, sources, leader, picture, health, seconds, panel, commands, desk, engine.pulse,
+        partners.runtime,
+    )  # fmt: skip
 
 
 def _panel(sources: Sources, output: Output, contract: FollowerContract, giver: str, kept: Kept) -> Panel:
@@ -186,6 +187,7 @@ def _panel(sources: Sources, output: Output, contract: FollowerContract, giver: 
         no_preview=sources.no_sight,
         keep=sources.keep,
         staging=output.staging,
+        has_other=output.also is not None,
         styles=output.style_tokens(contract),
         style=output.style or OWN_STYLE,
         devices=sources.devices,

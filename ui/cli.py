@@ -259,12 +259,20 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 def _cued(make: "SourcesMaker", arguments: argparse.Namespace) -> "SourcesMaker":
     """The inputs, with the cues that were asked for."""
+    from realtime.commands import SwitchFollower
     from realtime.cues import read_cues
     from ui.cued import with_cues
 
     if arguments.cues is None:
         return make
-    return with_cues(make, read_cues(arguments.cues, load_contract(arguments.follower)))
+    cues = read_cues(arguments.cues, load_contract(arguments.follower))
+    for number, cue in enumerate(cues, start=1):
+        if isinstance(cue.command, SwitchFollower) and arguments.also is None:
+            raise InputError(
+                f"--cues {arguments.cues}: cue {number}: expected a second follower to take over, got none. Name it "
+                "with --also."
+            )
+    return with_cues(make, cues)
 
 
 def _play(arguments: argparse.Namespace) -> int:

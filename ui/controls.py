@@ -86,8 +86,12 @@ class Controls:
     """The bodies there were at the beginning: nobody looks at the disk while they dance."""
     show_panel: bool = True
     has_panel: bool = False
+    has_other: bool = False
+    """Whether there is another partner, who can take over."""
 
     def __post_init__(self) -> None:
+        self._first = self.placement, self.style
+        self._begins, self._is_halted = 0, False
         self.guidance: Guidance = ((0.0, 0.0),) * len(STREAMS)
         self.stopped = ""
         """The control that stopped the partner; empty while they may dance."""
@@ -107,6 +111,16 @@ class Controls:
         """Whether the beat that is danced to is the tapped one."""
         pulse = self.override.pulse
         return pulse is not None and pulse is self._taps.pulse
+
+    def follow(self, begins: int, is_halted: bool) -> None:
+        """What the follower did unasked by these hands: began anew, so often by now, with all that is wished as at
+        first; was stopped or let dance by a cue."""
+        if begins != self._begins:
+            self._begins = begins
+            (self.placement, self.style), self.guidance = self._first, ((0.0, 0.0),) * len(STREAMS)
+        if is_halted != self._is_halted:
+            self._is_halted = is_halted
+            self.stopped = (self.stopped or "freeze") if is_halted else ""
 
     def message(self, time_s: float) -> str:
         """What the last turn did, for a while."""
@@ -236,6 +250,9 @@ class Controls:
             self._rest[name](self, value, time_s)
 
     def _other(self, _: Any, time_s: float) -> None:
+        if not self.has_other:
+            self._say("there is no other partner: begin with --also DIR", time_s)
+            return
         self.asked.append(SwitchFollower())
         self._say("the other partner takes over at the next bar", time_s)
 

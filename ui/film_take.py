@@ -73,6 +73,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", followe
     command.add_argument("--size", default="1280x720", metavar="WxH", help="of the film (default 1280x720)")
     command.add_argument("--fps", type=float, default=30.0, help="pictures a second (default 30)")
     command.add_argument("--follower", type=Path, default=follower, metavar="DIR", help="of a recorded session")
+    command.add_argument("--also", type=Path, metavar="DIR", help="the second follower of a recorded session of two")
     add_staging(command, window=False)
     command.set_defaults(run=_run)
 
@@ -105,7 +106,8 @@ def _run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     size = size_of(arguments.size)
     console = Console(stderr=True)
-    dances = tuple(_read(path, arguments.follower, console) for path in (arguments.dance, arguments.beside) if path)
+    followers = arguments.follower, arguments.also
+    dances = tuple(_read(path, followers, console) for path in (arguments.dance, arguments.beside) if path)
     natural_s = min(dance.seconds for dance in dances) - arguments.start
     if natural_s <= 0:
         raise InputError(f"--start: expected less than the dance's {natural_s + arguments.start:.1f} s, got more.")
@@ -160,7 +162,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InputError(f"--start: expected 0 or more, got {arguments.start:g}.")
 
 
-def _read(path: Path, follower: Path, console: "Console") -> "Dance":
+def _read(path: Path, followers: tuple[Path, Path | None], console: "Console") -> "Dance":
+    """``followers``: those of a recorded session."""
     from ui.drawing.dance import is_session, read_dance, replayed
 
     if path.is_dir() and not is_session(path):
@@ -168,7 +171,7 @@ def _read(path: Path, follower: Path, console: "Console") -> "Dance":
     if not path.is_dir():
         return read_dance(path)
     with console.status(f"Dancing {path} again") as status:
-        return replayed(path, follower, lambda at_s: status.update(f"Dancing {path} again: {at_s:.0f} s"))
+        return replayed(path, *followers, lambda at_s: status.update(f"Dancing {path} again: {at_s:.0f} s"))
 
 
 def _heard(

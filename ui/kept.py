@@ -72,7 +72,7 @@ class Kept:
 def record(ending: Ending, show: Show, output: Output, kept: Kept, console: Console) -> None:
     """Record what was asked for until ``ending``."""
     if output.record is not None:
-        recording = Recording(output.record, show.conductor)
+        recording = Recording(output.record, show.conductor, show.runtime)
         ending.of("session", recording.close)
         kept.watch(recording, f"Recorded {recording.path}")
     media = open_media(output, show.sources, show.clock, console)

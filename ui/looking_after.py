@@ -95,6 +95,7 @@ def _look_after(show: Show, stopping: threading.Event, console: Console, undistu
 
 def _press_keys(show: Show) -> None:
     """Do what keys, panel and knobs ask for, each as of the moment it came."""
+    show.controls.follow(show.conductor.glance.begins, show.conductor.wishes.is_halted)
     for key, monotonic_s in show.picture.take_keys():
         show.controls.press(key, monotonic_s - show.clock.epoch_s)
     show.desk.take(show.clock)

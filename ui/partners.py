@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
+from duet.forecast import Forecaster
 from realtime.cast import Cast, CastState, Member, check_alike
 from realtime.engine import ThreadedEngine
-from realtime.guards import GuardedRunner
+from realtime.guards import GuardedForecaster, GuardedRunner
 from realtime.health import Health
 from realtime.inference.runner_ort import OrtRunner
 from realtime.inference.runtimes import choose, open_runner
-from realtime.law import Law, start_pace
+from realtime.law import Law, p95, start_pace
 from realtime.tick import FollowerState, time_ticks
 from ui.options import Output
 
@@ -24,11 +25,16 @@ class Partners:
     runner: OrtRunner
     other: OrtRunner | None
     law: Law
+    runtime: str
+    """What their graphs run on."""
 
-    @property
-    def also(self) -> Member | None:
+    def forecaster(self, health: Health) -> Forecaster | None:
+        """Foresees the leader for who begins."""
+        return _guarded(self.runner, health)
+
+    def also(self, health: Health) -> Member | None:
         """The one who takes over; None where nobody does."""
-        return None if self.other is None else Member(self.other.contract, self.other.forecaster)
+        return None if self.other is None else Member(self.other.contract, _guarded(self.other, health))
 
     def engine(self, health: Health) -> ThreadedEngine:
         """What computes their ticks."""
@@ -39,17 +45,22 @@ class Partners:
         return ThreadedEngine(Cast(first, GuardedRunner(self.other, self.other.contract, health), nothing), nothing)
 
 
+def _guarded(runner: OrtRunner, health: Health) -> Forecaster | None:
+    return None if runner.forecaster is None else GuardedForecaster(runner.forecaster, health)
+
+
 def open_partners(output: Output, console: Console) -> tuple[Partners, str]:
     """Load them, both warm; and a sentence where the dance will suffer, "" else. Raises what a folder's check does."""
     with console.status("Loading the follower"):
         choice = choose(output.runtime, output.follower)
         runner, other = open_runner(output.follower, choice.name), None
-        ticks_s = list(time_ticks(runner, runner.contract, _WARM_UP_TICKS))
+        timed = [(runner.contract, list(time_ticks(runner, runner.contract, _WARM_UP_TICKS)))]
         if output.also is not None:
             other = open_runner(output.also, choice.name)
             check_alike(runner.contract, other.contract)
-            ticks_s += list(time_ticks(other, other.contract, _WARM_UP_TICKS))
-        law, slow = start_pace(runner.contract, ticks_s)
+            timed.append((other.contract, list(time_ticks(other, other.contract, _WARM_UP_TICKS))))
+        # Either may dance: the slower one sets the pace.
+        law, slow = start_pace(*max(timed, key=lambda times: p95(times[1])))
     if choice.name != "cpu":
         console.print(choice.sentence())
-    return Partners(runner, other, law), slow
+    return Partners(runner, other, law, choice.name), slow

@@ -117,5 +117,5 @@ def _tell(console: Console, verdict: "Verdict") -> int:
     if verdict.same_machine:
         console.print("It was recorded on a machine like this one: something else has changed.")
     elif within:
-        console.print(f"Another machine recorded it: up to {TOLERANCE_M * 1e3:g} mm is the same dance.")
+        console.print(f"Another machine or runtime danced it: up to {TOLERANCE_M * 1e3:g} mm is the same dance.")
     return 0 if within and not verdict.same_machine else 1

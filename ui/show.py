@@ -33,6 +33,8 @@ class Show:
     desk: Desk
     engine_pulse: Pulse
     """Of who computes the ticks, however slowly: silent while one is not answered."""
+    runtime: str = "cpu"
+    """What the follower's graphs run on."""
     pulse: Pulse = field(default_factory=Pulse)
     """Of the conductor, which beats with each tick."""
 

@@ -8,7 +8,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -29,6 +29,8 @@ from realtime.sessions.tape import MOST_TAKEN, TapeWriter
 from realtime.tick import Tensors, TickResult
 
 SCHEMA = "duet-session/1"
+CPU = "cpu"
+"""The runtime that a session is replayed by."""
 
 
 def fingerprint(contract: FollowerContract) -> str:
@@ -46,14 +48,26 @@ def machine() -> dict[str, str]:
         # Machines to let are called alike and are not: what they can do tells them apart.
         able = lines.get("flags", lines.get("Features", ""))
         cpu = f"{lines.get('model name', cpu).strip(': ')} ({crc32(able.encode()):08x})"
-    return {"cpu": cpu, "system": platform.system(), "numpy": np.__version__, "onnxruntime": version("onnxruntime")}
+    # It has another name where it was installed for a graphics card.
+    versions = [_version(name) for name in ("onnxruntime", "onnxruntime-gpu")]
+    runtime = " ".join(version for version in versions if version)
+    return {"cpu": cpu, "system": platform.system(), "numpy": np.__version__, "onnxruntime": runtime}
+
+
+def _version(package: str) -> str:
+    """Of a package; "" where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 class Recording:
     """Writes down a conductor's performance from before its first tick until ``close``; no picture, no sound."""
 
-    def __init__(self, folder: Path, conductor: Conductor) -> None:
-        self._file = SessionWriter(folder, _header(conductor))
+    def __init__(self, folder: Path, conductor: Conductor, runtime: str = CPU) -> None:
+        """``runtime``: what the follower's graphs run on (``realtime.inference.runtimes.CHOICES``)."""
+        self._file = SessionWriter(folder, {**_header(conductor), "runtime": runtime})
         self._tape = TapeWriter(self._file)
         self._is_open = True
         conductor.clock = _RecordedClock(conductor.clock, self._tape)

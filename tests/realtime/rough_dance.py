@@ -26,7 +26,7 @@ from realtime.sessions.session_file import (
 )
 from realtime.sessions.session_replay import Session, Verdict
 from realtime.sessions.tape import Kind, TapeReader
-from realtime.tick import FollowerState, Tensors, TickResult
+from realtime.tick import FollowerState, Runner, Tensors, TickResult
 from realtime.wishes import Wishes
 
 CONTRACT = replace(
@@ -144,13 +144,15 @@ class Playing:
         return frames
 
 
-def record(folder: Path, seed: int, *, seconds: float = 5.0, sleeps_s: float = 0.0) -> dict[str, np.ndarray]:
+def record(
+    folder: Path, seed: int, *, seconds: float = 5.0, sleeps_s: float = 0.0, runner: Runner | None = None
+) -> dict[str, np.ndarray]:
     """A performance in which everything goes wrong that can; returns the motion that was shown."""
     chance = random.Random(seed)
     clock, inbox, log = Sleeping(chance, sleeps_s), CommandInbox(), MotionLog(CONTRACT.fps)
     conductor = Conductor(
         CONTRACT,
-        Stumbling(InlineEngine(Swaying(), FollowerState.initial(CONTRACT)), chance),
+        Stumbling(InlineEngine(runner or Swaying(), FollowerState.initial(CONTRACT)), chance),
         Leading(chance),
         Playing(chance),
         Playout(CONTRACT.timeline, Standing(np.array([0.1, 0.9, 0.7]), 2.9)),

@@ -190,6 +190,39 @@ def test_between_ticks_a_plan_is_made_to_know_the_newest_leader() -> None:
     assert known.min() > 1.9 and np.median(known) < 2.6 and known.max() < 3.1
 
 
+@pytest.mark.parametrize("ticks_s", [0.045, 0.1])
+@pytest.mark.parametrize("sooner", range(4))
+def test_a_surprise_is_news_to_the_next_tick_whenever_it_was_seen(
+    monkeypatch: pytest.MonkeyPatch, sooner: int, ticks_s: float
+) -> None:
+    monkeypatch.setitem(globals(), "START_S", START_S - sooner / 30.0)
+    clock, asked, seen = ManualClock(), list[tuple[float, bool]](), list[float]()
+    engine = DelayedEngine(Still(), FollowerState.initial(CONTRACT), clock, lambda tick: ticks_s)
+    conductor = Conductor(
+        CONTRACT, engine, Starting(1.2, 0.0), Nothing(), Playout(CONTRACT.timeline, Standing(np.zeros(3), 0.0)), clock,
+        Wishes(Placement(0.8)), Health(),
+    )  # fmt: skip
+    gather, is_surprised = conductor._gather, conductor._ahead.is_surprised
+
+    def gathered(tick: int, now: float):
+        known, inputs = gather(tick, now)
+        asked.append((now, known.surprised))
+        return known, inputs
+
+    def looked(track) -> bool:
+        surprised = is_surprised(track)
+        seen.extend([clock.now()] * surprised)
+        return surprised
+
+    monkeypatch.setattr(conductor, "_gather", gathered)
+    monkeypatch.setattr(conductor._ahead, "is_surprised", looked)
+    conductor.run(lambda: clock.now() >= 5.0)
+    first_s = seen[0]
+    assert START_S < first_s < START_S + 0.3
+    assert [surprised for at_s, surprised in asked if at_s < first_s] == [False] * sum(t < first_s for t, _ in asked)
+    assert next(surprised for at_s, surprised in asked if at_s >= first_s), "the first that was asked after it"
+
+
 class Shown:
     def __init__(self, told: Callable[[float], None]) -> None:
         self._told = told

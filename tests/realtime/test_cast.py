@@ -12,11 +12,12 @@ from duet.errors import InputError
 from duet.features import FOLLOWER_SIZE, Placement, Standing
 from duet.frames import MusicFrame
 from duet.music import FEATURES
-from realtime.cast import BESIDE, WARM_TICKS, Cast, CastState, Member, check_alike, has_downbeat
+from realtime.cast import BESIDE, MOST_WAIT_S, WARM_TICKS, Cast, CastState, Member, check_alike, has_downbeat
 from realtime.commands import Command, CommandInbox, Panic, Resume, SwitchFollower
 from realtime.conductor import Conductor
 from realtime.engine import InlineEngine
 from realtime.health import Health
+from realtime.law import Pace, PaceSource, SteadyPace
 from realtime.playout import Playout
 from realtime.sessions.session import Recording
 from realtime.sessions.session_replay import Session
@@ -70,13 +71,19 @@ def nothing_remembered() -> CastState:
 
 
 def show(
-    at: dict[int, Command], ticks: int = 80, *, confidence: float = 0.9, record: Path | None = None
+    at: dict[int, Command],
+    ticks: int = 80,
+    *,
+    confidence: float = 0.9,
+    record: Path | None = None,
+    law: PaceSource | None = None,
 ) -> tuple[Conductor, Counting, Counting, list[str]]:
     first, second, clock, inbox = Counting(0.0), Counting(0.15), ManualClock(), CommandInbox()
     conductor = Conductor(
         CONTRACT, InlineEngine(Cast(first, second, nothing_remembered()), nothing_remembered()), TakeLeader(TAKE, 30.0),
         Bars(confidence), Playout(CONTRACT.timeline, Standing(np.zeros(3), 0.0)), clock,
         Wishes(Placement(CONTRACT.distance_m)), Health(), seed=3, commands=inbox, also=Member(CONTRACT),
+        law=law or SteadyPace(),
     )  # fmt: skip
     recording = None if record is None else Recording(record, conductor)
     who = []
@@ -104,6 +111,23 @@ def test_the_other_takes_over_at_a_downbeat_and_is_warm() -> None:
     assert changed - 20 >= WARM_TICKS and set(who[changed:]) == {"second"}
     assert len(first.asked) == changed - 1 or len(first.asked) == changed
     assert conductor.health.counter("follower_switches") == 1 and conductor.health.counter("late_ticks") == 0
+
+
+def test_who_asks_again_while_they_wait_postpones_nothing() -> None:
+    changed = show({20: SwitchFollower()})[3].index("second")
+    assert show({20: SwitchFollower(), 24: SwitchFollower(), 28: SwitchFollower()})[3].index("second") == changed
+
+
+class EverySecondToken(SteadyPace):
+    def pace(self, tick: int, now: Pace) -> Pace:
+        return Pace(2, 4)
+
+
+def test_a_slow_machine_sees_downbeats_too() -> None:
+    # It is asked in odd ticks, and a bar is ten of them.
+    who = show({20: SwitchFollower()}, law=EverySecondToken())[3]
+    assert WARM_TICKS <= who.index("second") - 20 < (MOST_WAIT_S - 1.0) * 30 / 4
+    assert (who.index("second") + 1) % 10 in (0, 1), "the asked token before a bar, or the bar's own"
 
 
 def test_without_a_beat_it_takes_over_all_the_same() -> None:

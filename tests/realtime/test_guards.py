@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from duet.errors import DeviceError
+from duet.forecast import FORESEEN_SIZE
 from duet.frames import LeaderFrame, LeaderStatus
 from duet.skeleton import BODY
-from realtime.guards import QUIET_S, DrawnLeader, GuardedLeader, Told
+from realtime.guards import QUIET_S, DrawnLeader, GuardedForecaster, GuardedLeader, Told
 from realtime.health import Health
 
 STANDING = LeaderFrame(
@@ -53,6 +54,24 @@ def now_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now_s = [0.0]
     monkeypatch.setattr("realtime.guards.time", SimpleNamespace(monotonic=lambda: now_s[0]))
     return now_s
+
+
+def test_a_forecaster_that_fails_ends_no_dance(health: Health, now_s: list[float]) -> None:
+    told, says = list[str](), [np.full((4, FORESEEN_SIZE), 0.01, np.float32)]
+
+    def foresee(leader: np.ndarray) -> np.ndarray:
+        if not len(says[0]):
+            raise DeviceError("ONNX Runtime: expected a tick, got: no memory.")
+        return says[0]
+
+    guarded, seen = GuardedForecaster(foresee, health, told.append), np.zeros((32, 72), np.float32)
+    assert guarded(seen) is says[0] and not told
+    for sick in (np.zeros((0, FORESEEN_SIZE)), np.full((4, FORESEEN_SIZE), np.nan), np.full((4, FORESEEN_SIZE), 1e6)):
+        says[0] = sick.astype(np.float32)
+        assert guarded(seen).shape == (1, FORESEEN_SIZE) and not guarded(seen).any()
+    assert health.counter("failed_forecasts") == 6 and "no memory" in told[0]
+    says[0] = np.ones((4, FORESEEN_SIZE), np.float32)
+    assert guarded(seen) is says[0] and told[-1] == "no more failed forecasts"
 
 
 def test_frames_good_and_bad_in_turn_do_not_flood_who_is_told(health: Health, now_s: list[float]) -> None:

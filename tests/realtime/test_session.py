@@ -2,14 +2,18 @@
 
 import random
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from duet.errors import InputError
-from realtime.sessions.session import _RecordedLeader, _RecordedMusic
+from duet.errors import DeviceError, InputError
+from realtime.guards import GuardedRunner
+from realtime.health import Health
+from realtime.sessions import session as session_module
+from realtime.sessions.session import CPU, _RecordedLeader, _RecordedMusic, machine
 from realtime.sessions.session_file import (
     MOST_BODY_BYTES,
     SESSION_FILE,
@@ -18,6 +22,7 @@ from realtime.sessions.session_file import (
 )
 from realtime.sessions.session_replay import Session
 from realtime.sessions.tape import MOST_TAKEN, TapeReader, TapeWriter
+from realtime.tick import FollowerState, Tensors
 from tests.realtime.rough_dance import CONTRACT, Leading, Playing, Swaying, danced, read_all, record
 
 
@@ -36,6 +41,49 @@ def test_what_was_recorded_is_danced_again_to_the_bit(tmp_path: Path, seed: int)
     assert set(shown) == set(again)
     for name, values in shown.items():
         np.testing.assert_array_equal(values, again[name], err_msg=name)
+
+
+class Failing(Swaying):
+    """Out of memory once, and another time what it says cannot be danced."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    def tick(self, inputs: Tensors, state: FollowerState) -> tuple[Tensors, FollowerState]:
+        self.asked += 1
+        if self.asked == 10:
+            raise DeviceError("ONNX Runtime: expected a tick, got: no memory.")
+        outputs, after = super().tick(inputs, state)
+        return ({"frames": outputs["frames"] * 1e4}, after) if self.asked == 13 else (outputs, after)
+
+
+def test_what_failed_then_fails_again(tmp_path: Path) -> None:
+    health = Health()
+    shown = record(tmp_path, 2, runner=GuardedRunner(Failing(), CONTRACT, health, told=lambda _: None))
+    assert health.counter("failed_ticks") >= 2
+    verdict, again = danced(tmp_path)
+    assert verdict.complete and verdict.poses >= len(shown["time_s"]) > 100
+    np.testing.assert_array_equal(shown["follower_joints_m"], again["follower_joints_m"])
+
+
+def test_what_another_runtime_danced_is_not_asked_to_be_equal_to_the_bit(recorded: tuple[Path, dict]) -> None:
+    session = Session(recorded[0])
+    assert session.same_machine and session._file.header["runtime"] == CPU
+    session._read({**session._file.header, "runtime": "tensorrt"}, "a session")
+    assert not session.same_machine
+    session.close()
+
+
+@pytest.mark.parametrize("package", ["onnxruntime", "onnxruntime-gpu", ""])
+def test_a_machine_is_told_by_whichever_runtime_is_installed(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    def version(name: str) -> str:
+        if name != package:
+            raise PackageNotFoundError(name)
+        return "1.2.3"
+
+    monkeypatch.setattr(session_module, "version", version)
+    assert machine()["onnxruntime"] == ("1.2.3" if package else "")
 
 
 def test_what_is_danced_after_a_long_stall_is_danced_again(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from duet.clock import ManualClock
 from duet.errors import InputError
 from duet.features import Placement
 from duet.tempo_override import TempoOverride
-from realtime.commands import Fade, Freeze, Panic, Resume, SetGuidance, SetPlacement, SetStyle
+from realtime.commands import Fade, Freeze, Panic, Resume, SetGuidance, SetPlacement, SetStyle, SwitchFollower
 from realtime.sight.leader_take import TakeLeader
 from realtime.sight.stage_shift import Shift, ShiftedLeader
 from realtime.sound.audio import InlineEar, Silence
@@ -111,6 +111,39 @@ def test_a_partner_is_stopped_and_dances_again(controls: Controls) -> None:
     controls.press("x", 2.1)
     controls.press("space", 2.2)
     assert controls.asked == [Freeze(), Resume(), Fade(), Resume(), Panic(), Panic(), Resume()]
+
+
+def test_the_other_partner_is_asked_only_where_there_is_one(controls: Controls) -> None:
+    controls.press("y", 1.0)
+    assert not controls.asked and "--also" in controls.message(1.0)
+    controls.has_other = True
+    controls.press("y", 2.0)
+    assert controls.asked == [SwitchFollower()] and "next bar" in controls.message(2.0)
+
+
+def test_controls_stand_as_the_follower_does_that_began_anew_or_was_stopped_by_a_cue(controls: Controls) -> None:
+    for _ in range(5):
+        controls.press("right_bracket", 1.0)
+    controls.turn("groove", None, 1.0)
+    controls.follow(0, is_halted=False)
+    assert controls.placement.distance_m == pytest.approx(1.1)
+    controls.follow(1, is_halted=False)
+    assert controls.guidance == ((0.0, 0.0),) * 3
+    controls.press("left_bracket", 2.0)
+    assert controls.placement.distance_m == pytest.approx(0.8), "5 cm nearer than at first"
+    # A cue froze them: Space lets them dance.
+    controls.follow(1, is_halted=True)
+    controls.press("space", 3.0)
+    assert controls.asked[-1] == Resume()
+    # What is asked here is not yet what the follower does.
+    controls.follow(1, is_halted=False)
+    controls.press("o", 4.0)
+    controls.follow(1, is_halted=False)
+    assert controls.stopped == "fade"
+    controls.follow(1, is_halted=True)
+    assert controls.stopped == "fade"
+    controls.follow(1, is_halted=False)
+    assert controls.stopped == ""
 
 
 def test_a_distance_is_asked_of_the_follower(controls: Controls) -> None:

@@ -92,8 +92,10 @@ def is_session(path: Path) -> bool:
     return (path / SESSION_FILE).is_file()
 
 
-def replayed(path: Path, follower: Path, told: Callable[[float], None]) -> Dance:
-    """The dance of a recorded session, danced again by the ``follower`` folder; ``told`` hears how far it is."""
+def replayed(path: Path, follower: Path, also: Path | None, told: Callable[[float], None]) -> Dance:
+    """The dance of a recorded session, danced again by the ``follower`` folder, and that of ``also`` where there were
+    two; ``told`` hears how far it is."""
+    from realtime.cast import Member
     from realtime.inference.runner_ort import OrtRunner
     from realtime.motion_log import MotionLog
     from realtime.sessions.session_replay import Session
@@ -102,7 +104,9 @@ def replayed(path: Path, follower: Path, told: Callable[[float], None]) -> Dance
     try:
         runner = OrtRunner(follower)
         log = MotionLog(runner.contract.fps)
-        session.replay(runner.contract, runner, runner.forecaster, log=log, told=told)
+        other = None if also is None else OrtRunner(also)
+        beside = None if other is None else (Member(other.contract, other.forecaster), other)
+        session.replay(runner.contract, runner, runner.forecaster, log=log, also=beside, told=told)
     finally:
         session.close()
     return dance_of(log.arrays())
