@@ -9,7 +9,7 @@ from typing import Protocol
 
 import cv2
 
-from realtime.identity import CAMERAS, camera_identity
+from realtime.identity import CAMERAS, camera_identity, camera_name
 from realtime.plugged import Known
 
 
@@ -54,9 +54,9 @@ class SystemCameras:
         return [CameraDevice(number, self._known(number)) for number in numbers]
 
     def _known(self, number: int) -> Known:
-        name = self.folder / f"video{number}" / "name"
-        identity = camera_identity(f"camera:{number}", self.folder)
-        return Known(name.read_text().strip() if name.is_file() else "", identity or "")
+        source = f"camera:{number}"
+        name, identity = camera_name(source, self.folder), camera_identity(source, self.folder)
+        return Known("" if name == source else name, identity or "")
 
     def capture(self, number: int) -> cv2.VideoCapture:
         # Linux: the native backend, which alone heeds what a camera is asked for; it waits ten seconds unless told.

@@ -19,6 +19,8 @@ from realtime.sound.audio import MusicEar
 from realtime.sound.music_switch import LEAVE_S, MusicSwitch
 
 LOG = logging.getLogger("duet.devices")
+ONCE = "-"
+"""What another program sends, which is read once."""
 _CAMERAS, _SOUNDS = ("camera:", "http://", "https://", "rtsp://"), ("device:",)
 
 
@@ -40,7 +42,7 @@ class _Choice(ABC):
             return f"{self.what} {name} is in use"
         if self._thread is not None and self._thread.is_alive():
             return f"{self.what}: another one is being opened: wait a moment"
-        if not (name.startswith(self.kinds) or name == self._first):
+        if not (name.startswith(self.kinds) or (name == self._first and name != ONCE)):
             raise InputError(f"{self.what}: expected {self.kinds[0]}NAME, got {name!r}.")
         self._thread = threading.Thread(target=self._change, args=(name,), name="change-device", daemon=True)
         self._thread.start()

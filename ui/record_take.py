@@ -14,6 +14,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from duet.errors import DeviceError, InputError
 from duet.files import check_writable
 from realtime.calibration import load_calibration
+from realtime.identity import camera_identity
+from realtime.sight.placement import Lens
 from ui.camera_options import add_look, camera_source, look_of
 from ui.limits import check_within
 from ui.outputs import check_apart
@@ -69,11 +71,18 @@ def _run(arguments: argparse.Namespace) -> int:
     from duet.motion import write_motion
     from realtime.sight.take_cleaning import clean
 
+    lens = load_calibration().camera(camera_identity(camera_source(arguments.source))).lens
+
     console = Console()
-    sightings, live, interrupted = _record(console, arguments)
+    sightings, live, interrupted = _record(console, arguments, lens)
     with _bars(console) as bars:
         task = bars.add_task("cleaning", total=1.0, note="")
-        cleaned = clean(sightings, height_m=arguments.height, progress=lambda share: bars.update(task, completed=share))
+        cleaned = clean(
+            sightings,
+            lens=lens,
+            height_m=arguments.height,
+            progress=lambda share: bars.update(task, completed=share),
+        )
     try:
         write_motion(out, cleaned.motion)
     except OSError as error:
@@ -82,7 +91,9 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _record(console: Console, arguments: argparse.Namespace) -> "tuple[list[Sighting], Motion | None, bool]":
+def _record(
+    console: Console, arguments: argparse.Namespace, lens: Lens
+) -> "tuple[list[Sighting], Motion | None, bool]":
     """What was seen, the same lifted live, and whether Ctrl-C ended it."""
     from realtime.sight.lifting import Lifter
     from realtime.sight.pose_model import ensure_pose_model
@@ -92,7 +103,7 @@ def _record(console: Console, arguments: argparse.Namespace) -> "tuple[list[Sigh
     look = look_of(arguments)
     model = ensure_pose_model(progress=console.print, kind=look.model)
     sightings: list[Sighting] = []
-    lifter = Lifter(height_m=arguments.height)
+    lifter = Lifter(lens=lens, height_m=arguments.height)
     frames: list[LeaderFrame] = []
     interrupted = False
     with native_output_hidden():

@@ -90,12 +90,12 @@ class AwaitedCamera:
     def _await(self) -> None:
         pauses = BackOff(*_AGAIN_S)
         while not self._stopping.wait(pauses.pause_s()):
-            if not self._is_there():
-                pauses.settle()
-                continue
             try:
+                if not self._is_there():
+                    pauses.settle()
+                    continue
                 camera = self._see()
-            except DuetError as error:
+            except (DuetError, OSError) as error:  # also a machine that has no room for it now
                 LOG.info("%s", error)
                 continue
             self._take_up(camera)

@@ -166,7 +166,8 @@ class LiveSource:
             timeouts = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 3000, cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(STALL_S * 1000))
             capture = cv2.VideoCapture(self._source, cv2.CAP_FFMPEG, timeouts)
             self._capture = self._answering(capture, "Check that the address shows a picture in a browser.")
-        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        # One to be filled while the other is decoded: with a single one Linux drops every second frame.
+        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 2)
 
     def _open_camera(self, number: int) -> cv2.VideoCapture:
         """The pinned camera, or the one of this number, which is pinned then."""

@@ -21,19 +21,6 @@ PINKIES, INDEXES = (17, 18), (19, 20)
 HIPS, KNEES, ANKLES = (23, 24), (25, 26), (27, 28)
 HEELS, TOES = (29, 30), (31, 32)
 
-_PAIRS = ((1, 4), (2, 5), (3, 6), (7, 8), (9, 10), *((i, i + 1) for i in range(11, 33, 2)))
-
-
-def _mirror() -> NDArray[np.intp]:
-    order = np.arange(COUNT)
-    for left, right in _PAIRS:
-        order[[left, right]] = right, left
-    return order
-
-
-MIRROR = _mirror()
-"""(33,) the landmark on the other side."""
-
 
 class Landmarks(NamedTuple):
     """One person as the pose model sees it in one picture."""
@@ -46,15 +33,6 @@ class Landmarks(NamedTuple):
     """(33,) in [0, 1]."""
     size_px: tuple[int, int]
     """Width and height of the picture."""
-
-    def mirrored(self) -> "Landmarks":
-        """The person as in a mirror: left and right change places."""
-        return Landmarks(
-            self.world_m[MIRROR] * np.array([-1.0, 1.0, 1.0]),
-            np.stack([1.0 - self.image[MIRROR, 0], self.image[MIRROR, 1]], axis=-1),
-            self.visibility[MIRROR],
-            self.size_px,
-        )
 
 
 def upright(world_m: Array) -> Array:

@@ -157,8 +157,6 @@ class Lifter:
         self._index += 1
         if landmarks is None or not _is_usable(landmarks):
             return self._bridge(time_s)
-        if self._stage.mirror:
-            landmarks = landmarks.mirrored()
         landmarks = along_camera(landmarks, self._lens)
         points = upright(landmarks.world_m) @ self._room_from_camera.T
         metres = self._proportions.metres

@@ -89,18 +89,16 @@ class StageMap:
     ``mark_m`` is the place (x, z) in the room that becomes the middle of the stage; None: where the
     performer stands in the first third of a second. ``facing_rad`` is where somebody faces in the room
     who faces the audience on the stage: 0 is toward the camera, positive to the performer's left.
-    ``mirror`` shows the performer as a mirror does: a step to the performer's left is a step to the
-    audience's left, and left and right limbs swap.
+    (Who is to be seen as in a mirror is mirrored later: ``realtime.sight.stage_shift``.)
     """
 
     mark_m: tuple[float, float] | None = None
-    mirror: bool = False
     facing_rad: float = 0.0
 
     @property
     def stage_from_room(self) -> Array:
-        """(3, 3) from the room's axes, mirrored where they are, to the stage's."""
-        return yaw_matrix(self.facing_rad if self.mirror else -self.facing_rad)
+        """(3, 3) from the room's axes to the stage's."""
+        return yaw_matrix(-self.facing_rad)
 
 
 class Mark(NamedTuple):
@@ -116,8 +114,7 @@ class Mark(NamedTuple):
         """The given mark, or one to be found over ``frames`` frames."""
         if stage.mark_m is None:
             return cls(0.0, 0.0, 0, frames)
-        x_m = -stage.mark_m[0] if stage.mirror else stage.mark_m[0]
-        return cls(x_m, stage.mark_m[1], 0, 0)
+        return cls(*stage.mark_m, 0, 0)
 
     def observe(self, root_m: Array) -> "Mark":
         """The mean place of the first frames; fixed after that."""
@@ -132,7 +129,7 @@ class Mark(NamedTuple):
         """``stage`` with this mark, if it does not move any more."""
         if stage.mark_m is not None or self.seen < self.wanted:
             return stage
-        return replace(stage, mark_m=(-self.x_m if stage.mirror else self.x_m, self.z_m))
+        return replace(stage, mark_m=(self.x_m, self.z_m))
 
     def on_stage(self, root_m: Array, floor_m: float) -> Array:
         """A place (3,) in the room as seen from the middle of the stage."""

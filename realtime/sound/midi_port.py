@@ -9,6 +9,7 @@ import queue
 import select
 import stat
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -152,13 +153,17 @@ class _NamedInput:
         try:
             self._midi: Any = rtmidi.MidiIn()
             ports = list(self._midi.get_ports())
+            number = matching_port(name, ports)
+            self._midi.ignore_types(sysex=True, timing=False, active_sense=True)
+            self._midi.set_callback(self._on_message)
+            self._midi.open_port(number)
+        except DeviceError:
+            raise
         except Exception as error:  # of classes that exist only once the import succeeds
             raise DeviceError(
                 f"MIDI: expected the system's MIDI, got: {str(error).rstrip('.')}. Name a raw device."
             ) from error
-        self._midi.ignore_types(sysex=True, timing=False, active_sense=True)
-        self._midi.set_callback(self._on_message)
-        self._midi.open_port(matching_port(name, ports))
+        self._port, self._looked_s = ports[number], time.monotonic()
 
     def _on_message(self, event: tuple[list[int], float], _: object = None) -> None:
         self._arrived.put(bytes(event[0]))
@@ -168,6 +173,11 @@ class _NamedInput:
             data = self._arrived.get(timeout=wait_s) if wait_s > 0.0 else self._arrived.get_nowait()
         except queue.Empty:
             data = b""
+        # A port that is gone says nothing: whether it is there has to be looked after.
+        if not data and time.monotonic() - self._looked_s >= RETRY_S:
+            self._looked_s = time.monotonic()
+            if self._port not in self._midi.get_ports():
+                raise OSError("the port is gone")
         return data, clock.now()
 
     def close(self) -> None:

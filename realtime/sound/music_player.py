@@ -196,15 +196,16 @@ class PlayedMusic(ABC):
         if feed is None and not self._no_device:
             feed = _Feed(opening, 0, self._offset_s)
         elif feed is None or feed.opening is not opening:
-            # The device was away: the music is where it would have been.
+            # The device was away: the music is where it would have been, by the device before if that ever played.
+            self._start_s, self._feed = self._time_of(0), None
             feed = _Feed(opening, self._sample_at(clock.now() + LATENCY_S + 2 * BLOCK_S), self._offset_s)
         feed.give(self)
         self._feed = feed
 
     def _sample_at(self, time_s: float) -> int:
-        """The sample that sounds at ``time_s``; a device that has not begun yet holds the music back."""
-        feed = self._feed
-        if feed is not None and not feed.running:
+        """The sample that sounds at ``time_s``; a device that is there and has not begun yet holds the music back."""
+        feed, is_lost = self._feed, self._port is not None and self._port.lost
+        if feed is not None and not feed.running and not is_lost:
             return feed.first
         return max(0, int((time_s - self._time_of(0)) * RATE_HZ + 1e-6))
 

@@ -77,6 +77,8 @@ class OscPort:
             for address, number in messages(datagram):
                 if address == "/cue":
                     self._cue(int(number))
+            before = self._tempo.pulse
             pulse = self._tempo.receive(datagram, clock.now())
-            if pulse is not None:
+            # What does not speak of the beat leaves it to whoever gave it last: a cue takes back no tap.
+            if pulse is not before:
                 self._override.pulse = pulse

@@ -110,6 +110,20 @@ def test_nothing_is_tried_while_the_system_lists_none() -> None:
     assert not any(thread.name == "await-camera" for thread in threading.enumerate())
 
 
+def test_a_machine_that_has_no_room_for_it_now_goes_on_waiting() -> None:
+    plug, sick = _Plug(), [OSError(28, "No space left on device"), OSError(12, "Cannot allocate memory")]
+
+    def is_there() -> bool:
+        if sick:
+            raise sick.pop()
+        plug.is_in = True
+        return True
+
+    camera = plug.awaited(is_there)
+    assert wait_for(lambda: bool(camera.take_new(1.0))) and not sick
+    camera.stop()
+
+
 def test_what_no_plugging_mends_is_raised_at_once() -> None:
     def broken() -> CameraLeader:
         raise ModelError("pose.task: expected a model, got none.")

@@ -10,7 +10,7 @@ from duet.frames import LeaderStatus
 from duet.kinematics import forward, heading_yaw
 from duet.rotations import matrix_from_6d, yaw_matrix
 from duet.skeleton import BODY, Skeleton
-from realtime.sight.landmarks import COUNT, MIRROR, joint_visibility
+from realtime.sight.landmarks import COUNT, joint_visibility
 from realtime.sight.lifting import Lifter
 from realtime.sight.placement import Floor, Lens, StageMap, locate
 from realtime.sight.proportions import Proportions
@@ -77,23 +77,6 @@ def test_stage_middle_is_where_the_performer_starts() -> None:
     np.testing.assert_allclose(moved, person.root_m[59] - person.root_m[15], atol=0.04)
 
 
-def test_mirror_swaps_sides_and_steps() -> None:
-    person = dancer(60, yaw_rad=0.4)
-    plain = lift(person, Lifter(lens=LENS))[-1]
-    mirrored = lift(person, Lifter(lens=LENS, stage=StageMap(mirror=True)))[-1]
-    swapped = plain.joints_m[list(BODY.mirror)] * np.array([-1.0, 1.0, 1.0])
-    np.testing.assert_allclose(mirrored.joints_m, swapped, atol=2e-3)
-    assert heading_yaw(BODY, mirrored.joints_m) == pytest.approx(-heading_yaw(BODY, plain.joints_m), abs=1e-2)
-
-
-def test_mirrored_landmarks_are_their_own_inverse() -> None:
-    seen = dancer(1).landmarks(0)
-    twice = seen.mirrored().mirrored()
-    np.testing.assert_allclose(twice.world_m, seen.world_m)
-    np.testing.assert_allclose(twice.image, seen.image)
-    np.testing.assert_array_equal(MIRROR[MIRROR], np.arange(COUNT))
-
-
 def test_proportions_settle_on_a_persons_bones() -> None:
     factors = np.ones(22)
     factors[[4, 5]], factors[[20, 21]] = 1.12, 0.9
@@ -145,14 +128,13 @@ def test_step_is_quick() -> None:
 
 def test_who_faces_the_audience_may_stand_sideways_to_the_camera() -> None:
     person = dancer(60, yaw_rad=0.4)
-    for mirror in (False, True):
-        plain = lift(person, Lifter(lens=LENS, stage=StageMap((0.0, -DISTANCE_M), mirror)))
-        turned = lift(person, Lifter(lens=LENS, stage=StageMap((0.0, -DISTANCE_M), mirror, facing_rad=0.4)))
-        turn = yaw_matrix(0.4 if mirror else -0.4)
-        for before, after in zip(plain, turned, strict=True):
-            np.testing.assert_allclose(after.joints_m, before.joints_m @ turn.T, atol=1e-4)
-            np.testing.assert_allclose(
-                matrix_from_6d(after.rotations_6d)[0], turn @ matrix_from_6d(before.rotations_6d)[0], atol=1e-4
-            )
-        headings = [float(heading_yaw(BODY, frame.joints_m)) for frame in turned]
-        assert abs(np.median(headings)) < 0.1, "who faces where the stage faces has a heading near 0"
+    plain = lift(person, Lifter(lens=LENS, stage=StageMap((0.0, -DISTANCE_M))))
+    turned = lift(person, Lifter(lens=LENS, stage=StageMap((0.0, -DISTANCE_M), facing_rad=0.4)))
+    turn = yaw_matrix(-0.4)
+    for before, after in zip(plain, turned, strict=True):
+        np.testing.assert_allclose(after.joints_m, before.joints_m @ turn.T, atol=1e-4)
+        np.testing.assert_allclose(
+            matrix_from_6d(after.rotations_6d)[0], turn @ matrix_from_6d(before.rotations_6d)[0], atol=1e-4
+        )
+    headings = [float(heading_yaw(BODY, frame.joints_m)) for frame in turned]
+    assert abs(np.median(headings)) < 0.1, "who faces where the stage faces has a heading near 0"

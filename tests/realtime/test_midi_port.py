@@ -1,14 +1,19 @@
 """MIDI clock end to end: bytes into a pipe that stands in for a raw MIDI device, a tempo out."""
 
 import os
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from duet.clock import MonotonicClock
 from duet.errors import DeviceError
 from duet.tempo_override import TempoOverride
+from realtime.sound import midi_knobs, midi_port
+from realtime.sound.midi_knobs import MidiKnobs
 from realtime.sound.midi_port import MidiPort, matching_port
 from tests.waiting import wait_for
 
@@ -62,3 +67,65 @@ def test_ports_go_by_name_or_by_part_of_it() -> None:
         matching_port("piano", ports)
     with pytest.raises(DeviceError, match="got none"):
         matching_port("piano", [])
+
+
+class Rtmidi(ModuleType):
+    """What python-rtmidi has of ports, which come and go."""
+
+    def __init__(self) -> None:
+        super().__init__("rtmidi")
+        self.ports, self.opened, self.closed, self.busy = ["Knobs 1"], list[int](), 0, False
+        self.hear: Callable[[tuple[list[int], float]], None] = lambda event: None
+
+    def MidiIn(self) -> "Rtmidi":
+        return self
+
+    def get_ports(self) -> list[str]:
+        return list(self.ports)
+
+    def ignore_types(self, **_: bool) -> None: ...
+
+    def set_callback(self, hear: Callable[[tuple[list[int], float]], None]) -> None:
+        self.hear = hear
+
+    def open_port(self, number: int) -> None:
+        if self.busy:
+            raise RuntimeError("the port is in use")
+        self.opened.append(number)
+
+    def close_port(self) -> None:
+        self.closed += 1
+
+
+def test_a_port_by_name_that_goes_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    system = Rtmidi()
+    monkeypatch.setitem(sys.modules, "rtmidi", system)
+    for module in (midi_port, midi_knobs):
+        monkeypatch.setattr(module, "RETRY_S", 0.02)
+    knobs = MidiKnobs("knobs")
+    knobs.start()
+    struck = list[str]()
+
+    def was_struck() -> bool:
+        system.hear(([0xB0, 7, 127], 0.0))
+        struck.extend(one.event for one in knobs.take_new())
+        return bool(struck)
+
+    try:
+        assert wait_for(was_struck) and set(struck) == {"cc 1 7"}
+        system.ports.clear()
+        assert wait_for(lambda: system.closed > 0)
+        knobs.take_new()
+        struck.clear()
+        system.ports.append("Knobs 1")
+        assert wait_for(was_struck) and len(system.opened) == 2
+    finally:
+        knobs.stop()
+
+
+def test_a_port_that_is_in_use_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    system = Rtmidi()
+    system.busy = True
+    monkeypatch.setitem(sys.modules, "rtmidi", system)
+    with pytest.raises(DeviceError, match="got: the port is in use. Name a raw device"):
+        MidiPort(TempoOverride(), "knobs")

@@ -10,6 +10,7 @@ from duet.errors import DeviceError
 from duet.tempo_override import Pulse, TempoOverride
 from realtime.sound.audio import InlineEar, Silence
 from realtime.sound.osc_port import OscPort
+from tests.waiting import wait_for
 
 
 def test_tempo_arrives_over_loopback_and_a_taken_port_is_named():
@@ -35,6 +36,32 @@ def test_tempo_arrives_over_loopback_and_a_taken_port_is_named():
         port.stop()
     port.stop()
     assert override.pulse is None
+
+
+def test_what_does_not_speak_of_the_beat_leaves_it_to_whoever_gave_it_last():
+    override, cues = TempoOverride(), list[int]()
+    port = OscPort(override, port=0, cue=cues.append)
+    port.start(MonotonicClock())
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+
+            def send(address: bytes, number: float) -> None:
+                padded = address + b"\0" * (4 - len(address) % 4)
+                sender.sendto(padded + b",f\0\0" + struct.pack(">f", number), ("127.0.0.1", port.port))
+
+            send(b"/tempo", 150.0)
+            send(b"/beat", 0.0)
+            assert wait_for(lambda: override.pulse is not None)
+            tapped = override.pulse = Pulse(0.0, 0.0, 120.0)
+            send(b"/cue", 1.0)
+            send(b"/cue", 2.0)
+            assert wait_for(lambda: cues == [1, 2])
+            sender.sendto(b"nonsense", ("127.0.0.1", port.port))
+            assert override.pulse is tapped
+            send(b"/beat", 1.0)
+            assert wait_for(lambda: override.pulse is not tapped)
+    finally:
+        port.stop()
 
 
 def test_the_ear_hears_the_given_beat():

@@ -80,7 +80,9 @@ def test_the_mark_is_kept_for_this_camera_and_the_leader_stands_in_the_middle(
     camera: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--height", "1.7", "--distance", "1.1", "--wait", "3", "--seconds", "3"]
+    save_calibration(load_calibration().with_camera(camera, shift=Shift(1.0, -0.5)))
     assert main(["calibrate", "stage", "--camera", camera, *words]) == 0, capsys.readouterr().err
+    assert load_calibration().camera(camera).shift == Shift(), "it was meant from the mark before"
     told = capsys.readouterr().out
     assert "tilt is taken to be 0 degrees" in told
     assert "the mark is" in told and "Kept for this camera" in told

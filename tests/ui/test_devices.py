@@ -73,6 +73,15 @@ def test_another_sound_takes_over_with_the_beat_that_was_tapped() -> None:
     music.stop()
 
 
+def test_what_is_read_once_is_no_way_back() -> None:
+    music = MusicSwitch(InlineEar(Silence()))
+    choice = SoundChoice("-", music, lambda name: InlineEar(Silence()))
+    choice.change("device:a")
+    choice.wait(60.0)
+    with pytest.raises(InputError, match="expected device:NAME"):
+        choice.change("-")
+
+
 def test_what_another_camera_sees_is_found_by_its_name() -> None:
     with preview_cell() as first, preview_cell() as second:
         cell = SightCell("of a camera that was changed for another")

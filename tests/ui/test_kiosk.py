@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from duet.clock import MonotonicClock
 from duet.errors import DeviceError, InputError
+from realtime.calibration import Delay, load_calibration, save_calibration
 from realtime.health import Health
 from realtime.kiosk.presence import Presence, Rules, Scene
 from realtime.sight.awaited_camera import ABSENT
 from realtime.sight.leader_camera import CameraLeader
 from ui.cli import DEFAULT_FOLLOWER, main
 from ui.kiosk.command import output_of
-from ui.kiosk.exhibit import Journal, kiosk_sources, words_of
+from ui.kiosk.exhibit import Journal, kiosk_sources, loop_s, words_of
 from ui.kiosk.settings import SECTIONS, KioskSettings, example, read_settings
 from ui.options import LeaderOptions
 from ui.sources import play_sources
@@ -158,3 +159,26 @@ def test_the_ghost_dances_before_there_is_a_camera(tmp_path: Path, monkeypatch: 
         sources.music.stop()
     with pytest.raises(DeviceError):
         play_sources(LeaderOptions("camera:0"), None, headless=True)(health)
+
+
+@pytest.mark.parametrize("tempo_bpm", [90.0, 95.0, 170.0, 175.0, 190.0, 230.0])
+def test_the_built_in_music_goes_over_into_itself(tempo_bpm: float) -> None:
+    claves = loop_s(tempo_bpm) * tempo_bpm / 60.0 / 8.0
+    assert claves == pytest.approx(round(claves), abs=1e-9) and 50.0 < loop_s(tempo_bpm) < 75.0
+
+
+def test_the_built_in_music_sounds_as_late_as_its_loudspeakers_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(*_: object) -> CameraLeader:
+        raise DeviceError("camera:0: expected a camera, got no answer.")
+
+    monkeypatch.setattr("ui.sources._see", absent)
+    monkeypatch.setenv("DUET_SETTINGS", str(tmp_path))
+    late = Delay(0.15, 0.01, "8 claps")
+    save_calibration(load_calibration().with_output("HDMI", late))
+    sources = kiosk_sources(settings_of(tmp_path, ""))(Health())
+    try:
+        assert sources.played is not None and sources.played._delays == {"HDMI": late}
+    finally:
+        sources.leader.stop()

@@ -91,6 +91,7 @@ def _forget(console: Console, source: str, identity: str) -> int:
 
 def _measure(console: Console, arguments: argparse.Namespace, source: str, identity: str) -> int:
     from realtime.sight.stage_mark import standpoint
+    from realtime.sight.stage_shift import Shift
 
     kept = load_calibration()
     height_m = arguments.height or kept.height_m or _ask_height(console)
@@ -112,6 +113,8 @@ def _measure(console: Console, arguments: argparse.Namespace, source: str, ident
     found = standpoint(frames, lens, away_m=arguments.away)
     changes: dict[str, object] = {
         "mark_m": found.mark_m, "facing_rad": found.facing_rad, "pitch_rad": found.lens.pitch_rad,
+        # Where somebody was moved to was meant from the mark before.
+        "shift": Shift(),
     }  # fmt: skip
     if arguments.away is not None:
         changes["fov_rad"] = found.lens.fov_rad

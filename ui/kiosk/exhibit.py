@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from duet.groove import render_groove
+from realtime.calibration import load_calibration
 from realtime.commands import CommandInbox
 from realtime.health import Health
 from realtime.kiosk.ghost import Ghost
@@ -12,6 +13,7 @@ from realtime.kiosk.presence import Presence, Scene
 from realtime.kiosk.visits import Visits
 from realtime.sight.stage_shift import ShiftedLeader
 from realtime.sound.audio import MusicThread
+from realtime.sound.delayed_music import DelayedMusic
 from realtime.sound.music_player import RecordedMusic
 from ui.camera_options import Look
 from ui.kiosk.settings import BUILT_IN, KioskSettings
@@ -20,6 +22,7 @@ from ui.sources import Sources, SourcesMaker, play_sources
 
 LOG = logging.getLogger("duet.kiosk")
 _GROOVE_S = 64.0
+"""About so long the built-in music is before it begins again."""
 _SCENES = {
     Scene.ATTRACT: "the ghost leads",
     Scene.WELCOME: "somebody came",
@@ -79,9 +82,16 @@ def words_of(settings: KioskSettings, presence: Callable[[], Presence]) -> Calla
 
 
 def _built_in(settings: KioskSettings, *, headless: bool) -> MusicThread:
-    groove = render_groove(_GROOVE_S, settings.number("kiosk.tempo"), seed=0)
+    groove = render_groove(loop_s(settings.number("kiosk.tempo")), settings.number("kiosk.tempo"), seed=0)
     output = None if headless else "default"
-    return MusicThread(RecordedMusic(groove.samples, loop=True, output=output))
+    played = RecordedMusic(groove.samples, loop=True, output=output)
+    return MusicThread(DelayedMusic(played, load_calibration().outputs))
+
+
+def loop_s(tempo_bpm: float) -> float:
+    """About a minute of music that goes over into itself: whole claves, of two bars of four each."""
+    clave_s = 8 * 60.0 / tempo_bpm
+    return clave_s * max(round(_GROOVE_S / clave_s), 1)
 
 
 class Journal:

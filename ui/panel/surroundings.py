@@ -26,6 +26,7 @@ from realtime.devices import CameraSystem
 from realtime.sight.preview import Sight, SightCell
 from realtime.sound.level import SILENT_DB
 from realtime.sound.portaudio import AudioDevice, SoundSystem, look
+from ui.devices import ONCE
 from ui.drawing.preview import with_skeleton
 from ui.panel.imgui_canvas import ImguiCanvas
 from ui.panel.state import PanelState
@@ -167,6 +168,8 @@ class Surveyor:
         self._sight: tuple[float, imgui.ImTextureRef, float] | None = None
         self._scouts = {CAMERA: CameraScout(cameras), SOUND: SoundScout(sounds)}
         self._textures: dict[str, imgui.ImTextureRef] = {}
+        self._first: dict[str, str] = {}
+        """What the dance began with."""
 
     def look(self, open_lists: AbstractSet[str], state: PanelState) -> Surroundings:
         """What there is by now; only devices whose list is open are looked at."""
@@ -175,8 +178,10 @@ class Surveyor:
             used = str(state.values.get(name, "none"))
             scout.want(name in open_lists, used)
             found = scout.found
-            if used not in {f.value for f in found}:
-                found = (Found(used, used), *found)
+            # What is no device that is listed: a song, a stream, a take. There is a way back to what it began with.
+            first, there = self._first.setdefault(name, used), {f.value for f in found}
+            more = [value for value in dict.fromkeys((first, used)) if value not in there]
+            found = (*(Found(value, value) for value in more if value == used or value != ONCE), *found)
             lists[name] = tuple(self._entry(f, used, state) for f in found)
         displays = tuple(_name(monitor) for monitor in glfw.get_monitors())
         return Surroundings(lists[CAMERA], lists[SOUND], displays, seen)
