@@ -23,6 +23,7 @@ MOST_FPS, MOST_WINDOW_FRAMES = 240.0, 4096
 PRECISIONS = ("fp32", "fp16", "int8")
 GUIDANCE_SHAPE = (3, 2)
 """What a performer guides: streams (upper body, lower body, root) by levels (groove, detail)."""
+_DTYPE = "float32"
 _LATER = "later"
 """Marks a field that came later: at its default it is not written, so that older contracts stay as they were."""
 
@@ -139,11 +140,6 @@ class FollowerContract:
             if _LATER in spec.metadata and said[spec.name] == spec.default:
                 del said[spec.name]
         return json.dumps({"schema": SCHEMA, **said}, indent=1, sort_keys=True) + "\n"
-
-    def diff(self, other: "FollowerContract") -> list[str]:
-        """Plain sentences on what differs between two contracts."""
-        mine, theirs = asdict(self), asdict(other)
-        return [f"{key}: {mine[key]!r} here, {theirs[key]!r} there" for key in mine if mine[key] != theirs[key]]
 
 
 def graph_metadata(contract: FollowerContract, role: str) -> dict[str, str]:
@@ -310,8 +306,22 @@ def _check_shapes(contract: FollowerContract, where: str) -> None:
         "frames": (1, contract.plan_frames, FOLLOWER_SIZE),
     }
     shapes = {t.name: t.shape for t in (*contract.inputs, *contract.outputs)}
-    if "guidance" in shapes:
-        expected["guidance"] = (1, *GUIDANCE_SHAPE)
+    optional = {
+        "guidance": (1, *GUIDANCE_SHAPE), "reference": (1, plan, latent), "reference_flag": (1, 1),
+    }  # fmt: skip
+    expected |= {name: shape for name, shape in optional.items() if name in shapes}
+    for tensor in contract.inputs:
+        if tensor.name not in expected:
+            raise FollowerError(
+                f"{where}: expected inputs that a stage gives, got {tensor.name!r} among them. Export it again."
+            )
+    graphs = (*contract.graphs, *((contract.forecast,) if contract.forecast else ()))
+    sides = (contract.inputs, contract.outputs, contract.states, *(s for g in graphs for s in (g.inputs, g.outputs)))
+    for tensor in (tensor for side in sides for tensor in side):
+        if tensor.dtype != _DTYPE:
+            raise FollowerError(
+                f"{where}: expected tensors of {_DTYPE}, got {tensor.dtype} for {tensor.name!r}. Export it again."
+            )
     if len(contract.style) != contract.style_size:
         raise FollowerError(
             f"{where}: expected a style of {contract.style_size} numbers, got {len(contract.style)}. Export it again."

@@ -70,9 +70,11 @@ def seeded_inputs(
         inputs |= {name: track[None, tick : tick + window] for name, track in tracks.items()}
         inputs |= {"leader_flag": flags, "style": style, "place": in_units(inputs["place"], "place", units)}
         inputs["noise"] = rng.standard_normal(shapes["noise"], dtype=np.float32)
-        inputs["guidance"] = np.abs(inputs["guidance"]) * float(tick % (2 * _GUIDED_OF_60) >= _GUIDED_OF_60)
-        shown = float(tick % (2 * _SHOWN_OF_40) >= _SHOWN_OF_40)
-        inputs["reference_flag"] = np.full(shapes["reference_flag"], shown, dtype=np.float32)
+        if "guidance" in inputs:
+            inputs["guidance"] = np.abs(inputs["guidance"]) * float(tick % (2 * _GUIDED_OF_60) >= _GUIDED_OF_60)
+        if "reference_flag" in inputs:
+            shown = float(tick % (2 * _SHOWN_OF_40) >= _SHOWN_OF_40)
+            inputs["reference_flag"] = np.full(shapes["reference_flag"], shown, dtype=np.float32)
         yield inputs
 
 

@@ -17,9 +17,10 @@ _EXTERNAL = 1
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 # Field numbers of onnx.proto3.
 _MODEL_GRAPH, _MODEL_OPSET, _MODEL_PROPS, _MODEL_FUNCTION = 7, 8, 14, 25
-_GRAPH_NODE, _GRAPH_INITIALIZER = 1, 5
+_GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 1, 5, 15
 _NODE_OP, _NODE_ATTRIBUTE, _NODE_DOMAIN = 4, 5, 7
 _ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH, _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = 5, 6, 10, 11
+_ATTRIBUTE_SPARSE = 22, 23
 _TENSOR_NAME, _TENSOR_OUTSIDE, _TENSOR_LOCATION = 8, 13, 14
 
 
@@ -33,6 +34,8 @@ class OnnxFile:
     """(domain, name) of every operator used."""
     external: list[str] = field(default_factory=list)
     """Names of tensors whose numbers lie in another file."""
+    sparse: bool = False
+    """Whether there are sparse tensors: they claim any size, and may lie in other files too."""
     metadata: dict[str, str] = field(default_factory=dict)
     nodes: int = 0
 
@@ -62,6 +65,10 @@ def check_onnx(path: Path) -> OnnxFile:
         raise FollowerError(
             f"{path}: expected every tensor inside the file, got {found.external[0]!r} as external data. "
             "Do not use this follower; a graph may not name other files."
+        )
+    if found.sparse:
+        raise FollowerError(
+            f"{path}: expected every tensor in full, got a sparse one, as no export writes. Do not use this follower."
         )
     if foreign := sorted(f"{domain}.{name}" for domain, name in found.operators if domain not in OURS):
         raise FollowerError(
@@ -114,6 +121,8 @@ def _graph(data: memoryview, found: OnnxFile) -> None:
             _node(_inside(value), found)
         elif number == _GRAPH_INITIALIZER:
             _tensor(_inside(value), found)
+        elif number == _GRAPH_SPARSE:
+            found.sparse = True
 
 
 def _node(data: memoryview, found: OnnxFile) -> None:
@@ -135,6 +144,8 @@ def _attribute(data: memoryview, found: OnnxFile) -> None:
             _tensor(_inside(value), found)
         elif number in (_ATTRIBUTE_GRAPH, _ATTRIBUTE_GRAPHS):
             _graph(_inside(value), found)
+        elif number in _ATTRIBUTE_SPARSE:
+            found.sparse = True
 
 
 def _tensor(data: memoryview, found: OnnxFile) -> None:

@@ -7,11 +7,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from duet.bank_file import load_bank
 from duet.errors import InputError
 from duet.features import Placement
 from duet.files import written_whole
 from export.settings_text import settable
 from models.config import PRESETS
+from models.data.bank import CHOREOGRAPHED
 from models.data.corpus import STYLES, Multiplication
 from models.data.couples import CMU
 from models.data.sequences import DELAYS_FRAMES
@@ -48,7 +50,7 @@ def describe_run(run: Path, name: str, *, results: str = "", limits: str = "") -
         observed_delay_frames=DELAYS_FRAMES[1],
         root_leak=values["schedule"]["leak"],
         distance_m=Placement().distance_m,
-        training_data=_data(values["multiply"], datasets),
+        training_data=_data(values["multiply"], datasets, _carried(run / BANK_FILE) if bank else ""),
         licence=f"Apache-2.0 (weights). {FREE_DATA if free else BOUND_DATA}",
         command=recipe(values, name),
         seeds=(values["seed"],),
@@ -161,8 +163,14 @@ def _written(value: Any) -> str:
     return "none" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
-def _data(multiply: dict[str, Any], datasets: tuple[str, ...]) -> str:
-    """What it was trained on, in sentences."""
+def _carried(bank: Path) -> str:
+    """Whose recorded motion lies in a bank; "" where all of it was made in code."""
+    origin = load_bank(bank).origin
+    return "" if CHOREOGRAPHED in origin else origin
+
+
+def _data(multiply: dict[str, Any], datasets: tuple[str, ...], carried: str = "") -> str:
+    """What it was trained on, in sentences; ``carried``: whose motion its bank holds."""
     text = " ".join(SOURCES[name].licence for name in datasets) + " Mirrored"
     if multiply.get("swapped"):
         text += ", with exchanged roles"
@@ -175,4 +183,6 @@ def _data(multiply: dict[str, Any], datasets: tuple[str, ...]) -> str:
             f" {coded} couples choreographed in code by this project were added, {multiply.get('everyday', 0)} of "
             "them beside a leader who does everyday things."
         )
+    if carried:
+        return f"{text} The bank in this folder holds motion of {carried}: the terms of the recordings hold for it."
     return f"{text} Nothing of the recordings is in this folder."

@@ -44,10 +44,6 @@ class GroupedResidualFSQ(nn.Module):
         """Codes (..., R, G*D), rounded or not, to the values they stand for (..., G*D): the sum over levels."""
         return (codes * self.scales).sum(dim=-2)
 
-    def snap(self, codes: Tensor) -> Tensor:
-        """The nearest codes on the grid (..., R, G*D), without gradient tricks."""
-        return self._round(torch.clamp(codes, -1.0, 1.0))
-
     def indices(self, codes: Tensor) -> Tensor:
         """Grid indices (..., R, G*D) of codes, integers from 0: for counting how many codes are in use."""
         return torch.round((codes + 1.0) / 2.0 * self.points).long()

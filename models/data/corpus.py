@@ -220,12 +220,12 @@ def build_corpus(
     rng = np.random.default_rng(seed)
     how = how or Multiplication()
     couples = couples_in(data)
-    pairs = recorded_couples(couples, "train")
+    # Both at once: what is missing is told before anything is made.
+    pairs, judged = recorded_couples(couples, "train"), recorded_couples(couples, "validation")
     train = recorded_sequences(pairs, config, rng, how, forecaster)
     if how.spliced and sum(pair.leader.seconds for pair in pairs) < PLENTY_S:
         train += spliced_sequences(pairs, config, rng, how, forecaster)
     train += choreographed_sequences(config, rng, how, forecaster)
-    judged = recorded_couples(couples, "validation")
     examples = [example_of(pair, seed) for pair in judged]
     validation = validation_sequences(couples, config, seed, forecaster)
     return Corpus(train, validation, examples, couples.datasets or (CMU,), digest_of(pairs + judged))

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from duet.cache import cache_directory
 from duet.errors import InputError
+from models.data.own import NAME
 from models.data.pairs import TRAIN_TAKES, VALIDATION_TAKES, Pair, load_cmu, load_pairs
 from models.data.prepare import NONE, ready
 from models.data.recording import SPLITS, Recording
@@ -119,9 +120,10 @@ def recorded_couples(data: Data, split: str) -> list[Pair]:
     pairs = couples.pairs(couples.takes(split))
     if not pairs:
         counts = ", ".join(f"{len(couples.takes(name))} for {name}" for name in SPLITS)
+        own = "Put some of your own into a folder validation in it." if NAME in couples.datasets else ""
         raise InputError(
             f"{couples.folder}: expected couples of {', '.join(couples.datasets)} for {split}, got none ({counts}). "
-            "Which take is for what follows from its name: add takes, or another data set."
+            + (own or "Which take is for what follows from its name: add takes, or another data set.")
         )
     return pairs
 

@@ -62,6 +62,9 @@ def _check_shape(path: Path, spec: TensorSpec, shape: tuple[int, ...] | None) ->
         )
 
 
+_FLOAT = "tensor(float)"
+
+
 class OrtSession:
     """A graph in ONNX Runtime, on the providers given, the first of which must take it.
 
@@ -94,6 +97,10 @@ class OrtSession:
         sides = (session.get_inputs(), session.get_outputs())
         inputs, outputs = ({node.name: tuple(node.shape) for node in side} for side in sides)
         check_tensors(path, graph, inputs, outputs)
+        if other := next((node for side in sides for node in side if node.type != _FLOAT), None):
+            raise FollowerError(
+                f"{path}: expected tensors of float32, got {other.type} for {other.name!r}. Export the follower again."
+            )
         self._session = session
         self._inputs = [spec.name for spec in graph.inputs]
         self._outputs = [spec.name for spec in graph.outputs]

@@ -82,13 +82,6 @@ def test_a_whole_folder_loads(tmp_path: Path) -> None:
     assert loaded.timeline.token_s == pytest.approx(4 / 30)
 
 
-def test_differences_are_told_in_plain_words(tmp_path: Path) -> None:
-    original = contract(tmp_path)
-    assert original.diff(original) == []
-    other = replace(original, root_leak=0.1, name="other")
-    assert original.diff(other) == ["name: 'test' here, 'other' there", "root_leak: 0.05 here, 0.1 there"]
-
-
 def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
     assert "got no such folder. Give one with --follower" in refused(tmp_path / "absent")
     assert f"expected {CONTRACT_FILE} in it, got none" in refused(tmp_path)
@@ -148,6 +141,23 @@ def test_a_graph_that_wants_what_nobody_gives_is_refused(tmp_path: Path) -> None
     wants = (*original.graphs[0].inputs, TensorSpec("weather", (1,)))
     greedy = replace(original, graphs=(replace(original.graphs[0], inputs=wants),))
     assert "expected a source for tensor 'weather'" in refused(store(tmp_path, greedy))
+
+
+def test_an_input_that_no_stage_gives_is_refused(tmp_path: Path) -> None:
+    original = contract(tmp_path)
+    greedy = replace(original, inputs=(*original.inputs, TensorSpec("weather", (1,))))
+    assert "expected inputs that a stage gives, got 'weather'" in refused(store(tmp_path, greedy))
+
+
+@pytest.mark.parametrize("name", ["leader", "past"])
+def test_tensors_of_other_numbers_are_refused(tmp_path: Path, name: str) -> None:
+    original = contract(tmp_path)
+
+    def wider(specs: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
+        return tuple(replace(spec, dtype="float64") if spec.name == name else spec for spec in specs)
+
+    wide = replace(original, inputs=wider(original.inputs), states=wider(original.states))
+    assert f"expected tensors of float32, got float64 for '{name}'" in refused(store(tmp_path, wide))
 
 
 @pytest.mark.parametrize("name", ["tick.onnx", "bank.npz"])

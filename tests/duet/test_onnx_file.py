@@ -67,6 +67,28 @@ def with_secret(folder: Path) -> Path:
     return folder / "g.onnx"
 
 
+def sparse() -> TensorProto:
+    """Numbers that claim to be few of very many, and to lie in another file."""
+    values = numpy_helper.from_array(np.zeros(1, np.float32), "few")
+    values.data_location = TensorProto.EXTERNAL
+    where = numpy_helper.from_array(np.zeros(1, np.int64), "where")
+    return helper.make_sparse_tensor(values, where, [1 << 30])
+
+
+def with_sparse(folder: Path) -> Path:
+    made = model()
+    made.graph.sparse_initializer.append(sparse())
+    (folder / "g.onnx").write_bytes(made.SerializeToString())
+    return folder / "g.onnx"
+
+
+def with_sparse_inside(folder: Path) -> Path:
+    made = model()
+    made.graph.node.insert(0, helper.make_node("Constant", [], ["c"], sparse_value=sparse()))
+    (folder / "g.onnx").write_bytes(made.SerializeToString())
+    return folder / "g.onnx"
+
+
 def with_custom_inside(folder: Path) -> Path:
     """A custom operator in the branch of an If."""
     y = helper.make_tensor_value_info("b", TensorProto.FLOAT, [4])
@@ -90,6 +112,8 @@ def written(made: onnx.ModelProto) -> Callable[[Path], Path]:
     [
         (with_external, "expected every tensor inside the file, got 'w' as external data"),
         (with_secret, "got 'secret' as external data"),
+        (with_sparse, "expected every tensor in full, got a sparse one"),
+        (with_sparse_inside, "expected every tensor in full, got a sparse one"),
         (with_custom_inside, "got the custom operator 'evil.Sneak'"),
         (written(model(domain="com.acme", operator="Magic")), "got the custom operator 'com.acme.Magic'"),
         (written(model(opset=17)), "expected opset 18 to 22, got 17"),
@@ -97,7 +121,7 @@ def written(made: onnx.ModelProto) -> Callable[[Path], Path]:
         (written(onnx.ModelProto()), "got an empty file"),
         (written(onnx.ModelProto(ir_version=8)), "got one without operators"),
     ],
-    ids=["external", "secret", "branch", "custom", "old", "new", "empty", "bare"],
+    ids=["external", "secret", "sparse", "sparse inside", "branch", "custom", "old", "new", "empty", "bare"],
 )
 def test_a_graph_that_may_not_be_opened_is_refused(tmp_path: Path, make: Callable[[Path], Path], reason: str) -> None:
     assert reason in refused(make(tmp_path))

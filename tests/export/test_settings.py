@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from duet.bank_file import save_bank
 from duet.errors import InputError
 from export.cli import _parser, main
 from export.commands.train import settings_of
 from export.recipe import describe_run, names_in, recipe
 from export.settings_text import all_settings, settable, settings_text
 from models.config import PRESETS
-from models.follower import random_follower, save_follower
+from models.data.bank import couples_in_code
+from models.follower import load_follower, random_follower, save_follower
 from models.release import read_release
+from models.training.bank_stage import BANK_FILE, bank_of_pairs
 from models.training.overrides import overridden, parse_assignment, read_changes
 from models.training.settings import Settings, flat, plain, read_settings, write_settings
 
@@ -184,3 +187,29 @@ def test_a_run_that_begins_with_another_takes_over_what_that_was_told(tmp_path: 
 def test_the_card_says_which_runs_its_commands_do_not_make() -> None:
     assert "not kept" not in names_in("duet-lab train --out RUN-1 && duet-lab train --out RUN --from RUN-1")
     assert "How RUN-1 came to be was not kept" in names_in("duet-lab train --out RUN --codec RUN-1 --bank BANK")
+
+
+@pytest.mark.parametrize(
+    ("origin", "said"),
+    [
+        ("2 couples of 8 s choreographed in code, seed 2024", "Nothing of the recordings is in this folder."),
+        ("2 recorded couples", "holds motion of 2 recorded couples: the terms of the recordings hold for it."),
+    ],
+)
+def test_the_card_says_whose_motion_a_bank_holds(tmp_path: Path, run: Path, origin: str, said: str) -> None:
+    follower = load_follower(run / "best")
+    bank = bank_of_pairs(couples_in_code(1, 6.0, 0, follower.config.fps), follower.codec, follower.config, origin)
+    save_bank(bank, tmp_path / BANK_FILE)
+    (tmp_path / "best").mkdir()
+    settings = settings_of(parsed("train --data D --out O --preset XS --set how.references=0.6"))
+    write_settings(tmp_path, settings, {"data": "0" * 16})
+    assert describe_run(tmp_path, "trial").training_data.endswith(said)
+
+
+def test_the_bank_that_something_learned_with_is_not_written_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / BANK_FILE).write_text("learned with")
+    assert main(["bank", str(tmp_path), "--couples", "1"]) == 2
+    assert "is what this follower learned with. Name another." in capsys.readouterr().err
+    assert (tmp_path / BANK_FILE).read_text() == "learned with"

@@ -8,6 +8,8 @@ import pytest
 
 from duet.errors import InputError
 from duet.motion import write_couple, write_motion
+from models.config import XS
+from models.data import corpus
 from models.data.checks import settle
 from models.data.couples import couples_in, recorded_couples
 from models.data.recording import hashed_split
@@ -64,6 +66,18 @@ def test_own_couples_can_be_learned_from(tmp_path: Path, couple, monkeypatch: py
     (pair,) = recorded_couples(couples_in(tmp_path, "own"), "train")
     assert pair.name == "own-waltz"
     assert pair.frames == couple.leader.frames
+
+
+def test_what_is_missing_to_be_judged_by_is_told_before_anything_is_made(
+    tmp_path: Path, couple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "train").mkdir()
+    both = {"leader": couple.leader, "follower": couple.follower}
+    write_couple(tmp_path / "train" / "waltz-couple.npz", both)
+    monkeypatch.setenv("DUET_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(corpus, "choreographed_sequences", lambda *_: pytest.fail("made for nothing"))
+    with pytest.raises(InputError, match="for validation, got none .* Put some of your own into a folder validation"):
+        corpus.build_corpus(couples_in(tmp_path, "own"), XS)
 
 
 def test_a_couple_in_two_folders_is_refused(tmp_path: Path, couple) -> None:

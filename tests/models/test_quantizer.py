@@ -17,7 +17,7 @@ def test_codes_lie_on_the_symmetric_grid():
         grid = torch.linspace(-1, 1, points)
         distance = (codes[:, :, dimension, None] - grid).abs().amin(-1)
         assert distance.max() < 1e-6
-    assert torch.equal(quantizer.snap(codes), codes)
+    assert torch.equal(quantizer._round(codes), codes)
 
 
 @pytest.mark.parametrize("residuals", [1, 2, 3])

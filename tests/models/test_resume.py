@@ -125,6 +125,14 @@ def test_other_settings_are_named(straight: Path, corpus: Corpus, changes: dict[
         run(straight, corpus, **changes)
 
 
+def test_own_dances_longer_than_any_dance_are_told_before_the_first_step(
+    straight: Path, corpus: Corpus, tmp_path: Path
+) -> None:
+    longest = max(sequence.tokens for sequence in corpus.train) - XS.plan - 1
+    with pytest.raises(InputError, match=rf"schedule.own_ticks: expected at most {longest}, .* got {longest + 1}\."):
+        run(tmp_path, corpus, schedule=replace(SCHEDULE, own_ticks=longest + 1))
+
+
 def test_a_longer_time_is_no_other_setting(straight: Path, corpus: Corpus, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, corpus, Killed(4))

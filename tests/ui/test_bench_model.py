@@ -186,6 +186,14 @@ def test_a_process_that_comes_to_no_pose_says_why(tmp_path: Path) -> None:
         cold_start(folder, "cpu", 1, forget=True)
 
 
+def test_what_a_follower_may_leave_out_is_not_asked_for() -> None:
+    specs = OrtRunner(SHIPPED).contract.inputs
+    whole = {spec.name: spec.shape for spec in specs}
+    few = {name: shape for name, shape in whole.items() if name not in ("guidance", "reference", "reference_flag")}
+    asked = next(iter(seeded_inputs(few, 24, {}, 1)))
+    assert asked.keys() == few.keys() and all(asked[name].shape == shape for name, shape in few.items())
+
+
 @pytest.fixture
 def with_golden(tmp_path: Path) -> Path:
     """The shipped follower with a golden answer of its own making."""
