@@ -168,6 +168,11 @@ def test_panel_shows_what_it_is_told(scene: Scene) -> None:
     lost = panel(scene, replace(HUD, leader=LeaderStatus.LOST))[66:80, 14:28]
     red_lamp = (lost[..., 0] > 200) & (lost[..., 1] < 130)
     assert red_lamp.sum() > 20
+    dashes, letters = (
+        draw(scene, replace(COUPLE, hud=replace(HUD, message=f"Waiting for the leader · {word}")))
+        for word in ("------", "äßñЖΩđ")
+    )
+    assert (np.abs(letters - dashes)[325:355].max(axis=(0, 2)) > 60).sum() > 25, "letters, and not what stands for them"
     message = draw(scene, replace(COUPLE, hud=replace(HUD, message="Waiting for the leader · ü")))
     assert np.abs(message - draw(scene, replace(COUPLE, hud=HUD)))[325:355].max() > 60
     audience = replace(HUD, is_for_audience=True)

@@ -37,6 +37,7 @@ def checked(folder: Path, text: str, capsys: pytest.CaptureFixture[str]) -> tupl
         ("[kiosk]\nleader = 'show.toml'", "[kiosk] leader: "),
         ("[kiosk.picture]\nheadless = true", "[kiosk.picture] headless: expected something to keep where nothing"),
         ("[kiosk.picture]\nsize = 'big'", "[kiosk.picture] size: expected WxH"),
+        ("[kiosk.words]\ninvite = 'Tritt näher, 来'", "[kiosk.words] invite: expected letters that can be drawn"),
         ("[kiosk.keep]\nlog = 'show.toml'", "[kiosk.keep] log "),
         ("[kiosk.keep]\nlog = 'a.json'\nreport = 'a.json'", "expected a file for each output, got one for [kiosk."),
         ("[kiosk.keep]\nlog = '/proc/none/a.json'", "[kiosk.keep] log: "),

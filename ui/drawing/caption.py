@@ -4,7 +4,9 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from ui.drawing.letters import font_of, other_font, usual_font
 
 _SHARE, _LEAST_PX = 1 / 16, 11
 _PAPER, _INK = (0, 0, 0, 150), (255, 255, 255, 255)
@@ -29,7 +31,9 @@ def captioned(picture: NDArray[np.uint8], words: str) -> NDArray[np.uint8]:
 @lru_cache(maxsize=16)
 def _label(words: str, height_px: int) -> NDArray[np.uint8]:
     """(height, width, 4)."""
-    font = ImageFont.load_default(round(height_px * 0.66))
+    size_px = round(height_px * 0.66)
+    usual = all(font_of(letter, size_px) is usual_font(size_px) for letter in words)
+    font = usual_font(size_px) if usual else other_font(size_px) or usual_font(size_px)
     width = round(font.getlength(words) + height_px)
     image = Image.new("RGBA", (width, height_px), (0, 0, 0, 0))
     draw = ImageDraw.Draw(image)

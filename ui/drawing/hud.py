@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from duet.frames import LeaderStatus, PoseSource
 from realtime.sound.level import SILENT_DB, Level
+from ui.drawing.letters import Font, font_of, usual_font
 from ui.drawing.shaders import build_program
 
 Colour = tuple[float, float, float, float]
@@ -29,6 +30,10 @@ _FOOT_PX = 46
 """Of what is written for the audience, with the margin below it."""
 _PANEL_PX = 178
 _CHARACTERS = "".join(chr(c) for c in range(32, 127)) + "·–°"
+_ATLAS_PX = 2048
+"""The widest row of glyphs."""
+_MOST_LETTERS = 512
+"""Learned beside these, as they are to be written."""
 
 _INK: Colour = (0.93, 0.93, 0.95, 1.0)
 _FAINT: Colour = (0.66, 0.68, 0.74, 1.0)
@@ -87,6 +92,12 @@ class HudValues:
     """Whether only beat, lag, tick and who leads are shown, small, in a corner of the foot."""
 
     @property
+    def letters(self) -> frozenset[str]:
+        """Of all that is written and not the same every time."""
+        words = (self.message, self.beat_giver, *self.rows, *self.troubles, self.sight.trouble if self.sight else "")
+        return frozenset("".join(words))
+
+    @property
     def leads(self) -> str:
         """Who leads, in words."""
         return {LeaderStatus.TRACKED: "the leader leads", LeaderStatus.HELD: "the leader leads, unseen"}.get(
@@ -107,7 +118,7 @@ class Hud:
             (self._instances, "4f 4f 4f 2f /i", "in_box", "in_source", "in_colour", "in_kind"),
         ]
         self._array = context.vertex_array(self._program, content)
-        self._scale = 0.0
+        self._scale, self._letters = 0.0, frozenset[str]()
         self.resize(size)
 
     def resize(self, size: tuple[int, int]) -> None:
@@ -116,11 +127,19 @@ class Hud:
         scale = max(min(size[1] / _DESIGN_HEIGHT_PX, size[0] / _DESIGN_WIDTH_PX), 0.75)
         if scale != self._scale:
             self._scale = scale
-            self._small, self._large = _glyph_set(round(11 * scale)), _glyph_set(round(17 * scale))
+            self._texture = self._make_atlas()
+
+    def _learn(self, letters: frozenset[str]) -> None:
+        """Have glyphs for them, too: which language a show speaks is not known before."""
+        new = letters.difference(self._letters, _CHARACTERS)
+        if new and len(self._letters) < _MOST_LETTERS:
+            self._letters |= new
+            self._texture.release()
             self._texture = self._make_atlas()
 
     def _make_atlas(self) -> moderngl.Texture:
         """Both sizes' glyphs, the large ones below the small ones."""
+        self._small, self._large = (_glyph_set(round(px * self._scale), self._letters) for px in (11, 17))
         width = max(self._small.pixels.shape[1], self._large.pixels.shape[1])
         rows = [np.pad(s.pixels, ((0, 0), (0, width - s.pixels.shape[1]))) for s in (self._small, self._large)]
         atlas = np.concatenate(rows)
@@ -131,6 +150,7 @@ class Hud:
 
     def draw(self, values: HudValues) -> None:
         """Draws over the framebuffer in use; leaves depth test and culling off and blending on."""
+        self._learn(values.letters)
         instances = np.concatenate(self._layout(values))[:_MOST_INSTANCES]
         self._instances.write(instances.astype(np.float32).tobytes())
         self._context.disable(moderngl.DEPTH_TEST | moderngl.CULL_FACE)
@@ -296,22 +316,30 @@ def _whole(value: float | None) -> str:
 
 
 class _GlyphSet:
-    """One font size: ``pixels`` (H, W) uint8 with all glyphs in a row, and where each one lies."""
+    """One font size: ``pixels`` (H, W) uint8 with all glyphs in rows, and where each one lies.
 
-    def __init__(self, size_px: int) -> None:
-        font = ImageFont.load_default(size_px)
-        self._advance = {c: float(font.getlength(c)) for c in _CHARACTERS}
+    ``letters`` beside the usual ones; what no font has is a dash.
+    """
+
+    def __init__(self, size_px: int, letters: frozenset[str]) -> None:
+        fonts = {c: font_of(c, size_px) for c in (*_CHARACTERS, *sorted(letters))}
+        known = {c: font for c, font in fonts.items() if font is not None}
+        self._advance = {c: float(font.getlength(c)) for c, font in known.items()}
         self._height = round(size_px * 1.35)
+        self._box: dict[str, tuple[int, int, int]] = {}
+        x = y = widest = 0
         # Two empty pixels between glyphs keep linear filtering from bleeding.
-        widths = {c: int(np.ceil(self._advance[c])) + 2 for c in _CHARACTERS}
-        image = Image.new("L", (sum(widths.values()) + 2 * len(widths), self._height))
-        pen = ImageDraw.Draw(image)
-        self._box: dict[str, tuple[int, int]] = {}
-        x = 0
-        for character in _CHARACTERS:
-            pen.text((x, 0), character, fill=255, font=font)
-            self._box[character] = (x, widths[character])
-            x += widths[character] + 2
+        for character, advance in self._advance.items():
+            width = int(np.ceil(advance)) + 2
+            if x + width > _ATLAS_PX:
+                x, y = 0, y + self._height + 2
+            self._box[character] = (x, y, width)
+            x += width + 2
+            widest = max(widest, x)
+        image = Image.new("L", (widest, y + self._height))
+        pen, base = ImageDraw.Draw(image), _ascent(usual_font(size_px))
+        for character, (left, top, _) in self._box.items():
+            pen.text((left, top + base), character, fill=255, font=known[character], anchor="ls")
         self.pixels = np.asarray(image)
         self.lay_out = lru_cache(maxsize=64)(self._lay_out)
 
@@ -325,12 +353,17 @@ class _GlyphSet:
         x = 0.0
         for character in text:
             known = character if character in self._box else "-"
-            left, width = self._box[known]
-            rows.append([round(x), 0, width, self._height, left, 0, width, self._height])
+            left, top, width = self._box[known]
+            rows.append([round(x), 0, width, self._height, left, top, width, self._height])
             x += self._advance[known]
         return np.array(rows, dtype=np.float32).reshape(-1, 8)
 
 
 @lru_cache(maxsize=16)
-def _glyph_set(size_px: int) -> _GlyphSet:
-    return _GlyphSet(size_px)
+def _glyph_set(size_px: int, letters: frozenset[str]) -> _GlyphSet:
+    return _GlyphSet(size_px, letters)
+
+
+def _ascent(font: Font) -> int:
+    """Pixels from the top of a line to where its letters stand."""
+    return font.getmetrics()[0] if isinstance(font, ImageFont.FreeTypeFont) else 0

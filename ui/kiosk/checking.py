@@ -14,12 +14,14 @@ from realtime.cues import Cue, read_cues
 from realtime.inference.runner_ort import OrtRunner
 from realtime.show_file import read_show
 from realtime.sight.camera_source import VideoFile, parse_source
+from ui.drawing.letters import unknown_letters
 from ui.kiosk.settings import BUILT_IN, KioskSettings
 from ui.options import size_of
 from ui.outputs import check_apart
 
 _TAKES = (".bvh", ".npz")
 _KEPT = ("log", "report")
+_WORDS = ("invite", "greet", "thank")
 
 
 def cues_of(path: Path, follower: Path) -> tuple[Cue, ...]:
@@ -58,6 +60,10 @@ def _wrong(settings: KioskSettings, follower: Path, path: Path, thoroughly: bool
         "[kiosk] style": lambda: _check_style(settings.text("kiosk.style"), follower),
         "[kiosk.picture] size": lambda: size_of(settings.text("kiosk.picture.size"), "[kiosk.picture] size"),
         "[kiosk.picture] headless": lambda: _check_kept(settings),
+        **{
+            f"[kiosk.words] {name}": lambda name=name: _check_words(settings.text(f"kiosk.words.{name}"))
+            for name in _WORDS
+        },
     }
     for name in _KEPT:
         file = settings.path(f"kiosk.keep.{name}")
@@ -119,6 +125,13 @@ def _check_style(name: str, follower: Path) -> None:
     # Without a follower there are no styles, and that is said of the follower.
     if name and not _told(lambda: load_contract(follower)):
         load_contract(follower).style_named(name)
+
+
+def _check_words(words: str) -> None:
+    if unknown := unknown_letters(words):
+        raise InputError(
+            f"expected letters that can be drawn (Latin, Greek, Cyrillic), got {unknown!r}. Write it with others."
+        )
 
 
 def _check_kept(settings: KioskSettings) -> None:
