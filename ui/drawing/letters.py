@@ -8,7 +8,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from PIL import ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 _ROBOTO = Path("assets") / "fonts" / "Roboto" / "Roboto-Regular.ttf"
@@ -50,4 +50,10 @@ def _has(character: str, *, usual: bool) -> bool:
     if font is None:
         return False
     # What a font lacks is drawn as its sign for that.
-    return character.isspace() or bytes(font.getmask(character)) != bytes(font.getmask(_NO_LETTER))
+    return character.isspace() or _drawn(character, font) != _drawn(_NO_LETTER, font)
+
+
+def _drawn(character: str, font: Font) -> bytes:
+    image = Image.new("L", (2 * _TRIED_PX, 2 * _TRIED_PX))
+    ImageDraw.Draw(image).text((0, 0), character, fill=255, font=font)
+    return image.tobytes()
