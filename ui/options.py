@@ -46,6 +46,8 @@ class LeaderOptions:
     """Whether their steps help to find the beat."""
     gone_s: float = math.inf
     """Nobody seen for so long: whoever comes next is somebody else."""
+    zone_m: float = math.inf
+    """Who is further from the middle of the stage leads only while nobody else is in view."""
 
 
 @dataclass(frozen=True)

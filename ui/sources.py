@@ -228,6 +228,7 @@ def _see(leader: LeaderOptions, health: Health) -> CameraLeader:
         view=look.view,
         people=look.people,
         gone_s=leader.gone_s,
+        zone_m=leader.zone_m,
         preview=leader.preview or leader.can_preview,
     )
     return CameraLeader(task, health)

@@ -2,7 +2,8 @@
 
 Who is chosen first is the nearest, the middle of the picture counting too. From then on that person is recognised by
 where the trunk is and how large, as it moved last; others do not take over, however near they come, until the leader
-has been gone for a while.
+has been gone for a while, or has stood aside for as long while others were in view: who waits for their turn, or looks
+after the room, keeps nobody from dancing.
 """
 
 from collections.abc import Sequence
@@ -46,22 +47,28 @@ class Chooser:
         self._leader: _Trunk | None = None
         self._velocity = np.zeros(2)
         self._seen_s = -np.inf
+        self._aside_s: float | None = None
+        """Since when the leader has stood aside; None while they do not."""
+
+    def aside(self, is_aside: bool, time_s: float) -> None:
+        """Whether the leader, as seen at ``time_s``, stands where nobody dances."""
+        if not is_aside:
+            self._aside_s = None
+        elif self._aside_s is None:
+            self._aside_s = time_s
 
     def step(self, people: Sequence[Landmarks], time_s: float) -> Landmarks | None:
         """The leader among ``people`` (any order); None while the leader is not among them."""
         people = [p for p in people if np.isfinite(p.image).all() and np.isfinite(p.world_m).all()]
         elapsed_s = time_s - self._seen_s
         if self._leader is None or elapsed_s > GONE_S:
-            if not people:
-                return None
-            chosen = max(people, key=_prominence)
-            self._leader, self._velocity = _Trunk.of(chosen), np.zeros(2)
-            self._seen_s = time_s
-            return chosen
+            return self._choose(people, time_s) if people else None
         found = [(self._strangeness(_Trunk.of(p), elapsed_s), i) for i, p in enumerate(people)]
         strangeness, index = min(found, default=(np.inf, -1))
         if strangeness > 1.0:
             return None
+        if self._aside_s is not None and time_s - self._aside_s > GONE_S and len(people) > 1:
+            return self._choose([*people[:index], *people[index + 1 :]], time_s)
         trunk = _Trunk.of(people[index])
         if elapsed_s > 0.0:
             speed = (trunk.centre_px - self._leader.centre_px) / elapsed_s
@@ -69,6 +76,12 @@ class Chooser:
         length = self._leader.length_px + _EASE * (trunk.length_px - self._leader.length_px)
         self._leader, self._seen_s = _Trunk(trunk.centre_px, length), time_s
         return people[index]
+
+    def _choose(self, people: Sequence[Landmarks], time_s: float) -> Landmarks:
+        chosen = max(people, key=_prominence)
+        self._leader, self._velocity = _Trunk.of(chosen), np.zeros(2)
+        self._seen_s, self._aside_s = time_s, None
+        return chosen
 
     def _strangeness(self, trunk: _Trunk, elapsed_s: float) -> float:
         """How unlike the leader somebody is: up to 1 it may be the leader."""

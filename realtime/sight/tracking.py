@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from duet.clock import MonotonicClock
 from duet.errors import DeviceError, DuetError, ModelError
-from duet.frames import LeaderFrame
+from duet.frames import LeaderFrame, LeaderStatus
 from realtime import child
 from realtime.channels import Channels
 from realtime.child_log import ChildLog
@@ -77,6 +77,8 @@ class TrackingTask:
     """The most people told apart; one of them leads."""
     gone_s: float = math.inf
     """Nobody seen for so long: whoever comes next is somebody else, with other bones."""
+    zone_m: float = math.inf
+    """Who is further from the middle of the stage stands aside, and leads only while nobody else is in view."""
     preview: bool = False
     """Whether to show what the camera sees."""
 
@@ -203,6 +205,11 @@ class PoseModel:
             return self._chooser.step(people, frame.time_s)
         return people[0] if people else None
 
+    def aside(self, is_aside: bool, time_s: float) -> None:
+        """Whether the leader, as seen at ``time_s``, stands where nobody dances: another one in view may lead then."""
+        if self._chooser is not None:
+            self._chooser.aside(is_aside, time_s)
+
     def close(self) -> None:
         """Let go of the model."""
         self._landmarker.close()
@@ -235,7 +242,7 @@ class _Work:
             lens=task.lens, stage=task.stage, height_m=task.height_m, resume=task.resume, gone_s=task.gone_s
         )
         self._last_s = -np.inf if task.resume is None else task.resume.time_s
-        self._view = task.view
+        self._view, self._zone_m = task.view, task.zone_m
         self._pause_s = _WAIT_S[0] / _SLOWER
         self._arrival_s = -np.inf
         self._preview = None if channels.preview is None else PreviewWriter(channels.preview)
@@ -267,6 +274,8 @@ class _Work:
         tracked = time.perf_counter()
         frame = self._lifter.step(landmarks, picture.time_s)
         lifted = time.perf_counter()
+        away_m = math.hypot(float(frame.root_m[0]), float(frame.root_m[2]))
+        self._pose.aside(frame.status is LeaderStatus.TRACKED and away_m > self._zone_m, picture.time_s)
         self._publish(frame)
         whole_s = self._clock.now() - picture.arrival_s
         times_ms = 1e3 * np.array([taken_s - picture.arrival_s, tracked - start, lifted - tracked, whole_s])

@@ -186,6 +186,8 @@ class _Standing:
     def landmarks(self, _: object) -> object:
         return self.seen
 
+    def aside(self, is_aside: bool, time_s: float) -> None: ...
+
 
 def test_between_the_pictures_of_a_slow_camera_nobody_is_lost() -> None:
     channels = TrackingChannels.create()

@@ -64,6 +64,28 @@ def test_gone_for_long_another_leads_and_keeps_on() -> None:
     assert chooser.step([leader, other], later_s + 1 / FPS) is other
 
 
+def test_who_stands_aside_makes_room_for_somebody_else_in_view() -> None:
+    chooser, guard, visitor = Chooser(), _person(1.1, 0.3), _person(-0.4, 0.0)
+    for frame in range(30):
+        assert chooser.step([guard], frame / 30.0) is guard
+        chooser.aside(True, frame / 30.0)
+    # Alone in view they are seen on; beside somebody who comes they are not led by for long.
+    chosen = []
+    for frame in range(30, 120):
+        chosen.append(chooser.step([guard, visitor], frame / 30.0))
+        chooser.aside(chosen[-1] is guard, frame / 30.0)
+    visited = [one is visitor for one in chosen]
+    assert not visited[0] and visited[-1] and visited == sorted(visited), "and then they are led by"
+    assert visited.index(True) <= GONE_S * 30
+
+
+def test_who_dances_is_left_alone_whoever_comes() -> None:
+    chooser, leader, near = Chooser(), _person(-0.4, 0.0), _person(1.1, 0.3)
+    for frame in range(120):
+        assert chooser.step([near, leader] if frame > 10 else [leader], frame / 30.0) is leader
+        chooser.aside(False, frame / 30.0)
+
+
 def test_numbers_that_are_none_are_nobody() -> None:
     broken = _person(0.0, 0.0)
     broken.image[3] = np.nan

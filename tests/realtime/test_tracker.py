@@ -281,6 +281,9 @@ def test_nobody_is_seen_in_a_picture_that_does_not_change(monkeypatch: pytest.Mo
         def landmarks(self, picture: CameraFrame) -> None:
             asked.append(picture.time_s)
 
+        def aside(self, is_aside: bool, time_s: float) -> None:
+            assert not is_aside
+
     channels, clock = TrackingChannels.create(), MonotonicClock()
     with VirtualCamera() as server, open_camera(server.url, clock=clock) as camera:
         task = TrackingTask(server.url, clock.epoch_s, Path("any.task"))

@@ -40,6 +40,7 @@ def kiosk_sources(settings: KioskSettings) -> SourcesMaker:
         mirror=settings.is_on("kiosk.mirror"),
         look=Look(people=int(settings.number("kiosk.people"))),
         gone_s=settings.rules.leave_s,
+        zone_m=settings.number("kiosk.zone"),
         waits=True,
     )
     make_played = play_sources(leader, "none" if music == BUILT_IN else music, headless=headless)

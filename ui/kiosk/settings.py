@@ -11,6 +11,7 @@ from typing import Any
 from duet.errors import InputError
 from realtime.kiosk.presence import Rules
 from realtime.show_file import read_show
+from ui.camera_options import USUAL_PEOPLE
 from ui.drawing.cameras import CAMERAS
 from ui.drawing.stages import STAGES
 from ui.staging import HUDS, LEADER_AS
@@ -56,7 +57,10 @@ SECTIONS: dict[str, tuple[Key, ...]] = {
         Key("style", "", "one of the partner's styles; empty: its own"),
         Key("tempo", 180.0, "beats a minute of the ghost's dance and of the built-in music", 90.0, 230.0),
         Key("zone", 2.0, "metres around the mark within which somebody is a visitor, and no passer-by", 0.3, 10.0),
-        Key("people", 1, "how many in view are told apart; the nearest leads", 1, 6),
+        Key(
+            "people", USUAL_PEOPLE,
+            "how many in view are told apart (2 from four cores on); the nearest in the zone leads", 1, 6,
+        ),
         Key("mirror", False, "dance as the visitor's mirror image"),
         Key("seed", 0, "of everything drawn at random; the n-th dance is drawn by seed + n", 0, 10**9),
     ),
