@@ -40,7 +40,7 @@ class FootLock:
 
     planted: tuple[bool, bool] = (False, False)
     anchor_m: tuple[tuple[float, float], tuple[float, float]] = ((0.0, 0.0), (0.0, 0.0))
-    """Where (x, z) each planted ankle is pinned."""
+    """Where (x, z) each planted ankle landed."""
     offset_m: tuple[tuple[float, float, float], tuple[float, float, float]] = ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
     """Correction of each ankle applied in this frame; decays after release."""
 
@@ -89,8 +89,7 @@ def _decide(
     away_x, away_z = anchor[0] - ankle[0], anchor[1] - ankle[2]
     # Hardly less than what is pulled where that is little, and never more than the most, without a kink between.
     held = (1.0 + (math.hypot(away_x, away_z) / MAX_PULL_M) ** 3) ** (-1 / 3)
-    away_x, away_z = held * away_x, held * away_z
-    return True, (ankle[0] + away_x, ankle[2] + away_z), (away_x, up, away_z)
+    return True, anchor, (held * away_x, up, held * away_z)
 
 
 def bend_legs(

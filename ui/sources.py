@@ -1,5 +1,6 @@
 """Where leader and music come from: takes, cameras, videos, sound files, sound devices, the demo's own."""
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -228,7 +229,8 @@ def _see(leader: LeaderOptions, health: Health) -> CameraLeader:
         view=look.view,
         people=look.people,
         gone_s=leader.gone_s,
-        zone_m=leader.zone_m,
+        # The show's zone is where people are shown to stand, this one where they are seen.
+        zone_m=leader.zone_m + math.hypot(known.shift.x_m, known.shift.z_m),
         preview=leader.preview or leader.can_preview,
     )
     return CameraLeader(task, health)

@@ -61,11 +61,11 @@ def run(options: argparse.Namespace, console: Console) -> None:
         raise InputError(f"--out: expected a name in .npz, got {out.name!r}. Change the ending.")
     if options.recorded and asked:
         raise InputError(f"--{min(asked)}: expected it without --recorded, got both. Leave one out.")
-    if options.out is None and out.is_file():
+    follower = load_follower(weights_folder(options.run_folder))
+    if options.out is None and out.is_file() and follower.config.denoiser.references:
         raise InputError(
             f"--out: expected a file for it, got none, and {out} is what this follower learned with. Name another."
         )
-    follower = load_follower(weights_folder(options.run_folder))
     check_file("--out", out)
     with bars(console) as progress:
         task = progress.add_task("couples", total=None, note="")

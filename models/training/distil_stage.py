@@ -38,6 +38,7 @@ from models.training.settings import (
     SETTINGS_FILE,
     Schedule,
     Settings,
+    check_own_ticks,
     check_settings,
     fingerprint,
     weights_digest,
@@ -207,6 +208,7 @@ def distil(
     how = replace(how, references=max(how.references, 0.5)) if release.bank else how
     schedule = replace(schedule or SCHEDULE, sampler=config.sampler, leak=release.root_leak)
     settings = Settings(seed, config, multiply or Multiplication(), how=how, schedule=schedule)
+    check_own_ticks(settings, max(sequence.tokens for sequence in corpus.train))
     origin: dict[str, Any] = {
         "data": fingerprint(corpus),
         "start": weights_digest(teacher_folder / WEIGHTS_FILE),

@@ -25,6 +25,7 @@ from models.training.settings import (
     SETTINGS_FILE,
     Schedule,
     Settings,
+    check_own_ticks,
     check_settings,
     fingerprint,
     read_settings,
@@ -98,7 +99,7 @@ def prepared(
 ) -> Trainer:
     """The second half of a run, ready to begin or to go on: settings frozen or checked, codec there."""
     s = settings
-    _check_long_enough(corpus, s)
+    check_own_ticks(s, max(sequence.tokens for sequence in corpus.train))
     if group.leads:
         _freeze(folder, corpus, settings, sources)
     group.wait()
@@ -127,17 +128,6 @@ def prepared(
     if (folder / CHECKPOINT_FILE).is_file():
         trainer.resume()
     return trainer
-
-
-def _check_long_enough(corpus: Corpus, settings: Settings) -> None:
-    """InputError where its own dances would be longer than any that it learns from: before anything is learned."""
-    schedule = settings.schedule
-    longest = max(sequence.tokens for sequence in corpus.train) - settings.follower.plan - 1
-    if schedule.own_from < schedule.steps and schedule.own_ticks > longest:
-        raise InputError(
-            f"schedule.own_ticks: expected at most {longest}, for as long as the dances are, got {schedule.own_ticks}. "
-            f"Lower it (--set schedule.own_ticks={longest}), or give longer dances."
-        )
 
 
 def _freeze(folder: Path, corpus: Corpus, settings: Settings, sources: Sources) -> None:

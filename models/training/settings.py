@@ -79,6 +79,17 @@ class Settings:
     """Conditions that the follower never sees: for ablations, which keep no weights to dance with."""
 
 
+def check_own_ticks(settings: Settings, longest_tokens: int) -> None:
+    """InputError where a follower's own dances would be longer than any it learns from, ``longest_tokens`` at most:
+    told before anything is learned."""
+    schedule, most = settings.schedule, longest_tokens - settings.follower.plan - 1
+    if schedule.own_from < schedule.steps and schedule.own_ticks > most:
+        raise InputError(
+            f"schedule.own_ticks: expected at most {most}, for as long as the dances are, got {schedule.own_ticks}. "
+            f"Lower it (--set schedule.own_ticks={most}), or give longer dances."
+        )
+
+
 def check_together(settings: Settings) -> None:
     """InputError for settings that are right each by itself and do not fit each other."""
     weights, levels = settings.how.level_weights, settings.follower.codec.residuals

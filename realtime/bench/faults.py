@@ -29,6 +29,8 @@ from realtime.steps import MOST_STEP_M
 from realtime.tick import Runner
 
 ALIVE_S, BACK_S = 1.0, 3.0
+LEAPS = "leaps off the middle of their neighbours"
+"""How leaps are told, for who keeps verdicts."""
 _MOVED_M = 0.01
 _CLEAN_DANCES, _CLEAN_S = 8, 12.0
 _FIRST_S, _LAST_S = 1.2, 2.4

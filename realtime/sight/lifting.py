@@ -152,6 +152,18 @@ class Lifter:
         """The performer's bones, as far as they are known."""
         return self._proportions
 
+    def meet(self) -> None:
+        """Whoever is seen next may be somebody else, with other bones."""
+        self._returned = Proportions.of_body(self._height_m)
+
+    def away_m(self, landmarks: Landmarks) -> float:
+        """How far somebody stands from the middle of the stage; 0 while that is not known yet."""
+        if self.stage.mark_m is None:
+            return 0.0
+        place = locate(along_camera(landmarks, self._lens), self._lens, self._proportions.metres)
+        x_m, _, z_m = self._mark.on_stage(self._room_from_camera @ place, 0.0)
+        return math.hypot(float(x_m), float(z_m))
+
     def step(self, landmarks: Landmarks | None, time_s: float) -> LeaderFrame:
         """The leader at ``time_s`` from one picture's landmarks; None when nobody was found in it."""
         self._index += 1
@@ -174,7 +186,7 @@ class Lifter:
             self._proportions = Proportions.of_body(self._height_m)
             self._skeleton = self._proportions.skeleton()
         elif seen is not None and time_s - seen.time_s >= GONE_S:
-            self._returned = Proportions.of_body(self._height_m)
+            self.meet()
         self._bridged = self._bridged or not fresh
         measured = self._measure(landmarks, points, metres, heading, time_s, fresh=fresh)
         self._learn(points, landmarks.visibility)

@@ -2,11 +2,11 @@
 
 Who is chosen first is the nearest, the middle of the picture counting too. From then on that person is recognised by
 where the trunk is and how large, as it moved last; others do not take over, however near they come, until the leader
-has been gone for a while, or has stood aside for as long while others were in view: who waits for their turn, or looks
-after the room, keeps nobody from dancing.
+has been gone for a while, or has stood aside for as long while somebody stood where one dances: who waits for their
+turn, or looks after the room, keeps nobody from dancing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,31 +44,30 @@ class Chooser:
     """Picks the leader among those in view, picture by picture. Owned by one thread."""
 
     def __init__(self) -> None:
+        self.is_aside: Callable[[Landmarks], bool] = lambda _: False
+        """Whether somebody stands where nobody dances."""
+        self.is_another = False
+        """Whether the leader of the last picture is another one than that of the picture before."""
         self._leader: _Trunk | None = None
         self._velocity = np.zeros(2)
         self._seen_s = -np.inf
         self._aside_s: float | None = None
         """Since when the leader has stood aside; None while they do not."""
 
-    def aside(self, is_aside: bool, time_s: float) -> None:
-        """Whether the leader, as seen at ``time_s``, stands where nobody dances."""
-        if not is_aside:
-            self._aside_s = None
-        elif self._aside_s is None:
-            self._aside_s = time_s
-
     def step(self, people: Sequence[Landmarks], time_s: float) -> Landmarks | None:
         """The leader among ``people`` (any order); None while the leader is not among them."""
         people = [p for p in people if np.isfinite(p.image).all() and np.isfinite(p.world_m).all()]
+        self.is_another = False
         elapsed_s = time_s - self._seen_s
         if self._leader is None or elapsed_s > GONE_S:
-            return self._choose(people, time_s) if people else None
+            return self._choose([p for p in people if not self.is_aside(p)] or people, time_s) if people else None
         found = [(self._strangeness(_Trunk.of(p), elapsed_s), i) for i, p in enumerate(people)]
         strangeness, index = min(found, default=(np.inf, -1))
         if strangeness > 1.0:
             return None
-        if self._aside_s is not None and time_s - self._aside_s > GONE_S and len(people) > 1:
-            return self._choose([*people[:index], *people[index + 1 :]], time_s)
+        if others := self._others(people, index, time_s):
+            self.is_another = True
+            return self._choose(others, time_s)
         trunk = _Trunk.of(people[index])
         if elapsed_s > 0.0:
             speed = (trunk.centre_px - self._leader.centre_px) / elapsed_s
@@ -76,6 +75,16 @@ class Chooser:
         length = self._leader.length_px + _EASE * (trunk.length_px - self._leader.length_px)
         self._leader, self._seen_s = _Trunk(trunk.centre_px, length), time_s
         return people[index]
+
+    def _others(self, people: Sequence[Landmarks], leader: int, time_s: float) -> list[Landmarks]:
+        """Who may lead in the place of a leader who has stood aside for long; nobody while they have not."""
+        if not self.is_aside(people[leader]):
+            self._aside_s = None
+            return []
+        self._aside_s = time_s if self._aside_s is None else self._aside_s
+        if time_s - self._aside_s <= GONE_S:
+            return []
+        return [p for i, p in enumerate(people) if i != leader and not self.is_aside(p)]
 
     def _choose(self, people: Sequence[Landmarks], time_s: float) -> Landmarks:
         chosen = max(people, key=_prominence)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from duet.clock import MonotonicClock
 from duet.errors import DeviceError, DuetError, ModelError
-from duet.frames import LeaderFrame, LeaderStatus
+from duet.frames import LeaderFrame
 from realtime import child
 from realtime.channels import Channels
 from realtime.child_log import ChildLog
@@ -168,7 +168,8 @@ class PoseModel:
             raise ModelError(f"Pose model: expected MediaPipe to load, got: {error}. {_libraries_hint()}") from error
         self._image, self._format = mp.Image, mp.ImageFormat.SRGB
         self._view = view or View()
-        self._chooser = Chooser() if people > 1 else None
+        self.chooser = Chooser() if people > 1 else None
+        """Of the leader among several; None where only one is looked for."""
         options = vision.PoseLandmarkerOptions(
             base_options=BaseOptions(model_asset_path=str(model)),
             running_mode=vision.RunningMode.VIDEO,
@@ -201,14 +202,9 @@ class PoseModel:
             )
             for world, image in zip(found.pose_world_landmarks, found.pose_landmarks, strict=True)
         ]
-        if self._chooser is not None:
-            return self._chooser.step(people, frame.time_s)
+        if self.chooser is not None:
+            return self.chooser.step(people, frame.time_s)
         return people[0] if people else None
-
-    def aside(self, is_aside: bool, time_s: float) -> None:
-        """Whether the leader, as seen at ``time_s``, stands where nobody dances: another one in view may lead then."""
-        if self._chooser is not None:
-            self._chooser.aside(is_aside, time_s)
 
     def close(self) -> None:
         """Let go of the model."""
@@ -242,7 +238,9 @@ class _Work:
             lens=task.lens, stage=task.stage, height_m=task.height_m, resume=task.resume, gone_s=task.gone_s
         )
         self._last_s = -np.inf if task.resume is None else task.resume.time_s
-        self._view, self._zone_m = task.view, task.zone_m
+        if pose.chooser is not None:
+            pose.chooser.is_aside = lambda person: self._lifter.away_m(person) > task.zone_m
+        self._view = task.view
         self._pause_s = _WAIT_S[0] / _SLOWER
         self._arrival_s = -np.inf
         self._preview = None if channels.preview is None else PreviewWriter(channels.preview)
@@ -272,10 +270,10 @@ class _Work:
         is_frozen = self._camera.state is CameraState.FROZEN
         landmarks = None if is_frozen else self._pose.landmarks(picture)
         tracked = time.perf_counter()
+        if self._pose.chooser is not None and self._pose.chooser.is_another:
+            self._lifter.meet()
         frame = self._lifter.step(landmarks, picture.time_s)
         lifted = time.perf_counter()
-        away_m = math.hypot(float(frame.root_m[0]), float(frame.root_m[2]))
-        self._pose.aside(frame.status is LeaderStatus.TRACKED and away_m > self._zone_m, picture.time_s)
         self._publish(frame)
         whole_s = self._clock.now() - picture.arrival_s
         times_ms = 1e3 * np.array([taken_s - picture.arrival_s, tracked - start, lifted - tracked, whole_s])

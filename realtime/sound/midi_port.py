@@ -176,7 +176,11 @@ class _NamedInput:
         # A port that is gone says nothing: whether it is there has to be looked after.
         if not data and time.monotonic() - self._looked_s >= RETRY_S:
             self._looked_s = time.monotonic()
-            if self._port not in self._midi.get_ports():
+            try:
+                there = list(self._midi.get_ports())
+            except Exception as error:  # of classes that exist only once the import succeeds
+                raise OSError(str(error)) from error
+            if self._port not in there:
                 raise OSError("the port is gone")
         return data, clock.now()
 

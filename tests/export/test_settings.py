@@ -206,10 +206,14 @@ def test_the_card_says_whose_motion_a_bank_holds(tmp_path: Path, run: Path, orig
     assert describe_run(tmp_path, "trial").training_data.endswith(said)
 
 
+@pytest.mark.parametrize("learned", [True, False])
 def test_the_bank_that_something_learned_with_is_not_written_over(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], learned: bool
 ) -> None:
-    (tmp_path / BANK_FILE).write_text("learned with")
-    assert main(["bank", str(tmp_path), "--couples", "1"]) == 2
-    assert "is what this follower learned with. Name another." in capsys.readouterr().err
-    assert (tmp_path / BANK_FILE).read_text() == "learned with"
+    xs = PRESETS["XS"]
+    follower = random_follower(replace(xs, denoiser=replace(xs.denoiser, references=learned)))
+    save_follower(follower, tmp_path / "best")
+    (tmp_path / BANK_FILE).write_text("of before")
+    assert main(["bank", str(tmp_path), "--couples", "1", "--seconds", "6"]) == (2 if learned else 0)
+    assert ("is what this follower learned with. Name another." in capsys.readouterr().err) == learned
+    assert ((tmp_path / BANK_FILE).read_bytes() == b"of before") == learned

@@ -179,14 +179,14 @@ def test_slow_and_fast_cameras_give_the_newest_picture_only(rate_hz: float) -> N
 class _Standing:
     """A pose model that always sees somebody stand."""
 
+    chooser = None
+
     def __init__(self) -> None:
         turns = relaxed_rotations().astype(np.float64)
         self.seen = Filmed().landmarks(BODY, np.array([0.0, 0.95, 0.0]), turns)
 
     def landmarks(self, _: object) -> object:
         return self.seen
-
-    def aside(self, is_aside: bool, time_s: float) -> None: ...
 
 
 def test_between_the_pictures_of_a_slow_camera_nobody_is_lost() -> None:

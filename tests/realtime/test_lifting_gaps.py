@@ -9,10 +9,14 @@ from duet.frames import LeaderStatus
 from duet.kinematics import heading_yaw
 from duet.rotations import matrix_from_rotvec
 from duet.skeleton import BODY
-from realtime.sight.landmarks import MIRROR, Landmarks
+from realtime.sight.landmarks import COUNT, Landmarks
 from realtime.sight.lifting import HOLD_S, Lifter
 from realtime.sight.placement import StageMap
 from tests.realtime.filmed_person import DISTANCE_M, FPS, LENS, Person, dancer, lift
+
+MIRROR = np.arange(COUNT)
+for _left, _right in ((1, 4), (2, 5), (3, 6), (7, 8), (9, 10), *((i, i + 1) for i in range(11, 33, 2))):
+    MIRROR[[_left, _right]] = _right, _left
 
 
 def test_drop_out_is_held_then_lost_then_back_without_a_jump() -> None:

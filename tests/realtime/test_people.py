@@ -64,26 +64,29 @@ def test_gone_for_long_another_leads_and_keeps_on() -> None:
     assert chooser.step([leader, other], later_s + 1 / FPS) is other
 
 
-def test_who_stands_aside_makes_room_for_somebody_else_in_view() -> None:
-    chooser, guard, visitor = Chooser(), _person(1.1, 0.3), _person(-0.4, 0.0)
-    for frame in range(30):
-        assert chooser.step([guard], frame / 30.0) is guard
-        chooser.aside(True, frame / 30.0)
-    # Alone in view they are seen on; beside somebody who comes they are not led by for long.
-    chosen = []
-    for frame in range(30, 120):
-        chosen.append(chooser.step([guard, visitor], frame / 30.0))
-        chooser.aside(chosen[-1] is guard, frame / 30.0)
-    visited = [one is visitor for one in chosen]
-    assert not visited[0] and visited[-1] and visited == sorted(visited), "and then they are led by"
-    assert visited.index(True) <= GONE_S * 30
+def test_who_stands_aside_makes_room_for_somebody_who_came_to_dance() -> None:
+    chooser, guard, visitor, waiting = Chooser(), _person(1.1, 0.3), _person(-0.4, 0.0), _person(0.8, 0.2)
+    chooser.is_aside = lambda person: person is not visitor
+    # Alone in view, or beside somebody who waits as well, they are seen on.
+    for frame in range(90):
+        assert chooser.step([guard] if frame < 30 else [waiting, guard], frame / FPS) is guard
+    assert chooser.step([guard, visitor], 3.0) is visitor and chooser.is_another, "they have stood aside for long"
+    for frame in range(91, 120):
+        assert chooser.step([guard, visitor, waiting], frame / FPS) is visitor and not chooser.is_another
 
 
-def test_who_dances_is_left_alone_whoever_comes() -> None:
+def test_a_step_aside_is_not_taken_for_standing_there() -> None:
     chooser, leader, near = Chooser(), _person(-0.4, 0.0), _person(1.1, 0.3)
-    for frame in range(120):
-        assert chooser.step([near, leader] if frame > 10 else [leader], frame / 30.0) is leader
-        chooser.aside(False, frame / 30.0)
+    for frame in range(200):
+        chooser.is_aside = lambda person, is_out=frame % 60 < 40: person is leader and is_out
+        assert chooser.step([near, leader] if frame > 10 else [leader], frame / FPS) is leader
+
+
+def test_who_came_to_dance_is_chosen_before_who_waits() -> None:
+    chooser, visitor, near = Chooser(), _person(0.0, -1.5), _person(0.3, 0.5)
+    chooser.is_aside = lambda person: person is near
+    assert chooser.step([near, visitor], 0.0) is visitor
+    assert Chooser().step([near, visitor], 0.0) is near
 
 
 def test_numbers_that_are_none_are_nobody() -> None:

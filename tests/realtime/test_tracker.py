@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import av
@@ -265,7 +266,8 @@ def test_work_ends_with_its_camera() -> None:
 
     channels = TrackingChannels.create()
     with Camera(Broken(), MonotonicClock()) as camera:
-        work = _Work(TrackingTask("camera:0", 0.0, Path("any.task")), channels, cast(PoseModel, None), camera)
+        nobody = cast(PoseModel, SimpleNamespace(chooser=None))
+        work = _Work(TrackingTask("camera:0", 0.0, Path("any.task")), channels, nobody, camera)
         assert wait_for(lambda: camera.failure is not None)
         with pytest.raises(DeviceError, match="expected to go on reading"):
             work.step()
@@ -278,11 +280,10 @@ def test_nobody_is_seen_in_a_picture_that_does_not_change(monkeypatch: pytest.Mo
     asked: list[float] = []
 
     class Pose:
+        chooser = None
+
         def landmarks(self, picture: CameraFrame) -> None:
             asked.append(picture.time_s)
-
-        def aside(self, is_aside: bool, time_s: float) -> None:
-            assert not is_aside
 
     channels, clock = TrackingChannels.create(), MonotonicClock()
     with VirtualCamera() as server, open_camera(server.url, clock=clock) as camera:

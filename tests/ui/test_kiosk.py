@@ -163,8 +163,8 @@ def test_the_ghost_dances_before_there_is_a_camera(tmp_path: Path, monkeypatch: 
 
 @pytest.mark.parametrize("tempo_bpm", [90.0, 95.0, 170.0, 175.0, 190.0, 230.0])
 def test_the_built_in_music_goes_over_into_itself(tempo_bpm: float) -> None:
-    claves = loop_s(tempo_bpm) * tempo_bpm / 60.0 / 8.0
-    assert claves == pytest.approx(round(claves), abs=1e-9) and 50.0 < loop_s(tempo_bpm) < 75.0
+    rounds = loop_s(tempo_bpm) * tempo_bpm / 60.0 / 16.0
+    assert rounds == pytest.approx(round(rounds), abs=1e-9) and 50.0 < loop_s(tempo_bpm) < 75.0
 
 
 def test_the_built_in_music_sounds_as_late_as_its_loudspeakers_do(

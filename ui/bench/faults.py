@@ -53,7 +53,7 @@ def _faults(arguments: argparse.Namespace) -> int:
 
     from duet.files import check_writable
     from realtime.bench.choreographed import ChoreographedRunner
-    from realtime.bench.faults import KINDS, own_leap_m, plan, run
+    from realtime.bench.faults import KINDS, LEAPS, own_leap_m, plan, run
     from realtime.bench.faulty_stage import TEMPO_BPM
     from realtime.inference.runner_ort import OrtRunner
 
@@ -67,7 +67,8 @@ def _faults(arguments: argparse.Namespace) -> int:
     runner = ChoreographedRunner(real.contract, TEMPO_BPM) if arguments.choreographed else real
     numbers = range(arguments.sequences) if arguments.only is None else [arguments.only]
     kept = _Kept(
-        arguments.keep, f"seed {arguments.seed}, {'choreographed' if arguments.choreographed else real.contract.name}"
+        arguments.keep,
+        f"seed {arguments.seed}, {'choreographed' if arguments.choreographed else real.contract.name}, {LEAPS}",
     )
     found: list[tuple[FaultPlan, Verdict]] = []
     with console.status("dancing undisturbed"):

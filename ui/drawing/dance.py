@@ -104,7 +104,8 @@ def replayed(path: Path, follower: Path, also: Path | None, told: Callable[[floa
     try:
         runner = OrtRunner(follower)
         log = MotionLog(runner.contract.fps)
-        other = None if also is None else OrtRunner(also)
+        # Of two sessions side by side, one may be of one follower.
+        other = None if also is None or session.also is None else OrtRunner(also)
         beside = None if other is None else (Member(other.contract, other.forecaster), other)
         session.replay(runner.contract, runner, runner.forecaster, log=log, also=beside, told=told)
     finally:

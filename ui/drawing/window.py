@@ -55,8 +55,8 @@ class Window:
         self.input = WindowInput()
         self._ends_twice, self._ending_s = ends_twice, -math.inf
         self._windowed = (80, 80, *size)
-        self._filled = ""
-        """Name of the display that is to be filled; empty for none."""
+        self._filled: tuple[str, tuple[int, int], int] | None = None
+        """The display that is to be filled: its name, its place, and how many there were of this name."""
         limit_software_threads()
         if not glfw.init():
             raise PictureError("Window: expected a display, got none. Start from a desktop, or use --headless.")
@@ -171,7 +171,7 @@ class Window:
         """Fill this display, or ``NEAREST_DISPLAY``; None: be a window again, where it was. PictureError for one that
         is not there."""
         if number is None:
-            self._filled = ""
+            self._filled = None
             glfw.set_input_mode(self._window, glfw.CURSOR, glfw.CURSOR_NORMAL)
             if glfw.get_window_monitor(self._window):
                 glfw.set_window_monitor(self._window, None, *self._windowed, glfw.DONT_CARE)  # pyright: ignore[reportArgumentType]
@@ -184,14 +184,19 @@ class Window:
 
     def keep_display(self) -> None:
         """Fill it again once it is back: a screen that is switched off leaves a window behind."""
-        if self._filled and not glfw.get_window_monitor(self._window):
-            back = next((monitor for monitor in glfw.get_monitors() if _name(monitor) == self._filled), None)
-            if back is not None:
-                self._fill(back)
+        if not self._filled or glfw.get_window_monitor(self._window):
+            return
+        name, place, count = self._filled
+        alike = [monitor for monitor in glfw.get_monitors() if _name(monitor) == name]
+        # Displays may be called alike: as long as one is missing it is this one.
+        if alike and len(alike) >= count:
+            self._fill(next((m for m in alike if glfw.get_monitor_pos(m) == place), alike[0]))
 
     def _fill(self, monitor: Any) -> None:
         mode = glfw.get_video_mode(monitor)
-        self._filled = _name(monitor)
+        name = _name(monitor)
+        count = sum(_name(other) == name for other in glfw.get_monitors())
+        self._filled = name, glfw.get_monitor_pos(monitor), count
         # No arrow lies in the picture.
         glfw.set_input_mode(self._window, glfw.CURSOR, glfw.CURSOR_HIDDEN)
         glfw.set_window_monitor(self._window, monitor, 0, 0, mode.size.width, mode.size.height, mode.refresh_rate)

@@ -90,9 +90,9 @@ def _built_in(settings: KioskSettings, *, headless: bool) -> MusicThread:
 
 
 def loop_s(tempo_bpm: float) -> float:
-    """About a minute of music that goes over into itself: whole claves, of two bars of four each."""
-    clave_s = 8 * 60.0 / tempo_bpm
-    return clave_s * max(round(_GROOVE_S / clave_s), 1)
+    """About a minute of music that goes over into itself: whole rounds of its chords, of four bars each."""
+    round_s = 16 * 60.0 / tempo_bpm
+    return round_s * max(round(_GROOVE_S / round_s), 1)
 
 
 class Journal:

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -38,6 +39,8 @@ _THUMBNAIL = 206, 116
 _LOOK_S = 0.1
 _PATIENCE_S = 2.0
 CAMERA, SOUND = "camera_device", "sound_device"
+_TAKES = (".bvh", ".npz")
+"""A recorded leader is no camera that could be opened again."""
 
 
 @dataclass(frozen=True)
@@ -179,9 +182,10 @@ class Surveyor:
             scout.want(name in open_lists, used)
             found = scout.found
             # What is no device that is listed: a song, a stream, a take. There is a way back to what it began with.
-            first, there = self._first.setdefault(name, used), {f.value for f in found}
-            more = [value for value in dict.fromkeys((first, used)) if value not in there]
-            found = (*(Found(value, value) for value in more if value == used or value != ONCE), *found)
+            first = self._first.setdefault(name, used) if name in state.values else used
+            back = () if first == ONCE or Path(first).suffix.lower() in _TAKES else (first,)
+            there = {f.value for f in found}
+            found = (*(Found(v, v) for v in dict.fromkeys((*back, used)) if v not in there), *found)
             lists[name] = tuple(self._entry(f, used, state) for f in found)
         displays = tuple(_name(monitor) for monitor in glfw.get_monitors())
         return Surroundings(lists[CAMERA], lists[SOUND], displays, seen)

@@ -186,10 +186,11 @@ def _conclude(
 
 def _command(arguments: argparse.Namespace) -> str:
     """As it was asked for, the follower and the show by their names."""
-    words = ["duet soak", f"--hours {arguments.hours:g}", f"--seed {arguments.seed}"]
-    words += ["--speed-up"] if arguments.speed_up else []
-    words += [f"--config {arguments.config.name}"] if arguments.config is not None else []
-    return " ".join([*words, f"--follower {arguments.follower.name}"])
+    words = ["duet soak", f"--hours {arguments.hours:g}"] + (["--speed-up"] if arguments.speed_up else [])
+    if arguments.config is not None:
+        # It names its follower and its seed itself.
+        return " ".join([*words, f"--config {arguments.config.name}"])
+    return " ".join([*words, f"--seed {arguments.seed}", f"--follower {arguments.follower.resolve().name}"])
 
 
 def _finite(values: object) -> object:
