@@ -34,7 +34,7 @@ class Sample:
     lag_ms: float
     """Age of the newest leader frame that shown poses knew, median since the sample before; NaN where nobody danced."""
     jerk: float
-    """m/s³ of the follower's joints, root mean square over a moment; NaN where nobody danced."""
+    """m/s³ of the follower's joints, root mean square since the sample before; NaN where nobody danced."""
     late_ticks: int
     """Since the beginning."""
     ticks: int

@@ -39,33 +39,49 @@ TICK_S = 0.045
 """How long a tick takes on the clock of such a show."""
 _TEMPO_BPM, _PIECE_S, _MUSIC_S = 180.0, 20.0, 64.0
 _AWAY_S, _STAYS_S = (5.0, 60.0), (20.0, 120.0)
-_LOOKED_AT = 30
-"""Frames before a sample over which lag and jerk are taken."""
+_MOMENT = 30
+"""Frames over which jerk is taken at a time."""
+LOOK_S = 0.5
+"""Seconds between two looks, at most: what is shown is not kept for long."""
 
 
 class Sampler:
-    """Looks at a running show. Owned by one thread."""
+    """Looks at a running show, all the time, and tells how it was since it was asked last. Owned by one thread."""
 
     def __init__(self, conductor: Conductor, clock: Clock) -> None:
         self._conductor, self._clock = conductor, clock
+        self._next_frame = 0
+        self._ages_s, self._squares = list[float](), list[float]()
+
+    def look(self) -> None:
+        """Take in what was shown since the last look: moments that were danced without a break. Each ``LOOK_S``."""
+        line, now = self._conductor.playout.line, self._clock.now()
+        self._next_frame = max(self._next_frame, line.first_frame)
+        while self._next_frame + _MOMENT <= int(now * line.fps):
+            frames = range(self._next_frame, self._next_frame + _MOMENT)
+            # The last three are the first of the next moment: no third difference is left out.
+            self._next_frame += _MOMENT - 3
+            poses = [line.sample(frame) for frame in frames]
+            if any(pose.source is not PoseSource.MODEL for pose in poses):
+                continue
+            third = np.diff(joints_of(poses), n=3, axis=0) * line.fps**3
+            self._squares.append(float(np.square(np.linalg.norm(third, axis=-1)).mean()))
+            self._ages_s += [line.leader_age_s(frame / line.fps) for frame in frames[3:]]
 
     def sample(self) -> Sample:
-        """The show now."""
+        """The show since the last sample."""
+        self.look()
         now, health, use = self._clock.now(), self._conductor.health, use_of_all()
-        lag_ms, jerk = self._motion(now)
+        lag_ms, jerk = self._motion()
         late, ticks, skipped = (health.counter(name) for name in ("late_ticks", "ticks", "skipped_ticks"))
         return Sample(now, use.memory_mb, use.handles, use.threads, lag_ms, jerk, late, ticks, skipped)
 
-    def _motion(self, now: float) -> tuple[float, float]:
-        line = self._conductor.playout.line
-        last = int(now * line.fps)
-        frames = range(max(last - _LOOKED_AT, line.first_frame), last)
-        poses = [line.sample(frame) for frame in frames]
-        if len(poses) < _LOOKED_AT or any(pose.source is not PoseSource.MODEL for pose in poses):
+    def _motion(self) -> tuple[float, float]:
+        if not self._squares:
             return np.nan, np.nan
-        third = np.diff(joints_of(poses), n=3, axis=0) * line.fps**3
-        lag_s = np.median([line.leader_age_s(frame / line.fps) for frame in frames])
-        return float(lag_s) * 1e3, float(np.sqrt(np.square(np.linalg.norm(third, axis=-1)).mean()))
+        found = float(np.median(self._ages_s)) * 1e3, float(np.sqrt(np.mean(self._squares)))
+        self._ages_s, self._squares = [], []
+        return found
 
 
 class Visitors:
@@ -142,6 +158,7 @@ class Show:
 
         def is_over() -> bool:
             nonlocal due_s
+            self.sampler.look()
             if self.clock.now() >= due_s:
                 due_s += every_s
                 told(self.sampler.sample())

@@ -2,20 +2,26 @@
 
 import json
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
 
+from duet.clock import ManualClock
 from duet.contract import load_contract
 from duet.errors import DeviceError
 from duet.features import FOLLOWER_SIZE
+from duet.frames import PoseSource
 from realtime.bench import soak_show
 from realtime.bench.soak import BOUNDS, Sample, judge
 from realtime.commands import Freeze
+from realtime.conductor import Conductor
 from realtime.health import Health
+from realtime.pose_line import SOURCES, PoseLine
 from realtime.tick import FollowerState, Tensors
 from ui.cli import DEFAULT_FOLLOWER, main
 from ui.soak.curves import ROW, WIDTH, write_curves
@@ -42,6 +48,48 @@ def test_a_show_goes_on_by_itself_and_is_sampled() -> None:
     assert all(sample.memory_mb > 10 and sample.handles > 0 and sample.threads > 0 for sample in samples)
     lags = np.array([sample.lag_ms for sample in samples])
     assert 50.0 < np.nanmedian(lags) < 300.0
+
+
+def shown(count: int, *, twitch_at: int | None = None, rests: range = range(0)) -> PoseLine:
+    """A dance of ``count`` frames at 30 a second whose pelvis glides, but for one frame."""
+    root_m = np.zeros((count, 3), np.float32)
+    root_m[:, 0] = 0.01 * np.arange(count)
+    if twitch_at is not None:
+        root_m[twitch_at, 0] += 0.05
+    source = np.full(count, SOURCES.index(PoseSource.MODEL), np.uint8)
+    source[list(rests)] = SOURCES.index(PoseSource.HOLD)
+    turns = np.tile(np.array([1, 0, 0, 0], np.float32), (count, 22, 1))
+    ages = np.arange(count) / 30.0 - 0.1
+    return PoseLine(
+        fps=30.0, first_frame=0, root_m=root_m, quaternions=turns, contacts=np.zeros((count, 4), np.float32),
+        source=source, leader_time_s=ages,
+    )  # fmt: skip
+
+
+def seen(line: PoseLine, every_s: float = soak_show.LOOK_S) -> Sample:
+    """What is told of ten seconds of it, of which no more than the last two are ever there to be looked at."""
+    clock, playout = ManualClock(), Namespace(line=line)
+    sampler = soak_show.Sampler(cast(Conductor, Namespace(playout=playout, health=Health())), clock)
+    for _ in range(round(10.0 / every_s)):
+        clock.advance(every_s)
+        first = max(int(clock.now() * 30) - 60, 0)
+        rows = {name: getattr(line, name)[first:] for name in ("root_m", "quaternions", "contacts", "source")}
+        playout.line = replace(line, first_frame=first, leader_time_s=line.leader_time_s[first:], **rows)
+        sampler.look()
+    return sampler.sample()
+
+
+@pytest.mark.parametrize("twitch_at", [5, 27, 28, 29, 30, 142, 290])
+def test_no_moment_between_two_samples_is_left_out(twitch_at: int) -> None:
+    calm, twitching = seen(shown(310)), seen(shown(310, twitch_at=twitch_at))
+    assert calm.jerk < 1.0 and calm.lag_ms == pytest.approx(100.0, abs=1.0)
+    # One frame of 5 cm makes third differences of 1, -3, 3 and -1 of them, among the ten seconds' 300.
+    assert twitching.jerk == pytest.approx(0.05 * 30.0**3 * np.sqrt(20 / 297), rel=0.02)
+
+
+def test_what_was_not_danced_is_not_judged() -> None:
+    assert seen(shown(310, twitch_at=100, rests=range(90, 110))).jerk < 1.0
+    assert np.isnan(seen(shown(310, rests=range(310))).jerk)
 
 
 def test_curves_are_drawn_whatever_was_sampled(tmp_path: Path) -> None:

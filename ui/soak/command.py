@@ -95,7 +95,7 @@ def _accelerated(arguments: argparse.Namespace, console: "Console", samples: "li
 
 
 def _real(arguments: argparse.Namespace, console: "Console", samples: "list[Sample]") -> None:
-    from realtime.bench.soak_show import Sampler
+    from realtime.bench.soak_show import LOOK_S, Sampler
     from realtime.conductor import Conductor
     from ui.app import perform
     from ui.soak.exhibit import exhibit
@@ -110,8 +110,12 @@ def _real(arguments: argparse.Namespace, console: "Console", samples: "list[Samp
             sampler = Sampler(conductor, conductor.clock)
 
             def look() -> None:
-                while not stopped.wait(_every_s(arguments.hours)):
-                    told(sampler.sample())
+                due_s = _every_s(arguments.hours)
+                while not stopped.wait(LOOK_S / 2):
+                    sampler.look()
+                    if conductor.clock.now() >= due_s:
+                        due_s += _every_s(arguments.hours)
+                        told(sampler.sample())
 
             threading.Thread(target=look, name="duet-soak", daemon=True).start()
 
