@@ -107,8 +107,7 @@ def _press_keys(show: Show) -> None:
 def _tell_picture(show: Show, now: float) -> None:
     """Leader and panel as of now; of a recorded leader the next frame, which is drawn when its time comes."""
     leader = show.leader.shown(now + 1.0 / show.contract.fps + show.conductor.display_lead_s)
-    if leader is not None:
-        show.picture.tell_leader(leader)
+    show.picture.tell_leader(leader)
     says = show.sources.says()
     facts = show.panel.facts(now, show.conductor.glance, is_led=leader is not None or bool(says))
     show.picture.tell_facts(now, replace(facts, message=facts.message or says))

@@ -81,8 +81,8 @@ class Visits:
         return ()
 
     def shown(self, time_s: float) -> LeaderFrame | None:
-        """The leader to draw: the ghost, or whoever is there."""
-        if self.presence.scene is Scene.ATTRACT:
+        """The leader to draw: the ghost, who stands still between two dances, or whoever is there."""
+        if self.presence.scene in (Scene.ATTRACT, Scene.INTERLUDE):
             return self._ghost.shown(time_s)
         return self._visitor.shown(time_s)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from duet.clock import MonotonicClock
-from duet.frames import LeaderFrame
+from duet.frames import LeaderFrame, LeaderStatus
 from duet.kinematics import forward
 from duet.rotations import matrix_from_6d
 from duet.skeleton import BODY
@@ -29,6 +29,7 @@ class CameraLeader:
     def __init__(self, task: TrackingTask, health: Health) -> None:
         self._tracker = Tracker.start(task, health)
         self._epoch_s = 0.0
+        self._was_seen = False
 
     def start(self, clock: MonotonicClock, begin_s: float) -> None:
         """Frames are on ``clock`` from now on; somebody alive waits for no beginning."""
@@ -40,9 +41,13 @@ class CameraLeader:
         return [self._ours(f) for f in frames if f.time_s >= self._epoch_s]
 
     def shown(self, time_s: float) -> LeaderFrame | None:
-        """The leader to draw: the newest there is."""
+        """The leader to draw: the newest there is; who is lost, where they were last. None before anybody was seen.
+
+        Until then an empty picture's frames are a body at rest that nobody has.
+        """
         frame = self._tracker.latest()
-        return self._ours(frame) if frame.index >= 0 else None
+        self._was_seen |= frame.status is not LeaderStatus.LOST
+        return self._ours(frame) if self._was_seen and frame.index >= 0 else None
 
     def sight(self) -> Sight | None:
         """What the camera saw last, on the session clock; None without ``preview``."""

@@ -168,6 +168,29 @@ def test_between_two_dances_of_the_ghost_the_body_rests_and_begins_as_the_first_
     assert conductor.health.counter("broken_ticks") == 0
 
 
+class LastSeen(Visitors):
+    """Whoever was there last is shown where they were."""
+
+    def shown(self, time_s: float) -> LeaderFrame | None:
+        return WALK.frame(7)
+
+
+def test_the_last_visitor_is_gone_from_the_picture_between_two_dances_of_the_ghost() -> None:
+    ghost = Ghost(4.0, 180.0)
+    visits = Visits(LastSeen([0.0], 6.0), ghost, replace(RULES, attract_s=4.0), CommandInbox().ask)
+    drawn: dict[Scene, list[bytes]] = {}
+    for step in range(1, 200):
+        visits.take_new(step / 10)
+        shown = visits.shown(step / 10)
+        assert shown is not None
+        drawn.setdefault(visits.presence.scene, []).append(shown.joints_m.tobytes())
+    visitor, standing = WALK.frame(7).joints_m.tobytes(), ghost.shown(1e6).joints_m.tobytes()
+    for scene in (Scene.WELCOME, Scene.DANCE, Scene.FAREWELL):
+        assert set(drawn[scene]) == {visitor}, scene
+    assert len(drawn[Scene.INTERLUDE]) > 10 and set(drawn[Scene.INTERLUDE][1:]) == {standing}
+    assert visitor not in drawn[Scene.ATTRACT]
+
+
 def test_a_panic_lasts_whoever_comes() -> None:
     runner, told, conductor = show([4.0], 20.0, by_hand={20: Panic()})
     assert told[-1].scene is Scene.ATTRACT and max(runner.ticks) < 21

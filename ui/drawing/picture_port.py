@@ -9,6 +9,7 @@ Threading: ``tell_line`` belongs to the conductor's thread; everything else to t
 """
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,7 @@ class PicturePort:
         if task.film is not None:
             self.process.silent_s = FILM_SILENT_S
         self._epoch_s = 0.0
+        self._leader: LeaderFrame | None = None
         self._told_leader: tuple[float, LeaderStatus, bytes] | None = None
         self._told_facts: Facts | None = None
         self.renderer = ""
@@ -70,11 +72,15 @@ class PicturePort:
         """What the follower will do, whenever that has changed."""
         self._channels.line.write(0.0, line.values())
 
-    def tell_leader(self, leader: LeaderFrame) -> None:
-        """The leader as of now; the same one twice is told once."""
+    def tell_leader(self, leader: LeaderFrame | None) -> None:
+        """The leader as of now; the same one twice is told once. None: nobody (any more): who was told of is lost."""
+        if leader is None:
+            if self._leader is None:
+                return
+            leader = replace(self._leader, status=LeaderStatus.LOST)
         known = leader.time_s, leader.status, leader.root_m.tobytes()
         if known != self._told_leader:
-            self._told_leader = known
+            self._leader, self._told_leader = leader, known
             self._channels.leader.write(leader.time_s, values_of_frame(leader))
 
     def tell_facts(self, time_s: float, facts: Facts) -> None:
