@@ -17,16 +17,21 @@ from duet.files import written_whole
 Values = Mapping[str, Any]
 
 MOST_BYTES = 1 << 20
-_HEADER = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
 _BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
 def read_show(path: Path) -> dict[str, Any]:
     """Everything a show's file says. InputError where it is absent or not TOML."""
+    return _read(path)[1]
+
+
+def _read(path: Path) -> tuple[str, dict[str, Any]]:
+    """A show's file as it is written, and what it says."""
     try:
         if path.stat().st_size > MOST_BYTES:
             raise InputError(f"{path}: expected a show's file of at most 1 MB, got a larger one. Name another.")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        return text, tomllib.loads(text)
     except OSError as error:
         raise InputError(f"{path}: expected a show's file, got: {error.strerror}. Name another.") from error
     except ValueError as error:  # tomllib's own, and text that is no UTF-8
@@ -44,13 +49,9 @@ def section(show: Values, name: str, path: Path) -> dict[str, Any]:
 def keep_section(path: Path, name: str, values: Values) -> None:
     """Write ``[name]`` anew, tables in ``values`` as ``[name.table]``; everything else in the file stays as it is.
 
-    InputError where the file is not TOML or cannot be written; then it is as it was.
+    InputError where the file is not TOML, is not ``check_keepable`` or cannot be written; then it is as it was.
     """
-    before = ""
-    if path.exists():
-        read_show(path)
-        before = path.read_text(encoding="utf-8")
-    kept = _without(before, name).rstrip()
+    kept = _rest(path, name).rstrip() if path.exists() else ""
     text = (kept + "\n\n" if kept else "") + _told(name, values)
     tomllib.loads(text)  # what nobody could read again is never written
     try:
@@ -60,16 +61,54 @@ def keep_section(path: Path, name: str, values: Values) -> None:
         raise InputError(f"{path}: expected to write it, got: {error.strerror}. Name another.") from error
 
 
+def check_keepable(path: Path, name: str) -> None:
+    """InputError where ``[name]`` is written so that its lines cannot be told from others': ``name.key = 1``, say."""
+    _rest(path, name)
+
+
+def _rest(path: Path, name: str) -> str:
+    """The text of ``path`` less ``[name]`` and ``[name.*]``: it says what it said of all else."""
+    text, _ = _read(path)
+    rest = _without(text, name)
+    try:
+        # Numbers as they are written: one that is none equals itself.
+        said = tomllib.loads(rest, parse_float=str)
+    except ValueError:
+        said = None
+    if said != {key: value for key, value in tomllib.loads(text, parse_float=str).items() if key != name}:
+        raise InputError(
+            f"{path}: expected a line [{name}] and its keys below it, got them written in another way. "
+            f"Write a line [{name}], and a line for each key below it."
+        )
+    return rest
+
+
 def _without(text: str, name: str) -> str:
-    """``text`` less the lines of ``[name]`` and ``[name.*]``."""
-    lines, ours = list[str](), False
-    for line in text.splitlines():
-        header = _HEADER.match(line)
+    """``text`` less the lines of ``[name]`` and ``[name.*]``, save comments at their end: those may be another's."""
+    lines, ours, at_end = list[str](), False, list[str]()
+    for line in text.split("\n"):
+        header = _header(line)
         if header is not None:
-            ours = header[1] == name or header[1].startswith(f"{name}.")
+            ours = header == name
+            lines += [] if ours else at_end
+            at_end = []
         if not ours:
             lines.append(line)
-    return "\n".join(lines)
+        elif line.lstrip().startswith("#") or (at_end and not line.strip()):
+            at_end.append(line)
+        else:
+            at_end = []
+    return "\n".join(lines + at_end)
+
+
+def _header(line: str) -> str | None:
+    """The outermost name in a line ``[name]``, ``["name".inner]`` or ``[[name]]``; None where it is no such line."""
+    if not line.lstrip().startswith("["):
+        return None
+    try:
+        return next(iter(tomllib.loads(line)))
+    except ValueError:  # a line of a long array
+        return None
 
 
 def _told(name: str, values: Values) -> str:

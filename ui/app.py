@@ -186,6 +186,7 @@ def _panel(sources: Sources, output: Output, contract: FollowerContract, giver: 
         has_preview=sources.sight_name is not None,
         no_preview=sources.no_sight,
         keep=sources.keep,
+        no_keep=sources.no_keep,
         staging=output.staging,
         has_other=output.also is not None,
         styles=output.style_tokens(contract),

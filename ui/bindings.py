@@ -1,5 +1,6 @@
 """Which key and which MIDI knob turns which control: the table's own keys, and what was learned for a show."""
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -8,6 +9,7 @@ from typing import Any, Self
 
 from duet.errors import InputError
 from ui.control_table import CONTROLS
+from ui.key_names import KEY_NAMES
 
 USUAL_KEYS: Mapping[str, str] = MappingProxyType({c.key: name for name, c in CONTROLS.items() if c.key})
 _TOLD = (
@@ -51,18 +53,26 @@ class Bindings:
 
     @classmethod
     def of_values(cls, values: Mapping[str, Any]) -> Self:
-        """From a show's file. InputError for a control that is not there, or a knob that cannot be."""
+        """From a show's file. InputError for a control, or a key, that is not there, or a knob that cannot be."""
         given = {part: values.get(part, {}) for part in ("keys", "midi")}
         for part, table in given.items():
             if not isinstance(table, dict):
                 raise InputError(f'[panel.{part}]: expected lines such as x = "panic", got {table!r}.')
             for source, name in table.items():
-                if name not in CONTROLS and not (part == "keys" and name == ""):
+                if not isinstance(name, str) or (name not in CONTROLS and not (part == "keys" and name == "")):
                     raise InputError(f"[panel.{part}] {source}: expected a control, got {name!r}.")
+                if part == "keys" and source not in KEY_NAMES:
+                    raise InputError(_no_key(source))
                 if part == "midi" and not _MIDI.match(source):
                     raise InputError(f'[panel.midi]: expected "cc CHANNEL NUMBER" or "note ...", got {source!r}.')
         keys = {**USUAL_KEYS, **given["keys"]}
         return cls({k: n for k, n in keys.items() if n}, dict(given["midi"]))
+
+
+def _no_key(source: str) -> str:
+    near = difflib.get_close_matches(source.lower(), KEY_NAMES, 1)
+    advice = f"Did you mean {near[0]}?" if near else f"Write one of {', '.join(KEY_NAMES)}."
+    return f"[panel.keys]: expected a key by its name, such as x, f5, space or page_up, got {source!r}. {advice}"
 
 
 def _rebound(table: Mapping[str, str], source: str, control: str) -> dict[str, str]:

@@ -74,6 +74,8 @@ class Controls:
     """What is said where there is none."""
     keep: Callable[[Shift, Placement], str] | None = None
     """Keeps place and distance for the next time; tells what it did."""
+    no_keep: str = "there is no camera to keep place and distance for"
+    """What is said where nothing does."""
     asked: list[Command] = field(default_factory=list)
     """What the follower is asked for and was not handed over yet."""
     staging: Staging = field(default_factory=Staging)
@@ -214,7 +216,7 @@ class Controls:
             return
         try:
             self._turn(name, self._following(name) if value is None else value, time_s)
-        except (DuetError, ValueError, TypeError) as error:
+        except (DuetError, ValueError, TypeError, OverflowError) as error:
             self.refused += 1
             self._say(str(error), time_s)
 
@@ -377,8 +379,7 @@ class Controls:
         self._say(f"{CONTROLS[learned].label}: {source}. Touch another, or end with Learn", time_s)
 
     def _keep(self, _: Any, time_s: float) -> None:
-        if self.keep is not None:
-            self._say(self.keep(self.leader.shift, self.placement), time_s)
+        self._say(self.no_keep if self.keep is None else self.keep(self.leader.shift, self.placement), time_s)
 
     def _say(self, text: str, time_s: float, for_s: float = _TELL_S) -> None:
         self._said, self._until_s = text, time_s + for_s

@@ -89,6 +89,13 @@ class Sources:
         return "start with --preview to see what the camera sees"
 
     @property
+    def no_keep(self) -> str:
+        """Why place and distance are not kept, where nothing keeps them."""
+        if self.seconds is not None:
+            return "the leader is recorded: there is no camera to keep place and distance for"
+        return "this show keeps no place and no distance: they are as they were calibrated"
+
+    @property
     def devices(self) -> dict[str, Device]:
         """What can be changed while dancing, by name of its control."""
         named = {"camera_device": self.camera, "sound_device": self.sound}

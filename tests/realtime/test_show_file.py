@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duet.errors import InputError
-from realtime.show_file import keep_section, read_show, section
+from realtime.show_file import check_keepable, keep_section, read_show, section
 
 HAND_WRITTEN = """\
 # Saturday, main hall
@@ -23,6 +23,31 @@ distance = 0.5   # ours: written anew
 [[cue]]
 at_s = 12.5
 """
+COMMENTED = """\
+["panel"]   # in quotes it is the same
+# ours: written anew
+distance = 0.5
+
+# When the light goes out,
+# and the saxophone begins:
+
+[[cue]]
+at = nan   # a number that is none is no reason
+[ panel . keys ]
+x = "panic"
+# the end, in the technician's hand\u2028on one line
+"""
+COMMENTED_AND_KEPT = """\
+# When the light goes out,
+# and the saxophone begins:
+
+[[cue]]
+at = nan   # a number that is none is no reason
+# the end, in the technician's hand\u2028on one line
+
+[panel]
+distance = 1.5
+"""
 
 
 def test_one_part_writes_its_own_sections_and_no_other_line(tmp_path: Path) -> None:
@@ -36,6 +61,33 @@ def test_one_part_writes_its_own_sections_and_no_other_line(tmp_path: Path) -> N
     assert "# Saturday, main hall" in text and "[cues]   # of the light desk" in text
     keep_section(path, "panel", section(show, "panel", path))
     assert path.read_text() == text, "kept again, it is the same"
+
+
+def test_comments_above_another_section_are_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "show.toml"
+    path.write_text(COMMENTED)
+    keep_section(path, "panel", {"distance": 1.5})
+    assert path.read_text() == COMMENTED_AND_KEPT
+    keep_section(path, "panel", {"distance": 1.5})
+    assert path.read_text() == COMMENTED_AND_KEPT
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "panel.distance = 0.6\n",
+        "panel = { distance = 0.6 }\n",
+        '[panel]\ndistance = 0.6\n[kiosk.words]\ninvite = """\n[panel]\nStep in"""\n',
+    ],
+)
+def test_a_section_that_cannot_be_told_from_the_rest_is_one_sentence(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "show.toml"
+    path.write_text(text)
+    for refuse in (lambda: check_keepable(path, "panel"), lambda: keep_section(path, "panel", {"distance": 1.0})):
+        with pytest.raises(InputError, match=r"expected a line \[panel\] and its keys below it") as error:
+            refuse()
+        assert len(str(error.value).splitlines()) == 1
+    assert path.read_text() == text
 
 
 def test_a_file_is_made_where_there_is_none(tmp_path: Path) -> None:

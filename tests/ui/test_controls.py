@@ -19,6 +19,7 @@ from ui.control_table import CONTROLS, PRESETS, Kind
 from ui.controls import STEP_M, Controls
 from ui.drawing.cameras import CAMERAS
 from ui.drawing.stages import STAGES
+from ui.key_names import KEY_NAMES
 from ui.panel.facts import Facts
 from ui.staging import HUDS, LEADER_AS, NEAREST_DISPLAY, Staging
 
@@ -294,9 +295,51 @@ def test_what_was_learned_is_kept(controls: Controls) -> None:
     assert Bindings.of_values({}).keys == USUAL_KEYS
     controls.bindings = learned
     assert controls.kept()["midi"] == {"cc 1 7": "distance"} and controls.kept()["keys"] == {"z": "panic", "x": ""}
-    for wrong in ({"keys": {"z": "jump"}}, {"midi": {"cc 1 7": ""}}, {"midi": {"cc 17 1": "tap"}}, {"midi": 3}):
+    for wrong in (
+        {"keys": {"z": "jump"}},
+        {"keys": {"x": ["panic"]}},
+        {"midi": {"cc 1 7": ""}},
+        {"midi": {"cc 17 1": "tap"}},
+        {"midi": 3},
+    ):
         with pytest.raises(InputError, match=r"\[panel\."):
             Bindings.of_values(wrong)
+
+
+@pytest.mark.parametrize(
+    ("key", "advice"),
+    [
+        ("spacebar", "Did you mean space?"),
+        ("Z", "Did you mean z?"),
+        ("[", "Write one of left, "),
+        ("q", "Write one of"),
+    ],
+)
+def test_a_key_that_no_window_knows_is_told(key: str, advice: str) -> None:
+    with pytest.raises(InputError) as error:
+        Bindings.of_values({"keys": {key: "panic"}})
+    said = str(error.value)
+    assert f"expected a key by its name, such as x, f5, space or page_up, got {key!r}" in said and advice in said
+
+
+def test_the_usual_keys_are_keys_that_every_window_knows() -> None:
+    assert set(USUAL_KEYS) <= set(KEY_NAMES) and len(set(KEY_NAMES)) == len(KEY_NAMES)
+    from ui.drawing.keys import KEYS
+
+    assert len(KEYS) == len(KEY_NAMES), "a name for two keys"
+
+
+def test_a_number_without_end_is_refused(controls: Controls) -> None:
+    controls.turn("distance", 10**400, 1.0)
+    assert controls.refused == 1 and controls.message(1.0)
+
+
+def test_enter_says_why_nothing_is_kept(controls: Controls) -> None:
+    controls.press("enter", 1.0)
+    assert controls.message(1.0) == "kept"
+    controls.keep = None
+    controls.press("enter", 2.0)
+    assert controls.message(2.0) == "there is no camera to keep place and distance for"
 
 
 def test_a_key_that_ends_nothing_yet_says_so_and_is_never_learned(

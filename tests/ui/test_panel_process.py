@@ -102,9 +102,24 @@ def test_a_show_is_taken_up_as_it_was_left(controls: Controls, tmp_path: Path) -
     assert other.staging.stage == "black"
 
 
+def test_a_show_s_file_that_could_not_be_kept_is_refused_at_the_beginning(controls: Controls, tmp_path: Path) -> None:
+    path = tmp_path / "show.toml"
+    path.write_text("panel.distance = 0.6\n")
+    with pytest.raises(InputError, match=r"expected a line \[panel\] and its keys below it"):
+        ShowKeeper(path, controls)
+    path.write_text("[panel]\ndistance = 0.6\n")
+    keeper = ShowKeeper(path, controls)
+    # Written another way by somebody meanwhile: the dance goes on, and the file stays.
+    path.write_text("panel.distance = 0.6\n")
+    controls.turn("stage", "club", 1.0)
+    keeper.close()
+    assert path.read_text() == "panel.distance = 0.6\n"
+
+
 @pytest.mark.parametrize(
     ("values", "says"),
     [
+        ({"distance": 10**400}, "a value that it can have"),
         ({"volume": 3}, "expected one of distance"),
         ({"stage": "moon"}, "a value that it can have, got 'moon'"),
         ({"distance": "far"}, "a value that it can have"),

@@ -1,5 +1,6 @@
-"""What a performance's inputs say of the sound: how loud it comes in, and what is wrong with it."""
+"""What a performance's inputs say of the sound: how loud it comes in, and what is wrong with it; and what they keep."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,12 +8,17 @@ import pytest
 
 from duet.choreography import compose
 from duet.clock import ManualClock
+from duet.contract import load_contract
 from duet.music import RATE_HZ
 from realtime.sight.leader_take import TakeLeader
 from realtime.sight.stage_shift import ShiftedLeader
 from realtime.sound.audio import DeviceMusic, InlineEar, MusicSource, RecordedMusic, Silence
 from realtime.sound.delayed_music import DelayedMusic
 from realtime.sound.level import Level
+from ui.app import _panel
+from ui.cli import DEFAULT_FOLLOWER
+from ui.kept import Kept
+from ui.options import Output
 from ui.sources import Sources
 
 
@@ -54,3 +60,13 @@ def test_devices_that_are_away_or_too_loud_name_the_next_step() -> None:
     assert inputs.sound_trouble() == "the music is unheard: plug in a sound output"
     played._port = away  # type: ignore[assignment]
     assert inputs.sound_trouble() == "the sound output is away: plug it in again"
+
+
+def test_where_nothing_keeps_a_place_it_is_said_why() -> None:
+    show = sources(Silence())
+    assert show.no_keep == "this show keeps no place and no distance: they are as they were calibrated"
+    said = "the leader is recorded: there is no camera to keep place and distance for"
+    output = Output(DEFAULT_FOLLOWER, headless=True, film=None, seconds=None, seed=0, size=(64, 64), fps=30.0)
+    panel = _panel(replace(show, seconds=1.0), output, load_contract(DEFAULT_FOLLOWER), "", Kept())
+    panel.controls.press("enter", 1.0)
+    assert panel.controls.message(1.0) == said

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from duet.errors import InputError
-from realtime.show_file import keep_section, read_show, section
+from realtime.show_file import check_keepable, keep_section, read_show, section
 from ui.bindings import Bindings
 from ui.control_table import CONTROLS
 from ui.controls import Controls
@@ -25,12 +25,14 @@ _QUIET_S = 1.0
 
 
 class ShowKeeper:
-    """Keeps ``controls`` in ``path``."""
+    """Keeps ``controls`` in ``path``. InputError where the panel's part is not as it could have been kept."""
 
     def __init__(self, path: Path, controls: Controls) -> None:
         self.path, self._controls = path, controls
         if path.exists():
-            take_up(section(read_show(path), SECTION, path), controls)
+            values = section(read_show(path), SECTION, path)
+            check_keepable(path, SECTION)
+            take_up(values, controls)
         self._kept = self._seen = controls.kept()
         self._changed_s = 0.0
         self._writer: threading.Thread | None = None
