@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from duet.errors import InputError
+from duet.extras import how_to_install
 from ui.drawing.avatar import AVATARS
 from ui.drawing.stages import STAGES
 from ui.drawing.wardrobe import avatar_named, avatar_names, avatar_says, keep_avatar, own_avatars, own_folder, own_name
@@ -24,10 +25,11 @@ examples:
   duet avatar show mine.npz --out mine.png         a file baked by python -m ui.bake.avatar
   duet avatar import dancer.vrm                    a body of your own; then: duet play --follower-avatar dancer ...
 """
-_IMPORT_MORE = """\
+_IMPORT_MORE = f"""\
 Files: VRM, or glTF (.glb, .gltf) with one skinned human figure, in any of the usual rigs; or an SMPL-X model (.npz with
-the arrays of SMPLX_NEUTRAL.npz, which wants: pip install duet[smplx]). Bones that are ours take the pose, all others go
-with the nearest of them; textures become the colours of vertices. Where a bone is not found, tell which one it is.
+the arrays of SMPLX_NEUTRAL.npz). Bones that are ours take the pose, all others go with the nearest of them; textures
+become the colours of vertices. Where a bone is not found, tell which one it is. For SMPL-X, install once:
+  {how_to_install("smplx")}
 
 examples:
   duet avatar import dancer.vrm

@@ -21,6 +21,32 @@ def test_the_command_names_this_python_and_these_sources(folder: Path, monkeypat
     assert not named.startswith("duet")
 
 
+def test_the_command_is_whole_where_the_folder_one_is_in_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert how_to_install("film") == f"{sys.executable} -m pip install -e '{SOURCES}[film]'"
+
+
+def test_no_help_names_a_package_of_somebody_else(capsys: pytest.CaptureFixture[str]) -> None:
+    from ui.cli import main
+
+    with pytest.raises(SystemExit):
+        main(["avatar", "import", "--help"])
+    assert how_to_install("smplx") in capsys.readouterr().out
+    named = [
+        path.relative_to(SOURCES)
+        for folder in ("duet", "realtime", "ui", "export", "models", "scripts", "docs")
+        for path in (SOURCES / folder).rglob("*")
+        if path.suffix in ("", ".py", ".md") and path.is_file()
+        if re.search(r"pip install (?:-\S+ )*['\"]?duet\b", path.read_text(encoding="utf-8", errors="ignore"))
+    ]
+    assert named == []
+
+
 def test_every_extra_that_is_told_of_exists() -> None:
     known = tomllib.loads((SOURCES / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     told = {
