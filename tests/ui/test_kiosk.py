@@ -10,12 +10,16 @@ from hypothesis import strategies as st
 
 from duet.clock import MonotonicClock
 from duet.errors import DeviceError, InputError
+from duet.features import Placement
+from duet.tempo_override import TempoOverride
 from realtime.calibration import Delay, load_calibration, save_calibration
 from realtime.health import Health
 from realtime.kiosk.presence import Presence, Rules, Scene
 from realtime.sight.awaited_camera import ABSENT
 from realtime.sight.leader_camera import CameraLeader
+from realtime.sight.stage_shift import Shift
 from ui.cli import DEFAULT_FOLLOWER, main
+from ui.controls import Controls
 from ui.kiosk.command import output_of
 from ui.kiosk.exhibit import Journal, kiosk_sources, loop_s, words_of
 from ui.kiosk.settings import SECTIONS, KioskSettings, example, read_settings
@@ -159,6 +163,28 @@ def test_the_ghost_dances_before_there_is_a_camera(tmp_path: Path, monkeypatch: 
         sources.music.stop()
     with pytest.raises(DeviceError):
         play_sources(LeaderOptions("camera:0"), None, headless=True)(health)
+
+
+def test_what_is_moved_in_an_exhibit_takes_no_kept_place_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(*_: object) -> CameraLeader:
+        raise DeviceError("camera:0: expected a camera, got no answer.")
+
+    camera = "http://127.0.0.1:9/room"
+    monkeypatch.setattr("ui.sources._see", absent)
+    monkeypatch.setenv("DUET_SETTINGS", str(tmp_path))
+    save_calibration(load_calibration().with_camera(camera, shift=Shift(0.4, -0.3), distance_m=1.1))
+    sources = kiosk_sources(settings_of(tmp_path, f"[kiosk]\nleader = '{camera}'\nmusic = 'none'"))(Health())
+    try:
+        controls = Controls(sources.leader, TempoOverride(), Placement(0.85), keep=sources.keep)
+        for key in ("left", "enter"):
+            controls.press(key, 1.0)
+        known = load_calibration().camera(camera)
+        assert (known.shift, known.distance_m) == (Shift(0.4, -0.3), 1.1)
+    finally:
+        sources.leader.stop()
+        sources.music.stop()
 
 
 @pytest.mark.parametrize("tempo_bpm", [90.0, 95.0, 170.0, 175.0, 190.0, 230.0])

@@ -123,6 +123,24 @@ def test_an_interrupted_soak_keeps_what_it_has(
     assert "MB, 0 of" not in told
 
 
+@pytest.mark.parametrize("is_interrupted", [True, False])
+def test_a_soak_that_saw_nothing_leaves_an_earlier_verdict_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_interrupted: bool
+) -> None:
+    def ended(self, seconds, every_s, told) -> None:
+        if is_interrupted:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(soak_show.Show, "perform", ended)
+    earlier = {tmp_path / name: name.encode() for name in ("soak.json", "soak.png")}
+    for path, content in earlier.items():
+        path.write_bytes(content)
+    code = 130 if is_interrupted else 3
+    assert main(["soak", "--hours", "1", "--speed-up", "--out", str(tmp_path)]) == code
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == earlier
+    assert "Nothing was sampled" in capsys.readouterr().err
+
+
 def test_in_a_log_every_tenth_is_a_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

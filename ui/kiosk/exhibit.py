@@ -67,6 +67,8 @@ def kiosk_sources(settings: KioskSettings) -> SourcesMaker:
             # An exhibit keeps the devices that its file names: another camera would be led by nobody's presence.
             camera=None,
             sound=None,
+            # What is moved here moves the ghost, too, while the show lasts: the camera's own place stays as it was kept.
+            keep=None,
         )
 
     return make

@@ -80,6 +80,10 @@ def _run(arguments: argparse.Namespace) -> int:
             # What was seen until then is what a soak is for.
             _conclude(arguments, console, samples, time.monotonic() - begun_s, interrupted=True)
         raise
+    if not samples:
+        # Nothing was seen: the verdict of an earlier soak stays.
+        console.print("Nothing was sampled: no verdict is written.")
+        return 130 if interrupted else _CODES["unsure"]
     return _conclude(arguments, console, samples, time.monotonic() - begun_s, interrupted=interrupted)
 
 
