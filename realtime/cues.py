@@ -72,7 +72,7 @@ def read_cues(path: Path, contract: FollowerContract) -> tuple[Cue, ...]:
     """The cues of a show's file. InputError with one sentence for each that is wrong, or where there is none."""
     found = read_show(path).get("cue", [])
     if not isinstance(found, list) or not found:
-        raise InputError(f"{path}: expected cues, each below a line [[cue]], got none. `duet play --help` shows one.")
+        raise InputError(f"{path}: expected cues, each below a line [[cue]], got none. docs/on-stage.md shows some.")
     cues, wrong = [], list[str]()
     for number, values in enumerate(found, start=1):
         try:
@@ -116,5 +116,5 @@ def _command(values: Mapping[str, Any], contract: FollowerContract) -> Command:
             case "follower":
                 return SwitchFollower(str(given))
         return LockSeed(int(given or 0))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{key}: expected what fits do = {do!r}, got {given!r:.40}.") from error

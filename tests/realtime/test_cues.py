@@ -1,5 +1,6 @@
 """Cues: in their time or when called, each a command of the closed set; what is none is one sentence."""
 
+import re
 import socket
 import struct
 import time
@@ -12,10 +13,12 @@ from duet.contract import load_contract
 from duet.errors import InputError
 from duet.tempo_override import TempoOverride
 from realtime.commands import Command, Fade, Freeze, LockSeed, Resume, SetGuidance, SetStyle, SwitchFollower
-from realtime.cues import Cue, CueList, read_cues
+from realtime.cues import _PLAIN, _WITH, Cue, CueList, read_cues
 from realtime.sound.osc_port import OscPort
 
-CONTRACT = load_contract(Path(__file__).resolve().parents[2] / "followers" / "salsa-s")
+ROOT = Path(__file__).resolve().parents[2]
+CONTRACT = load_contract(ROOT / "followers" / "salsa-s")
+GUIDE = ROOT / "docs" / "on-stage.md"
 SHOW = """
 [panel]
 stage = "club"
@@ -76,7 +79,7 @@ def test_cues_come_in_their_time_and_when_they_are_called(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "expected cues, each below a line"),
+        ("", "got none. docs/on-stage.md shows some."),
         ("cue = 3", "expected cues"),
         ("cue = [1]", "cue 1: expected [[cue]] and lines below it"),
         ("[[cue]]\ndo = 'jump'", "do: expected one of freeze, resume, panic"),
@@ -90,12 +93,23 @@ def test_cues_come_in_their_time_and_when_they_are_called(tmp_path: Path) -> Non
         ("[[cue]]\ndo = 'guidance'\nscales = [1, 2]", "scales: expected what fits"),
         ("[[cue]]\ndo = 'follower'\nto = 'third'", "expected first, second or other"),
         ("[[cue]]\ndo = 'seed'\nseed = 'x'", "seed: expected what fits"),
+        ("[[cue]]\ndo = 'seed'\nseed = inf", "seed: expected what fits do = 'seed', got inf"),
+        (f"[[cue]]\ndo = 'fade'\nseconds = 1{'0' * 400}", "seconds: expected what fits"),
     ],
 )
 def test_what_is_no_cue_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(InputError) as error:
         show(tmp_path, text)
     assert sentence in str(error.value) and len(str(error.value).splitlines()) == 1
+
+
+def test_the_guide_shows_cues_that_are_read_and_names_all_that_can_be_done(tmp_path: Path) -> None:
+    guide = GUIDE.read_text(encoding="utf-8").split("## A show that knows what comes")[1].split("\n## ")[0]
+    example = guide.split("```toml\n")[1].split("```")[0]
+    commands = [cue.command for cue in show(tmp_path, example)]
+    assert SetGuidance(((1.0, 0.5),) * 3) in commands and SwitchFollower("second") in commands
+    rows = re.findall(r"^\| `([a-z ]+)` \|(?: `([a-z]+)`)? \|", guide, re.MULTILINE)
+    assert dict(rows) == {**dict.fromkeys(_PLAIN, ""), **_WITH}
 
 
 def test_a_cue_is_called_over_osc() -> None:

@@ -1,5 +1,6 @@
 """``duet calibrate stage``, all the way: a camera over the network, a body before it, the mark kept and used."""
 
+import io
 import itertools
 import threading
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from rich.console import Console
 
 from duet.rotations import matrix_from_rotvec, quaternion_wxyz_from_matrix
 from duet.skeleton import BODY
@@ -17,6 +19,7 @@ from realtime.calibration import Calibration, Delay, load_calibration, save_cali
 from realtime.health import Health
 from realtime.sight.pose_model import find_pose_model
 from realtime.sight.stage_shift import Shift
+from ui.calibration.stage import _ask_height
 from ui.cli import main
 from ui.drawing.avatar import BodyPose
 from ui.drawing.scene import Scene, SceneState, create_headless_context
@@ -112,6 +115,14 @@ def test_the_mark_is_kept_for_this_camera_and_the_leader_stands_in_the_middle(
         sources.leader.stop()
     kept = load_calibration().camera(camera)
     assert (kept.shift, kept.distance_m, kept.mark_m) == (Shift(0.1, 0.2), 0.9, known.mark_m)
+
+
+@pytest.mark.parametrize(("typed", "height_m"), [("", None), ("\n", None), ("tall\n9\n1,72\n", 1.72)])
+def test_who_does_not_answer_is_of_no_known_height(
+    monkeypatch: pytest.MonkeyPatch, typed: str, height_m: float | None
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    assert _ask_height(Console(file=io.StringIO(), force_terminal=True)) == height_m
 
 
 def test_what_does_not_fit_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:

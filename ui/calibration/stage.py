@@ -170,11 +170,15 @@ def _ask_height(console: Console) -> float | None:
     from rich.prompt import Prompt
 
     while True:
-        answer = Prompt.ask("Your height in metres (Enter: not told)", default="", console=console).replace(",", ".")
+        try:
+            answer = Prompt.ask("Your height in metres (Enter: not told)", default="", console=console)
+        except EOFError:  # Ctrl-D: nobody answers
+            console.print()
+            return None
         if not answer:
             return None
         try:
-            height_m = float(answer)
+            height_m = float(answer.replace(",", "."))
         except ValueError:
             continue
         if 0.8 <= height_m <= 2.5:
