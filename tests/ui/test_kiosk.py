@@ -165,9 +165,7 @@ def test_the_ghost_dances_before_there_is_a_camera(tmp_path: Path, monkeypatch: 
         play_sources(LeaderOptions("camera:0"), None, headless=True)(health)
 
 
-def test_what_is_moved_in_an_exhibit_takes_no_kept_place_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_moved_in_an_exhibit_takes_no_kept_place_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(*_: object) -> CameraLeader:
         raise DeviceError("camera:0: expected a camera, got no answer.")
 

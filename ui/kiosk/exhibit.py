@@ -67,7 +67,7 @@ def kiosk_sources(settings: KioskSettings) -> SourcesMaker:
             # An exhibit keeps the devices that its file names: another camera would be led by nobody's presence.
             camera=None,
             sound=None,
-            # What is moved here moves the ghost, too, while the show lasts: the camera's own place stays as it was kept.
+            # What is moved here moves the ghost, too, while the show lasts: what was kept for the camera stays.
             keep=None,
         )
 
