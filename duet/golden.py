@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duet.errors import FollowerError
-from duet.features import FOLLOWER_ROOT, FOLLOWER_SIZE, ROOT_HEIGHT, follower_rotations
+from duet.features import FOLLOWER_ROOT, FOLLOWER_SIZE, ROOT_FACING, ROOT_HEIGHT, ROOT_PLACE, follower_rotations
 from duet.files import BROKEN_ARCHIVE, written_whole
 from duet.kinematics import forward
 from duet.skeleton import BODY
@@ -87,13 +87,21 @@ def in_units(scores: NDArray[np.float32], name: str, units: Units) -> NDArray[np
 
 
 def joint_distance_mm(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Greatest distance in millimetres between the joints of decoded frames (T, 145), pelvis at the decoded height."""
-    joints = []
-    for frames in (one, other):
-        height = frames[:, FOLLOWER_ROOT][:, ROOT_HEIGHT]
-        root = np.concatenate([0 * height, height, 0 * height], axis=1)
-        joints.append(forward(BODY, root, follower_rotations(frames, np.zeros(len(frames))))[0])
+    """Greatest distance in millimetres between the joints of decoded frames (T, 145).
+
+    They stand where the frames say, turned as these say: in the frame of a leader at (0, 0) who looks along +Z.
+    """
+    joints = [_joints_by_leader(frames) for frames in (one, other)]
     return float(np.linalg.norm(joints[0] - joints[1], axis=-1).max() * 1e3)
+
+
+def _joints_by_leader(frames: NDArray[np.float32]) -> NDArray[np.floating]:
+    """(T, 22, 3) metres, as decoded frames (T, 145) place them beside the leader."""
+    root = frames[:, FOLLOWER_ROOT]
+    place, facing = root[:, ROOT_PLACE], root[:, ROOT_FACING]
+    pelvis = np.stack([place[:, 0], root[:, ROOT_HEIGHT][:, 0], place[:, 1]], axis=1)
+    yaw_rad = np.arctan2(facing[:, 0], facing[:, 1])
+    return forward(BODY, pelvis, follower_rotations(frames, yaw_rad))[0]
 
 
 def save_golden(golden: Golden, path: Path) -> None:

@@ -140,11 +140,6 @@ class Forecaster(nn.Module):
         said, state = self.stack(self._tokens(leader, music), state)
         return self._weights(said), state
 
-    def step(self, leader: Tensor, music: Tensor, state: MemoryState) -> tuple[Tensor, MemoryState]:
-        """One frame (B, 72) and (B, 8) after ``state``: (B, K, D), and the new state."""
-        said, state = self.stack.step(self._tokens(leader, music), state)
-        return self._weights(said), state
-
     def corrected(self, damped: Ahead, weights: Tensor, ahead: Tensor) -> Ahead:
         """The damped forecast with what ``weights`` (B, n, K, D) add to it ``ahead`` (h,)."""
         added = waves(ahead, self.config.horizon, self.config.waves) @ weights  # B n h D
@@ -152,7 +147,12 @@ class Forecaster(nn.Module):
         return Ahead(damped.pose + pose.unflatten(-1, (-1, 3)), damped.path + path, damped.turn + turn)
 
     def foreseen(self, leader: Tensor) -> Tensor:
-        """What is added (B, horizon, D) to frames 1 to ``horizon`` after the last of frames (B, T, 72).
+        """What is added (B, horizon, D) to frames 1 to ``horizon`` after the last of frames (B, T, 72), as live."""
+        ahead = torch.arange(1.0, self.config.horizon + 1.0, device=leader.device)
+        return waves(ahead, self.config.horizon, self.config.waves) @ self.weights_now(leader)
+
+    def weights_now(self, leader: Tensor) -> Tensor:
+        """Weights of the waves (B, K, D) after the last of frames (B, T, 72).
 
         As a live tick asks: about the newest ``FORESEEN_FROM_FRAMES`` frames, whatever was before, and in silence.
         The music tells it nothing that the leader does not (measured: the errors with and without are equal to 2 %),
@@ -160,8 +160,7 @@ class Forecaster(nn.Module):
         """
         music = leader.new_zeros(*leader.shape[:2], CONDITION_SIZE)
         weights, _ = self(leader, music, self.initial_state(len(leader)))
-        ahead = torch.arange(1.0, self.config.horizon + 1.0, device=leader.device)
-        return waves(ahead, self.config.horizon, self.config.waves) @ weights[:, -1]
+        return weights[:, -1]
 
     def _tokens(self, leader: Tensor, music: Tensor) -> Tensor:
         return self.embed(torch.cat([self.leader_norm(leader), self.music_norm(music)], dim=-1))

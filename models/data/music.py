@@ -6,6 +6,7 @@ to a real one. ``condition_from_beats`` draws in a millisecond what a groove giv
 early doubts.
 """
 
+import sys
 from functools import cache as once
 from pathlib import Path
 
@@ -116,7 +117,8 @@ def beats_heard(heard: list[MusicFrame]) -> NDArray[np.float64]:
 @once
 def version() -> str:
     """Of all code between beats and condition."""
-    return kept.source_version(groove, instruments, mixdown, rhythms, music, beats, barpointer, barcount, accents)
+    own = sys.modules[__name__]
+    return kept.source_version(groove, instruments, mixdown, rhythms, music, beats, barpointer, barcount, accents, own)
 
 
 def _heard(samples: Floats, lead_in_s: float) -> list[MusicFrame]:

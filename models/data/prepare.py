@@ -82,27 +82,13 @@ class Refused:
     why: str
 
 
-def prepare(
-    found: list[Recording], cache: Path | None = None, *, with_music: bool = True
-) -> Iterator[Prepared | Refused]:
-    """Every recording made ready, one after the other; those done before are only fetched.
-
-    ``cache``: the cache folder. ``with_music``: also listen to the salsa that is made on the steps, and keep it.
-    """
+def prepare(found: list[Recording], cache: Path | None = None) -> Iterator[Prepared | Refused]:
+    """Every recording made ready, one after the other; those done before are only fetched. ``cache``: the folder."""
     folder = cache or cache_directory()
     kept.sweep(folder / FOLDER)
     for one in found:
         try:
             done = ready(one, folder)
-            if with_music and done.music == MADE and done.follower is not None:
-                heard.heard_condition(
-                    done.beats_s,
-                    done.leader.frames,
-                    FPS,
-                    seed=0,
-                    lead_in_s=heard.LEAD_IN_S,
-                    cache=folder / heard.CACHE_FOLDER,
-                )
         except InputError as error:
             yield Refused(one, str(error))
         else:
@@ -151,7 +137,7 @@ def _key(one: Recording) -> str:
 @once
 def _version() -> str:
     """Of all code between a file and a prepared take."""
-    own = (beats, checks, heard, landings, pairs, positions, recording, smpl, unpickle, sys.modules[__name__])
+    own = (beats, checks, landings, pairs, positions, recording, smpl, unpickle, sys.modules[__name__])
     return (
         kept.source_version(asf, bvh, features, kinematics, motion, rotations, skeleton, sound_file, *own)
         + heard.version()

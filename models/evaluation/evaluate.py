@@ -32,7 +32,7 @@ from models.evaluation.dancers import (
     recorded_bank,
 )
 from models.evaluation.duolando import MODES, Duet, Reference, duolando
-from models.evaluation.judge import Verdict, tell_apart, window_features
+from models.evaluation.judge import Verdict, Windows, tell_apart, window_features
 from models.evaluation.live import live_numbers, live_tracks
 from models.evaluation.metrics import Performance, tracks
 from models.evaluation.reaction import reactions
@@ -283,19 +283,19 @@ def _literature(dancers: list[Dancer], examples: Sequence[Example], known: list[
 
 
 def _judged(dancers: list[Dancer], examples: Sequence[Example], known: list[Pair]) -> dict[str, Verdict]:
-    def features(rollouts: Sequence[Rollout], among: Sequence[Example]) -> np.ndarray:
-        rows = [window_features(r.danced, (p := pair_of(r, among)).leader.joints_m, p.leader.fps) for r in rollouts]
-        return np.concatenate(rows)
+    def windows(rollouts: Sequence[Rollout], among: Sequence[Example]) -> Windows:
+        danced = [(r, pair_of(r, among)) for r in rollouts]
+        return Windows.of([(p.name, window_features(r.danced, p.leader.joints_m, p.leader.fps)) for r, p in danced])
 
     takes = range(len(examples))
     real = next(d for d in dancers if d.name == REAL)
-    real_takes = [features(real.of(k), examples) for k in takes]
+    real_takes = [windows(real.of(k), examples) for k in takes]
     others, among = _real_of(known)
     halves = [others[k :: len(examples)] for k in takes]
-    found = {"real from real of other takes": tell_apart(real_takes, [features(h, among) for h in halves if h])}
+    found = {"real from real of other takes": tell_apart(real_takes, [windows(h, among) for h in halves if h])}
     for dancer in dancers:
         if dancer.name != REAL and not _warm(dancer.name):
-            theirs = [features(dancer.of(k), examples) for k in takes]
+            theirs = [windows(dancer.of(k), examples) for k in takes]
             found[f"real from {dancer.name}"] = tell_apart(real_takes, theirs)
     return found
 

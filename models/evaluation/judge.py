@@ -5,6 +5,7 @@ faces. Whole takes are left out in turn, so that it cannot know a dancer's eveni
 .5 is chance: nobody can tell; 1 is always. Real dancing against real dancing of other takes says what to expect.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from duet.rotations import Array, yaw_matrix
 from models.evaluation.metrics import Performance
+from models.evaluation.statistics import BLOCK_S
 
 Floats = NDArray[np.float64]
 
@@ -31,8 +33,26 @@ class Verdict:
     """Area under the curve of windows it never saw; NaN with fewer than two takes a side."""
     low: float
     high: float
-    """95 % interval, takes and windows drawn again."""
+    """95 % interval: takes drawn again, and within them stretches of BLOCK_S."""
     windows: int
+
+
+@dataclass(frozen=True)
+class Windows:
+    """What is left out as a whole: windows of a take, of all goes at it."""
+
+    features: Floats
+    """(N, D)."""
+    stretches: NDArray[np.int_]
+    """(N,) number of the stretch that each is of. Windows of one say the same thing twice, as they overlap or are other
+    goes at the same moments: they are drawn together."""
+
+    @classmethod
+    def of(cls, dances: Sequence[tuple[str, Floats]]) -> "Windows":
+        """Of ``window_features`` (N, D) by what was danced to; dances to the same are of the same moments."""
+        moments = [(name, int(i * STRIDE_S / BLOCK_S)) for name, rows in dances for i in range(len(rows))]
+        numbers = {moment: number for number, moment in enumerate(dict.fromkeys(moments))}
+        return cls(np.concatenate([rows for _, rows in dances]), np.array([numbers[moment] for moment in moments]))
 
 
 def window_features(performance: Performance, leader_m: Array, fps: float) -> Floats:
@@ -57,33 +77,46 @@ def window_features(performance: Performance, leader_m: Array, fps: float) -> Fl
     return np.array(rows)
 
 
-def tell_apart(first: list[Floats], second: list[Floats], *, seed: int = 0) -> Verdict:
-    """Whether windows of ``first`` can be told from windows of ``second``; each a list of takes (N, D).
+def tell_apart(first: Sequence[Windows], second: Sequence[Windows], *, seed: int = 0) -> Verdict:
+    """Whether windows of ``first`` can be told from windows of ``second``, each a list of takes.
 
     Fold k leaves out take k of both sides: give takes of one leader at the same place of both lists.
     """
     folds = max(len(first), len(second))
     if min(len(first), len(second)) < 2:
         return Verdict(float("nan"), float("nan"), float("nan"), 0)
-    scores: list[tuple[Floats, Floats]] = []
+    scores: list[tuple[_Scores, _Scores]] = []
     for fold in range(folds):
-        kept = [[take for i, take in enumerate(side) if i % folds != fold] for side in (first, second)]
+        kept = [[take.features for i, take in enumerate(side) if i % folds != fold] for side in (first, second)]
         left_out = [[take for i, take in enumerate(side) if i % folds == fold] for side in (first, second)]
         if not all(left_out) or not all(kept):
             continue
         ones, others = (np.concatenate(side) for side in kept)
         judge = Logistic(np.concatenate([ones, others]), np.repeat([0.0, 1.0], [len(ones), len(others)]))
-        scores.append((judge.log_odds(np.concatenate(left_out[0])), judge.log_odds(np.concatenate(left_out[1]))))
+        # As many takes a side as folds at most: what is left out is one of each.
+        scores.append((_judged(judge, left_out[0][0]), _judged(judge, left_out[1][0])))
     rng = np.random.default_rng(seed)
     drawn = [_pooled(_redrawn(scores, rng)) for _ in range(_RESAMPLES)]
     low, high = np.percentile(drawn, [2.5, 97.5])
-    windows = sum(len(a) + len(b) for a, b in scores)
-    return Verdict(_pooled(scores), float(low), float(high), windows)
+    whole = [(np.concatenate(a), np.concatenate(b)) for a, b in scores]
+    return Verdict(_pooled(whole), float(low), float(high), sum(len(a) + len(b) for a, b in whole))
 
 
-def _redrawn(scores: list[tuple[Floats, Floats]], rng: np.random.Generator) -> list[tuple[Floats, Floats]]:
+_Scores = list[Floats]
+"""Of windows, by their stretches."""
+
+
+def _judged(judge: "Logistic", take: Windows) -> _Scores:
+    log_odds = judge.log_odds(take.features)
+    return [log_odds[take.stretches == number] for number in np.unique(take.stretches)]
+
+
+def _redrawn(scores: list[tuple[_Scores, _Scores]], rng: np.random.Generator) -> list[tuple[Floats, Floats]]:
+    def again(stretches: _Scores) -> Floats:
+        return np.concatenate([stretches[i] for i in rng.integers(len(stretches), size=len(stretches))])
+
     folds = [scores[i] for i in rng.integers(len(scores), size=len(scores))]
-    return [(a[rng.integers(len(a), size=len(a))], b[rng.integers(len(b), size=len(b))]) for a, b in folds]
+    return [(again(a), again(b)) for a, b in folds]
 
 
 def _pooled(scores: list[tuple[Floats, Floats]]) -> float:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from duet.errors import InputError
 from duet.features import leader_features, leader_headings
-from duet.forecast import VELOCITY_FRAMES
+from duet.forecast import FORESEEN_FROM_FRAMES, VELOCITY_FRAMES
 from duet.motion import Motion
 from models.config import ForecasterConfig
 from models.data.beats import with_beats
@@ -32,9 +32,10 @@ FRAMES_AHEAD = (4, 8, 16, 32)
 """Of the table."""
 CHOOSING_SHARE = 0.1
 """Of the training takes, the last ones, by which it is chosen."""
-LEARNED, DEAF = "learned", "learned, no music"
-"""Of the table's methods those of a forecaster; the second hears silence, in case the music tells of the steps it was
-put on."""
+LEARNED, CARRIED, HEARING = "learned", "learned, carried", "learned, carried, with music"
+"""Of the table's methods those of a forecaster: as a live tick asks it, afresh about the newest frames; with a state
+carried from a lead's first frame on; and so, but with the music, in case that tells of the steps it was put on."""
+_AT_ONCE = 256
 
 Report = Callable[[dict[str, float]], None]
 
@@ -283,13 +284,22 @@ def forecast_errors(
             "damped": damped.joints_m(),
         }
         if model is not None:
-            for name, music in ((LEARNED, lead.music), (DEAF, torch.zeros_like(lead.music))):
-                weights, _ = model(lead.leader[None], music[None], model.initial_state(1))
-                found[name] = model.corrected(damped, weights[:, at], ahead.float()).joints_m()
+            weights = {LEARNED: _weights_live(model, lead.leader, at)}
+            for name, music in ((CARRIED, torch.zeros_like(lead.music)), (HEARING, lead.music)):
+                weights[name] = model(lead.leader[None], music[None], model.initial_state(1))[0][:, at]
+            found |= {n: model.corrected(damped, w, ahead.float()).joints_m() for n, w in weights.items()}
         for name, joints in found.items():
             sums[name] = sums.get(name, torch.zeros(len(ahead))) + 1000.0 * _gap(joints, truth).sum((0, 1))
         count += len(at)
     return {name: (total / count).numpy() for name, total in sums.items()}
+
+
+def _weights_live(model: Forecaster, leader: Tensor, at: Tensor) -> Tensor:
+    """(1, n, K, D) at frames ``at`` (n,) of (T, 72), from the FORESEEN_FROM_FRAMES newest of each alone."""
+    # Where there are fewer, the first one was there before.
+    padded = torch.cat([leader[:1].expand(FORESEEN_FROM_FRAMES - 1, -1), leader])
+    newest = padded.unfold(0, FORESEEN_FROM_FRAMES, 1)[at].transpose(1, 2)
+    return torch.cat([model.weights_now(part) for part in newest.split(_AT_ONCE)])[None]
 
 
 def _standing(seen: Track, at: Tensor, ahead: Tensor) -> Ahead:

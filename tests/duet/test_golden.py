@@ -7,7 +7,7 @@ import pytest
 
 from duet.contract import load_contract
 from duet.errors import FollowerError
-from duet.features import FOLLOWER_SIZE
+from duet.features import FOLLOWER_ROOT, FOLLOWER_SIZE, ROOT_FACING, ROOT_HEIGHT, ROOT_PLACE
 from duet.golden import Golden, joint_distance_mm, load_golden, save_golden, seeded_inputs
 
 SHIPPED = Path(__file__).resolve().parents[2] / "followers" / "salsa-s"
@@ -60,12 +60,25 @@ def test_inputs_are_the_same_for_the_same_seed_and_in_units(golden: Golden) -> N
     np.testing.assert_array_equal(runs[0][1]["leader"][:, :-1], runs[0][0]["leader"][:, 1:])
 
 
-def test_a_metre_is_a_thousand_millimetres() -> None:
+def standing_still() -> np.ndarray:
     frames = np.zeros((2, FOLLOWER_SIZE), np.float32)
     frames[:, :132] = np.tile([1, 0, 0, 0, 1, 0], 22)
-    from duet.features import FOLLOWER_ROOT, ROOT_HEIGHT
+    frames[:, FOLLOWER_ROOT.start + ROOT_FACING.stop - 1] = 1.0
+    return frames
 
-    higher = frames.copy()
-    higher[:, FOLLOWER_ROOT.start + ROOT_HEIGHT.start] += 1.0
+
+@pytest.mark.parametrize("number", [ROOT_PLACE.start, ROOT_PLACE.start + 1, ROOT_HEIGHT.start])
+def test_a_metre_is_a_thousand_millimetres(number: int) -> None:
+    frames = standing_still()
+    elsewhere = frames.copy()
+    elsewhere[:, FOLLOWER_ROOT.start + number] += 1.0
     assert joint_distance_mm(frames, frames) == 0.0
-    assert joint_distance_mm(frames, higher) == pytest.approx(1000.0)
+    assert joint_distance_mm(frames, elsewhere) == pytest.approx(1000.0)
+
+
+def test_who_looks_the_other_way_is_not_the_same() -> None:
+    frames = standing_still()
+    turned = frames.copy()
+    turned[1, FOLLOWER_ROOT.start + ROOT_FACING.stop - 1] = -1.0
+    # Hands are what is furthest from the axis of a body that holds its arms out.
+    assert 1000.0 < joint_distance_mm(frames, turned) < 2500.0

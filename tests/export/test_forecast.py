@@ -9,7 +9,7 @@ from duet.choreography import choreograph_tempo
 from export.cli import main
 from models.data.music import condition_from_beats
 from models.training import forecaster_stage
-from models.training.forecaster_stage import DEAF, LEARNED, Leads, lead_of
+from models.training.forecaster_stage import CARRIED, HEARING, LEARNED, Leads, lead_of
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_it_trains_keeps_and_measures_again(leads: None, tmp_path: Path, capsys:
     given = ["forecast", "--data", str(tmp_path), "--threads", "1"]
     assert main([*given, "--steps", "2", "--out", str(path)]) == 0
     first = capsys.readouterr().out
-    assert all(name in first for name in ("damped", LEARNED, DEAF, "somebody", "32 frames"))
+    assert all(name in first for name in ("damped", LEARNED, CARRIED, HEARING, "somebody", "32 frames"))
     assert path.is_file()
     assert main([*given, "--weights", str(path)]) == 0
     again = capsys.readouterr().out

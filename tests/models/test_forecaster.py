@@ -1,4 +1,4 @@
-"""The learned forecast: starts as the damped one, is causal, steps as it scans, learns, and exports."""
+"""The learned forecast: starts as the damped one, is causal, carries its state, learns, and exports."""
 
 from pathlib import Path
 
@@ -9,7 +9,14 @@ import torch
 from duet.choreography import choreograph_tempo
 from duet.errors import InputError
 from duet.features import leader_headings
-from duet.forecast import FORESEEN_FROM_FRAMES, FORESEEN_PATH, FORESEEN_SIZE, forecast_leader, leader_course
+from duet.forecast import (
+    FORESEEN_FROM_FRAMES,
+    FORESEEN_PATH,
+    FORESEEN_SIZE,
+    VELOCITY_FRAMES,
+    forecast_leader,
+    leader_course,
+)
 from duet.motion import Motion
 from duet.rotations import yaw_matrix
 from models.config import ForecasterConfig, MemoryConfig
@@ -26,7 +33,10 @@ from models.forecaster import (
     waves,
 )
 from models.training.forecaster_stage import (
+    CARRIED,
     FRAMES_AHEAD,
+    HEARING,
+    LEARNED,
     ForecasterTraining,
     Lead,
     Leads,
@@ -93,8 +103,9 @@ def test_a_corrupted_leader_is_forecast_from_what_was_seen(motion: Motion):
 
 def test_untrained_it_adds_nothing(lead: Lead):
     errors = forecast_errors([lead], Forecaster(TINY))
-    assert tuple(errors) == ("zero velocity", "constant velocity", "damped", "learned", "learned, no music")
-    np.testing.assert_allclose(errors["learned"], errors["damped"], rtol=1e-6)
+    assert tuple(errors) == ("zero velocity", "constant velocity", "damped", LEARNED, CARRIED, HEARING)
+    for method in (LEARNED, CARRIED, HEARING):
+        np.testing.assert_allclose(errors[method], errors["damped"], rtol=1e-6)
     assert (np.diff(errors["damped"]) > 0).all() and len(errors["damped"]) == len(FRAMES_AHEAD)
     assert errors["damped"][0] < errors["zero velocity"][0]
 
@@ -150,14 +161,28 @@ def test_a_window_of_few_frames_is_foreseen_from_a_leader_who_stood_still(foreca
     assert np.isfinite(window.features).all()
 
 
-def test_steps_are_the_scan_and_nothing_comes_from_later(forecaster: Forecaster, lead: Lead):
+def test_its_errors_are_those_of_what_a_tick_is_told(forecaster: Forecaster, motion: Motion, lead: Lead):
+    joints, heading = motion.joints_m, leader_headings(motion.joints_m, 30.0)
+    missed = []
+    for now in range(VELOCITY_FRAMES, len(joints) - max(FRAMES_AHEAD)):
+        # Where there are fewer, the first one was there before, as a tick's window has it.
+        newest = np.maximum(np.arange(now + 1 - FORESEEN_FROM_FRAMES, now + 1), 0)
+        foreseen = Foresight(forecaster)(lead.leader[newest].numpy())
+        made, _ = forecast_leader(joints[: now + 1], heading[: now + 1], max(FRAMES_AHEAD), 30.0, foreseen)
+        gaps = [np.linalg.norm(made[ahead - 1] - joints[now + ahead], axis=-1).mean() for ahead in FRAMES_AHEAD]
+        missed.append(gaps)
+    errors = forecast_errors([lead], forecaster)
+    np.testing.assert_allclose(errors[LEARNED], 1e3 * np.mean(missed, axis=0), rtol=1e-3)
+    assert np.abs(errors[CARRIED] - errors[LEARNED]).max() > 0.02
+
+
+def test_a_carried_state_goes_on_and_nothing_comes_from_later(forecaster: Forecaster, lead: Lead):
     leader, music = lead.leader[None, :40].clone(), lead.music[None, :40]
     with torch.no_grad():
         whole, _ = forecaster(leader, music, forecaster.initial_state(1))
-        state = forecaster.initial_state(1)
-        for t in range(40):
-            said, state = forecaster.step(leader[:, t], music[:, t], state)
-            torch.testing.assert_close(said, whole[:, t], atol=1e-5, rtol=0)
+        first, state = forecaster(leader[:, :17], music[:, :17], forecaster.initial_state(1))
+        then, _ = forecaster(leader[:, 17:], music[:, 17:], state)
+        torch.testing.assert_close(torch.cat([first, then], dim=1), whole, atol=1e-5, rtol=0)
         leader[:, 25:] += 1.0
         other, _ = forecaster(leader, music, forecaster.initial_state(1))
     assert torch.equal(other[:, :25], whole[:, :25]) and not torch.equal(other[:, 25], whole[:, 25])
@@ -166,12 +191,12 @@ def test_steps_are_the_scan_and_nothing_comes_from_later(forecaster: Forecaster,
 def test_it_learns_a_little(lead: Lead):
     how = ForecasterTraining(
         steps=60, batch=4, window_frames=60, learning_rate=1e-2, ema=0.9, trained_ahead=(8, 16), recorded_share=1.0,
-        input_noise=0.0, report_every=20,
+        input_noise=0.0, silence=1.0, report_every=20,
     )  # fmt: skip
     rows: list[dict[str, float]] = []
     model = train_forecaster(TINY, Leads([lead], [], [lead]), how, report=rows.append)
     errors = forecast_errors([lead], model)
-    assert (errors["learned"][1:3] < 0.9 * errors["damped"][1:3]).all()
+    assert (errors[LEARNED][1:3] < 0.9 * errors["damped"][1:3]).all()
     assert [row["step"] for row in rows] == [20, 40, 60]
     assert rows[-1]["best"] <= min(row["of damped"] for row in rows)
 
@@ -191,7 +216,7 @@ def test_it_is_read_back_as_written(forecaster: Forecaster, lead: Lead, tmp_path
     assert loaded.config == forecaster.config
     state = forecaster.initial_state(1)
     with torch.no_grad():
-        said, heard = (m.step(lead.leader[:1], lead.music[:1], state)[0] for m in (forecaster, loaded))
+        said, heard = (m(lead.leader[None, :9], lead.music[None, :9], state)[0] for m in (forecaster, loaded))
     assert torch.equal(said, heard)
     save_weights({"x": torch.zeros(1)}, path)
     with pytest.raises(InputError, match="expected a forecaster of this version"):

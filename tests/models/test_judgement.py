@@ -6,7 +6,7 @@ import pytest
 from duet.choreography import choreograph_tempo
 from models.data.landings import Landings, landings
 from models.data.pairs import Pair
-from models.evaluation.judge import area_under_curve, tell_apart, window_features
+from models.evaluation.judge import Windows, area_under_curve, tell_apart, window_features
 from models.evaluation.metrics import Performance
 from models.evaluation.statistics import Track, difference, estimate, over_seeds
 from models.evaluation.steps import beat_phases, concentration, on_beat, together
@@ -83,10 +83,14 @@ def test_area_under_curve_by_hand() -> None:
     assert area_under_curve(np.array([0.0, 2.0]), np.array([1.0, 2.0])) == pytest.approx(0.625)
 
 
+def take(features: np.ndarray, goes: int = 1) -> Windows:
+    return Windows.of([("take", features)] * goes)
+
+
 def test_the_judge_tells_what_differs_and_only_that() -> None:
     rng = np.random.default_rng(0)
-    takes = [rng.normal(size=(30, 50)) for _ in range(6)]
-    moved = [rng.normal(size=(30, 50)) + np.eye(50)[3] * 2.0 for _ in range(3)]
+    takes = [take(rng.normal(size=(30, 50))) for _ in range(6)]
+    moved = [take(rng.normal(size=(30, 50)) + np.eye(50)[3] * 2.0) for _ in range(3)]
     same = tell_apart(takes[:3], takes[3:])
     assert same.low < 0.5 < same.high and same.windows == 180
     told = tell_apart(takes[:3], moved)
@@ -98,9 +102,21 @@ def test_the_judge_does_not_know_a_take_by_heart() -> None:
     # Takes differ greatly from each other, the two kinds do not: only a judge that saw the take could tell.
     rng = np.random.default_rng(1)
     evenings = [rng.normal(size=40) * 3.0 for _ in range(8)]
-    one, other = ([e + 0.1 * rng.normal(size=(20, 40)) for e in half] for half in (evenings[:4], evenings[4:]))
+    one, other = ([take(e + 0.1 * rng.normal(size=(20, 40))) for e in half] for half in (evenings[:4], evenings[4:]))
     found = tell_apart(one, other)
     assert found.low < 0.5 < found.high or found.auc < 0.5
+
+
+def test_a_stretch_is_one_observation_however_often_it_is_told() -> None:
+    rng = np.random.default_rng(2)
+    one, other = ([rng.normal(size=(40, 12)) + shift for _ in range(3)] for shift in (0.0, 0.3))
+    few = tell_apart([take(rows) for rows in one], [take(rows) for rows in other])
+    many = tell_apart([take(rows, 9) for rows in one], [take(rows, 9) for rows in other])
+    assert many.windows == 9 * few.windows
+    assert many.high - many.low > 0.8 * (few.high - few.low)
+    # Windows that overlap are of one stretch; other takes' and later ones are not.
+    windows = Windows.of([("a", one[0][:6]), ("b", one[1][:5]), ("a", one[2][:6])])
+    assert windows.stretches.tolist() == [0, 0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 0, 0, 0, 0, 1, 1]
 
 
 def test_windows_do_not_know_where_they_are() -> None:

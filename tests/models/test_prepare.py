@@ -37,7 +37,7 @@ def count_made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def ready(data: Path, cache: Path) -> list[Prepared | Refused]:
-    return list(prepare(recordings(data), cache, with_music=False))
+    return list(prepare(recordings(data), cache))
 
 
 def test_a_couple_is_summarised(data: Path, tmp_path: Path, couple) -> None:
@@ -71,7 +71,7 @@ def test_what_was_done_is_fetched_bit_by_bit(data: Path, tmp_path: Path, monkeyp
 
 def test_a_stopped_prepare_goes_on_where_it_was(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = tmp_path / "c"
-    going = prepare(recordings(data), cache, with_music=False)
+    going = prepare(recordings(data), cache)
     next(going)
     going.close()
     folder = cache / preparing.FOLDER
@@ -113,7 +113,7 @@ def test_other_code_reads_again(data: Path, tmp_path: Path, monkeypatch: pytest.
 
 def test_a_full_disk_leaves_nothing_half_written(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = tmp_path / "c"
-    next(prepare(recordings(data), cache, with_music=False))
+    next(prepare(recordings(data), cache))
     before = sorted(cache.rglob("*.npz"))
 
     def full(file: BinaryIO, **_: object) -> None:
@@ -213,7 +213,7 @@ def test_made_music_is_kept_in_the_cache_folder_and_by_its_code(
 
 
 def test_a_recorded_couple_keeps_salsa_time(duet_data: Path, tmp_path: Path) -> None:
-    one = next(one for one in prepare(recordings(duet_data, "cmu")[9:10], tmp_path, with_music=False))
+    one = next(one for one in prepare(recordings(duet_data, "cmu")[9:10], tmp_path))
     assert isinstance(one, Prepared)
     assert 150 < one.steps_per_minute < 215
     assert one.distance_m is not None
