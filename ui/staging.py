@@ -21,7 +21,7 @@ LEADER_AS = {
 HUDS = {
     "rehearsal": "everything, for who dances",
     "audience": "beat, lag, tick and who leads, small, along the foot",
-    "off": "nothing",
+    "off": "nothing but what a key did and what a show tells its visitors",
 }
 NEAREST_DISPLAY = -1
 """Of the displays, the one that the window is on."""

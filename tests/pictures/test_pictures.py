@@ -178,6 +178,9 @@ def test_panel_shows_what_it_is_told(scene: Scene) -> None:
     audience = replace(HUD, is_for_audience=True)
     invited = draw(scene, replace(COUPLE, hud=replace(audience, message="Step onto the mark")))
     assert np.abs(invited - draw(scene, replace(COUPLE, hud=audience)))[280:312].max() > 60
+    alone = draw(scene, replace(COUPLE, hud=replace(HUD, message="Step onto the mark", is_message_only=True)))
+    changed = np.abs(alone - draw(scene, COUPLE))
+    assert changed[325:355].max() > 60 and not changed[:325].any(), "words, and no signs"
     scene.resize(SIZE)
 
 

@@ -18,7 +18,7 @@ from realtime.sight.leader_take import TakeLeader
 from ui.drawing.picture import Picture, PictureTask
 from ui.drawing.picture_port import PicturePort
 from ui.drawing.scene import SceneState
-from ui.panel.facts import Facts
+from ui.panel.facts import WAITING, Facts
 from ui.staging import Staging
 
 TASK = PictureTask((64, 64), 20.0, headless=True)
@@ -74,3 +74,14 @@ def test_nobody_is_drawn_until_somebody_was_told_of_and_who_is_gone_is_lost(stag
     stage.port.tell_leader(replace(LEADER, time_s=9.0))
     back = stage.drawn(Facts(), 9.0)
     assert back.hud is not None and back.hud.leader is LeaderStatus.TRACKED
+
+
+@pytest.mark.parametrize("words", ["Stand on the mark", "Escape again within two seconds ends the show"])
+def test_words_are_drawn_without_any_signs_and_signs_are_not(stage: _Stage, words: str) -> None:
+    off = Facts(tempo_bpm=180.0, music_s=0.0, ticks=3, rows=("a row",), staging=Staging(hud="off"))
+    assert stage.drawn(off).hud is None and stage.drawn(replace(off, message=WAITING)).hud is None
+    hud = stage.drawn(replace(off, message=words)).hud
+    assert hud is not None and hud.is_message_only and hud.message == words
+    for signs, is_for_audience in (("audience", True), ("rehearsal", False)):
+        hud = stage.drawn(replace(off, message=words, staging=Staging(hud=signs))).hud
+        assert hud is not None and (hud.is_message_only, hud.is_for_audience) == (False, is_for_audience)

@@ -90,6 +90,8 @@ class HudValues:
     """One line along the bottom, such as what the stage waits for."""
     is_for_audience: bool = False
     """Whether only beat, lag, tick and who leads are shown, small, in a corner of the foot."""
+    is_message_only: bool = False
+    """Whether nothing but ``message`` is shown."""
 
     @property
     def letters(self) -> frozenset[str]:
@@ -163,6 +165,8 @@ class Hud:
 
     def _layout(self, v: HudValues) -> list[NDArray[np.float32]]:
         """(n, 14) instances: box, source in the atlas, colour, kind and parameter; design pixels scaled."""
+        if v.is_message_only:
+            return self._message(v.message)
         if v.is_for_audience:
             return self._for_audience(v)
         troubles = [self._wrapped(t, _PANEL_PX - 29) for t in v.troubles]

@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -37,7 +37,7 @@ from ui.drawing.film import Soundtrack
 from ui.drawing.hud import SightValues
 from ui.drawing.picture_channels import LEADER_FRAMES, Drawn, PictureChannels, record_of_key
 from ui.drawing.scene import SceneState
-from ui.panel.facts import Facts, SightPicture, hud_values
+from ui.panel.facts import Facts, SightPicture, drawn_of, hud_values
 from ui.staging import Staging
 
 _WAIT_S = 0.05
@@ -110,7 +110,7 @@ class Picture:
         dancer = BodyPose.of_leader(leader) if leader else None
         beat = hud.beat_phase if hud.tempo_bpm else None
         self._restage(facts)
-        said = {"off": None, "audience": replace(hud, is_for_audience=True)}.get(self._staging.hud, hud)
+        said = drawn_of(hud, self._staging.hud)
         self._canvas.draw(SceneState(time_s, BodyPose.of_follower(pose), dancer, said, picture, beat), self._times)
         shown_s = time.perf_counter()
         gap_ms, self._shown_s = (shown_s - self._shown_s) * 1e3, shown_s

@@ -26,6 +26,7 @@ from ui.drawing.preview import with_skeleton
 from ui.staging import Staging
 
 _NEW_LINE = "\n"
+WAITING = "waiting for a leader"
 
 SETTLED_S = 30.0
 """Before that one hiccup of the start stands for the whole show: budgets are not judged yet."""
@@ -149,7 +150,7 @@ class Panel:
             level=self.sound_level(),
             shows_sight=self.controls.show_preview,
             beat_giver=self.giver,
-            message=self.controls.message(time_s) or ("" if is_led else "waiting for a leader"),
+            message=self.controls.message(time_s) or ("" if is_led else WAITING),
             camera_trouble=camera_trouble,
             troubles=self._troubles(camera_trouble, glance),
             rows=(*self.rows(), *_over_budget(self.snapshot())),
@@ -216,6 +217,16 @@ def hud_values(
         sight=shown,
         message=facts.message,
     )
+
+
+def drawn_of(hud: HudValues, signs: str) -> HudValues | None:
+    """What is drawn of it under the ``signs`` that are wanted, one of ``ui.staging.HUDS``; None for nothing.
+
+    What a show tells its visitors and what a key did are no signs: they are drawn in any case.
+    """
+    if signs == "off":
+        return replace(hud, is_message_only=True) if hud.message not in ("", WAITING) else None
+    return replace(hud, is_for_audience=signs == "audience")
 
 
 class SightPicture:
