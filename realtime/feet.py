@@ -3,8 +3,10 @@
 The principle of InfiniteDance's foot restoration (arXiv 2603.13375) in one causal pass: only hip,
 knee and ankle are touched. Contacts pass a hysteresis, a planted foot is pinned by two-bone inverse
 kinematics, and a released one slides back to the model's pose over a few frames. Where the pose walks
-off from under a foot that is planted, the foot gives way, the more the further it is pulled: one that
-held on and was let go would leap, be planted where it came to, and leap again, many times a second.
+off from under a foot that is planted, the foot slides after it, the more the further it is pulled, and where
+it rests comes along: one that held on and was let go would leap, be planted where it came to, and leap
+again, many times a second; one that was drawn to where it once landed would stand beside its body for as
+long as the model leaves it planted, which is seconds and metres where that is unsure.
 """
 
 import math
@@ -20,8 +22,14 @@ from duet.skeleton import BODY
 ON, OFF = 0.3, 0.1
 """Contact probability above which a foot is planted, and below which it is released: a model that learned from recorded
 feet, which glide, is never sure of its own."""
-MAX_PULL_M = 0.2
-"""A planted foot is never as far as this from where the pose has it."""
+MAX_PULL_M = 0.13
+"""A planted foot is never as far as this from where the pose has it. Shorter, and feet glide; longer, and they lag behind
+a body that walks."""
+_SLACK_M = 1.25 * MAX_PULL_M
+"""How far where a foot rests is left behind: there it slides three quarters as fast as the pose already."""
+_HOMING = 0.04
+"""Of the way a foot is pulled, what its rest comes after in a frame: whoever walked and stands again has their feet below
+them within some seconds, and none is seen to glide."""
 RELEASE_FRAMES = 5
 _KEPT = 1.0 - 1.0 / RELEASE_FRAMES
 """Of the way a released foot is off, what it is in the next frame."""
@@ -40,7 +48,7 @@ class FootLock:
 
     planted: tuple[bool, bool] = (False, False)
     anchor_m: tuple[tuple[float, float], tuple[float, float]] = ((0.0, 0.0), (0.0, 0.0))
-    """Where (x, z) each planted ankle landed."""
+    """Where (x, z) each planted ankle rests: where it landed, or as far after that as it was pulled."""
     offset_m: tuple[tuple[float, float, float], tuple[float, float, float]] = ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
     """Correction of each ankle applied in this frame; decays after release."""
 
@@ -87,6 +95,10 @@ def _decide(
     if not planted:
         return False, anchor, (released_x, up, released_z)
     away_x, away_z = anchor[0] - ankle[0], anchor[1] - ankle[2]
+    pulled_m = math.hypot(away_x, away_z)
+    left = min(1.0 - _HOMING * min(pulled_m / MAX_PULL_M, 1.0) ** 2, _SLACK_M / max(pulled_m, _SLACK_M))
+    away_x, away_z = left * away_x, left * away_z
+    anchor = ankle[0] + away_x, ankle[2] + away_z
     # Hardly less than what is pulled where that is little, and never more than the most, without a kink between.
     held = (1.0 + (math.hypot(away_x, away_z) / MAX_PULL_M) ** 3) ** (-1 / 3)
     return True, anchor, (held * away_x, up, held * away_z)

@@ -171,6 +171,22 @@ def test_a_foot_pulled_too_far_goes_along_and_never_leaps() -> None:
     assert np.abs(np.diff(ankles, axis=0)).max() < step_m + 0.25 * MAX_PULL_M
 
 
+def test_who_walked_far_on_planted_feet_has_them_below_again() -> None:
+    # As a follower dances whose contacts never quite let go: metres this way, back, aside, and then it stands.
+    way = np.concatenate([np.linspace((0, 0), (1.5, 0), 60), np.linspace((1.5, 0), (1.5, 1), 40), [(1.5, 1)] * 90])
+    root = np.stack([way[:, 0], np.full(len(way), 0.8664), way[:, 1]], axis=1)
+    rotations = np.repeat(relaxed_rotations()[None], len(way), axis=0)
+    locked, locks = lock_feet(root, rotations, np.full((len(way), 4), 0.5), FootLock())
+    ankles, posed = (forward(BODY, root, r.astype(np.float64))[0][:, [7, 8]] for r in (locked, rotations))
+    off_m = np.linalg.norm(ankles - posed, axis=-1)
+    assert all(lock.planted == (True, True) for lock in locks)
+    # While it walks they come after it by the latest way alone.
+    assert off_m[50:99].max() < MAX_PULL_M and np.abs((ankles - posed)[98, :, 0]).max() < 0.5 * off_m[98].max()
+    assert off_m[98].min() > 0.08 and off_m[130].max() < 0.08 and off_m[-1].max() < 0.06
+    # That is slower than feet are seen to glide.
+    assert 30 * np.linalg.norm(np.diff(ankles[101:], axis=0), axis=-1).max() < 0.15
+
+
 def test_nothing_sinks_through_the_floor() -> None:
     rotations = relaxed_rotations()[None].astype(np.float64)
     root = np.array([[0.0, 0.75, 0.0]])
