@@ -48,7 +48,7 @@ clean: ## remove the environment
 	@echo "Installing Duet into .venv (a few minutes, once)"
 	$(PIP) -e .
 	@$(BIN)/python -m realtime.sight.pose_model >/dev/null 2>&1 || \
-		echo "The pose model is out of reach now; it will be fetched when a camera is first used."
+		echo "The pose model is out of reach now. Before a camera can lead: $(BIN)/python -m realtime.sight.pose_model"
 	@touch $@
 
 .venv/.lab: .venv/.live

@@ -53,7 +53,7 @@ def test_the_demo_goes_on_without_a_pose_model(machine: Path) -> None:
     _program(machine / ".venv/bin/python", 'case "$*" in *pose_model*) echo "no network" >&2; exit 2;; esac')
     done = _run(machine, "make", "demo")
     assert done.returncode == 0 and "danced" in done.stdout
-    assert "it will be fetched when a camera is first used" in done.stdout and not done.stderr
+    assert "Before a camera can lead: .venv/bin/python -m realtime.sight.pose_model" in done.stdout and not done.stderr
 
 
 def test_missing_system_packages_are_named_until_they_are_there(machine: Path) -> None:

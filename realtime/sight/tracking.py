@@ -36,6 +36,7 @@ from realtime.sight.leader_record import FRAME_WIDTH, values_of_frame
 from realtime.sight.lifting import Lifter
 from realtime.sight.people import Chooser
 from realtime.sight.placement import Lens, StageMap
+from realtime.sight.pose_model import how_to_fetch
 from realtime.sight.preview import PreviewWriter, preview_cell
 from realtime.sight.view import View
 
@@ -180,7 +181,7 @@ class PoseModel:
         except (RuntimeError, ValueError, OSError) as error:
             raise ModelError(
                 f"{model}: expected a pose landmarker bundle, got {str(error).splitlines()[0]}. "
-                "Delete the file and run `python -m realtime.sight.pose_model`."
+                f"Delete the file and run `{how_to_fetch()}`."
             ) from error
         self._last_ms = -1
 

@@ -2,6 +2,7 @@
 
 import struct
 import subprocess
+import sys
 import urllib.error
 import zipfile
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from duet.cache import cache_directory
 from duet.errors import ModelError
 from realtime.sight import pose_model
-from realtime.sight.pose_model import bundle, ensure_pose_model, find_pose_model
+from realtime.sight.pose_model import bundle, cached_pose_model, ensure_pose_model, find_pose_model, how_to_fetch, main
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +66,47 @@ def test_verified_file_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_pat
     path.write_bytes(b"as good as the real one")
     monkeypatch.setattr(pose_model, "ASSEMBLED_SHA256", pose_model._sha256(b"as good as the real one"))
     assert ensure_pose_model() == path
+
+
+@pytest.mark.parametrize("kind", sorted(pose_model.KINDS))
+def test_what_a_performance_takes_is_here_or_one_sentence_and_never_fetched(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(pose_model, "_official_bundle", lambda say, kind: asked.append(kind))
+    with pytest.raises(ModelError) as error:
+        cached_pose_model(kind)
+    told = str(error.value)
+    assert f"Pose model {kind}: expected it in {tmp_path / 'cache'}, got none" in told and not asked
+    assert told.endswith(how_to_fetch(kind)) and len(told.splitlines()) == 1
+    path = tmp_path / "cache" / f"pose_landmarker_{kind}.task"
+    path.parent.mkdir()
+    path.write_bytes(b"as good as the real one")
+    with pytest.raises(ModelError):
+        cached_pose_model(kind)
+    monkeypatch.setattr(pose_model, "_accepted", lambda _: (pose_model._sha256(b"as good as the real one"),))
+    assert cached_pose_model(kind) == path
+    monkeypatch.setenv("DUET_POSE_MODEL", str(tmp_path / "own.task"))
+    with pytest.raises(ModelError, match=r"DUET_POSE_MODEL: expected a MediaPipe \.task file"):
+        cached_pose_model(kind)
+
+
+@pytest.mark.parametrize("kind", sorted(pose_model.KINDS))
+def test_the_command_that_is_told_fetches_that_very_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    python, _, module, *words = how_to_fetch(kind).split()
+    assert Path(python).absolute() == Path(sys.executable).absolute() and module == pose_model.__name__
+    asked: list[str] = []
+
+    def fetched(say: object, kind: str) -> bytes:
+        asked.append(kind)
+        return b"fetched"
+
+    monkeypatch.setattr(pose_model, "_official_bundle", fetched)
+    assert main(words) == 0 and asked == [kind]
+    path = Path(capsys.readouterr().out.strip())
+    assert path.name == f"pose_landmarker_{kind}.task" and path.read_bytes() == b"fetched"
 
 
 def test_own_model_must_be_a_bundle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

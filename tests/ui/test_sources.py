@@ -1,6 +1,7 @@
 """What a performance's inputs say of the sound: how loud it comes in, and what is wrong with it; and what they keep."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,17 +10,21 @@ import pytest
 from duet.choreography import compose
 from duet.clock import ManualClock
 from duet.contract import load_contract
+from duet.errors import ModelError
 from duet.music import RATE_HZ
+from realtime.health import Health
+from realtime.sight import pose_model
 from realtime.sight.leader_take import TakeLeader
 from realtime.sight.stage_shift import ShiftedLeader
 from realtime.sound.audio import DeviceMusic, InlineEar, MusicSource, RecordedMusic, Silence
 from realtime.sound.delayed_music import DelayedMusic
 from realtime.sound.level import Level
 from ui.app import _panel
+from ui.camera_options import Look
 from ui.cli import DEFAULT_FOLLOWER
 from ui.kept import Kept
-from ui.options import Output
-from ui.sources import Sources
+from ui.options import LeaderOptions, Output
+from ui.sources import Sources, play_sources
 
 
 def sources(source: MusicSource) -> Sources:
@@ -70,3 +75,19 @@ def test_where_nothing_keeps_a_place_it_is_said_why() -> None:
     panel = _panel(replace(show, seconds=1.0), output, load_contract(DEFAULT_FOLLOWER), "", Kept())
     panel.controls.press("enter", 1.0)
     assert panel.controls.message(1.0) == said
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["play", "exhibit"])
+def test_a_performance_fetches_no_pose_model_and_tells_who_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, waits: bool
+) -> None:
+    def calls(*asked: object, **_: object) -> None:
+        raise AssertionError(asked)
+
+    monkeypatch.setattr(pose_model.urllib.request, "urlopen", calls)
+    monkeypatch.setattr(pose_model.subprocess, "run", calls)
+    monkeypatch.setenv("DUET_CACHE", str(tmp_path))
+    monkeypatch.delenv("DUET_POSE_MODEL", raising=False)
+    make = play_sources(LeaderOptions("camera:0", look=Look(model="lite"), waits=waits), None, headless=True)
+    with pytest.raises(ModelError, match=r"got none: .* run: .*-m realtime\.sight\.pose_model lite$"):
+        make(Health())

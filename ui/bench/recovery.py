@@ -317,6 +317,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from rich.table import Table
 
     from duet.errors import InputError
+    from realtime.sight.pose_model import ensure_pose_model
     from ui.asked import has_display
 
     check_within("--rounds", arguments.rounds, 1, 1000)
@@ -327,6 +328,7 @@ def _run(arguments: argparse.Namespace) -> int:
     ended = ways(window=arguments.window) * arguments.rounds
     found: list[Recovery] = []
     console = Console()
+    ensure_pose_model(progress=console.print)
     with (
         tempfile.TemporaryDirectory(prefix="duet-recovery-") as folder,
         Progress(console=console, transient=True) as bar,
