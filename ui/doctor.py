@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from duet.errors import DeviceError, DuetError, ModelError
+from duet.extras import how_to_run
 
 
 @dataclass(frozen=True)
@@ -154,9 +155,8 @@ def _pose_model() -> str:
 
     path = find_pose_model()
     if path is None:
-        raise ModelError(
-            "Pose model: expected it in the cache, got none. Fetch it: python -m realtime.sight.pose_model."
-        )
+        fetch = how_to_run("realtime.sight.pose_model")
+        raise ModelError(f"Pose model: expected it in the cache, got none. Fetch it: {fetch}")
     with native_output_hidden():
         PoseModel(path).close()
     return f"{path.name}, loaded by MediaPipe"

@@ -3,9 +3,13 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
+from duet.choreography import compose
 from duet.clock import MonotonicClock
+from duet.motion import write_motion
 from realtime.commands import Freeze
 from realtime.health import Health
 from ui.cli import DEFAULT_FOLLOWER, main
@@ -27,6 +31,7 @@ def checked(folder: Path, text: str, capsys: pytest.CaptureFixture[str]) -> tupl
     ("text", "sentence"),
     [
         ("[kiosk]\nmusic = 'nothere.mp3'", "[kiosk] music: expected a sound file, device:NAME, built-in or none, got"),
+        (f"[kiosk]\nseed = 1{'0' * 400}", "[kiosk] seed: expected a whole number from 0 to 1e+09"),
         ("[kiosk]\nmusic = 'show.toml'", "[kiosk] music: "),
         ("[kiosk]\nfollower = 'nowhere'", "[kiosk] follower: expected a follower's folder, got"),
         ("[kiosk]\nfollower = '.'", "[kiosk] follower: "),
@@ -65,6 +70,54 @@ def test_all_of_it_is_told_at_once(tmp_path: Path, capsys: pytest.CaptureFixture
     )
 
 
+def test_wrong_keys_hide_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (
+        "[kiosk]\ntempo = 'fast'\nmusic = 'no.mp3'\nfollower = 'nowhere'\nstyle = 'tango'\n[kiosk.picture]\nfsp = 25\n"
+        "[[cue]]\ndo = 'freeze'"
+    )
+    code, lines = checked(tmp_path, text, capsys)
+    named = ["[kiosk] tempo: ", "[kiosk.picture] fsp: ", "[kiosk] music: ", "[kiosk] follower: "]
+    assert code == 2 and len(lines) == 4, lines
+    assert all(name in line for name, line in zip(named, lines, strict=True)), lines
+    both = "[kiosk]\ntempo = 'fast'\n[[cue]]\ndo = 'freeze'\n[[cue]]\ndo = 'follower'\nto = 'other'"
+    code, lines = checked(tmp_path, both, capsys)
+    said = ["tempo", "cue 1: expected at", "cue 2: expected at", "cue 2: expected what one follower can do"]
+    assert code == 2 and [word in line for word, line in zip(said, lines, strict=True)] == [True] * 4, lines
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[kiosk]\nfolower = 'mine'\nstyle = 'tango'\n[[cue]]\ndo = 'style'\nname = 'tango'\nat = 1",
+        "follower = 'mine'\n[kiosk]\nstyle = 'tango'",
+        "[kiosk]\nfollower = 3\nstyle = 'tango'",
+        "[kiosk]\nfollower = '~nobody-of-that-name/mine'\nstyle = 'tango'",
+        "[kiosk.picture]\nheadless = true\n[kiosk.keep]\nlog = 3",
+        "[kiosk.picture]\nheadless = true\n[keep]\nlog = 'a.jsonl'",
+    ],
+)
+def test_what_hangs_on_a_wrong_key_is_not_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    code, lines = checked(tmp_path, text, capsys)
+    assert code == 2 and len(lines) == 1, lines
+
+
+def test_a_song_and_a_film_lie_in_a_home(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    soundfile.write(home / "song.wav", np.zeros(4410, np.float32), 44100)
+    write_motion(home / "dance.npz", compose("salsa", 4.0, 180.0, 0, fps=30.0).leader)
+    text = "[kiosk]\nmusic = '~/song.wav'\nleader = '~/dance.npz'\n"
+    assert checked(tmp_path, text, capsys)[0] == 0
+    settings = read_settings(tmp_path / "show.toml")
+    assert settings.text("kiosk.music") == str(home / "song.wav")
+    assert settings.text("kiosk.leader") == str(home / "dance.npz")
+    code, lines = checked(tmp_path, "[kiosk]\nleader = '~nobody-of-that-name/dance.npz'", capsys)
+    assert code == 2 and len(lines) == 1 and "[kiosk] leader: expected the home of somebody" in lines[0]
+
+
 def test_a_follower_is_loaded_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     copied = Path(shutil.copytree(DEFAULT_FOLLOWER, tmp_path / "mine"))
     assert checked(tmp_path, "[kiosk]\nfollower = 'mine'", capsys)[0] == 0
@@ -98,9 +151,6 @@ def test_an_exhibit_obeys_its_cues(tmp_path: Path, dance: Path) -> None:
 @pytest.fixture
 def dance(tmp_path: Path) -> Path:
     """A take that stands for a camera."""
-    from duet.choreography import compose
-    from duet.motion import write_motion
-
     path = tmp_path / "dance.npz"
     write_motion(path, compose("salsa", 4.0, 180.0, 0, fps=30.0).leader)
     return path

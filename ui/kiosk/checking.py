@@ -15,44 +15,62 @@ from realtime.inference.runner_ort import OrtRunner
 from realtime.show_file import read_show
 from realtime.sight.camera_source import VideoFile, parse_source
 from ui.drawing.letters import unknown_letters
-from ui.kiosk.settings import BUILT_IN, KioskSettings
+from ui.kiosk.command import follower_of
+from ui.kiosk.settings import BUILT_IN, KioskSettings, look_over
 from ui.options import size_of
 from ui.outputs import check_apart
 
 _TAKES = (".bvh", ".npz")
 _KEPT = ("log", "report")
+_NEEDS = {
+    "[kiosk] style": ("kiosk.follower",),
+    "[kiosk.picture] headless": tuple(f"kiosk.keep.{name}" for name in _KEPT),
+}
+"""What must be known before it can be said of another key whether it is right."""
 _WORDS = ("invite", "greet", "thank")
 
 
 def cues_of(path: Path, follower: Path) -> tuple[Cue, ...]:
-    """The cues of a show's file; none where it has none. InputError for one that an exhibit cannot obey."""
+    """The cues of a show's file, if it has any. InputError with a line for each that an exhibit cannot obey."""
     if "cue" not in read_show(path):
         return ()
-    cues = read_cues(path, load_contract(follower))
+    cues, wrong = read_cues(path, load_contract(follower)), list[str]()
     for number, cue in enumerate(cues, start=1):
+        here = f"{path}: cue {number}"
         if cue.at_s is None:
-            raise InputError(
-                f"{path}: cue {number}: expected at, in seconds, got none. Nobody calls cues in an exhibit."
-            )
+            wrong.append(f"{here}: expected at, in seconds, got none. Nobody calls cues in an exhibit.")
         if isinstance(cue.command, SwitchFollower):
-            raise InputError(f"{path}: cue {number}: expected what one follower can do, got another one. Leave it out.")
+            wrong.append(f"{here}: expected what one follower can do, got another one. Leave it out.")
+    if wrong:
+        raise InputError("\n".join(wrong))
     return cues
 
 
-def check_show(path: Path, settings: KioskSettings, follower: Path, *, thoroughly: bool = False) -> None:
-    """InputError with a line for each thing that keeps the show of ``path`` from running.
+def check_show(path: Path, usual: Path, *, thoroughly: bool = False) -> KioskSettings:
+    """The settings of the show of ``path``. InputError with a line for each thing that keeps it from running.
 
-    ``follower``: the one that dances. ``thoroughly``: read songs and films, load the follower's graphs.
+    ``usual``: the follower that dances where the show names none. ``thoroughly``: read songs and films, load the
+    follower's graphs.
     """
-    wrong = [f"{path}: {line}" for line in _wrong(settings, follower, path, thoroughly)]
+    settings, complaints = look_over(path)
+    follower = follower_of(settings, usual)
+
+    def is_meant(key: str) -> bool:
+        return not any(complaint.casts_doubt_on(key) for complaint in complaints)
+
+    wrong = [complaint.says for complaint in complaints]
+    wrong += [f"{path}: {line}" for line in _wrong(settings, follower, path, is_meant, thoroughly=thoroughly)]
     # A cue cannot be understood without its follower, and what is wrong with that is said already.
-    if not _told(lambda: load_contract(follower)):
+    if is_meant("kiosk.follower") and not _told(lambda: load_contract(follower)):
         wrong += _told(lambda: cues_of(path, follower)).splitlines()
     if wrong:
         raise InputError("\n".join(wrong))
+    return settings
 
 
-def _wrong(settings: KioskSettings, follower: Path, path: Path, thoroughly: bool) -> Iterator[str]:
+def _wrong(
+    settings: KioskSettings, follower: Path, path: Path, is_meant: Callable[[str], bool], *, thoroughly: bool
+) -> Iterator[str]:
     checks: dict[str, Callable[[], object]] = {
         "[kiosk] leader": lambda: _check_leader(settings.text("kiosk.leader"), thoroughly),
         "[kiosk] music": lambda: _check_music(settings.text("kiosk.music"), thoroughly),
@@ -70,7 +88,7 @@ def _wrong(settings: KioskSettings, follower: Path, path: Path, thoroughly: bool
         if file is not None:
             checks[f"[kiosk.keep] {name}"] = lambda key=f"[kiosk.keep] {name}", file=file: check_writable(file, key)
     for key, check in checks.items():
-        if said := _told(check):
+        if all(map(is_meant, _NEEDS.get(key, ()))) and (said := _told(check)):
             yield said if said.startswith(key) else f"{key}: {said}"
     kept = {f"[kiosk.keep] {name}": settings.path(f"kiosk.keep.{name}") for name in _KEPT}
     read = {"[kiosk] leader": settings.text("kiosk.leader"), "[kiosk] music": settings.text("kiosk.music")}

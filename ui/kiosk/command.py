@@ -8,7 +8,7 @@ from pathlib import Path
 from duet.contract import load_contract
 from duet.errors import InputError
 from realtime.cues import Cue
-from ui.kiosk.settings import KioskSettings, example, read_settings
+from ui.kiosk.settings import KioskSettings, example
 from ui.options import Output, size_of
 from ui.staging import Staging
 
@@ -53,8 +53,7 @@ def _run(arguments: argparse.Namespace, follower: Path) -> int:
         raise InputError("--config: expected a show's file, got none. `duet kiosk --example > show.toml` makes one.")
     if arguments.seconds is not None and not 0 < arguments.seconds <= 10 * 86_400:
         raise InputError(f"--seconds: expected more than 0 and at most ten days, got {arguments.seconds:g}.")
-    settings = read_settings(arguments.config)
-    check_show(arguments.config, settings, follower_of(settings, follower), thoroughly=arguments.check)
+    settings = check_show(arguments.config, follower, thoroughly=arguments.check)
     output = output_of(settings, follower, arguments.seconds)
     if arguments.check:
         Console(stderr=True).print(f"{arguments.config}: all is well.", soft_wrap=True)

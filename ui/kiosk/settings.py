@@ -3,7 +3,7 @@
 import difflib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -43,7 +43,7 @@ class Key:
                 return "" if isinstance(value, str) else f"expected text in quotes, got {value!r}"
         whole = isinstance(self.usual, int)
         is_number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-        if is_number and self.least <= float(value) <= self.most:
+        if is_number and self.least <= value <= self.most:
             return ""
         return f"expected a {'whole ' if whole else ''}number from {self.least:g} to {self.most:g}, got {value!r}"
 
@@ -94,6 +94,7 @@ SECTIONS: dict[str, tuple[Key, ...]] = {
         Key("report", "", "file that sums it up at the end; empty: none"),
     ),
 }  # fmt: skip
+_USUAL = {f"{section}.{key.name}": key.usual for section, keys in SECTIONS.items() for key in keys}
 _SHOWN = "`duet kiosk --example` shows them all."
 _OURS = ("kiosk.follower", "kiosk.keep.log", "kiosk.keep.report")
 """Keys that name files."""
@@ -123,7 +124,7 @@ class KioskSettings:
 
     def path(self, name: str) -> Path | None:
         """A file or folder; None where it is left empty."""
-        return Path(self.text(name)).expanduser() if self.values[name] else None
+        return Path(self.text(name)) if self.values[name] else None
 
     @property
     def rules(self) -> Rules:
@@ -131,30 +132,66 @@ class KioskSettings:
         return Rules(**{f"{key.name}_s": self.number(f"kiosk.visit.{key.name}") for key in SECTIONS["kiosk.visit"]})
 
 
+@dataclass(frozen=True)
+class Complaint:
+    """Something wrong in a show's file: a sentence, and the key or section, ``kiosk.keep.log``, that it is about."""
+
+    about: str
+    says: str
+
+    def casts_doubt_on(self, name: str) -> bool:
+        """Whether a key's value may be another than what was meant."""
+        return f"{name}.".startswith(f"{self.about}.")
+
+
 def read_settings(path: Path) -> KioskSettings:
     """The ``[kiosk]`` sections of ``path``. InputError with one sentence for each key that is wrong.
 
     Files are named from the folder that the show's file is in. What others keep in the file is left alone.
     """
+    settings, wrong = look_over(path)
+    if wrong:
+        raise InputError("\n".join(complaint.says for complaint in wrong))
+    return settings
+
+
+def look_over(path: Path) -> tuple[KioskSettings, tuple[Complaint, ...]]:
+    """As ``read_settings``, with what is usual where a key is wrong, and all that is wrong. InputError for no TOML."""
     show = read_show(path)
-    wrong = [f"{path}: {word}" for word in _astray(show)]
+    wrong = _astray(show)
     values: dict[str, Value] = {}
     for name, keys in SECTIONS.items():
         given = _table(show, name)
-        if not isinstance(given, Mapping):
-            wrong.append(f"{path}: [{name}]: expected a section, got {given!r}. Write [{name}] and lines below it.")
+        if isinstance(given, Mapping):
+            wrong += _wrong(given, keys, name)
+        else:
+            advice = f"Write [{name}] and lines below it."
+            wrong.append(Complaint(name, f"[{name}]: expected a section, got {given!r}. {advice}"))
+            given = {}
+        for key in keys:
+            value = given.get(key.name, key.usual)
+            values[f"{name}.{key.name}"] = key.usual if key.wrong(value) else value
+    wrong += _found(values, path.parent)
+    told = tuple(replace(complaint, says=f"{path}: {complaint.says}") for complaint in wrong)
+    return KioskSettings(MappingProxyType(values)), told
+
+
+def _found(values: dict[str, Value], folder: Path) -> list[Complaint]:
+    """Name every file in ``values`` from ``folder``, or from a home (``~/song.mp3``)."""
+    wrong = []
+    for name in (*_OURS, *_PERHAPS):
+        text = str(values[name])
+        try:
+            file = folder / Path(text).expanduser()
+        except RuntimeError:
+            section, _, key = name.rpartition(".")
+            says = f"[{section}] {key}: expected the home of somebody who is known here, got {text!r}. Check the name."
+            wrong.append(Complaint(name, says))
+            values[name] = _USUAL[name]
             continue
-        wrong += [f"{path}: [{name}] {word}" for word in _wrong(given, keys, name)]
-        values |= {f"{name}.{key.name}": given.get(key.name, key.usual) for key in keys}
-    if wrong:
-        raise InputError("\n".join(wrong))
-    for name in _OURS:
-        if text := values[name]:
-            values[name] = str(path.parent / Path(str(text)).expanduser())
-    for name in _PERHAPS:
-        if (beside := path.parent / str(values[name])).is_file():
-            values[name] = str(beside)
-    return KioskSettings(MappingProxyType(values))
+        if (text and name in _OURS) or file.is_file():
+            values[name] = str(file)
+    return wrong
 
 
 def example() -> str:
@@ -179,7 +216,7 @@ def _table(show: Mapping[str, Any], name: str) -> Any:
     return found
 
 
-def _astray(show: Mapping[str, Any]) -> list[str]:
+def _astray(show: Mapping[str, Any]) -> list[Complaint]:
     """What stands where nothing looks for it."""
     said = []
     for name in show.keys() - set(_TOP):
@@ -189,24 +226,32 @@ def _astray(show: Mapping[str, Any]) -> list[str]:
             for section, keys in SECTIONS.items()
             if (any(key.name == name for key in keys) if is_key else section.endswith(f".{name}"))
         ]
-        advice = f"Write {'it below ' if is_key else ''}[{homes[0]}]." if homes else _SHOWN
+        home = homes[0] if homes else name
+        advice = f"Write {'it below ' if is_key else ''}[{home}]." if homes else _SHOWN
         what = name if is_key else f"[{name}]"
-        said.append(f"{what}: expected it in [kiosk] or a section of that, got it outside. {advice}")
-    return sorted(said)
+        said.append(
+            Complaint(
+                f"{home}.{name}" if is_key else home,
+                f"{what}: expected it in [kiosk] or a section of that, got it outside. {advice}",
+            )
+        )
+    return sorted(said, key=lambda complaint: complaint.says)
 
 
-def _wrong(given: Mapping[str, Any], keys: tuple[Key, ...], section: str) -> list[str]:
+def _wrong(given: Mapping[str, Any], keys: tuple[Key, ...], section: str) -> list[Complaint]:
     known = {key.name: key for key in keys}
     inner = {name.rpartition(".")[2] for name in SECTIONS if name.startswith(f"{section}.")}
     said = []
     for name, value in given.items():
         if name in known:
             if trouble := known[name].wrong(value):
-                said.append(f"{name}: {trouble}. {known[name].says.capitalize()}.")
+                says = f"{name}: {trouble}. {known[name].says.capitalize()}."
+                said.append(Complaint(f"{section}.{name}", f"[{section}] {says}"))
         elif name not in inner:
             near = difflib.get_close_matches(name, [*known, *inner], 1)
             advice = f"Did you mean {near[0]}?" if near else _SHOWN
-            said.append(f"{name}: expected one of {', '.join(known)}, got an unknown key. {advice}")
+            says = f"{name}: expected one of {', '.join(known)}, got an unknown key. {advice}"
+            said.append(Complaint(f"{section}.{near[0] if near else name}", f"[{section}] {says}"))
     return said
 
 

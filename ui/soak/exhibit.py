@@ -51,10 +51,9 @@ def exhibit(arguments: argparse.Namespace, console: "Console") -> Iterator[tuple
 
 def _own_show(arguments: argparse.Namespace) -> tuple[KioskSettings, SourcesMaker]:
     """The show of ``--config``, as ``duet kiosk`` runs it."""
-    settings = read_settings(arguments.config)
-    follower = follower_of(settings, arguments.follower)
-    check_show(arguments.config, settings, follower)
-    return settings, with_cues(kiosk_sources(settings), cues_of(arguments.config, follower))
+    settings = check_show(arguments.config, arguments.follower)
+    cues = cues_of(arguments.config, follower_of(settings, arguments.follower))
+    return settings, with_cues(kiosk_sources(settings), cues)
 
 
 def _filmed_show(arguments: argparse.Namespace, folder: str) -> tuple[KioskSettings, SourcesMaker]:
