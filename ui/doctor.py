@@ -15,7 +15,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from duet.errors import DeviceError, DuetError, ModelError
-from duet.extras import how_to_run
 
 
 @dataclass(frozen=True)
@@ -150,13 +149,12 @@ def _camera() -> str:
 
 
 def _pose_model() -> str:
-    from realtime.sight.pose_model import find_pose_model
+    from realtime.sight.pose_model import find_pose_model, how_to_fetch
     from realtime.sight.tracking import PoseModel
 
     path = find_pose_model()
     if path is None:
-        fetch = how_to_run("realtime.sight.pose_model")
-        raise ModelError(f"Pose model: expected it in the cache, got none. Fetch it: {fetch}")
+        raise ModelError(f"Pose model: expected it in the cache, got none. Fetch it: {how_to_fetch()}")
     with native_output_hidden():
         PoseModel(path).close()
     return f"{path.name}, loaded by MediaPipe"
