@@ -40,7 +40,7 @@ class Forecaster(Protocol):
     """What learned how a leader goes on."""
 
     def __call__(self, leader: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What the damped forecast misses, (h, FORESEEN_SIZE) for frames 1 to h after the newest.
+        """What the damped forecast misses, (h, FORESEEN_SIZE) for frames 1 to h after the newest; h may be 0.
 
         ``leader`` (FORESEEN_FROM_FRAMES, 72) are the features of the newest measured frames.
         """
@@ -54,7 +54,7 @@ def forecast_leader(
 
     ``joints_m`` (..., T, 22, 3) and ``heading_rad`` (..., T) are the newest measured frames, oldest first; only
     the last ``VELOCITY_FRAMES + 1`` count. With a single frame the leader stands still. ``foreseen`` (h, 70), as a
-    ``Forecaster`` gives it, is added; past its last frame it stays as it is there.
+    ``Forecaster`` gives it, is added; past its last frame, if it has one, it stays as it is there.
     """
     joints = np.asarray(joints_m, dtype=np.float64)[..., -VELOCITY_FRAMES - 1 :, :, :]
     heading = np.asarray(heading_rad, dtype=np.float64)[..., -VELOCITY_FRAMES - 1 :]
@@ -75,7 +75,7 @@ def forecast_leader(
     moved = pose[..., -1:, :, :] + _travel(later_s, POSE_TIME_CONSTANT_S)[:, None, None] * (
         (pose[..., -1:, :, :] - pose[..., :1, :, :]) * per_s
     )
-    if foreseen is not None and frames_ahead:
+    if foreseen is not None and len(foreseen) and frames_ahead:
         added = np.asarray(foreseen, dtype=np.float64)[np.minimum(np.arange(frames_ahead), len(foreseen) - 1)]
         from_heading = np.swapaxes(into_heading[..., -1, 0, :, :], -1, -2)
         path = path + added[:, FORESEEN_PATH] @ np.swapaxes(from_heading, -1, -2)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from duet.contract import FollowerContract
 from duet.features import FOLLOWER_ROOT, ROOT_PLACE
-from duet.forecast import ForeseenLeader
+from duet.forecast import Forecaster, ForeseenLeader
 from duet.rotations import Array
 from realtime.leader_track import LeaderTrack
 from realtime.playout import Plan
@@ -172,7 +172,15 @@ class Anticipation:
         """Whether the plan in hand knows a leader at least so many frames older than the newest."""
         return self.in_hand is not None and track.newest_index - self.in_hand.known_frame >= frames
 
-    def shifted(self, track: LeaderTrack, contract: FollowerContract, join: int, *, surprised: bool) -> Plan | None:
+    def shifted(
+        self,
+        track: LeaderTrack,
+        contract: FollowerContract,
+        forecaster: Forecaster | None,
+        join: int,
+        *,
+        surprised: bool,
+    ) -> Plan | None:
         """The plan in hand for the leader as known now, from ``join`` on; None where too little of it is left."""
         if self.in_hand is None:
             return None
@@ -180,7 +188,8 @@ class Anticipation:
         if max(first, join) - self.in_hand.plan.first_frame > len(self.in_hand.rows) - contract.token_frames:
             return None
         newest = track.newest_index, track.newest_s
-        self.in_hand = self.in_hand.shifted(track.foreseen(first, contract), first, join, newest, surprised=surprised)
+        leader = track.foreseen(first, contract, forecaster)
+        self.in_hand = self.in_hand.shifted(leader, first, join, newest, surprised=surprised)
         return self.in_hand.plan
 
 

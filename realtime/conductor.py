@@ -152,7 +152,7 @@ class Conductor:
     def _shifted(self, now: float, *, surprised: bool) -> Plan | None:
         # The frame after the one on screen is being interpolated toward already.
         join = self._times.drawn_at(now) + 2
-        return self._ahead.shifted(self._leader_track, self.contract, join, surprised=surprised)
+        return self._ahead.shifted(self._leader_track, self.contract, self.forecaster, join, surprised=surprised)
 
     def tick(self, tick: int) -> None:
         """One token: take what is new, ask the follower where it is time to, merge its answer when it comes."""
@@ -300,11 +300,12 @@ class Conductor:
         return (max(c.window_tokens for c in members) + 8) * self.contract.token_frames
 
     def _new_leader_track(self) -> LeaderTrack:
-        return LeaderTrack(self._timeline, self._keep_frames, self.forecaster)
+        return LeaderTrack(self._timeline, self._keep_frames)
 
     def _enter(self, tick: int) -> None:
         """The leader is here for the first time: stand before them."""
-        leader = self._leader_track.foreseen(self._timeline.first_frame(tick), self.contract).now
+        first = self._timeline.first_frame(tick)
+        leader = self._leader_track.foreseen(first, self.contract, self.forecaster).now
         start = partner_standing(leader, self.wishes.placement, RELAXED_PELVIS_HEIGHT_M)
         self.playout.enter(start)
         self._placed = True
@@ -312,7 +313,7 @@ class Conductor:
     def _gather(self, tick: int, now: float) -> tuple[Asked, Tensors]:
         """Everything tick ``tick`` is asked with, as the contract's input tensors."""
         c, first = self.contract, self._timeline.first_frame(tick)
-        leader = self._leader_track.window(first, c)
+        leader = self._leader_track.window(first, c, self.forecaster)
         if first - self._leader_track.newest_index > c.observed_delay_frames:
             # Older than any leader of the training: the forecast carries further than it was learned to be trusted.
             self.health.count("stale_leader_ticks")
@@ -337,8 +338,8 @@ class Conductor:
             return {}
 
         def beside() -> Tensors:
-            track = self._leader_track.foreseen_by(other.forecaster)
-            leader = track.window(self._timeline.first_frame(tick), other.contract)
+            first = self._timeline.first_frame(tick)
+            leader = self._leader_track.window(first, other.contract, other.forecaster)
             return self._inputs(tick, other.contract, leader, standing)
 
         return self._casting.inputs(beside)
@@ -352,7 +353,6 @@ class Conductor:
         self._casting.take_over()
         self.also = Member(self.contract, self.forecaster)
         self.contract, self.forecaster = other.contract, other.forecaster
-        self._leader_track = self._leader_track.foreseen_by(other.forecaster)
         self.glance.follower = self.contract.name
         self.health.count("follower_switches")
 

@@ -23,13 +23,13 @@ ON, OFF = 0.3, 0.1
 """Contact probability above which a foot is planted, and below which it is released: a model that learned from recorded
 feet, which glide, is never sure of its own."""
 MAX_PULL_M = 0.13
-"""A planted foot is never as far as this from where the pose has it. Shorter, and feet glide; longer, and they lag behind
-a body that walks."""
+"""A planted foot is never as far as this from where the pose has it. Shorter, and feet glide; longer, and they lag
+behind a body that walks."""
 _SLACK_M = 1.25 * MAX_PULL_M
 """How far where a foot rests is left behind: there it slides three quarters as fast as the pose already."""
 _HOMING = 0.04
-"""Of the way a foot is pulled, what its rest comes after in a frame: whoever walked and stands again has their feet below
-them within some seconds, and none is seen to glide."""
+"""Of the way a foot is pulled, what its rest comes after in a frame: whoever walked and stands again has their feet
+below them within some seconds, and none is seen to glide."""
 RELEASE_FRAMES = 5
 _KEPT = 1.0 - 1.0 / RELEASE_FRAMES
 """Of the way a released foot is off, what it is in the next frame."""

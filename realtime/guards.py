@@ -202,15 +202,15 @@ class GuardedForecaster:
 
     def __call__(self, leader: NDArray[np.float32]) -> NDArray[np.float32]:
         """See ``duet.forecast.Forecaster``."""
-        foreseen = np.zeros((1, FORESEEN_SIZE), np.float32)
+        nothing = np.zeros((0, FORESEEN_SIZE), np.float32)
         try:
             said = self._forecaster(leader)
             most = float(np.abs(said).max())
             wrong = "" if most <= MOST_FEATURE else f"forecast: expected a leader, got numbers up to {most:g}"
         except Exception as error:  # whatever a library raises
-            said, wrong = foreseen, _said("forecast", error)
+            said, wrong = nothing, _said("forecast", error)
         self._failed.see(wrong)
-        return foreseen if wrong else said
+        return nothing if wrong else said
 
 
 def _unlikely(frames: NDArray[np.float32]) -> str:

@@ -4,8 +4,6 @@ Owned by the conductor's thread. The ring is fixed in size; a frame of the grid,
 changes.
 """
 
-from copy import copy
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,21 +19,14 @@ from duet.timeline import Timeline
 class LeaderTrack:
     """Turns stamped leader frames into a gapless track on the grid of ``timeline``."""
 
-    def __init__(self, timeline: Timeline, keep_frames: int, forecaster: Forecaster | None = None) -> None:
+    def __init__(self, timeline: Timeline, keep_frames: int) -> None:
         self._timeline = timeline
-        self._forecaster = forecaster
         self._keep = keep_frames
         self._joints = np.zeros((0, len(BODY), 3), dtype=np.float32)
         self._headings = np.zeros(0)
         self._confidence = np.zeros(0, dtype=np.float32)
         self._last: LeaderFrame | None = None
         self._newest_index = -1
-
-    def foreseen_by(self, forecaster: Forecaster | None) -> "LeaderTrack":
-        """The same track by now, for a follower that foresees otherwise; what is pushed later is not shared."""
-        other = copy(self)
-        other._forecaster = forecaster
-        return other
 
     @property
     def is_empty(self) -> bool:
@@ -88,15 +79,15 @@ class LeaderTrack:
         self._append(last.joints_m * (1 - weight) + frame.joints_m * weight, frame)
         return len(at)
 
-    def window(self, first_frame: int, contract: FollowerContract) -> LeaderWindow:
-        """The leader as the tick sees them whose plan begins at ``first_frame``."""
-        return self._course(first_frame, contract).window()
+    def window(self, first_frame: int, contract: FollowerContract, forecaster: Forecaster | None) -> LeaderWindow:
+        """The leader as the tick sees them whose plan begins at ``first_frame``, for a follower that foresees so."""
+        return self._course(first_frame, contract, forecaster).window()
 
-    def foreseen(self, first_frame: int, contract: FollowerContract) -> ForeseenLeader:
+    def foreseen(self, first_frame: int, contract: FollowerContract, forecaster: Forecaster | None) -> ForeseenLeader:
         """The leader as foreseen in the frames of a plan that begins at ``first_frame``."""
-        return self._course(first_frame, contract).foreseen()
+        return self._course(first_frame, contract, forecaster).foreseen()
 
-    def _course(self, first_frame: int, contract: FollowerContract) -> LeaderCourse:
+    def _course(self, first_frame: int, contract: FollowerContract, forecaster: Forecaster | None) -> LeaderCourse:
         # A tick that runs late could know frames beyond its plan's beginning; no tick saw such in training.
         surplus = max(self._newest_index - (first_frame - 1), 0)
         stop = len(self._headings) - surplus if surplus < len(self._headings) else 1
@@ -109,7 +100,7 @@ class LeaderTrack:
             past_tokens=contract.past_tokens,
             plan_tokens=contract.plan_tokens,
             token_frames=contract.token_frames,
-            forecaster=self._forecaster,
+            forecaster=forecaster,
         )
 
     def _append(self, joints: Array, frame: LeaderFrame) -> None:

@@ -14,10 +14,12 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
+from numpy.typing import NDArray
 
 from duet import __version__
 from duet.clock import Clock
 from duet.contract import FollowerContract
+from duet.forecast import Forecaster
 from duet.frames import FollowerPose, LeaderFrame, MusicFrame
 from realtime.commands import Command, SetGuidance, SetPlacement, SetStyle, command_as_values
 from realtime.conductor import Conductor
@@ -77,6 +79,9 @@ class Recording:
         conductor.commands = _RecordedCommands(conductor.commands, self._tape)
         conductor.law = _RecordedLaw(conductor.law, self._tape)
         conductor.log = _RecordedLog(conductor.log, self._tape)
+        conductor.forecaster = _recorded(conductor.forecaster, self._tape)
+        if (also := conductor.also) is not None:
+            conductor.also = replace(also, forecaster=_recorded(also.forecaster, self._tape))
 
     @property
     def path(self) -> Path:
@@ -209,6 +214,21 @@ class _RecordedEngine:
 
     def close(self) -> None:
         self._engine.close()
+
+
+def _recorded(forecaster: Forecaster | None, tape: TapeWriter) -> Forecaster | None:
+    return None if forecaster is None else _RecordedForecaster(forecaster, tape)
+
+
+class _RecordedForecaster:
+    def __init__(self, forecaster: Forecaster, tape: TapeWriter) -> None:
+        self._forecaster, self._tape = forecaster, tape
+
+    def __call__(self, leader: NDArray[np.float32]) -> NDArray[np.float32]:
+        said = self._forecaster(leader)
+        if not len(said):
+            self._tape.blind()
+        return said
 
 
 class _RecordedLog:

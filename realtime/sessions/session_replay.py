@@ -12,18 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from duet.clock import Clock, MonotonicClock
 from duet.contract import FollowerContract
 from duet.errors import InputError
 from duet.features import Standing
-from duet.forecast import Forecaster
+from duet.forecast import FORESEEN_SIZE, Forecaster
 from duet.frames import FollowerPose, LeaderFrame
 from realtime.cast import Cast, CastState, Member
 from realtime.commands import Command, SetGuidance, SetPlacement, SetStyle, command_of
 from realtime.conductor import Conductor
 from realtime.engine import InlineEngine
 from realtime.feeds import Log
+from realtime.guards import GuardedForecaster, GuardedRunner
 from realtime.health import Health
 from realtime.law import Pace
 from realtime.playout import Playout
@@ -169,6 +171,20 @@ class _ReplayedEngine:
             self._verdict.first_difference = f"tick {tick}, {side} {name!r}"
 
 
+class _ReplayedForecaster:
+    """Fails where the recorded one did."""
+
+    def __init__(self, forecaster: Forecaster, tape: TapeReader) -> None:
+        self._forecaster, self._tape = GuardedForecaster(forecaster, Health()), tape
+
+    def __call__(self, leader: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.zeros((0, FORESEEN_SIZE), np.float32) if self._tape.blind() else self._forecaster(leader)
+
+
+def _replayed(forecaster: Forecaster | None, tape: TapeReader) -> Forecaster | None:
+    return None if forecaster is None else _ReplayedForecaster(forecaster, tape)
+
+
 class _ReplayedLog:
     def __init__(self, log: Log | None, tape: TapeReader, verdict: Verdict) -> None:
         self._log, self._tape, self._verdict = log, tape, verdict
@@ -290,10 +306,10 @@ class Session:
             delay_frames=self.delay_frames,
             display_lead_s=self.display_lead_s,
             log=_ReplayedLog(log, tape, verdict),
-            forecaster=forecaster if self.foresees else None,
+            forecaster=_replayed(forecaster if self.foresees else None, tape),
             commands=_ReplayedCommands(tape),
             law=_ReplayedLaw(tape),
-            also=None if also is None else also[0],
+            also=None if also is None else replace(also[0], forecaster=_replayed(also[0].forecaster, tape)),
         )
 
         # Cut off in the middle of something, or ended by an error that is not on the tape.
@@ -314,10 +330,12 @@ def _is_over(tape: TapeReader, told: Callable[[float], None] | None, until_s: fl
 
 
 def _engine(contract: FollowerContract, runner: Runner, also: tuple[Member, Runner] | None) -> InlineEngine:
+    # Graphs that fail now, and did not then, are a difference that is told, and no end.
+    first = GuardedRunner(runner, contract, Health())
     if also is None:
-        return InlineEngine(runner, FollowerState.initial(contract))
+        return InlineEngine(first, FollowerState.initial(contract))
     nothing = CastState.of(contract, also[0].contract)
-    return InlineEngine(Cast(runner, also[1], nothing), nothing)
+    return InlineEngine(Cast(first, GuardedRunner(also[1], also[0].contract, Health()), nothing), nothing)
 
 
 def _standing(values: Mapping[str, Any]) -> Standing:

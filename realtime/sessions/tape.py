@@ -55,6 +55,8 @@ class Kind(IntEnum):
     POSE = 7
     END = 8
     PACE = 9
+    BLIND = 10
+    """A forecaster failed, and nothing was foreseen by it."""
 
 
 _KINDS = {kind.value: kind for kind in Kind}
@@ -126,6 +128,10 @@ class TapeWriter:
     def pace(self, tick: int, pace: Pace) -> None:
         """From tick ``tick`` on the pace is another."""
         self._add(Kind.PACE, _PACE.pack(tick, pace.commit_tokens, pace.delay_frames))
+
+    def blind(self) -> None:
+        """A forecaster said nothing."""
+        self._add(Kind.BLIND, b"")
 
     def submit(self, tick: int, accepted: bool, inputs: Tensors) -> None:
         """A tick was asked for."""
@@ -249,6 +255,12 @@ class TapeReader:
         if not (1 <= commit_tokens <= _MOST_TOKENS and delay_frames <= _MOST_TOKENS):
             self._refuse(f"a pace of {commit_tokens} tokens and {delay_frames} frames in tick {tick}")
         return Pace(commit_tokens, delay_frames)
+
+    def blind(self) -> bool:
+        """Whether the forecaster that is asked here said nothing."""
+        was = self.peek() is Kind.BLIND
+        self._at += was
+        return was
 
     def submit(self) -> Sums:
         """The tick that was asked for."""

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from duet.clock import Clock
 from duet.errors import DeviceError
 from duet.midi_clock import MidiClock
-from duet.tempo_override import TempoOverride
+from duet.tempo_override import Pulse, TempoOverride
 
 POLL_S = 0.1
 RETRY_S = 1.0
@@ -45,6 +45,8 @@ class MidiPort:
 
     def __init__(self, override: TempoOverride, name: str, *, metre: int = 4) -> None:
         self._override, self._name, self._metre = override, name, metre
+        self._pulse: Pulse | None = None
+        """The newest that the master gave."""
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._source: MidiInput | None = open_midi(name)
@@ -66,7 +68,7 @@ class MidiPort:
         if self._source is not None:
             self._source.close()
         self._thread = self._source = None
-        self._override.pulse = None
+        self._give(None)
 
     def _run(self, source: MidiInput, clock: Clock) -> None:
         while not self._stopping.is_set():
@@ -74,7 +76,7 @@ class MidiPort:
                 self._listen(source, clock)
             except OSError:  # unplugged
                 source.close()
-                self._override.pulse = None
+                self._give(None)
                 again = self._wait_for_device()
                 if again is None:
                     return
@@ -84,13 +86,15 @@ class MidiPort:
     def _listen(self, source: MidiInput, clock: Clock) -> None:
         """Set the pulse until stopped, or until the master goes silent: then the beat is heard again."""
         ticks = MidiClock(self._metre)
-        ruling = False
         while not self._stopping.is_set():
             data, time_s = source.read(clock, POLL_S)
-            pulse = ticks.push(data, time_s)
-            if pulse is not None or ruling:
-                self._override.pulse = pulse
-            ruling = pulse is not None
+            self._give(ticks.push(data, time_s))
+
+    def _give(self, pulse: Pulse | None) -> None:
+        """The master's newest pulse; where it has none any more, what was tapped meanwhile stays."""
+        if pulse is not None or self._override.pulse is self._pulse:
+            self._override.pulse = pulse
+        self._pulse = pulse
 
     def _wait_for_device(self) -> MidiInput | None:
         """The device once it is back; None when stopped meanwhile."""

@@ -10,6 +10,7 @@ import numpy as np
 from duet.clock import ManualClock
 from duet.contract import TensorSpec, load_contract
 from duet.features import FOLLOWER_LOWER, FOLLOWER_ROOT, FOLLOWER_SIZE, FOLLOWER_UPPER, Placement, Standing
+from duet.forecast import Forecaster
 from duet.frames import LeaderFrame, LeaderStatus, MusicFrame
 from duet.music import FEATURES
 from duet.rotations import yaw_matrix
@@ -145,7 +146,13 @@ class Playing:
 
 
 def record(
-    folder: Path, seed: int, *, seconds: float = 5.0, sleeps_s: float = 0.0, runner: Runner | None = None
+    folder: Path,
+    seed: int,
+    *,
+    seconds: float = 5.0,
+    sleeps_s: float = 0.0,
+    runner: Runner | None = None,
+    forecaster: Forecaster | None = None,
 ) -> dict[str, np.ndarray]:
     """A performance in which everything goes wrong that can; returns the motion that was shown."""
     chance = random.Random(seed)
@@ -162,6 +169,7 @@ def record(
         seed=seed,
         log=log,
         commands=inbox,
+        forecaster=forecaster,
     )
     recording = Recording(folder, conductor)
     due = [(1.0, SetPlacement(Placement(1.1, 0.2))), (1.5, Freeze()), (2.2, Resume()), (2.8, LockSeed(4)),
@@ -179,10 +187,12 @@ def record(
     return log.arrays()
 
 
-def danced(folder: Path, *, runner: Swaying | None = None) -> tuple[Verdict, dict[str, np.ndarray]]:
+def danced(
+    folder: Path, *, runner: Runner | None = None, forecaster: Forecaster | None = None
+) -> tuple[Verdict, dict[str, np.ndarray]]:
     session, log = Session(folder), MotionLog(CONTRACT.fps)
     try:
-        verdict = session.replay(CONTRACT, runner or Swaying(), None, log=log)
+        verdict = session.replay(CONTRACT, runner or Swaying(), forecaster, log=log)
     finally:
         session.close()
     return verdict, log.arrays()

@@ -45,10 +45,14 @@ def test_a_master_s_clock_sets_the_tempo_until_it_stops(tmp_path: Path) -> None:
         assert pulse.beats_at(begin_s - clock.epoch_s + 2.0 * 60.0 / 125.0) == pytest.approx(2.0, abs=0.15)
         os.write(master, STOP)
         assert wait_for(lambda: override.pulse is None), "a master that stops is heard no more"
+        # What is tapped beside a silent master stays when its cable comes out.
+        override.pulse = pulse
         os.close(master)
+        assert not wait_for(lambda: override.pulse is not pulse, patience_s=0.5)
     finally:
         port.stop()
     port.stop()
+    assert override.pulse is pulse
 
 
 def test_no_such_device_is_a_sentence(tmp_path: Path) -> None:

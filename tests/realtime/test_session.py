@@ -1,6 +1,7 @@
 """Sessions: what was recorded is danced again to the bit, whatever happened."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 
 from duet.errors import DeviceError, InputError
-from realtime.guards import GuardedRunner
+from duet.forecast import FORESEEN_SIZE
+from realtime.guards import GuardedForecaster, GuardedRunner
 from realtime.health import Health
 from realtime.sessions import session as session_module
 from realtime.sessions.session import CPU, _RecordedLeader, _RecordedMusic, machine
@@ -65,6 +67,37 @@ def test_what_failed_then_fails_again(tmp_path: Path) -> None:
     verdict, again = danced(tmp_path)
     assert verdict.complete and verdict.poses >= len(shown["time_s"]) > 100
     np.testing.assert_array_equal(shown["follower_joints_m"], again["follower_joints_m"])
+
+
+class Foreseeing:
+    """Sways ahead of a leader; now and then out of memory, or out of its mind."""
+
+    def __init__(self, fails: Sequence[int] = (), raves: Sequence[int] = ()) -> None:
+        self.asked, self._fails, self._raves = 0, fails, raves
+
+    def __call__(self, leader: np.ndarray) -> np.ndarray:
+        self.asked += 1
+        if self.asked in self._fails:
+            raise DeviceError("ONNX Runtime: expected a forecast, got: no memory.")
+        return np.full((9, FORESEEN_SIZE), np.nan if self.asked in self._raves else np.tanh(leader.mean()), np.float32)
+
+
+def test_what_was_not_foreseen_then_is_not_foreseen_again(tmp_path: Path) -> None:
+    health = Health()
+    guarded = GuardedForecaster(Foreseeing((5, 6, 20), (12,)), health, told=lambda _: None)
+    shown = record(tmp_path, 2, forecaster=guarded)
+    assert health.counter("failed_forecasts") == 4
+    verdict, again = danced(tmp_path, forecaster=Foreseeing())
+    assert verdict.is_equal and verdict.complete
+    np.testing.assert_array_equal(shown["follower_joints_m"], again["follower_joints_m"])
+
+
+def test_graphs_that_fail_when_danced_again_are_told_in_a_sentence(tmp_path: Path) -> None:
+    record(tmp_path, 2, forecaster=Foreseeing())
+    verdict, _ = danced(tmp_path, forecaster=Foreseeing(fails=(5,)))
+    assert verdict.complete and not verdict.is_equal and "tick" in verdict.first_difference
+    with pytest.raises(InputError, match="replay it there"):
+        danced(tmp_path, runner=Failing(), forecaster=Foreseeing())
 
 
 def test_what_another_runtime_danced_is_not_asked_to_be_equal_to_the_bit(recorded: tuple[Path, dict]) -> None:
