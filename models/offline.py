@@ -24,7 +24,6 @@ from duet.features import (
     Standing,
     follower_rotations,
     integrate_root,
-    leader_features,
     leader_headings,
     partner_standing,
     place_features,
@@ -33,6 +32,7 @@ from duet.giving_way import Bodies
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from models.conditions import Conditions, Drop
 from models.config import STREAMS, SamplerConfig
+from models.data.sequences import measured_leader
 from models.data.take import Take
 from models.follower import Follower
 from models.guidance import guide
@@ -167,11 +167,9 @@ def _song(follower: Follower, take: Take) -> _Song:
         raise ValueError(f"Offline: expected a take of at least {per_token} frames, got {take.frames}. Take a longer.")
     take = take.slice(0, tokens * per_token, take.entrance)
     heading = leader_headings(take.joints_m, take.fps)
-    sure = np.ones(take.frames, np.float32) if take.confidence is None else take.confidence
-    leader = leader_features(take.joints_m, heading, take.fps, confidence=sure)
     music = np.ascontiguousarray(take.conditions, dtype=np.float32)
     return _Song(
-        take, torch.from_numpy(leader.reshape(tokens, -1)), torch.from_numpy(music.reshape(tokens, -1)), heading
+        take, torch.from_numpy(measured_leader(take, per_token)), torch.from_numpy(music.reshape(tokens, -1)), heading
     )
 
 
@@ -204,8 +202,7 @@ def _place(song: _Song, first: int, standing: Standing | None, per_token: int) -
     now = _leader_at(song, max(0, first * per_token - 1))
     entering = song.take.entrance if first == 0 else None
     standing = standing or entering or partner_standing(now, song.take.wish, RELAXED_PELVIS_HEIGHT_M)
-    sure = 1.0 if song.take.confidence is None else float(song.take.confidence[max(0, first * per_token - 1)])
-    return place_features(standing, now, song.take.wish, sure)
+    return place_features(standing, now, song.take.wish, float(song.take.sure[max(0, first * per_token - 1)]))
 
 
 def _known_before(

@@ -297,10 +297,9 @@ def dance_on(partner: Partner, take: Take, *, leak: float, delay_frames: int = 3
 
 def _enter(take: Take, grid: Grid, foresight: Forecaster | None) -> _Dancer:
     heading = leader_headings(take.joints_m, take.fps)
-    sure = np.ones(len(heading), np.float32) if take.confidence is None else take.confidence
     leader = Standing(take.joints_m[0, 0], float(heading[0]))
     standing = take.entrance or partner_standing(leader, take.wish, RELAXED_PELVIS_HEIGHT_M)
-    return _Dancer(take, heading, sure, standing, foresight)
+    return _Dancer(take, heading, take.sure, standing, foresight)
 
 
 def _view(dancer: _Dancer, tick: int, delay: int, grid: Grid) -> tuple[LeaderWindow, Floats, Floats]:

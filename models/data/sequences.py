@@ -95,6 +95,13 @@ def tail_tokens(config: FollowerConfig) -> int:
     return config.plan + -(-(DELAYS_FRAMES[1] - 1) // config.token_frames)
 
 
+def measured_leader(take: Take, token_frames: int) -> Floats:
+    """(N, f * 72) the leader of ``take`` as measured, in N whole tokens; before its first frame they stood still."""
+    heading = leader_headings(take.joints_m, take.fps)
+    rows = leader_features(take.joints_m, heading, take.fps, confidence=take.sure)
+    return rows.reshape(take.frames // token_frames, -1)
+
+
 def other_body(leader: Motion, amount: float, rng: np.random.Generator) -> Motion:
     """The same dance by a leader whose bones are up to ``amount`` longer or shorter, left and right alike."""
     skeleton = leader.skeleton
@@ -173,11 +180,11 @@ def build_sequence(
             float(yaw[at]) + 2.0 * corruption.place_m * rng.normal(),
         )
         places.append(place_features(stands, view.now, wish, sure))
-    measured = leader_features(seen, heading, fps, confidence=confidence)
+    take = Take(pair.name, seen, conditions[: tokens * per_token], fps, confidence, style, wish)
     return Sequence(
         name=pair.name,
         frames=frames,
-        leader=measured.reshape(tokens, -1),
+        leader=measured_leader(take, per_token),
         music=np.ascontiguousarray(conditions[: tokens * per_token], dtype=np.float32).reshape(tokens, -1),
         leader_tail=np.stack(leader_tail),
         music_tail=np.stack(music_tail),
@@ -185,7 +192,7 @@ def build_sequence(
         place=np.stack(places),
         stands_m=pair.follower.root_m,
         yaw_rad=yaw.astype(np.float32),
-        take=Take(pair.name, seen, conditions[: tokens * per_token], fps, confidence, style, wish),
+        take=take,
     )
 
 

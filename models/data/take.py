@@ -32,6 +32,11 @@ class Take:
         """Number of frames."""
         return len(self.joints_m)
 
+    @property
+    def sure(self) -> Floats:
+        """(T,) the confidence, 1 where none was given."""
+        return np.ones(self.frames, np.float32) if self.confidence is None else self.confidence
+
     def slice(self, start: int, stop: int, entrance: Standing | None = None) -> "Take":
         """Frames ``start`` up to, not including, ``stop``, entered at ``entrance``."""
         sure = None if self.confidence is None else self.confidence[start:stop]

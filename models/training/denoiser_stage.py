@@ -14,7 +14,8 @@ from models.bounds import check_bounds
 from models.conditions import Conditions, Drop
 from models.config import STREAMS, SamplerConfig
 from models.data.references import barred_of
-from models.data.sequences import Sequence, tail_tokens
+from models.data.sequences import Sequence, measured_leader, tail_tokens
+from models.data.take import Take
 from models.diffusion import add_noise, alpha_bar, draw_levels, latent_loss, loss_weights
 from models.follower import Follower
 from models.mamba import MemoryState
@@ -257,19 +258,19 @@ def own_dances(
         seeds=[int(s) for s in rng.integers(0, 2**31, count)], keep_tail=tail_tokens(config),
     )  # fmt: skip
     items = []
-    for i, begin, own in zip(chosen, begins, danced, strict=True):
+    for i, begin, take, own in zip(chosen, begins, takes, danced, strict=True):
         stretch = slice(begin, begin + ticks)
-        sequence = sequences[i]
-        part = _stretch_of(sequence, begin, ticks, f)
+        part = _stretch_of(sequences[i], take, begin, ticks, f)
         seen = {"leader": own.leader, "music": own.music, "flags": own.leader_flags, "place": own.place}
         followed = None if bank is None else own.references
         items.append(make_item(part, targets[i][stretch], config, (torch.from_numpy(own.latents), seen), followed))
     return items
 
 
-def _stretch_of(s: Sequence, begin: int, ticks: int, per_token: int) -> Sequence:
+def _stretch_of(s: Sequence, take: Take, begin: int, ticks: int, per_token: int) -> Sequence:
+    """``ticks`` tokens of ``s`` beside the leader of ``take``, which was cut from it: as danced, they begin there."""
     tokens, frames = slice(begin, begin + ticks), slice(begin * per_token, (begin + ticks) * per_token)
     return Sequence(
-        s.name, s.frames[frames], s.leader[tokens], s.music[tokens], s.leader_tail[tokens], s.music_tail[tokens],
-        s.flags_tail[tokens], s.place[tokens], s.stands_m[frames], s.yaw_rad[frames], s.take,
+        s.name, s.frames[frames], measured_leader(take, per_token), s.music[tokens], s.leader_tail[tokens],
+        s.music_tail[tokens], s.flags_tail[tokens], s.place[tokens], s.stands_m[frames], s.yaw_rad[frames], take,
     )  # fmt: skip

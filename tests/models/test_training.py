@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,8 @@ from models.data.sequences import CLEAN, Sequence, build_sequence
 from models.evaluation.closed_loop import example_of
 from models.follower import Follower, load_follower, random_follower
 from models.kinematics_torch import body_joints
+from models.rollout import TorchPartner
+from models.training import denoiser_stage
 from models.training.averaging import AveragedWeights
 from models.training.checkpoint import load_checkpoint
 from models.training.codec_stage import CodecTraining, measure_codec, train_codec
@@ -37,7 +40,7 @@ from models.training.progress import Progress
 from models.training.run import train
 from models.training.settings import Schedule
 from models.training.trainer import encode_all, set_normalisation
-from models.training.windows import draw_batch, make_item
+from models.training.windows import Stretch, cut_batch, draw_batch, make_item
 
 TINY = replace(
     S,
@@ -212,7 +215,60 @@ def test_own_dances_keep_the_real_targets(follower: Follower, sequence: Sequence
     assert items[0].tokens == 8
     begin = int((targets[0] == items[0].target[0]).all(1).nonzero()[0])
     torch.testing.assert_close(items[0].target, targets[0][begin : begin + 8])
-    assert (items[0].history - items[0].target).abs().max() > 0.05
+
+
+class Recorded(TorchPartner):
+    """Keeps what it was shown and what it committed, tick by tick."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.shown: list[dict[str, torch.Tensor]] = []
+
+    def tick(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        frames = super().tick(inputs)
+        tensors = {name: torch.from_numpy(value).clone() for name, value in inputs.items()}
+        self.shown.append(tensors | {"committed": torch.from_numpy(self.committed.copy())})
+        return frames
+
+
+@pytest.mark.parametrize("doubt", [0.0, 0.3])
+def test_windows_of_own_dances_are_what_its_ticks_were_shown(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, doubt: float
+) -> None:
+    """Leader, music and place of every tick, the follower's own past, and what its memory is told beside it."""
+    ticks, span, partners, rng = 12, 12 - TINY.plan, [], np.random.default_rng(0)
+    conditions = condition_from_beats(pair.beats_s, pair.frames, 30.0, rng)  # type: ignore[arg-type]
+    tracked = replace(CLEAN, jitter_m=0.5 * doubt, doubt=doubt)
+    sequence = build_sequence(pair, conditions, TINY, style=1, wish=Placement(), corruption=tracked, rng=rng)
+
+    follower = random_follower(TINY)
+    set_normalisation(follower, [sequence])
+
+    def recorded(*given: Any) -> Recorded:
+        partners.append(Recorded(*given))
+        return partners[0]
+
+    monkeypatch.setattr(denoiser_stage, "TorchPartner", recorded)
+    items = own_dances(
+        follower, [sequence], encode_all(follower, [sequence]), rng,
+        count=3, ticks=ticks, leak=0.1, sampler=SamplerConfig(calls=1),
+    )  # fmt: skip
+    shown = partners[0].shown
+    assert span > TINY.past + 1, "some windows are short of a past, some are not"
+    for i, item in enumerate(items):
+        committed = torch.stack([tick["committed"][i] for tick in shown])
+        torch.testing.assert_close(item.history, committed)
+        assert committed.abs().max() > 0.05
+        batch = cut_batch([Stretch(item, 0, span)], TINY, rng, length=span, windows=100)
+        assert set(batch.at.tolist()) == set(range(span))
+        for row, at in enumerate(batch.at.tolist()):
+            tick = shown[at]
+            for name in ("leader", "music", "place", "style"):
+                torch.testing.assert_close(getattr(batch, name)[row], tick[name][i], atol=2e-4, rtol=0)
+            assert torch.equal(batch.flags[row], tick["leader_flag"][i])
+            now = TINY.past - 1
+            for mine, name in ((batch.leader_now, "leader"), (batch.music_now, "music")):
+                torch.testing.assert_close(mine[0, at], tick[name][i, now])
 
 
 def test_a_run_leaves_a_follower_and_can_go_on(tmp_path: Path, corpus: Corpus) -> None:
