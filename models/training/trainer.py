@@ -93,6 +93,7 @@ class Trainer:
         self.group, self.keep_best = group or Group(), keep_best
         self.bank = bank
         # Each process draws for itself; the weights they start from are the same.
+        self.seed = seed
         torch.manual_seed(seed + 7919 * self.group.rank)
         self.rng = np.random.default_rng([seed, self.group.rank] if self.group.rank else seed)
         self.folder, self.corpus = folder, corpus
@@ -140,7 +141,10 @@ class Trainer:
         return DistributedDataParallel(objective, find_unused_parameters=True, broadcast_buffers=False)
 
     def resume(self) -> None:
-        """Go on exactly from the checkpoint in the folder."""
+        """Go on from the checkpoint in the folder: exactly, where as many processes train as wrote it.
+
+        One that was not among them draws for itself and has danced nothing yet.
+        """
         numbers = load_checkpoint(self.folder, self.follower, self.averaged, self.optimiser, self.rng)
         self.step = self.judged_at = int(numbers["step"])
         self.since_best = int(numbers["since_best"])
@@ -148,12 +152,21 @@ class Trainer:
         if numbers["scaler"]:
             self.precision.scaler.load_state_dict(numbers["scaler"])
         more, rank = load_more(self.folder), self.group.rank
-        if rank and rank < len(numbers["ranks"]):
+        if rank >= len(numbers["ranks"]):
+            self._draw_anew()
+            return
+        if rank:
             self.rng.bit_generator.state = numbers["ranks"][rank]
             restore_random(_under(more, f"{rank}.random."))
         self.own = unpack(_under(more, f"{rank}.own."))
         if self.performances is not None:
             self.performances.restore(_under(more, f"{rank}.performances."))
+
+    def _draw_anew(self) -> None:
+        """Random states of this process's own: the checkpoint gave it those of the first one."""
+        drawn = np.random.default_rng([self.seed, self.group.rank, self.step])
+        self.rng.bit_generator.state = drawn.bit_generator.state
+        torch.manual_seed(int(self.rng.integers(2**62)))
 
     def run(self, progress: Progress) -> None:
         """Train to the schedule's end, judging on the way; the best averaged weights lie in ``best``."""

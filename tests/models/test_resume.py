@@ -23,9 +23,10 @@ from models.training.averaging import AveragedWeights
 from models.training.checkpoint import CHECKPOINT_FILE, load_checkpoint
 from models.training.codec_stage import CODEC_CHECKPOINT, CodecTraining, train_codec
 from models.training.denoiser_stage import DenoiserTraining
+from models.training.distributed import Group
 from models.training.progress import Progress
-from models.training.run import CODEC_FILE, take_weights, train
-from models.training.settings import SETTINGS_FILE, Schedule
+from models.training.run import CODEC_FILE, Sources, prepared, take_weights, train
+from models.training.settings import SETTINGS_FILE, Schedule, Settings
 from models.training.trainer import HISTORY_FILE, Trainer
 from models.weights import load_weights, save_weights
 
@@ -155,6 +156,28 @@ def test_a_run_whose_time_is_up_goes_on_as_if_it_had_not_been(
     assert_equal_files(tmp_path / CHECKPOINT_FILE, straight / CHECKPOINT_FILE)
     assert_equal_files(tmp_path / "best" / WEIGHTS_FILE, straight / "best" / WEIGHTS_FILE)
     assert (tmp_path / HISTORY_FILE).read_text() == (straight / HISTORY_FILE).read_text()
+
+
+@pytest.mark.parametrize("carried", [False, True])
+def test_processes_that_join_a_run_draw_for_themselves(
+    straight: Path, corpus: Corpus, tmp_path: Path, carried: bool
+) -> None:
+    """The first one goes on as it was; those that the checkpoint knows nothing of draw as nobody else does."""
+    how, folder = replace(QUICK, carried=carried), tmp_path if carried else straight
+    if carried:
+        (folder / CODEC_FILE).write_bytes((straight / CODEC_FILE).read_bytes())
+        with pytest.raises(KeyboardInterrupt):
+            run(folder, corpus, Killed(4), how=how)
+    settings = Settings(0, XS, codec=CODEC, how=how, schedule=SCHEDULE)
+    draws = []
+    for rank in (0, 1, 2, 1):
+        trainer = prepared(folder, corpus, settings, Sources(), Killed(), Group(rank=rank))
+        draws.append((trainer.rng.random(), float(torch.rand(()))))
+        assert trainer.step == (3 if carried else 6) and bool(trainer.own) == (rank == 0)
+        trainer._train_step()
+    assert draws[3] == draws[1]
+    for drawn in zip(*draws[:3], strict=True):
+        assert len(set(drawn)) == 3, drawn
 
 
 def test_other_data_is_told(straight: Path, corpus: Corpus) -> None:
