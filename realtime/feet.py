@@ -1,12 +1,12 @@
 """Causal foot lock: a foot that the model says is planted stays where it landed.
 
-The principle of InfiniteDance's foot restoration (arXiv 2603.13375) in one causal pass: only hip,
-knee and ankle are touched. Contacts pass a hysteresis, a planted foot is pinned by two-bone inverse
-kinematics, and a released one slides back to the model's pose over a few frames. Where the pose walks
-off from under a foot that is planted, the foot slides after it, the more the further it is pulled, and where
-it rests comes along: one that held on and was let go would leap, be planted where it came to, and leap
-again, many times a second; one that was drawn to where it once landed would stand beside its body for as
-long as the model leaves it planted, which is seconds and metres where that is unsure.
+The principle of InfiniteDance's foot restoration (arXiv 2603.13375) in one causal pass: only hip, knee and ankle are
+touched. Contacts pass a hysteresis, and a foot that the pose swings is none; a planted one is pinned by two-bone
+inverse kinematics, and a released one slides back to the model's pose over a few frames. Where the pose walks off
+from under a foot that is planted, the foot slides after it, the more the further it is pulled, and where it rests
+comes along: one that held on and was let go would leap, be planted where it came to, and leap again, many times a
+second; one that was drawn to where it once landed would stand beside its body for as long as the model leaves it
+planted, which is seconds and metres where that is unsure.
 """
 
 import math
@@ -22,6 +22,9 @@ from duet.skeleton import BODY
 ON, OFF = 0.3, 0.1
 """Contact probability above which a foot is planted, and below which it is released: a model that learned from recorded
 feet, which glide, is never sure of its own."""
+LAND_STEP_M, SWING_STEP_M = 0.03, 0.06
+"""How far the pose may carry a foot in a frame that lands, and one that is planted: faster than that it swings, however
+sure its contact is."""
 MAX_PULL_M = 0.13
 """A planted foot is never as far as this from where the pose has it. Shorter, and feet glide; longer, and they lag
 behind a body that walks."""
@@ -67,8 +70,10 @@ def lock_feet(
     locks: list[FootLock] = []
     # Plain numbers, as it runs per frame on the live path.
     ankles, toes = (joints[:, [leg[i] for leg in LEGS]].tolist() for i in (2, 3))
+    steps_m = _steps_m(joints[:, [leg[2] for leg in LEGS]]).tolist()
     for t, touches in enumerate(np.maximum(contacts[:, :2], contacts[:, 2:]).tolist()):
-        feet = [_decide(ankles[t][i], toes[t][i][1], touches[i], lock, i) for i in range(len(LEGS))]
+        stands = [_stands(touches[i], steps_m[t][i], lock.planted[i]) for i in range(len(LEGS))]
+        feet = [_decide(ankles[t][i], toes[t][i][1], stands[i], lock, i) for i in range(len(LEGS))]
         (left, left_at, left_by), (right, right_at, right_by) = feet
         lock = FootLock((left, right), (left_at, right_at), (left_by, right_by))
         offsets[t] = lock.offset_m
@@ -80,13 +85,23 @@ def lock_feet(
     return out.astype(np.float32), locks
 
 
+def _steps_m(ankles_m: Array) -> NDArray[np.float64]:
+    """(T, 2) how far the pose carries ankles (T, 2, 3) to the next frame; the last as the one before it."""
+    steps_m = np.linalg.norm(np.diff(ankles_m, axis=0), axis=-1)
+    return np.concatenate([steps_m, steps_m[-1:]]) if len(steps_m) else np.zeros(ankles_m.shape[:2])
+
+
+def _stands(contact: float, step_m: float, was: bool) -> bool:
+    """Whether a foot is planted, that was or was not in the frame before."""
+    return contact > (OFF if was else ON) and step_m < (SWING_STEP_M if was else LAND_STEP_M)
+
+
 def _decide(
-    ankle: list[float], toe_height: float, contact: float, lock: FootLock, side: int
+    ankle: list[float], toe_height: float, planted: bool, lock: FootLock, side: int
 ) -> tuple[bool, tuple[float, float], tuple[float, float, float]]:
-    """Whether the foot is planted now, where, and how far the ankle must move."""
+    """Whether the foot is planted now, where it rests, and how far the ankle must move."""
     anchor, was = lock.anchor_m[side], lock.planted[side]
     released_x, _, released_z = (_KEPT * way for way in lock.offset_m[side])
-    planted = contact > (OFF if was else ON)
     if planted and not was:
         # Land where the (possibly still released) foot is shown, so that planting never jumps.
         anchor = (ankle[0] + released_x, ankle[2] + released_z)

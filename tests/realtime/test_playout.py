@@ -171,6 +171,17 @@ def test_a_foot_pulled_too_far_goes_along_and_never_leaps() -> None:
     assert np.abs(np.diff(ankles, axis=0)).max() < step_m + 0.25 * MAX_PULL_M
 
 
+def test_a_foot_that_swings_is_none_to_stand_on_however_sure_its_contact() -> None:
+    # Half a second stood, half a second of a run, and stood again.
+    way = np.concatenate([np.zeros(15), np.linspace(0.0, 1.5, 15), np.full(15, 1.5)])
+    root = np.stack([way, np.full(45, 0.8664), np.zeros(45)], axis=1)
+    rotations = np.repeat(relaxed_rotations()[None], 45, axis=0)
+    _, locks = lock_feet(root, rotations, np.ones((45, 4)), FootLock())
+    assert [lock.planted[0] for lock in locks] == [True] * 15 + [False] * 14 + [True] * 16
+    # What was let go goes home, and what lands lands where it is.
+    assert max(abs(lock.offset_m[0][0]) for lock in locks) < 0.02
+
+
 def test_who_walked_far_on_planted_feet_has_them_below_again() -> None:
     # As a follower dances whose contacts never quite let go: metres this way, back, aside, and then it stands.
     way = np.concatenate([np.linspace((0, 0), (1.5, 0), 60), np.linspace((1.5, 0), (1.5, 1), 40), [(1.5, 1)] * 90])

@@ -75,6 +75,7 @@ def dance(runner: OrtRunner, leader, groove: Groove, *, seed: int = 0) -> dict[s
         Health(),
         seed=seed,
         log=log,
+        forecaster=runner.forecaster,
     )
     conductor.run(lambda: clock.now() >= SECONDS)
     return log.arrays()
