@@ -13,7 +13,7 @@ def check_bounds(group: str, settings: Any, **bounds: tuple[float, float]) -> No
     """InputError for the first setting, by name, that is not a number from its least to its greatest.
 
     Each entry of a tuple is held against the same bounds, and none may be empty. ``group`` is what stands before the
-    name on the command line, such as "how".
+    name on the command line, such as "how", or the class of sizes that are read from a file.
     """
     for name, (least, most) in bounds.items():
         value = getattr(settings, name)

@@ -6,6 +6,7 @@ field is an error, never a default. Only the options that came later (``option``
 
 import dataclasses
 import json
+import math
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from duet.errors import InputError
 from duet.features import FOLLOWER_CONTACT, FOLLOWER_LOWER, FOLLOWER_ROOT, FOLLOWER_UPPER, LEADER_SIZE, PLACE_SIZE
+from models.bounds import ABOVE, check_bounds
 
 STREAMS = ("upper", "lower", "root")
 """The codec's streams, in the order of a frame's features and of the latent."""
@@ -22,6 +24,8 @@ _STREAM_WIDTHS = tuple(part.stop - part.start for part in (FOLLOWER_UPPER, FOLLO
 SamplerKind = Literal["ddim", "dpm", "pipelined"]
 Built = TypeVar("Built")
 
+_SOME = (1, math.inf)
+"""Of a size that may not be nothing."""
 
 _LATER = "later"
 
@@ -50,6 +54,18 @@ class CodecConfig:
     residuals: int = 2
     """Residual levels: coarse posture first, then what is left."""
 
+    def __post_init__(self) -> None:
+        for name in ("stream_widths", "channels"):
+            if (got := len(getattr(self, name))) != len(STREAMS):
+                raise InputError(
+                    f"CodecConfig.{name}: expected {len(STREAMS)} numbers, one for each of {', '.join(STREAMS)}, "
+                    f"got {got}. Give {len(STREAMS)}."
+                )
+        check_bounds(
+            "CodecConfig", self, stream_widths=_SOME, contacts=_SOME, channels=_SOME, dilations=_SOME, groups=_SOME,
+            levels=(2, math.inf), residuals=_SOME,
+        )  # fmt: skip
+
     @property
     def code_width(self) -> int:
         """Code dimensions of one stream at one residual level."""
@@ -73,6 +89,9 @@ class MemoryConfig:
     kernel: int = 4
 
     def __post_init__(self) -> None:
+        check_bounds(
+            "MemoryConfig", self, width=_SOME, layers=_SOME, expand=_SOME, head=_SOME, state=_SOME, kernel=_SOME
+        )
         if self.expand * self.width % self.head:
             raise InputError(
                 f"MemoryConfig: expected expand * width to be a multiple of head, got {self.expand} * {self.width} "
@@ -112,6 +131,10 @@ class DenoiserConfig:
     folded_guidance: bool = option("the guidance as an input of the network (``models.guidance``)")
 
     def __post_init__(self) -> None:
+        check_bounds(
+            "DenoiserConfig", self, width=_SOME, layers=_SOME, heads=_SOME, feedforward=_SOME, memory_tokens=_SOME,
+            dropout=(0.0, 0.99),
+        )  # fmt: skip
         if self.width % (2 * self.heads):
             raise InputError(
                 f"DenoiserConfig: expected an even width per head, got width {self.width} and {self.heads} heads. "
@@ -129,6 +152,9 @@ class ForecasterConfig:
     waves: int = 6
     """What is added to the damped forecast is a sum of so many; 0 for no forecaster."""
     memory: MemoryConfig = MemoryConfig(width=128, layers=2, head=32, state=16)
+
+    def __post_init__(self) -> None:
+        check_bounds("ForecasterConfig", self, fps=(ABOVE, math.inf), horizon=_SOME)
 
 
 @dataclass(frozen=True)
@@ -190,9 +216,10 @@ class FollowerConfig:
     )
 
     def __post_init__(self) -> None:
-        for name in ("token_frames", "past", "plan", "steps"):
-            if (got := getattr(self, name)) < 1:
-                raise InputError(f"follower.{name}: expected at least 1, got {got}. Give another value.")
+        check_bounds(
+            "follower", self, fps=(ABOVE, math.inf), token_frames=_SOME, past=_SOME, plan=_SOME, steps=_SOME,
+            style_width=_SOME,
+        )  # fmt: skip
 
     @property
     def window(self) -> int:

@@ -214,7 +214,7 @@ def load_forecaster(path: Path) -> Forecaster:
     try:
         forecaster = Forecaster(_config_from(load_numbers(path)["forecaster"]))
         forecaster.load_state_dict(weights)
-    except (KeyError, TypeError, RuntimeError) as error:
+    except (InputError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise InputError(
             f"{path}: expected a forecaster of this version, got other weights. Train it again: duet-lab forecast."
         ) from error

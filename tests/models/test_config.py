@@ -1,6 +1,7 @@
 """Configurations: refused when impossible, read back as written."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from models.config import (
     PRESETS,
     DenoiserConfig,
     FollowerConfig,
+    ForecasterConfig,
     MemoryConfig,
     SamplerConfig,
     config_from_json,
@@ -71,6 +73,30 @@ def test_impossible_sizes_are_refused():
         FollowerConfig(past=0)
     with pytest.raises(InputError, match="at least 1 call"):
         SamplerConfig(calls=0)
+    with pytest.raises(InputError, match="ForecasterConfig.horizon: expected at least 1, got 0"):
+        ForecasterConfig(horizon=0)
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "value", "message"),
+    [
+        ("codec", "channels", [96, 48], "CodecConfig.channels: expected 3 numbers, one for each of upper, .* got 2"),
+        ("codec", "stream_widths", [], "CodecConfig.stream_widths: expected 3 numbers, .* got 0"),
+        ("codec", "channels", [96, 0, 48], "CodecConfig.channels: expected at least 1, got 96, 0, 48"),
+        ("codec", "dilations", [], "CodecConfig.dilations: expected at least 1, got none"),
+        ("codec", "levels", [15, 1], "CodecConfig.levels: expected at least 2, got 15, 1"),
+        ("codec", "residuals", 0, "CodecConfig.residuals: expected at least 1, got 0"),
+        ("memory", "head", 0, "MemoryConfig.head: expected at least 1, got 0"),
+        ("memory", "kernel", 0, "MemoryConfig.kernel: expected at least 1, got 0"),
+        ("denoiser", "heads", 0, "DenoiserConfig.heads: expected at least 1, got 0"),
+        ("denoiser", "dropout", 3.0, "DenoiserConfig.dropout: expected at least 0 and at most 0.99, got 3"),
+    ],
+)
+def test_sizes_that_no_network_can_have_are_refused_in_a_file(group: str, name: str, value: object, message: str):
+    values = json.loads(PRESETS["S"].to_json())
+    values[group][name] = value
+    with pytest.raises(InputError, match=message):
+        config_from_json(json.dumps(values))
 
 
 def test_a_configuration_cannot_be_changed():
