@@ -13,6 +13,7 @@ from duet.clock import MonotonicClock
 from duet.errors import DeviceError, InputError, MediaError, StaleFrame
 from realtime.sight.camera import Camera, CameraState, open_camera
 from realtime.sight.virtual_camera import VirtualCamera
+from tests.faults.newest import take_newest
 from tests.waiting import wait_for
 
 
@@ -123,13 +124,12 @@ def test_error_that_ends_the_reader_is_raised_at_once() -> None:
 def test_stream_is_a_camera(fake_camera: VirtualCamera) -> None:
     clock = MonotonicClock()
     with open_camera(fake_camera.url, clock=clock, latency_s=0.02) as camera:
-        frames = [camera.next(2.0) for _ in range(10)]
+        frames = take_newest(camera, clock, lambda taken: len(taken) < 10)
         assert camera.state is CameraState.STREAMING
         assert frames[0].image.shape == (96, 128, 3)
         indices = [frame.index for frame in frames]
         assert indices == sorted(set(indices))
         assert all(frame.arrival_s - frame.time_s == pytest.approx(0.02) for frame in frames)
-        assert clock.now() - frames[-1].arrival_s < 0.5
     assert camera.state is CameraState.CLOSED
 
 
