@@ -62,8 +62,8 @@ class ForecasterTraining:
     """Of the windows."""
     input_noise: float = 0.1
     """Greatest standard deviation of the noise on normalised features, steady over a window."""
-    silence: float = 0.2
-    """Share of the windows without music."""
+    silence: float = 1.0
+    """Share of the windows without music: a live tick asks in silence."""
     report_every: int = 100
 
 
