@@ -33,7 +33,7 @@ _SLACK_M = 1.25 * MAX_PULL_M
 _HOMING = 0.04
 """Of the way a foot is pulled, what its rest comes after in a frame: whoever walked and stands again has their feet
 below them within some seconds, and none is seen to glide."""
-RELEASE_FRAMES = 5
+RELEASE_FRAMES = 7
 _KEPT = 1.0 - 1.0 / RELEASE_FRAMES
 """Of the way a released foot is off, what it is in the next frame."""
 
