@@ -117,7 +117,7 @@ class _Cuda:
 
     def __init__(self) -> None:
         try:
-            from cuda.bindings import runtime  # pyright: ignore[reportMissingImports]
+            from cuda.bindings import runtime  # pyright: ignore[reportMissingImports, reportAttributeAccessIssue]
         except ImportError as error:
             raise DeviceError(
                 f"CUDA: expected the package cuda-bindings, got none. Install it: {how_to_install('tensorrt')}"
