@@ -105,9 +105,8 @@ def add_follow(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]", fol
 
 
 def _follow(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from duet.files import check_writable
+    from ui.bench.output import console_for_tables
 
     for name, most in (("latency", 500.0), ("capture", 500.0), ("display", 500.0), ("seconds", 120.0)):
         check_within(f"--{name}", getattr(arguments, name), 8.0 if name == "seconds" else 0.0, most)
@@ -116,7 +115,7 @@ def _follow(arguments: argparse.Namespace) -> int:
         check_writable(arguments.json)
     if arguments.data is None and (named := os.environ.get("DUET_DATA")):
         arguments.data = Path(named)
-    console, stage = Console(), stage_of(arguments)
+    console, stage = console_for_tables(), stage_of(arguments)
     found = measured(arguments, stage, console)
     console.print(_table(found))
     console.print(_verdict(found, stage), soft_wrap=True)

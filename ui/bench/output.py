@@ -1,6 +1,8 @@
 """What every bench with a record does with it: tables on the terminal, JSON, and a page."""
 
 import argparse
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +14,18 @@ from ui.bench.page import page
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+
+WIDE = 160
+"""Characters in a line of a log: tables are not cut short for want of a terminal."""
+
+
+def console_for_tables(*, stderr: bool = False) -> "Console":
+    """As wide as its terminal, or ``WIDE`` where what is told goes to a file."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, width=None if stream.isatty() or "COLUMNS" in os.environ else WIDE)
 
 
 def add_output(command: argparse.ArgumentParser) -> None:
@@ -31,7 +45,7 @@ def told(arguments: argparse.Namespace, measure: "Callable[[Console], BenchRecor
     for path in (None if alone or arguments.json is None else Path(arguments.json), arguments.html):
         if path is not None:
             check_writable(path)
-    console = Console(stderr=alone)
+    console = console_for_tables(stderr=alone)
     record = measure(console)
     if alone:
         Console(soft_wrap=True, highlight=False, markup=False).print(record.to_json(), end="")

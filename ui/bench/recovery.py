@@ -312,13 +312,13 @@ _COUNTERS = {
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
     from rich.progress import Progress
     from rich.table import Table
 
     from duet.errors import InputError
     from realtime.sight.pose_model import ensure_pose_model
     from ui.asked import has_display
+    from ui.bench.output import console_for_tables
 
     check_within("--rounds", arguments.rounds, 1, 1000)
     if sys.platform == "win32":
@@ -327,7 +327,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise InputError("--window: expected a display, got none. Leave it out, or begin with `xvfb-run -a`.")
     ended = ways(window=arguments.window) * arguments.rounds
     found: list[Recovery] = []
-    console = Console()
+    console = console_for_tables()
     ensure_pose_model(progress=console.print)
     with (
         tempfile.TemporaryDirectory(prefix="duet-recovery-") as folder,

@@ -40,15 +40,15 @@ def add_unplug(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 
 def _unplug(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
     from rich.progress import Progress
 
     from realtime.bench.unplug import GOAL_S, opened
+    from ui.bench.output import console_for_tables
 
     check_within("--sequences", arguments.sequences, 1, 10_000)
     if arguments.seed < 0:
         raise InputError(f"--seed: expected 0 or more, got {arguments.seed}.")
-    console = Console()
+    console = console_for_tables()
     outcomes: list[Outcome] = []
     with Progress(console=console, transient=True) as progress, opened(arguments.seed) as run:
         for sequence in progress.track(range(arguments.sequences), description="unplugging"):

@@ -60,7 +60,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", followe
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
+    from ui.bench.output import console_for_tables
 
     check_within("--hours", arguments.hours, 0.001, 1000.0)
     if arguments.seed < 0:
@@ -69,7 +69,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise InputError("--config: expected a show in real time, got --speed-up beside it. Leave one of them out.")
     for name in ("soak.json", "soak.png", "report.json"):
         check_writable(arguments.out / name, "--out")
-    console, samples = Console(stderr=True), list["Sample"]()
+    console, samples = console_for_tables(stderr=True), list["Sample"]()
     begun_s, interrupted = time.monotonic(), False
     try:
         (_accelerated if arguments.speed_up else _real)(arguments, console, samples)
