@@ -21,7 +21,6 @@ DATA is the folder that holds the recorded couples (see the README); the variabl
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
@@ -29,6 +28,7 @@ from rich.console import Console
 
 from duet import __version__
 from duet.errors import DuetError
+from duet.terminal import width_for_tables
 from export.commands import (
     ablate,
     bank,
@@ -48,21 +48,15 @@ from export.commands import (
     verify,
 )
 
-WIDE = 160
 LEARNING_HALF = frozenset({"torch", "onnx", "onnxscript", "safetensors", "matplotlib", "librosa"})
 """What a machine that only dances need not have."""
 NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
 
 
-def _console() -> Console:
-    """As wide as the terminal; what goes to a file or a pipe has room for the widest table."""
-    return Console() if sys.stdout.isatty() or "COLUMNS" in os.environ else Console(width=WIDE)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code: 0 when all went well, 1 when what it puts to the test is broken, 2 when
     something the user can change stood in the way, 130 when it was stopped."""
-    console, options = _console(), argparse.Namespace()
+    console, options = Console(width=width_for_tables(sys.stdout)), argparse.Namespace()
     try:
         options = _parser().parse_args(arguments)
         return options.run(options, console) or 0

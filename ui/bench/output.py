@@ -1,13 +1,13 @@
 """What every bench with a record does with it: tables on the terminal, JSON, and a page."""
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from duet.files import check_writable, written_whole
+from duet.terminal import width_for_tables
 from realtime.bench.record import Aim, BenchRecord
 from ui.bench.page import page
 
@@ -16,16 +16,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-WIDE = 160
-"""Characters in a line of a log: tables are not cut short for want of a terminal."""
-
-
 def console_for_tables(*, stderr: bool = False) -> "Console":
-    """As wide as its terminal, or ``WIDE`` where what is told goes to a file."""
+    """As wide as its terminal, or wide where what is told goes to a file."""
     from rich.console import Console
 
-    stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, width=None if stream.isatty() or "COLUMNS" in os.environ else WIDE)
+    return Console(stderr=stderr, width=width_for_tables(sys.stderr if stderr else sys.stdout))
 
 
 def add_output(command: argparse.ArgumentParser) -> None:
