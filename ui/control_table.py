@@ -18,6 +18,8 @@ MOST_SLID_GUIDANCE = 2.0
 """Followers are taught to be led so strictly (LDCFG scales), and no more."""
 STREAMS, LEVELS = ("upper", "lower", "root"), ("groove", "detail")
 WINDOWED, ANY_DISPLAY = "window", "full screen"
+DEVICES = CAMERA_DEVICE, SOUND_DEVICE = "camera_device", "sound_device"
+"""Chosen with a look and a listen: in the panel only, by no key and no knob."""
 
 
 class Kind(StrEnum):
@@ -105,8 +107,8 @@ _TABLE = (
     _choose("hud", "Signs", tuple(HUDS), "h", "what is written over the picture"),
     Control("display", Kind.CHOOSE, "Screen", "a window, or a display that is filled", "f"),
     # Not kept: the command names them, and a song of yesterday's is none of today's.
-    Control("camera_device", Kind.CHOOSE, "Camera", "who sees the leader"),
-    Control("sound_device", Kind.CHOOSE, "Sound", "where the music is heard"),
+    Control(CAMERA_DEVICE, Kind.CHOOSE, "Camera", "who sees the leader"),
+    Control(SOUND_DEVICE, Kind.CHOOSE, "Sound", "where the music is heard"),
     Control("sight", Kind.SWITCH, "Inset", "what the camera sees, in the stage's corner", "p"),
     Control("panel", Kind.SWITCH, "Panel", "show or hide this panel", "tab"),
     Control("learn", Kind.SWITCH, "Learn", "then touch a control, and a key or a MIDI knob for it", "f2"),

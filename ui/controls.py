@@ -10,13 +10,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from duet.errors import DuetError
+from duet.errors import DuetError, InputError
 from duet.features import Placement
 from duet.tempo_override import TapTempo, TempoOverride
 from realtime.commands import Command, Fade, Freeze, Panic, Resume, SetGuidance, SetPlacement, SetStyle, SwitchFollower
 from realtime.sight.stage_shift import Shift, ShiftedLeader
 from ui.bindings import Bindings
-from ui.control_table import ANY_DISPLAY, CONTROLS, DISTANCE_M, LEVELS, PRESETS, STREAMS, WINDOWED, Kind, guidance_name
+from ui.control_table import (
+    ANY_DISPLAY,
+    CONTROLS,
+    DEVICES,
+    DISTANCE_M,
+    LEVELS,
+    PRESETS,
+    STREAMS,
+    WINDOWED,
+    Kind,
+    guidance_name,
+)
 from ui.drawing.wardrobe import avatar_names
 from ui.staging import NEAREST_DISPLAY, Staging
 
@@ -132,6 +143,8 @@ class Controls:
         """What can be chosen by a control; empty where it is not chosen from, or nobody can say here."""
         if name in ("leader_avatar", "follower_avatar"):
             return self.avatars
+        if name == "display":
+            return WINDOWED, ANY_DISPLAY
         return tuple(self.styles) if name == "style" else CONTROLS[name].choices
 
     def values(self) -> dict[str, float | bool | str]:
@@ -201,6 +214,8 @@ class Controls:
         """A control was touched in the panel: turned, or, while one is looked for, made the one that learns."""
         if self.learning is None or name in ("learn", "panel"):
             self.turn(name, value, time_s)
+        elif name in DEVICES:
+            self._say(f"{CONTROLS[name].label}: chosen here, by no key and no knob", time_s)
         elif name in CONTROLS:
             self.learning = name
             self._say(f"{CONTROLS[name].label}: now the key or the knob for it", time_s)
@@ -246,10 +261,18 @@ class Controls:
             self._stage(name, str(value), time_s)
         elif CONTROLS[name].kind is Kind.SLIDE:
             self._slide(name, float(value), time_s)
-        elif name in self.devices:
-            self._say(self.devices[name].change(str(value)), time_s)
+        elif name in DEVICES:
+            self._device(name, value, time_s)
         else:
             self._rest[name](self, value, time_s)
+
+    def _device(self, name: str, value: Any, time_s: float) -> None:
+        label, device = CONTROLS[name].label, self.devices.get(name)
+        if device is None:
+            raise InputError(f"{label}: this show keeps to its own; duet play has others to choose.")
+        if value is None:
+            raise InputError(f"{label}: choose one in the panel.")
+        self._say(device.change(str(value)), time_s)
 
     def _other(self, _: Any, time_s: float) -> None:
         if not self.has_other:

@@ -15,13 +15,23 @@ from realtime.sight.leader_take import TakeLeader
 from realtime.sight.stage_shift import Shift, ShiftedLeader
 from realtime.sound.audio import InlineEar, Silence
 from ui.bindings import USUAL_KEYS, Bindings
-from ui.control_table import CONTROLS, PRESETS, Kind
+from ui.control_table import CONTROLS, DEVICES, PRESETS, SOUND_DEVICE, Kind
 from ui.controls import STEP_M, Controls
 from ui.drawing.cameras import CAMERAS
 from ui.drawing.stages import STAGES
 from ui.key_names import KEY_NAMES
 from ui.panel.facts import Facts
 from ui.staging import HUDS, LEADER_AS, NEAREST_DISPLAY, Staging
+
+
+class Plugged:
+    """A sound input that is opened at once."""
+
+    name = "none"
+
+    def change(self, name: str) -> str:
+        self.name = name
+        return f"Sound {name} is being opened"
 
 
 @pytest.fixture
@@ -219,14 +229,26 @@ def test_the_leader_is_mirrored(controls: Controls) -> None:
 
 def test_every_control_can_be_turned_and_none_raises(controls: Controls) -> None:
     for name, control in CONTROLS.items():
-        if name in ("camera_device", "sound_device"):
-            continue
         for value in (None, 0.5, True, "nonsense", float("nan")):
             controls.turn(name, value, 1.0)
-        assert control.kind is Kind.PUSH or name in controls.values()
+        assert control.kind is Kind.PUSH or name in controls.values() or name in DEVICES
     before = controls.refused
     controls.turn("no such control", 1.0, 1.0)
     assert controls.refused == before + 1
+
+
+def test_a_device_is_chosen_in_the_panel_where_there_are_others(controls: Controls) -> None:
+    controls.turn(SOUND_DEVICE, "device:room", 1.0)
+    assert controls.refused == 1 and "keeps to its own" in controls.message(1.0), "a demo has no devices"
+    room = Plugged()
+    controls.devices = {SOUND_DEVICE: room}
+    controls.turn(SOUND_DEVICE, "device:room", 2.0)
+    assert room.name == "device:room" and controls.message(2.0) == "Sound device:room is being opened"
+    controls.turn(SOUND_DEVICE, None, 3.0)
+    assert "choose one in the panel" in controls.message(3.0) and room.name == "device:room"
+    controls.touch("learn", None, 4.0)
+    controls.touch(SOUND_DEVICE, "device:room", 4.0)
+    assert controls.learning == "" and "by no key and no knob" in controls.message(4.0)
 
 
 def test_keys_and_knobs_are_learned(controls: Controls) -> None:
@@ -253,7 +275,7 @@ def test_keys_and_knobs_are_learned(controls: Controls) -> None:
 
 
 def test_a_knob_turns_every_kind(controls: Controls) -> None:
-    for number, name in enumerate(("freeze", "mirror", "stage", "groove_upper")):
+    for number, name in enumerate(("freeze", "mirror", "stage", "groove_upper", "display")):
         controls.bindings = controls.bindings.with_midi(f"cc 1 {number}", name)
     controls.strike("cc 1 0", 0.2, 1.0)
     controls.strike("cc 1 0", 1.0, 1.0)
@@ -261,6 +283,10 @@ def test_a_knob_turns_every_kind(controls: Controls) -> None:
     controls.strike("cc 1 2", 1.0, 1.0)
     controls.strike("cc 1 3", 0.5, 1.0)
     controls.strike("cc 1 4", 0.5, 1.0)
+    assert controls.staging.display == NEAREST_DISPLAY
+    controls.strike("cc 1 4", 0.1, 1.0)
+    assert controls.staging.display is None
+    controls.strike("cc 1 5", 0.5, 1.0)
     assert controls.asked == [Freeze(), SetGuidance(((1.0, 0.0), (0.0, 0.0), (0.0, 0.0)))]
     assert controls.leader.mirrored and controls.staging.stage == list(STAGES)[-1]
 

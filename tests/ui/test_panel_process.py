@@ -125,6 +125,10 @@ def test_a_show_s_file_that_could_not_be_kept_is_refused_at_the_beginning(contro
         ({"distance": "far"}, "a value that it can have"),
         ({"keys": {"a": "jump"}}, "expected a control"),
         ({"panel": False}, "expected one of distance"),
+        ({"mirror": "false"}, "a value that it can have, got 'false'"),
+        ({"distance": True}, "a value that it can have, got True"),
+        ({"distance": [1.0]}, "a value that it can have"),
+        ({"stage": ["club"]}, "a value that it can have"),
     ],
 )
 def test_a_show_s_file_that_cannot_be_is_one_sentence(controls: Controls, values: dict[str, Any], says: str) -> None:

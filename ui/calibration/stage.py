@@ -47,7 +47,9 @@ def add_stage(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     stage.add_argument("--height", type=float, metavar="M", help="your height; asked for where it was never told")
     stage.add_argument("--away", type=float, metavar="M", help="from the camera to the mark, measured along the floor")
     stage.add_argument("--distance", type=float, metavar="M", help="how far away the partner dances here")
-    stage.add_argument("--forget", action="store_true", help="forget this camera's mark, offset and distance")
+    stage.add_argument(
+        "--forget", action="store_true", help="forget this camera's mark, facing, tilt, lens, offset and distance"
+    )
     add_look(stage)
     stage.set_defaults(run=_stage)
 

@@ -13,12 +13,12 @@ from typing import Any
 from duet.errors import InputError
 from realtime.show_file import check_keepable, keep_section, read_show, section
 from ui.bindings import Bindings
-from ui.control_table import CONTROLS
+from ui.control_table import CONTROLS, DEVICES, Control, Kind
 from ui.controls import Controls
 
 LOG = logging.getLogger("duet.panel")
 SECTION = "panel"
-_ONCE_KEPT = "camera_device", "sound_device"
+_ONCE_KEPT = DEVICES
 """In files of before; passed over."""
 _QUIET_S = 1.0
 """Nothing is written before so long nothing was turned: a slide is one change."""
@@ -73,8 +73,18 @@ def take_up(values: dict[str, Any], controls: Controls) -> None:
         if control is None or not control.is_kept:
             known = ", ".join(n for n, c in CONTROLS.items() if c.is_kept)
             raise InputError(f"[{SECTION}] {name}: expected one of {known}, got another. Mend the show's file.")
-        if name in controls.values() and not isinstance(value, dict | list):
-            refused = controls.refused
+        refused = controls.refused
+        if _is_a_value(control, value):
             controls.turn(name, value, -1e9)
-            if controls.refused > refused:
-                raise InputError(f"[{SECTION}] {name}: expected a value that it can have, got {value!r}.")
+        if not _is_a_value(control, value) or controls.refused > refused:
+            raise InputError(f"[{SECTION}] {name}: expected a value that it can have, got {value!r}.")
+
+
+def _is_a_value(control: Control, value: Any) -> bool:
+    """Whether a control of its kind can stand so; TOML tells true from "true" and from 1."""
+    match control.kind:
+        case Kind.SWITCH:
+            return isinstance(value, bool)
+        case Kind.SLIDE:
+            return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, str)
