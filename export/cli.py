@@ -28,6 +28,7 @@ from rich.console import Console
 
 from duet import __version__
 from duet.errors import DuetError
+from duet.extras import how_to_install
 from duet.terminal import width_for_tables
 from export.commands import (
     ablate,
@@ -68,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(
             f"duet-lab: expected the packages of the learning half, got no {error.name}. "
-            "Install them: pip install -e '.[lab]' (make test does it, too).",
+            f"Install them: {how_to_install('lab')} (make test does it, too).",
             file=sys.stderr,
         )
         return 2

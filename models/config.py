@@ -148,7 +148,8 @@ class ForecasterConfig:
 
     fps: float = 30.0
     horizon: int = 37
-    """Frames ahead: a plan of 8 tokens and the greatest delay."""
+    """Frames ahead that are foreseen: plans of 8 tokens, delays up to 6 frames. Further ahead, for older measurements
+    and longer plans, what is added stays what it is at the last of them."""
     waves: int = 6
     """What is added to the damped forecast is a sum of so many; 0 for no forecaster."""
     memory: MemoryConfig = MemoryConfig(width=128, layers=2, head=32, state=16)

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from duet.errors import InputError
 from duet.features import (
     FOLLOWER_CONTACT,
     FOLLOWER_ROOT,
@@ -37,7 +38,7 @@ from models.data.take import Take
 from models.follower import Follower
 from models.guidance import guide
 from models.rollout import Danced
-from models.samplers import ladder, sample, start
+from models.samplers import check_calls, ladder, sample, start
 
 Floats = NDArray[np.float32]
 BlockMask = Literal["interval", "triangle_interval"]
@@ -87,9 +88,11 @@ def dance_offline(
 ) -> Danced:
     """``take`` as ``follower`` dances it with the whole song before its eyes; equal seeds dance alike.
 
-    ``leak`` is that of ``duet.features.integrate_root``. ValueError for a take shorter than one token.
+    ``leak`` is that of ``duet.features.integrate_root``. InputError for a take shorter than one token,
+    and for more calls than the sampler has levels for.
     """
     how, config = how or Offline(), follower.config
+    check_calls(how.sampler, config.steps)
     song = _song(follower, take)
     block = min(config.window, song.tokens)
     starts = block_starts(song.tokens, block)
@@ -164,7 +167,10 @@ def _song(follower: Follower, take: Take) -> _Song:
     per_token = follower.config.token_frames
     tokens = take.frames // per_token
     if not tokens:
-        raise ValueError(f"Offline: expected a take of at least {per_token} frames, got {take.frames}. Take a longer.")
+        raise InputError(
+            f"{take.name}: expected at least {per_token} frames at {take.fps:g} fps to dance beside, got "
+            f"{take.frames}. Give a longer take."
+        )
     take = take.slice(0, tokens * per_token, take.entrance)
     heading = leader_headings(take.joints_m, take.fps)
     music = np.ascontiguousarray(take.conditions, dtype=np.float32)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from duet.bank_file import bank_of
 from duet.contract import GUIDANCE_SHAPE, FollowerContract, load_contract
+from duet.errors import InputError
 from duet.features import (
     FOLLOWER_CONTACT,
     FOLLOWER_ROOT,
@@ -36,6 +37,7 @@ from models.config import STREAMS, FollowerConfig, SamplerConfig
 from models.data.take import Take
 from models.follower import Follower
 from models.onnx_tick import OnnxForecaster, OnnxTick
+from models.samplers import check_calls
 
 Floats = NDArray[np.float32]
 Inputs = dict[str, Floats]
@@ -144,6 +146,7 @@ class TorchPartner:
         # The same weights under another sampler: a shallow copy shares every module.
         self.follower = copy.copy(follower)
         self.follower.config = replace(follower.config, sampler=sampler or follower.config.sampler)
+        check_calls(self.follower.config.sampler, self.follower.config.steps)
         self.config, self.foresight = self.follower.config, self.follower.foresight
         self.bank, self.barred = bank, barred
         self.reset(1)
@@ -257,7 +260,7 @@ def dance(
     seeds: list[int] | None = None,
     keep_tail: int = 0,
 ) -> list[Danced]:
-    """Every take as ``partner`` dances it, to the whole token below the shortest take.
+    """Every take as ``partner`` dances it, to the whole token below the shortest take; InputError where that has none.
 
     ``delay_frames``: age of the newest measurement, counted from the plan's first frame; or one array (B,) per tick.
     ``keep_tail``: tokens of each tick's leader and music window to return, for training on what was danced.
@@ -265,8 +268,14 @@ def dance(
     grid = Grid.of(partner.config)
     seeds = list(range(len(takes))) if seeds is None else seeds
     partner.reset(len(takes))
+    shortest = min(takes, key=lambda take: take.frames)
+    ticks = shortest.frames // grid.token
+    if not ticks:
+        raise InputError(
+            f"{shortest.name}: expected at least {grid.token} frames at {grid.fps:g} fps to dance beside, got "
+            f"{shortest.frames}. Give a longer take."
+        )
     dancers = [_enter(take, grid, partner.foresight) for take in takes]
-    ticks = min(len(t.joints_m) for t in takes) // grid.token
     delays = [np.full(len(takes), delay_frames)] * ticks if isinstance(delay_frames, int) else list(delay_frames)
     for tick in range(ticks):
         views = [_view(d, tick, int(delays[tick][i]), grid) for i, d in enumerate(dancers)]

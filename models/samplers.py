@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from duet.errors import InputError
 from models.config import STREAMS, SamplerConfig
 from models.diffusion import alpha_bar
 
@@ -30,7 +31,8 @@ class Rung(NamedTuple):
 
 
 def levels(config: SamplerConfig, plan: int, steps: int) -> Tensor:
-    """(calls, F) integer noise levels, first call first, strictly falling for every token.
+    """(calls, F) integer noise levels, first call first, falling for every token: strictly, unless calls are too many
+    (``check_calls``).
 
     ``ddim``: trailing spacing from T - 1 (Lin et al. 2023, arXiv 2305.08891). ``dpm``: evenly in log signal-to-noise
     from 0.98 T, below which a step would be too long. ``pipelined``: each token trails down from its own level.
@@ -47,6 +49,15 @@ def levels(config: SamplerConfig, plan: int, steps: int) -> Tensor:
     if config.kind == "pipelined":
         top = warm_levels(config, plan, steps).double()
     return ((top + 1) * (1 - calls / config.calls) - 1).round().long().clamp(min=0)
+
+
+def check_calls(config: SamplerConfig, steps: int) -> None:
+    """InputError where a sampler has more calls than there are levels for: ``dpm`` divides by what lies between two."""
+    if (levels(config, 1, steps).diff(dim=0) >= 0).any():
+        raise InputError(
+            f"Sampler {config.kind}: expected so few calls that each has a noise level of its own, got {config.calls}. "
+            "Give fewer, such as 50."
+        )
 
 
 def warm_levels(config: SamplerConfig, plan: int, steps: int) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from duet.errors import InputError
 from duet.files import written_whole
@@ -45,6 +45,25 @@ def load_weights(path: Path, prefix: str = "", device: torch.device | str = "cpu
             return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
     except (SafetensorError, FileNotFoundError) as error:
         raise _broken(path, error) from error
+
+
+def check_fits(path: Path, module: nn.Module, what: str, next_step: str, *, prefix: str = "") -> None:
+    """InputError unless the tensors of ``path`` whose names begin with ``prefix`` are those of ``module``, by name and
+    size. Nothing else of them is read. ``what`` they are to be, and ``next_step``, are for the message."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118  # it is no mapping
+            there = {name: tuple(file.get_slice(name).get_shape()) for name in names}
+    except (SafetensorError, FileNotFoundError) as error:
+        raise _broken(path, error) from error
+    wanted = {prefix + name: tuple(value.shape) for name, value in module.state_dict().items()}
+    differing = sorted(name for name in wanted.keys() | there.keys() if wanted.get(name) != there.get(name))
+    if differing:
+        first = differing[0]
+        raise InputError(
+            f"{path}: expected {what}, got others ({first.removeprefix(prefix)}: {wanted.get(first, 'none')} wanted, "
+            f"{there.get(first, 'none')} there). {next_step}"
+        )
 
 
 def load_numbers(path: Path) -> dict[str, Any]:

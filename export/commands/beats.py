@@ -37,7 +37,7 @@ JSON file that maps the name of each piece to its beats in seconds; --write says
   duet-lab beats --seed 3 --style waltz
   duet-lab beats --write pieces
   duet-lab beats --also mine=mine.json
-  python -m venv /tmp/aubio && /tmp/aubio/bin/pip install aubio && duet-lab beats --aubio /tmp/aubio/bin/python
+  python -m venv out/aubio && out/aubio/bin/pip install aubio && duet-lab beats --aubio out/aubio/bin/python
 """
 AUBIO = """\
 import json, sys

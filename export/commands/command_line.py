@@ -104,3 +104,11 @@ def weights_folder(run: Path) -> Path:
     """A run's best weights, or the folder itself when it holds weights."""
     best = run / BEST_FOLDER
     return best if best.is_dir() else run
+
+
+def check_other_folder(out: Path, run: Path, whose: str = "run's") -> None:
+    """InputError where ``--out`` is a folder of ``run``, given as such or as that of its best weights."""
+    weights = weights_folder(run).resolve()
+    taken = {run.resolve(), weights} | ({weights.parent} if weights.name == BEST_FOLDER else set())
+    if out.resolve() in taken:
+        raise InputError(f"--out: expected another folder than the {whose}, got {out}. Give a new one.")

@@ -3,6 +3,7 @@
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -12,12 +13,17 @@ from export.commands.command_line import (
     above_zero,
     add_couples,
     check_folder,
+    check_other_folder,
     count,
     couples_of,
     new_command,
     weights_folder,
 )
 from export.commands.train import add_machine
+
+if TYPE_CHECKING:
+    from models.data.corpus import Multiplication
+    from models.data.couples import Couples
 
 MORE = """\
 The student begins with the run's weights and learns to say at once where the run's own sampler, in many calls and with
@@ -54,12 +60,11 @@ def run(options: argparse.Namespace, console: Console) -> None:
         raise InputError(f"--teacher-calls: expected at least 2, got {options.teacher_calls}. Give 8.")
     check_folder("--out", options.out)
     teacher = weights_folder(options.run_folder)
-    if options.out.resolve() in (options.run_folder.resolve(), teacher.resolve()):
-        raise InputError(f"--out: expected another folder than the teacher's, got {options.out}. Give a new one.")
+    check_other_folder(options.out, options.run_folder, "teacher's")
     import torch
 
     from export.progress import TrainingBars
-    from export.recipe import datasets_named, multiplied
+    from export.provenance import datasets_named, multiplied
     from models.config import SamplerConfig
     from models.data.corpus import build_corpus
     from models.follower import load_follower
@@ -68,8 +73,8 @@ def run(options: argparse.Namespace, console: Console) -> None:
 
     if options.threads:
         torch.set_num_threads(options.threads)
-    device, multiply = choose_device(options.device), multiplied(options.run_folder)
-    couples = couples_of(options, datasets_named(options.run_folder))
+    device, multiply = choose_device(options.device), multiplied(teacher)
+    couples = couples_of(options, datasets_named(teacher))
     schedule = replace(SCHEDULE, steps=SCHEDULE.steps if options.steps is None else options.steps)
     if options.minutes:
         schedule = replace(schedule, seconds=60.0 * options.minutes)
@@ -87,23 +92,30 @@ def run(options: argparse.Namespace, console: Console) -> None:
     finally:
         progress.stop()
     if printing():
-        _release(options, teacher, best)
+        _release(options, teacher, best, couples, multiply)
     console.print(f"The best student lies in {best}. Next: duet-lab calls {options.run_folder} --student {options.out}")
 
 
-def _release(options: argparse.Namespace, teacher: Path, best: Path) -> None:
+def _release(
+    options: argparse.Namespace, teacher: Path, best: Path, couples: "Couples", multiply: "Multiplication"
+) -> None:
     """The teacher's release, told that it was distilled, and its bank beside the student's best weights."""
     import shutil
 
     from duet.files import written_whole
+    from export.provenance import going_on, other_datasets, with_data
     from models.release import read_release
 
     release = read_release(teacher)
     words = f"duet-lab distil RUN --data DATA --out STUDENT --calls {options.calls} --seed {options.seed}"
     words += f" --teacher-calls {options.teacher_calls}" + (f" --steps {options.steps}" if options.steps else "")
-    if release.bank:
-        with written_whole(best / release.bank) as part:
+    others = other_datasets(teacher, couples)
+    words += f" --dataset {others}" if others else ""
+    bank = best / release.bank if release.bank else None
+    if bank is not None:
+        with written_whole(bank) as part:
             shutil.copyfile(teacher / release.bank, part)
     name = options.name or f"{release.name}-fast"
     command = f"{release.command} && {words}"
-    replace(release, name=name, command=command, seeds=(*release.seeds, options.seed), results="").write(best)
+    told = replace(release, name=name, command=command, seeds=(*release.seeds, options.seed), results="")
+    with_data(told, going_on(teacher, couples, multiply), release, bank).write(best)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 MORE = """\
 Needs the exported folder and the recorded couples, not the run. Dances every take as on stage, once per seed, beside
 holding still, mirroring the leader and replaying what a partner once did (retrieval). Where all validation takes were
-danced beside all of these, three times or more, it replaces the numbers in FOLLOWER/MODEL_CARD.md. The page of --html
-needs nothing else and prints well.
+danced beside all of these, three times or more, it replaces the numbers in FOLLOWER/MODEL_CARD.md, if the follower
+learned from this data. The page of --html needs nothing else and prints well.
 
   duet-lab evaluate followers/salsa-s --data DATA
   duet-lab evaluate followers/salsa-s --takes 12 --seeds 1 --baselines retrieval --html salsa.html
@@ -64,8 +64,8 @@ def run(options: argparse.Namespace, console: Console) -> None:
     asked = Options(takes, _names(options.baselines), options.seeds, warm=not options.no_warm)
     more = _stress_tables(options.stress) if options.stress else {}
     found = _dance(options.follower, couples, asked, console)
-    if _is_whole(asked, _takes(couples, None)) and _learned_from(options.follower, couples):
-        _into_card(options.follower, found.report)
+    if _is_whole(asked, _takes(couples, None)):
+        _into_card(options.follower, couples, found.report, console)
     _tell(found.report, console)
     if options.json is not None:
         from models.evaluation.report import write_whole
@@ -104,23 +104,12 @@ def _is_whole(asked: "Options", validation: tuple[str, ...]) -> bool:
     return is_all and asked.seeds >= Options().seeds
 
 
-def _learned_from(follower: Path, couples: "Couples") -> bool:
-    """Whether the card of a follower tells of these couples; of others it has nothing to say."""
-    from duet.contract import load_contract
-    from models.data.sources import SOURCES
-
-    if couples.plain:
-        return True
-    data = load_contract(follower).training_data
-    return all(SOURCES[name].licence in data for name in couples.datasets)
-
-
 def measure(folder: Path, couples: "Couples", console: Console) -> "Report":
-    """Dance the validation takes and put the numbers into the card of ``folder``."""
+    """Dance the validation takes and put the numbers into the card of ``folder``, where it learned from their data."""
     from models.evaluation.evaluate import Options
 
     report = _dance(folder, couples, Options(_takes(couples, None)), console).report
-    _into_card(folder, report)
+    _into_card(folder, couples, report, console)
     _tell(report, console)
     return report
 
@@ -138,10 +127,21 @@ def _dance(folder: Path, couples: "Couples", asked: "Options", console: Console)
         return evaluate(folder, couples, asked, watch)
 
 
-def _into_card(folder: Path, report: "Report") -> None:
+def _into_card(folder: Path, couples: "Couples", report: "Report", console: Console) -> None:
+    """Put the numbers into the card, which tells of the couples a follower learned from and of no others."""
+    from duet.contract import load_contract
     from export.card import put_results
+    from models.evaluation.evaluate import learned_from
 
-    put_results(folder, report.markdown())
+    if learned_from(load_contract(folder), couples.datasets):
+        put_results(folder, report.markdown())
+        return
+    console.print(
+        f"{folder}: these numbers stay out of its card, which says nothing of learning from "
+        f"{', '.join(couples.datasets)}.",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _tell(report: "Report", console: Console) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -11,12 +12,16 @@ from export.commands.command_line import (
     above_none,
     above_zero,
     add_couples,
+    check_other_folder,
     count,
     couples_of,
     new_command,
     weights_folder,
 )
 from export.commands.evaluate import measure
+
+if TYPE_CHECKING:
+    from models.data.couples import Couples
 
 MORE = """\
 Writes *.onnx, golden.npz (what torch danced, for every other runtime to be held against), MODEL_CARD.md and, last and
@@ -50,7 +55,7 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--no-guidance", action="store_true", help="leave out the branch that guidance needs: one pass"
     )
-    add_couples(command, needed=False)
+    add_couples(command, needed=False, usual="those of the run")
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
@@ -67,32 +72,57 @@ def run(options: argparse.Namespace, console: Console) -> None:
     with console.status("loading") as status:
         if random:
             follower, release = untrained(options.preset, options.random_weights, options.calls)
-            folder = options.out
+            folder, couples = options.out, None
         else:
             folder = weights_folder(options.run_folder)
+            couples = _couples(options, folder, console)
             release, follower = read_release(folder), load_follower(folder)
             follower = follower if options.calls is None else with_calls(follower, options.calls)
         contract, parity = export_follower(
             follower, release, options.out, bank=folder / release.bank if release.bank else None,
             seconds=options.seconds, progress=status.update, form=form,
-            beside=_weights(options.run_folder, folder) if options.weights else (),
+            beside=_weights(folder) if options.weights else (),
         )  # fmt: skip
     console.print(timing_table(parity.milliseconds))
     console.print(f"{contract.name}: torch and ONNX Runtime differ by {parity.sentence()}.")
-    if options.data is not None and not random:
-        measure(options.out, couples_of(options), console)
+    if couples is not None:
+        measure(options.out, couples, console)
     after = "duet bench model" if random else "duet play"
     console.print(f"{options.out} is ready. Next: {after} --follower {options.out}", soft_wrap=True)
 
 
-def _weights(run: Path, weights: Path) -> tuple[Path, ...]:
+def _couples(options: argparse.Namespace, weights: Path, console: Console) -> "Couples | None":
+    """The couples to measure with, found out before the work: those of the run, unless others are named.
+
+    None for no data, and, said so, where these couples are not there: DUET_DATA may well name other recordings.
+    """
+    from export.provenance import datasets_named
+
+    if options.data is None:
+        return None
+    named = datasets_named(weights)
+    try:
+        return couples_of(options, named)
+    except InputError as error:
+        if options.dataset:
+            raise
+        console.print(
+            f"Nothing will be measured in closed loop. {error} Or measure it later: duet-lab evaluate {options.out}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        return None
+
+
+def _weights(weights: Path) -> tuple[Path, ...]:
     """What a run is gone on from: weights, what they are, and how they came to be."""
     from models.follower import CONFIG_FILE, WEIGHTS_FILE
     from models.release import RELEASE_FILE
     from models.training.settings import SETTINGS_FILE
 
-    settings = (run / SETTINGS_FILE,) if (run / SETTINGS_FILE).is_file() else ()
-    return (*settings, *(weights / name for name in (CONFIG_FILE, WEIGHTS_FILE, RELEASE_FILE)))
+    # As with models.training.run.settings_beside: beside the weights, or a folder up where they are in "best".
+    settings = [path for folder in (weights, weights.parent) if (path := folder / SETTINGS_FILE).is_file()]
+    return (*settings[:1], *(weights / name for name in (CONFIG_FILE, WEIGHTS_FILE, RELEASE_FILE)))
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -108,12 +138,11 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError("--weights: expected a run whose weights are worth keeping, got random ones. Leave it out.")
     if (options.random_weights is None) != (options.preset is None):
         raise InputError("--preset: expected it together with --random-weights, got one alone. Give both.")
-    run, out = options.run_folder, options.out.resolve()
-    if run is not None and out in (run.resolve(), weights_folder(run).resolve()):
-        raise InputError(f"--out: expected another folder than the run's, got {options.out}. Give a new one.")
+    if options.run_folder is not None:
+        check_other_folder(options.out, options.run_folder)
     from models.follower import WEIGHTS_FILE
 
-    if (out / WEIGHTS_FILE).is_file() and not options.weights:
+    if (options.out / WEIGHTS_FILE).is_file() and not options.weights:
         raise InputError(
             f"--out: expected a folder without weights, got {options.out}, whose {WEIGHTS_FILE} would not be those of "
             "the new graphs. Give --weights to have them replaced, or another folder."

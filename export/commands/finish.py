@@ -16,6 +16,7 @@ from export.commands.command_line import (
     above_none,
     add_couples,
     check_folder,
+    check_other_folder,
     count,
     couples_of,
     new_command,
@@ -24,6 +25,8 @@ from export.commands.command_line import (
 
 if TYPE_CHECKING:
     from models.config import SamplerConfig
+    from models.data.corpus import Multiplication
+    from models.data.couples import Couples
 
 MORE = """\
 Lets the decoder of a trained follower go on learning while its codes stay as they are, so that everything the denoiser
@@ -53,7 +56,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     import torch
 
     from export.progress import bars
-    from export.recipe import datasets_named, multiplied
+    from export.provenance import datasets_named, multiplied
     from models.data.corpus import build_corpus
     from models.follower import load_follower, save_follower
     from models.release import BEST_FOLDER
@@ -62,15 +65,14 @@ def run(options: argparse.Namespace, console: Console) -> None:
 
     check_folder("--out", options.out)
     trained = weights_folder(options.run_folder)
-    if options.out.resolve() in (options.run_folder.resolve(), trained.resolve()):
-        raise InputError(f"--out: expected another folder than the run's, got {options.out}. Give a new one.")
+    check_other_folder(options.out, options.run_folder)
     if options.threads:
         torch.set_num_threads(options.threads)
     follower = load_follower(trained)
     sampler = _cooled(follower.config.sampler, options.temperature)
-    couples = couples_of(options, datasets_named(options.run_folder))
+    couples = couples_of(options, datasets_named(trained))
+    multiply = multiplied(trained)
     with console.status("reading couples"):
-        multiply = multiplied(options.run_folder)
         corpus = build_corpus(couples, follower.config, how=multiply, seed=options.seed, forecaster=follower.foresight)
     how = Sharpening() if options.steps is None else Sharpening(steps=options.steps)
     with bars(console) as progress:
@@ -86,7 +88,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     best = options.out / BEST_FOLDER
     best.mkdir(parents=True, exist_ok=True)
     save_follower(replace_sampler(follower, sampler), best)
-    _release(options, trained, best)
+    _release(options, trained, best, couples, multiply)
     console.print(f"The finished follower lies in {best}. Next: duet-lab export {options.out} --out followers/NAME")
 
 
@@ -102,33 +104,38 @@ def _cooled(sampler: "SamplerConfig", text: str | None) -> "SamplerConfig":
         ) from error
 
 
-def _release(options: argparse.Namespace, trained: Path, best: Path) -> None:
+def _release(
+    options: argparse.Namespace, trained: Path, best: Path, couples: "Couples", multiply: "Multiplication"
+) -> None:
     """The run's release, told that it was finished, and its bank, whose values the same encoder made.
 
     The settings come along, so that a run that begins with this one can tell how it came to be.
     """
     from duet.bank_file import load_bank, save_bank
-    from export.recipe import FINISHED, finish_words, recipe
-    from models.follower import load_follower
+    from export.provenance import FINISHED, finishings, going_on, other_datasets, with_data
+    from export.recipe import finish_words, recipe
+    from models.follower import WEIGHTS_FILE, load_follower
     from models.release import read_release
     from models.training.bank_stage import codec_sha256
-    from models.training.settings import SETTINGS_FILE, read_settings
+    from models.training.run import settings_beside
+    from models.training.settings import SETTINGS_FILE
 
     release = read_release(trained)
     given = {
         "--seed": options.seed, "--temperature": options.temperature, "--steps": options.steps,
-        "--dataset": options.dataset or None,
+        "--dataset": other_datasets(trained, couples) or None,
     }  # fmt: skip
     words = [str(word) for name, value in given.items() if value is not None for word in (name, value)]
-    if release.bank:
-        bank = load_bank(trained / release.bank)
-        save_bank(replace(bank, codec=codec_sha256(load_follower(best).codec)), best / release.bank)
-    if (options.run_folder / SETTINGS_FILE).is_file():
-        values = read_settings(options.run_folder)
-        values["origin"] = {**(values.get("origin") or {}), FINISHED: words}
+    bank = best / release.bank if release.bank else None
+    if bank is not None:
+        save_bank(replace(load_bank(trained / release.bank), codec=codec_sha256(load_follower(best).codec)), bank)
+    if (values := settings_beside(trained / WEIGHTS_FILE)) is not None:
+        origin = values.get("origin") or {}
+        values["origin"] = {**origin, FINISHED: [*finishings(origin), words]}
         with written_whole(options.out / SETTINGS_FILE) as part:
             part.write_text(json.dumps(values, indent=2) + "\n")
         command = recipe(values, release.name)
     else:
         command = f"{release.command} && {shlex.join([*finish_words('RUN', 'FINISHED'), *words])}"
-    replace(release, command=command, seeds=(*release.seeds, options.seed), results="").write(best)
+    told = replace(release, command=command, seeds=(*release.seeds, options.seed), results="")
+    with_data(told, going_on(trained, couples, multiply), release, bank).write(best)

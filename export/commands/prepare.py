@@ -34,7 +34,7 @@ to do about it. Music that was not recorded is made on the steps, and the table 
 licence of SMPL-X names the folder of its models in DUET_SMPLX: dancers then have their own proportions.
 
   duet-lab prepare --data DATA
-  duet-lab prepare --data DATA --dataset dd100 --cache /scratch/duet --explain
+  duet-lab prepare --data DATA --dataset dd100 --cache CACHE --explain
 """
 
 _WIDE = 110

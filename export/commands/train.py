@@ -104,6 +104,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     import torch
 
     from export.progress import TrainingBars
+    from export.provenance import release_before
     from export.recipe import describe_run
     from export.resume import check_resumable
     from models.data.corpus import build_corpus
@@ -117,12 +118,13 @@ def run(options: argparse.Namespace, console: Console) -> None:
     settings = settings_of(options)
     _check(options, settings)
     start = None if options.start is None else weights_folder(options.start)
+    former = release_before(start)
     codec = options.codec / CODEC_FILE if options.codec is not None and options.codec.is_dir() else options.codec
     couples = couples_of(options)
     forecaster = _forecaster(options.forecaster, start)
     if forecaster is not None:
         settings = replace(settings, follower=replace(settings.follower, forecaster=forecaster.config))
-    check_resumable(options.out, settings)
+    check_resumable(options.out, settings, codec)
     console = console if printing() else Console(quiet=True)
     with console.status("reading couples"):
         foresight = None if forecaster is None else Foresight(forecaster)
@@ -140,7 +142,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
         progress.stop()
     name = options.name or options.out.resolve().name
     if printing():
-        describe_run(options.out, name)
+        describe_run(options.out, name, former=former)
     console.print(f"The best follower lies in {best}. Next: duet-lab export {options.out} --out followers/{name}")
 
 

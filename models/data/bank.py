@@ -17,6 +17,7 @@ from duet.features import (
     follower_features,
     leader_features,
 )
+from duet.forecast import BEATS_PER_BAR
 from duet.music import CONDITION_SIZE
 from duet.retrieval import KEY_TOKENS, PLACE, Bank, Holding, Question
 from models.config import FollowerConfig
@@ -27,7 +28,6 @@ Floats = NDArray[np.float32]
 
 CHOREOGRAPHED = "choreographed in code"
 """Origin of a bank that may ship with a follower."""
-BEATS_PER_BAR = 4
 SPLICED_OF = " <- "
 """In a name, between a spliced dance and the takes it is made of, which `` + `` joins."""
 _VARIED = re.compile(r"-(mirrored|swapped|bent|x[0-9.]+)(?=-|$)")

@@ -2,7 +2,7 @@
 
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -16,9 +16,10 @@ from duet.motion import Motion, write_couple
 from duet.skeleton import BODY
 from models.config import FollowerConfig
 from models.data.beats import BEATS_PER_BAR, with_beats, with_led_beats
-from models.data.couples import Couples, Data, couples_in, recorded_couples
+from models.data.couples import CMU, Couples, Data, couples_in, recorded_couples
 from models.data.landings import landings
 from models.data.pairs import TRAIN_TAKES, VALIDATION_TAKES, Pair
+from models.data.sources import SOURCES
 from models.data.take import Take
 from models.evaluation.closed_loop import Example, example_of
 from models.evaluation.dancers import (
@@ -45,6 +46,7 @@ PIECE_S, PIECE_STRIDE_S = 6.0, 2.0
 """The literature's numbers are of whole takes; two takes have no covariance, so these are of pieces this long."""
 REAL = "real follower"
 CHOSEN_BY = "validation takes; they chose weights and settings and are no test"
+OTHERS = "of other recordings than those it learned from"
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def evaluate(
     couples = couples_in(data)
     if not couples.datasets:
         recorded_couples(couples, "validation")  # says what is missing
-    role = _role(couples, options.takes)
+    role = _role(couples, options.takes, partner.config)
     pairs, known = _couples(couples, options)
     examples = [example_of(pair) for pair in pairs]
     watch("the takes")
@@ -112,11 +114,18 @@ def evaluate(
 def evaluate_on(
     partner: Partner, examples: list[Example], known: list[Pair], options: Options, watch: Watcher, *, role: str = ""
 ) -> Evaluation:
-    """The same on any couples with beats; ``known`` are the couples that the baselines may know.
+    """The same on any couples with beats; ``known`` are the couples that the baselines may know: InputError where there
+    are none and baselines are asked for.
 
     ``role`` says what the couples were to the follower before.
     """
-    leak, bank = _leak(partner, options), recorded_bank(known, FollowerConfig())
+    leak = _leak(partner, options)
+    if options.baselines and not known:
+        raise InputError(
+            f"Baselines: expected training takes for {', '.join(options.baselines)} to know, got none that are not "
+            "danced to. Leave some of the takes out, or ask for no baselines."
+        )
+    bank = recorded_bank(known, FollowerConfig())
     dancers = dance_all(
         partner,
         examples,
@@ -155,14 +164,28 @@ def _couples(couples: Couples, options: Options) -> tuple[list[Pair], list[Pair]
     return [with_led_beats(pair) for pair in wanted], [with_beats(pair) for pair in others]
 
 
-def _role(couples: Couples, takes: tuple[str, ...]) -> str:
-    """What the takes were to a follower of these couples."""
+def learned_from(contract: FollowerContract, datasets: Iterable[str]) -> bool:
+    """Whether a follower says that it learned from all of these data sets: it tells of each in that one's own words."""
+    return all(SOURCES[name].licence in contract.training_data for name in datasets)
+
+
+def _role(couples: Couples, takes: tuple[str, ...], config: FollowerConfig | FollowerContract) -> str:
+    """What the takes were to a follower; only an exported one says what it learned from."""
+    strange: list[str] = []
     splits = {take: couples.split_of(take) for take in takes}
-    if learned := sorted(take for take, split in splits.items() if split == "train"):
-        return f"of which {', '.join(learned)} are training takes: no measure of what was learned"
-    if set(splits.values()) == {"test"}:
-        return "test takes: nothing was learned from them or chosen by them"
-    return CHOSEN_BY
+    if isinstance(config, FollowerContract):
+        of = {} if couples.plain else {one.name: one.dataset for one in couples.recorded}
+        strange = [take for take in takes if not learned_from(config, [of.get(take, CMU)])]
+    known = {take: split for take, split in splits.items() if take not in strange}
+    if not known:
+        return OTHERS
+    if learned := sorted(take for take, split in known.items() if split == "train"):
+        role = f"of which {', '.join(learned)} are training takes: no measure of what was learned"
+    elif set(known.values()) == {"test"}:
+        role = "test takes: nothing was learned from them or chosen by them"
+    else:
+        role = CHOSEN_BY
+    return f"{role}; {', '.join(strange)} are {OTHERS}" if strange else role
 
 
 def _leak(partner: Partner, options: Options) -> float:
@@ -274,10 +297,12 @@ def _no_take(pair: Pair) -> Take:
 
 
 def _literature(dancers: list[Dancer], examples: Sequence[Example], known: list[Pair]) -> dict[str, Rows]:
-    """Cold dancers against all real couples, these takes included, in pieces."""
+    """Cold dancers against all real couples, these takes included, in pieces; dancers without a piece are left out."""
     real = _duets(*_real_of([*known, *(e.pair for e in examples)]))
     cold = [d for d in dancers if not _warm(d.name)]
-    duets = {d.name: _duets(d.rollouts, examples) for d in cold}
+    duets = {d.name: made for d in cold if (made := _duets(d.rollouts, examples))}
+    if not duets:
+        return {}
     references = [Reference.of(real, mode) for mode in MODES]
     return {r.mode: {name: duolando(made, r) for name, made in duets.items()} for r in references}
 

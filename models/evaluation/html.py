@@ -48,8 +48,9 @@ def page(evaluation: Evaluation, more: Mapping[str, Sequence[Mapping[str, Any]]]
         *_differences(report),
         "<h2>Steps and the beat</h2>",
         _table("steps of", STEP_COLUMNS, report.rows),
-        "<p class=note>The beats were found in the real couple's steps, who put their third step late: read every "
-        "number beside theirs and beside chance. With the leader's: within 100 ms of one of the leader's steps.</p>",
+        "<p class=note>The beats are those of the recording, or else were found in the leader's steps alone; dancers "
+        "of salsa put their third step late: read every number beside the real follower's and beside chance. With "
+        "the leader's: within 100 ms of one of the leader's steps.</p>",
         *_judge(report),
         *_literature(report),
         *_pictures(evaluation),
@@ -109,6 +110,8 @@ def _judge(report: Report) -> list[str]:
 
 
 def _literature(report: Report) -> list[str]:
+    if not report.literature:
+        return []
     parts = [f"<h2>Metrics of the duet literature ({LABEL})</h2>"]
     for mode, rows in report.literature.items():
         columns = {key: (key.replace("_", " "), form) for key, form in LITERATURE.items()}

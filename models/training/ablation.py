@@ -22,7 +22,7 @@ from models.training.bank_stage import BANK_FILE, bank_of_run
 from models.training.hidden import Hidden
 from models.training.overrides import overridden
 from models.training.progress import Progress
-from models.training.run import begun, fit_codec, train
+from models.training.run import begun, check_codec, fit_codec, train
 from models.training.settings import (
     SETTINGS_FILE,
     Schedule,
@@ -166,7 +166,9 @@ class Study:
         return found if found.get("step") == self.base.schedule.steps else None
 
     def todo(self) -> Iterator[tuple[Variant, int]]:
-        """Runs still to be made, those that share their data one after another."""
+        """Runs still to be made, those that share their data one after another; InputError unless the codec fits."""
+        if self.start is None and self.codec.is_file():
+            check_codec(self.codec, self.base.follower)
         order = sorted(self.rows, key=lambda row: repr(self.settings(row, 0).multiply) != repr(self.base.multiply))
         return ((row, seed) for row in order for seed in self.seeds if self.result(row, seed) is None)
 

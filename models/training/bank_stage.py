@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from duet.bank_file import load_bank, save_bank
+from duet.contract import sha256_of
 from duet.errors import InputError
 from duet.files import written_whole
 from duet.retrieval import Bank
@@ -18,6 +19,7 @@ from models.data.bank import CHOREOGRAPHED, couples_in_code, make_bank, remember
 from models.data.beats import with_beats
 from models.data.couples import Data, recorded_couples
 from models.data.pairs import Pair
+from models.training.checkpoint import CHECKPOINT_FILE
 
 BANK_FILE = "bank.npz"
 COUPLES, COUPLE_S, SEED = 72, 40.0, 2024
@@ -49,6 +51,11 @@ def bank_of_pairs(pairs: Iterable[Pair], codec: Codec, config: FollowerConfig, o
     return make_bank(couples, values, config, codec=codec_sha256(codec), origin=origin)
 
 
+def _coded(couples: int = COUPLES, seconds: float = COUPLE_S, seed: int = SEED) -> str:
+    """What a bank of couples that dance in code says of itself."""
+    return f"{couples} couples of {seconds:g} s {CHOREOGRAPHED}, seed {seed}"
+
+
 def choreographed_bank(
     codec: Codec,
     config: FollowerConfig,
@@ -59,8 +66,8 @@ def choreographed_bank(
     report: Report = no_report,
 ) -> Bank:
     """A bank of couples that dance in code: the one that may ship."""
-    origin = f"{couples} couples of {seconds:g} s {CHOREOGRAPHED}, seed {seed}"
-    return bank_of_pairs(couples_in_code(couples, seconds, seed, config.fps, report), codec, config, origin)
+    pairs = couples_in_code(couples, seconds, seed, config.fps, report)
+    return bank_of_pairs(pairs, codec, config, _coded(couples, seconds, seed))
 
 
 def recorded_bank(data: Data, codec: Codec, config: FollowerConfig, *, report: Report = no_report) -> Bank:
@@ -91,12 +98,36 @@ def fitting_bank(path: Path, codec: Codec, config: FollowerConfig) -> Bank:
 def bank_of_run(
     folder: Path, given: Path | None, codec: Codec, config: FollowerConfig, report: Report = no_report
 ) -> Bank:
-    """The bank that a run trains with, which comes to lie in ``folder``: ``given``, or one that is made now."""
+    """The bank that a run trains with, which comes to lie in ``folder``: ``given``, or one that is made now.
+
+    What an earlier start left there is taken where it is that bank. Otherwise ``given`` takes its place, as long as
+    nothing was learned with it; InputError where something was, and where it would be taken without being asked for.
+    """
     path = folder / BANK_FILE
-    if given is not None and not path.is_file():
+    learned = (folder / CHECKPOINT_FILE).is_file()
+    if given is not None:
         fitting_bank(given, codec, config)
-        with written_whole(path) as part:
-            shutil.copyfile(given, part)
+        _take(given, path, learned=learned)
     elif not path.is_file():
         save_bank(choreographed_bank(codec, config, report=report), path)
-    return fitting_bank(path, codec, config)
+    bank = fitting_bank(path, codec, config)
+    if given is None and not learned and bank.origin != _coded():
+        raise InputError(
+            f"{path}: expected the bank that is made for a run without --bank, got one of {bank.origin}, left by an "
+            f"earlier start. Give --bank {path} to take it, or remove it."
+        )
+    return bank
+
+
+def _take(given: Path, path: Path, *, learned: bool) -> None:
+    """Copy the bank ``given`` to ``path``, unless it is there; InputError where another was ``learned`` with."""
+    there = path.is_file()
+    if there and sha256_of(path) == sha256_of(given):
+        return
+    if there and learned:
+        raise InputError(
+            f"{path}: expected the bank that this run learned with ({given}), got another one. Copy it there again, or "
+            "give another --out."
+        )
+    with written_whole(path) as part:
+        shutil.copyfile(given, part)

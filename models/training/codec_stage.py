@@ -19,6 +19,7 @@ from models.data.sequences import Sequence
 from models.training.averaging import AveragedWeights
 from models.training.checkpoint import load_checkpoint, save_checkpoint
 from models.training.losses import frame_losses, position_error_mm
+from models.training.precision import unrounded
 
 CODEC_CHECKPOINT = "codec-checkpoint.safetensors"
 
@@ -71,6 +72,7 @@ def train_codec(
     float32 on any device: a code next to a rounding tie must not hang on the precision.
     """
     how = how or CodecTraining()
+    unrounded(device)
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     frames = [torch.as_tensor(s.frames).to(device) for s in train]

@@ -92,11 +92,7 @@ class DenoiserTraining:
 
 
 def plan_loss(
-    follower: Follower,
-    batch: Batch,
-    how: DenoiserTraining,
-    rng: np.random.Generator,
-    values: Tensor | None = None,
+    follower: Follower, batch: Batch, how: DenoiserTraining, values: Tensor | None = None
 ) -> tuple[Tensor, dict[str, float]]:
     """The loss of one batch and its parts by name. ``values`` (R, L): the tokens of the bank, if there is one."""
     config, rows = follower.config, len(batch.at)

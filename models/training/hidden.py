@@ -1,7 +1,8 @@
 """Hides a condition from a follower for good, in training and in dancing alike: for ablations.
 
-It is done by hooks on modules that every path to the condition passes, so no other code knows of it. They are not part
-of the weights: such a follower is judged, and not kept.
+It is done by hooks on modules that the condition passes, so no other code knows of it. They are not part of the
+weights: such a follower is judged, and not kept. Some of the forecast is left: tokens that were measured in part, and
+the newest committed token where the memory hears of it, which is wholly forecast from delays of 5 frames on.
 """
 
 from typing import Any, Literal
@@ -21,7 +22,8 @@ _FORECAST = 2
 
 
 def hide(follower: Follower, what: tuple[Hidden, ...]) -> None:
-    """Hide each of ``what``: the memory says nothing, the music has no phase, the leader ahead of now is the mean one.
+    """Hide each of ``what``: the memory says nothing, the music has no phase, the leader's tokens ahead of now are mean
+    ones to the denoiser.
 
     Copies of the follower hide it, too.
     """

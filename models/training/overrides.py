@@ -19,10 +19,11 @@ _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 
 
 def overridden(settings: Frozen, changes: Mapping[str, Any]) -> Frozen:
-    """``settings`` with values by dotted name (``how.own_share``); a value is of the setting's type, or text of it."""
-    for name, value in changes.items():
-        settings = _with(settings, name.split("."), value, name)
-    return settings
+    """``settings`` with values by dotted name (``how.own_share``); a value is of the setting's type, or text of it.
+
+    All are taken together: only what comes out must fit, in whatever order they are told.
+    """
+    return _built(settings, [(name.split("."), value, name) for name, value in changes.items()])
 
 
 def parse_assignment(text: str) -> tuple[str, str]:
@@ -55,23 +56,32 @@ def flat(values: Mapping[str, Any], head: str = "") -> dict[str, Any]:
     return found
 
 
-def _with(settings: Any, names: list[str], value: Any, whole: str) -> Any:
+def _built(settings: Any, changes: list[tuple[list[str], Any, str]]) -> Any:
+    """``settings`` built once, with all ``changes``: the names on the way there, the value, and the whole name."""
     hints = typing.get_type_hints(type(settings))
-    name, *rest = names
+    made: dict[str, Any] = {}
+    groups: dict[str, list[tuple[list[str], Any, str]]] = {}
+    for (name, *rest), value, whole in changes:
+        _check_name(settings, hints, name, rest, whole)
+        if rest:
+            groups.setdefault(name, []).append((rest, value, whole))
+        else:
+            made[name] = typed(value, hints[name], whole)
+    made |= {name: _built(getattr(settings, name), inner) for name, inner in groups.items()}
+    return dataclasses.replace(settings, **made)
+
+
+def _check_name(settings: Any, hints: Mapping[str, Any], name: str, rest: list[str], whole: str) -> None:
+    """InputError unless ``name`` is one of ``settings``, a group where there is a ``rest``."""
     if name not in hints:
         near = difflib.get_close_matches(name, hints, 3, 0.5) or sorted(hints)
         raise InputError(f"{whole}: expected the name of a setting such as {', '.join(near)}, got {name}. Correct it.")
     inner = getattr(settings, name)
-    if dataclasses.is_dataclass(inner):
-        if not rest:
-            parts = ", ".join(f"{whole}.{part.name}" for part in dataclasses.fields(inner)[:3])
-            raise InputError(f"{whole}: expected a single setting, got a group of them. Write {parts} and so on.")
-        made = _with(inner, rest, value, whole)
-    elif rest:
-        raise InputError(f"{whole}: expected {'.'.join(names[:1])} to be a group, got a single setting. Shorten it.")
-    else:
-        made = typed(value, hints[name], whole)
-    return dataclasses.replace(settings, **{name: made})
+    if dataclasses.is_dataclass(inner) and not rest:
+        parts = ", ".join(f"{whole}.{part.name}" for part in dataclasses.fields(inner)[:3])
+        raise InputError(f"{whole}: expected a single setting, got a group of them. Write {parts} and so on.")
+    if rest and not dataclasses.is_dataclass(inner):
+        raise InputError(f"{whole}: expected {name} to be a group, got a single setting. Shorten it.")
 
 
 def typed(value: Any, kind: Any, name: str) -> Any:

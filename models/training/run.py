@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from duet.errors import InputError
+from models.codec import Codec
 from models.config import FollowerConfig
 from models.data.corpus import Corpus, Multiplication
 from models.follower import WEIGHTS_FILE, Follower, grown, load_follower
@@ -33,7 +34,7 @@ from models.training.settings import (
     write_settings,
 )
 from models.training.trainer import Trainer, set_normalisation
-from models.weights import load_weights, save_weights
+from models.weights import check_fits, load_weights, save_weights
 
 CODEC_FILE = "codec.safetensors"
 
@@ -144,12 +145,21 @@ def _freeze(folder: Path, corpus: Corpus, settings: Settings, sources: Sources) 
         origin[name] = None if path is None else weights_digest(path)
         if path is not None and (known := settings_beside(path)) is not None:
             origin[f"{name}_settings"] = known
-    if sources.bank is not None:
-        origin["bank"] = weights_digest(sources.bank)
+    origin["bank"] = None if sources.bank is None else weights_digest(sources.bank)
+    if sources.codec is not None:
+        check_codec(sources.codec, settings.follower)
     if begun(folder) and (folder / SETTINGS_FILE).is_file():
         check_settings(folder, settings, origin)
     else:
         write_settings(folder, settings, origin)
+
+
+def check_codec(path: Path, config: FollowerConfig) -> None:
+    """InputError unless ``path`` holds the weights of a codec of the sizes that ``config`` has."""
+    check_fits(
+        path, Codec(config.codec), f"the weights of a codec of preset {config.name}",
+        "Give the --preset, and the settings of follower.codec, that it was trained with, or another --codec.",
+    )  # fmt: skip
 
 
 def settings_beside(weights: Path) -> dict[str, Any] | None:

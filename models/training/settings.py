@@ -21,6 +21,7 @@ from models.bounds import check_bounds
 from models.config import FollowerConfig, SamplerConfig
 from models.data.corpus import Corpus, Multiplication
 from models.release import BEST_FOLDER
+from models.samplers import check_calls
 from models.training.codec_stage import CodecTraining
 from models.training.denoiser_stage import DenoiserTraining
 from models.training.hidden import Hidden
@@ -80,10 +81,22 @@ class Settings:
 
 
 def check_own_ticks(settings: Settings, longest_tokens: int) -> None:
-    """InputError where a follower's own dances would be longer than any it learns from, ``longest_tokens`` at most:
-    told before anything is learned."""
-    schedule, most = settings.schedule, longest_tokens - settings.follower.plan - 1
-    if schedule.own_from < schedule.steps and schedule.own_ticks > most:
+    """InputError where a follower's own dances would be longer than any it learns from, ``longest_tokens`` at most, or
+    too short to plan anything in: told before anything is learned."""
+    schedule, plan = settings.schedule, settings.follower.plan
+    if schedule.own_from >= schedule.steps:
+        return
+    if (most := longest_tokens - plan - 1) <= plan:
+        raise InputError(
+            f"schedule.own_ticks: expected dances of at least {2 * plan + 2} tokens, over twice as long as a plan, "
+            f"got at most {longest_tokens}. Give longer ones, or --set schedule.own_from={schedule.steps}."
+        )
+    if schedule.own_ticks <= plan:
+        raise InputError(
+            f"schedule.own_ticks: expected at least {plan + 1}, more than a plan has, got {schedule.own_ticks}. "
+            f"Raise it (--set schedule.own_ticks={plan + 1})."
+        )
+    if schedule.own_ticks > most:
         raise InputError(
             f"schedule.own_ticks: expected at most {most}, for as long as the dances are, got {schedule.own_ticks}. "
             f"Lower it (--set schedule.own_ticks={most}), or give longer dances."
@@ -92,6 +105,7 @@ def check_own_ticks(settings: Settings, longest_tokens: int) -> None:
 
 def check_together(settings: Settings) -> None:
     """InputError for settings that are right each by itself and do not fit each other."""
+    check_calls(settings.schedule.sampler, settings.follower.steps)
     weights, levels = settings.how.level_weights, settings.follower.codec.residuals
     if len(weights) != levels:
         raise InputError(
@@ -144,7 +158,8 @@ def check_settings(folder: Path, settings: Settings, origin: dict[str, Any] | No
     """
     former = read_settings(folder)
     was = flat({name: value for name, value in former.items() if name != "origin"})
-    came = former.get("origin") or {}
+    # A run of a version that did not write down that no bank was given had none.
+    came = {"bank": None} | (former.get("origin") or {})
     now, usual = flat(plain(settings)), flat(plain(Settings(follower=settings.follower)))
     or_from = f" (with --from {folder} it begins with these weights)" if (folder / BEST_FOLDER).is_dir() else ""
     for name, value in now.items():
@@ -160,8 +175,8 @@ def check_settings(folder: Path, settings: Settings, origin: dict[str, Any] | No
         value = given.get(name)
         if came.get(name, value) != value:
             raise InputError(
-                f"{folder / SETTINGS_FILE}: expected the {name} this run was begun with ({came[name]}), got another "
-                f"({value}). Give the former one, or another --out."
+                f"{folder / SETTINGS_FILE}: expected the {name} this run was begun with ({came[name] or 'none'}), got "
+                f"another ({value or 'none'}). Give the former one, or another --out."
             )
 
 

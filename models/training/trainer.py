@@ -71,7 +71,7 @@ class Objective(WeightedLoss):
         """See ``WeightedLoss``."""
         if isinstance(batch, Blocks):
             return block_loss(self.follower, batch, self.how, self.rng)
-        return plan_loss(self.follower, batch, self.how, self.rng, self.values)
+        return plan_loss(self.follower, batch, self.how, self.values)
 
 
 class Trainer:

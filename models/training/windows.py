@@ -78,8 +78,6 @@ class Batch:
     """(B, F * f, 145) of the plan."""
     before: Tensor
     """(B, 145) the real follower's frame before the plan."""
-    own: Tensor
-    """(B,) 1 where the history is the follower's own."""
     lead_in: Tensor | None = None
     """(S, P, L) latents committed before the stretches; zeros, as on entering, unless given."""
     memory_conv: Tensor | None = None
@@ -201,5 +199,4 @@ def _cut(item: Item, token: int, config: FollowerConfig) -> tuple[Tensor, ...]:
         item.target[plan],
         item.frames[plan].flatten(0, 1),
         item.frames[token - 1, -1] if token else item.frames[0, 0],
-        torch.tensor(float(item.own)),
     )

@@ -51,3 +51,14 @@ def exported(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.delenv("DUET_DATA", raising=False)
         assert main(["export", str(run), "--out", str(folder), "--seconds", "1"]) == 0
     return folder
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Path:
+    """A folder in which couples of three data sets are found by the names of their files."""
+    danced = [f"dd100/motion/smplx/all/Salsa_{take}_{who}.npy" for take in ("1_0", "2_0") for who in ("00", "01")]
+    others = ["cmu_salsa/60_01.bvh", "cmu_salsa/61_01.bvh", "interdance/a_0.pkl", "interdance/a_1.pkl"]
+    for name in (*danced, *others):
+        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data" / name).touch()
+    return tmp_path / "data"

@@ -10,15 +10,18 @@ import pytest
 from duet.choreography import choreograph_tempo
 from duet.features import Placement
 from export.cli import main
+from export.provenance import BOUND_DATA
 from models.config import XS
 from models.data.corpus import Corpus
 from models.data.music import condition_from_beats
 from models.data.pairs import Pair
 from models.data.sequences import CLEAN, build_sequence
+from models.data.sources import SOURCES
 from models.evaluation.closed_loop import Example
 from models.follower import load_follower, random_follower, save_follower
 from models.release import Release, read_release
 from models.training import distil_stage
+from models.training.settings import Settings, write_settings
 
 
 @pytest.fixture
@@ -59,6 +62,23 @@ def test_a_student_has_a_release_and_stands_in_the_table(teacher: Path, tiny: Ex
     rows = json.loads((tmp_path / "calls.json").read_text())
     assert list(rows) == ["trial ddim x2", "trial-fast ddim x1", "trial-fast ddim x2"]
     assert "| trial-fast ddim x1 |" in capsys.readouterr().out
+
+
+def test_a_student_tells_of_its_teachers_data_and_of_its_own(
+    teacher: Path, tiny: Example, several: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Whether the teacher is named by its folder or by that of its best weights."""
+    write_settings(teacher, Settings(), {"datasets": ["dd100"]})
+    out, given = tmp_path / "fast", ["--data", str(several), "--steps", "1", "--teacher-calls", "2"]
+    assert main(["distil", str(teacher / "best"), "--out", str(out), *given, "--dataset", "interdance"]) == 0
+    release = read_release(out / "best")
+    assert {name for name, source in SOURCES.items() if source.licence in release.training_data} == {
+        "dd100",
+        "interdance",
+    }
+    assert BOUND_DATA in release.licence and release.command.endswith("--steps 1 --dataset interdance")
+    assert main(["distil", str(teacher / "best"), "--out", str(teacher), *given]) == 2
+    assert "expected another folder than the teacher's" in capsys.readouterr().err
 
 
 def test_only_the_first_process_prints_and_releases(teacher: Path, tiny: Example, tmp_path: Path, capsys, monkeypatch):

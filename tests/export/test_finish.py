@@ -9,8 +9,10 @@ import torch
 
 from duet.errors import InputError
 from export.cli import main
-from models.data.corpus import Corpus
+from export.provenance import FREE_DATA
+from models.data.corpus import Corpus, Multiplication
 from models.data.couples import Couples
+from models.data.sources import SOURCES
 from models.follower import load_follower
 from models.release import read_release
 from models.training import finish_stage
@@ -43,37 +45,56 @@ def test_it_keeps_all_but_the_decoder(run: Path, small: None, tmp_path: Path, ca
     assert "before:" in capsys.readouterr().out
 
 
-@pytest.fixture
-def several(tmp_path: Path) -> Path:
-    """A folder in which couples of three data sets are found by the names of their files."""
-    smplx = "dd100/motion/smplx/all"
-    for name in ("cmu_salsa/60_01.bvh", "cmu_salsa/61_01.bvh", f"{smplx}/Salsa_2_0_00.npy", f"{smplx}/Salsa_2_0_01.npy",
-                 "interdance/a_0.pkl", "interdance/a_1.pkl"):  # fmt: skip
-        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "data" / name).touch()
-    return tmp_path / "data"
-
-
 @pytest.mark.parametrize(
-    ("of_run", "asked", "taken"),
-    [(["dd100"], [], ("dd100",)), (["dd100"], ["--dataset", "interdance"], ("interdance",)), ([], [], ("cmu",))],
+    ("of_run", "given", "asked", "taken"),
+    [
+        (["dd100"], "", [], ("dd100",)),
+        (["dd100"], "best", [], ("dd100",)),
+        (["dd100"], "best", ["--dataset", "interdance"], ("interdance",)),
+        ([], "", [], ("cmu",)),
+    ],
 )
 def test_the_couples_are_those_of_the_run_unless_others_are_named(
     run: Path, several: Path, small: None, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    of_run: list[str], asked: list[str], taken: tuple[str, ...],
+    of_run: list[str], given: str, asked: list[str], taken: tuple[str, ...],
 ):  # fmt: skip
-    given: list[Couples] = []
-    monkeypatch.setattr("models.data.corpus.build_corpus", lambda couples, *_, **__: given.append(couples) or corpus)
+    read: list[tuple[Couples, Multiplication]] = []
+
+    def build(couples: Couples, *_: object, how: Multiplication, **__: object) -> Corpus:
+        read.append((couples, how))
+        return corpus
+
+    monkeypatch.setattr("models.data.corpus.build_corpus", build)
     folder, out = tmp_path / "run", tmp_path / "finished"
     shutil.copytree(run, folder)
-    write_settings(folder, Settings(), {"datasets": of_run})
-    words = ["finish", str(folder), "--data", str(several), "--out", str(out), "--steps", "1", "--threads", "1"]
+    how = Multiplication(copies=2)
+    write_settings(folder, Settings(multiply=how), {"datasets": of_run})
+    words = ["finish", str(folder / given), "--data", str(several), "--out", str(out), "--steps", "1", "--threads", "1"]
     assert main([*words, *asked]) == 0
-    assert given == [Couples(several, taken)]
+    assert read == [(Couples(several, taken), how)]
     # How to repeat it says whose couples they were, where that does not follow from the run.
-    assert read_release(out / "best").command.endswith(" ".join(["--steps 1", *asked]))
+    release = read_release(out / "best")
+    assert release.command.endswith(" ".join(["--steps 1", *asked]))
     origin = read_settings(out)["origin"]
-    assert origin["datasets"] == of_run and origin["finished"] == ["--seed", "0", "--steps", "1", *asked]
+    assert origin["datasets"] == of_run and origin["finished"] == [["--seed", "0", "--steps", "1", *asked]]
+    # Its card names the data of both.
+    learned = {name for name, source in SOURCES.items() if source.licence in release.training_data}
+    assert learned == {*of_run, *taken} and (FREE_DATA in release.licence) == (learned == {"cmu"})
+
+
+def test_a_follower_finished_twice_tells_of_both(run: Path, several: Path, small: None, tmp_path: Path):
+    folder, once, twice = tmp_path / "run", tmp_path / "once", tmp_path / "twice"
+    shutil.copytree(run, folder)
+    write_settings(folder, Settings(), {"datasets": ["cmu"]})
+    for before, out, seed in ((folder, once, "3"), (once, twice, "4")):
+        words = ["finish", str(before), "--data", str(several), "--out", str(out), "--steps", "1", "--threads", "1"]
+        assert main([*words, "--seed", seed]) == 0
+    told = read_release(twice / "best").command.split(" && ")
+    assert [command.split()[1] for command in told] == ["train", "finish", "finish"]
+    assert told[1:] == [
+        "duet-lab finish RUN-1-1 --data DATA --out RUN-1 --seed 3 --steps 1",
+        "duet-lab finish RUN-1 --data DATA --out RUN --seed 4 --steps 1",
+    ]
 
 
 @pytest.mark.parametrize("text", ["warm", "0.5,", "-1,1,1", "nan,1,1", "3,3,3"])
@@ -84,5 +105,6 @@ def test_temperatures_that_are_none_are_refused(run: Path, tmp_path: Path, text:
 
 
 def test_a_run_is_not_overwritten(run: Path, capsys: pytest.CaptureFixture[str]):
-    assert main(["finish", str(run), "--data", ".", "--out", str(run)]) == 2
-    assert "expected another folder" in capsys.readouterr().err
+    for given in (run, run / "best"):
+        assert main(["finish", str(given), "--data", ".", "--out", str(run)]) == 2
+        assert "expected another folder" in capsys.readouterr().err

@@ -12,12 +12,14 @@ from duet.bank_file import save_bank
 from duet.errors import InputError
 from export.cli import _parser, main
 from export.commands.train import settings_of
+from export.provenance import BOUND_DATA, FREE_DATA, UNTOLD, release_before
 from export.recipe import describe_run, names_in, recipe
 from export.settings_text import all_settings, settable, settings_text
 from models.config import PRESETS
 from models.data.bank import couples_in_code
+from models.data.sources import SOURCES
 from models.follower import load_follower, random_follower, save_follower
-from models.release import read_release
+from models.release import Release, read_release
 from models.training.bank_stage import BANK_FILE, bank_of_pairs
 from models.training.overrides import overridden, parse_assignment, read_changes
 from models.training.settings import Settings, flat, plain, read_settings, write_settings
@@ -132,6 +134,73 @@ def test_a_run_that_begins_with_a_finished_one_tells_how_it_was_finished(tmp_pat
     assert "--out RUN-1-1" in told[0] and "--seed 1" in told[0]
     assert told[1] == "duet-lab finish RUN-1-1 --data DATA --out RUN-1 --seed 0 --steps 9"
     assert "--from RUN-1 " in told[2]
+
+
+def test_finishings_are_told_in_their_order(tmp_path: Path) -> None:
+    write_settings(tmp_path, Settings(seed=1), {"finished": [["--seed", "2"], ["--seed", "3"]]})
+    told = recipe(read_settings(tmp_path), "trial").split(" && ")
+    assert [command.split()[1] for command in told] == ["train", "finish", "finish"]
+    assert "--out RUN-1-1 " in told[0] and told[1] == "duet-lab finish RUN-1-1 --data DATA --out RUN-1 --seed 2"
+    assert told[2] == "duet-lab finish RUN-1 --data DATA --out RUN --seed 3"
+
+
+def told_of(folder: Path, origin: dict[str, object], former: Release | None = None) -> Release:
+    """What is said of a run with this origin, of few couples in code and none with roles exchanged."""
+    few = replace(Settings().multiply, swapped=0, choreographed=4, everyday=1)
+    write_settings(folder, replace(Settings(), multiply=few), origin)
+    return describe_run(folder, "trial", former=former)
+
+
+@pytest.mark.parametrize("source", ["start", "codec"])
+@pytest.mark.parametrize(
+    "origin", [{"datasets": ["dd100"]}, {"datasets": ["cmu"], "finished": [["--dataset", "dd100"], ["--seed", "1"]]}]
+)
+def test_the_card_names_the_data_of_all_runs_before(tmp_path: Path, source: str, origin: dict[str, object]) -> None:
+    (tmp_path / "best").mkdir()
+    first = plain(Settings()) | {"origin": origin}
+    second = plain(Settings()) | {"origin": {"datasets": ["cmu"], source: "12", f"{source}_settings": first}}
+    release = told_of(tmp_path, {"datasets": ["cmu"], "start": "34", "start_settings": second})
+    for name in ("cmu", "dd100"):
+        assert SOURCES[name].licence in release.training_data
+    assert FREE_DATA not in release.licence and BOUND_DATA in release.licence and "one couple" not in release.limits
+    assert "with exchanged roles" in release.training_data
+    assert "Up to 300 couples choreographed in code" in release.training_data and "120 of them" in release.training_data
+
+    alone = told_of(tmp_path, {"datasets": ["cmu"]})
+    assert FREE_DATA in alone.licence and "one couple" in alone.limits and "exchanged" not in alone.training_data
+    assert " 5 couples choreographed in code by this project were added, 1 of them" in alone.training_data
+
+
+def test_the_card_says_what_came_without_settings(tmp_path: Path, release: Release) -> None:
+    """Weights may have come alone: then their release speaks for them, and where there is none, that is said."""
+    start, run, later = (tmp_path / name for name in ("start", "run", "later"))
+    for folder in (start, run / "best", later / "best"):
+        folder.mkdir(parents=True)
+    bound = SOURCES["dd100"].licence
+    assert release_before(start) is None
+    origin = {"datasets": ["cmu"], "start": "12"}
+    alone = told_of(run, origin)
+    assert UNTOLD in alone.training_data and FREE_DATA not in alone.licence
+
+    data = f"{bound} Mirrored. The bank in this folder holds motion of 2 couples: the terms of the recordings hold."
+    replace(release, training_data=data, licence="For study alone.").write(start)
+    carried = told_of(run, origin, release_before(start))
+    assert f"learned from this: {bound} Mirrored. Nothing of the recordings" in carried.training_data
+    assert carried.licence == f"Apache-2.0 (weights). {BOUND_DATA} What it began with: For study alone."
+
+    # A run that begins with this one has settings to read, and they do not tell of the first weights.
+    origin = {"datasets": ["cmu"], "start": "34", "start_settings": read_settings(run)}
+    last = told_of(later, origin, release_before(run / "best"))
+    assert bound in last.training_data and last.licence == carried.licence
+    write_settings(start, Settings(), {"datasets": ["dd100"]})
+    assert release_before(start) is None, "the settings tell all"
+
+
+def test_settings_older_than_other_data_sets_are_of_the_salsa_takes(tmp_path: Path) -> None:
+    (tmp_path / "best").mkdir()
+    first = plain(Settings()) | {"origin": {"data": "0", "codec": "12"}}
+    release = told_of(tmp_path, {"datasets": ["cmu"], "start": "34", "start_settings": first})
+    assert FREE_DATA in release.licence and UNTOLD not in release.training_data
 
 
 def test_what_the_clock_says_is_not_free() -> None:

@@ -102,6 +102,9 @@ def test_a_table_goes_on_where_it_was(corpus: Corpus, tmp_path: Path) -> None:
     save_weights({n: v + 1.0 for n, v in load_weights(codec).items()}, tmp_path / "other.safetensors")
     with pytest.raises(InputError, match="expected the codec this run was begun with"):
         list(replace(study, codec=tmp_path / "other.safetensors").todo())
+    save_weights({"alone": torch.ones(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match="expected the weights of a codec of preset XS, got others"):
+        replace(study, codec=tmp_path / "other.safetensors").todo()
     longer = replace(study, base=replace(BASE, how=replace(BASE.how, draws=3)))
     with pytest.raises(InputError, match="expected how.draws = 2 as this run was begun with"):
         list(longer.todo())

@@ -17,14 +17,17 @@ from duet.errors import InputError
 from duet.features import Placement
 from models.codec import Codec, Masking
 from models.config import XS
+from models.data.corpus import Corpus
 from models.data.music import condition_from_beats
 from models.data.pairs import Pair
 from models.data.sequences import CLEAN, build_sequence
 from models.follower import Follower
+from models.training import codec_stage
+from models.training import precision as precision_module
 from models.training.denoiser_stage import DenoiserTraining, plan_loss
 from models.training.distributed import Group, choose_device, printing
 from models.training.losses import frame_losses
-from models.training.precision import Precision
+from models.training.precision import Precision, unrounded
 from models.training.trainer import Objective, moved, pack, unpack
 from models.training.windows import Batch, Item, draw_batch, make_item
 from models.weights import load_numbers
@@ -126,7 +129,7 @@ def test_half_precision_learns_about_the_same(item: Item) -> None:
     for half in (False, True):
         torch.manual_seed(1)
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            loss, parts = plan_loss(follower, drawn(item), QUICK, np.random.default_rng(0))
+            loss, parts = plan_loss(follower, drawn(item), QUICK)
         assert loss.dtype == torch.float32
         losses.append(parts)
     for name, value in losses[0].items():
@@ -166,3 +169,24 @@ def test_a_gpu_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         choose_device("cuda")
     assert Precision(torch.device("cpu")).half is None
     assert printing()
+
+
+def test_a_gpu_is_told_to_round_nothing_that_is_not_halved(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before its first number; that it obeys only a machine with one can show."""
+    parts = torch.backends.cudnn.conv, torch.backends.cuda.matmul
+    before = [part.fp32_precision for part in parts]
+    try:
+        unrounded("cpu")
+        assert [part.fp32_precision for part in parts] == before
+        unrounded(torch.device("cuda", 1))
+        assert [part.fp32_precision for part in parts] == ["ieee", "ieee"]
+    finally:
+        for part, precision in zip(parts, before, strict=True):
+            part.fp32_precision = precision
+    told: list[torch.device | str] = []
+    monkeypatch.setattr(precision_module, "unrounded", told.append)
+    monkeypatch.setattr(codec_stage, "unrounded", told.append)
+    Precision(torch.device("cpu"))
+    quick = codec_stage.CodecTraining(batch=1, window_frames=8)
+    codec_stage.train_codec(XS, corpus.train, [], steps=0, seed=0, report=lambda _: None, how=quick, device="cpu")
+    assert told == [torch.device("cpu"), "cpu"]

@@ -18,7 +18,7 @@ from models.data.pairs import Pair
 from models.evaluation.baselines import Hold, Retrieval
 from models.evaluation.bodies import overlapping, segment_distance
 from models.evaluation.closed_loop import closed_loop_score, example_of, judge, judge_follower
-from models.evaluation.evaluate import Evaluation, Options, evaluate_on, steps_to_watch, write_couples
+from models.evaluation.evaluate import REAL, Evaluation, Options, evaluate_on, steps_to_watch, write_couples
 from models.evaluation.html import page
 from models.evaluation.live import Watched, live_tracks
 from models.evaluation.metrics import Performance, measure, skate
@@ -277,3 +277,35 @@ def test_what_cannot_be_evaluated_is_said() -> None:
         Options(seeds=0)
     with pytest.raises(InputError, match="leak"):
         evaluate_on(Shadow(), [], [], Options(), lambda _: None)
+
+
+def brief(seconds: float, seed: int) -> Pair:
+    """A couple that dances for a moment."""
+    danced = choreograph_tempo(seconds, 180.0, seed)
+    return Pair(f"brief-{seed}", danced.leader, danced.follower, np.arange(0.0, seconds, 1.0 / 3.0))
+
+
+class Never(Shadow):
+    """Is not to be asked."""
+
+    def tick(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        raise AssertionError("danced")
+
+
+def test_baselines_that_know_nobody_are_told_before_the_dance() -> None:
+    example, options = example_of(brief(5.0, 5)), Options(seeds=1, leak=1.0)
+    with pytest.raises(
+        InputError, match="Baselines: expected training takes for hold, mirror, retrieval to know, got n"
+    ):
+        evaluate_on(Never(), [example], [], options, lambda _: None)
+
+
+@pytest.mark.parametrize("known_s", [5.0, 9.0])
+def test_takes_too_short_for_the_literature_are_left_out_of_it(known_s: float) -> None:
+    """Nothing of those who danced is long enough for a piece, whether the couples beside them are or not."""
+    options = Options(baselines=("hold",), seeds=1, leak=1.0, reactions=False, warm=False)
+    examples = [example_of(brief(5.0, seed)) for seed in (5, 6)]
+    found = evaluate_on(Shadow(), examples, [brief(known_s, 7), brief(known_s, 8)], options, lambda _: None)
+    assert found.report.literature == {} and set(found.report.rows) == {"follower", "hold", REAL}
+    text = page(found)
+    assert "duet literature" not in text and "brief-6" in text

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from duet.choreography import choreograph_tempo
+from duet.errors import InputError
 from models.conditions import Conditions, Drop
 from models.config import XS, SamplerConfig
 from models.data.take import Take
@@ -145,5 +146,10 @@ def test_guidance_of_nothing_changes_nothing_and_every_call_is_told(follower: Fo
 def test_a_take_shorter_than_a_block_is_one_short_block(follower: Follower, take: Take):
     short = dance_offline(follower, take.slice(0, 18), leak=0.05, how=FAST)
     assert len(short.root_m) == 16
-    with pytest.raises(ValueError, match="at least 4 frames, got 3"):
+    with pytest.raises(InputError, match="made: expected at least 4 frames at 30 fps to dance beside, got 3"):
         dance_offline(follower, take.slice(0, 3), leak=0.05, how=FAST)
+
+
+def test_so_many_calls_that_two_would_be_one_are_refused(follower: Follower, take: Take):
+    with pytest.raises(InputError, match="Sampler dpm: expected so few calls"):
+        dance_offline(follower, take, leak=0.05, how=Offline(sampler=SamplerConfig("dpm", 200)))

@@ -1,26 +1,36 @@
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
 from duet.bank_file import load_bank, save_bank
 from duet.choreography import choreograph_tempo
 from duet.errors import InputError
 from duet.features import Placement
 from duet.retrieval import Bank, Held
-from models.config import XS, SamplerConfig
+from models.codec import Codec
+from models.config import XS, FollowerConfig, SamplerConfig
 from models.data.bank import couples_in_code, source_of
+from models.data.corpus import Corpus
 from models.data.music import condition_from_beats
 from models.data.pairs import Pair
 from models.data.references import OWN_NOISE, barred_of, question_of, reference_rows
 from models.data.sequences import CLEAN, Sequence, build_sequence
-from models.follower import Follower, grown, random_follower
+from models.follower import Follower, grown, random_follower, save_follower
 from models.rollout import TorchPartner, dance
+from models.training import bank_stage
 from models.training.bank_stage import bank_of_pairs, bank_of_run, choreographed_bank, fitting_bank
 from models.training.denoiser_stage import DenoiserTraining, own_dances, plan_loss
-from models.training.trainer import encode_all, set_normalisation
+from models.training.distributed import Group
+from models.training.progress import Progress
+from models.training.run import Sources, prepared
+from models.training.settings import SETTINGS_FILE, Schedule, Settings
+from models.training.trainer import Trainer, encode_all, set_normalisation
 from models.training.windows import draw_batch, make_item
 
 REFERRED = replace(XS, denoiser=replace(XS.denoiser, references=True))
@@ -118,7 +128,7 @@ def test_without_a_bank_the_loss_is_what_it_was(follower: Follower, sequence: Se
         item = make_item(sequence, target, XS, reference=rows)
         batch = draw_batch([item], XS, np.random.default_rng(0), stretches=1, length=12, windows=3)
         torch.manual_seed(0)
-        losses.append(plan_loss(follower, batch, how, np.random.default_rng(0), torch.from_numpy(bank.values))[0])
+        losses.append(plan_loss(follower, batch, how, torch.from_numpy(bank.values))[0])
     assert torch.equal(losses[0], losses[1])
 
 
@@ -136,7 +146,7 @@ def test_references_are_learned_from(sequence: Sequence, bank: Bank) -> None:
     rng, latent = np.random.default_rng(0), []
     for _ in range(16):
         batch = draw_batch([item], REFERRED, rng, stretches=1, length=12, windows=6)
-        loss, parts = plan_loss(made, batch, how, rng, target)
+        loss, parts = plan_loss(made, batch, how, target)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -197,3 +207,75 @@ def test_a_run_has_a_bank_of_its_own_codec(follower: Follower, tmp_path: Path) -
     np.testing.assert_array_equal(load_bank(run / "bank.npz").values, made.values)
     with pytest.raises(InputError, match=r"expected a bank of this follower's codec .*duet-lab bank RUN"):
         fitting_bank(run / "bank.npz", random_follower(XS, seed=1).codec, REFERRED)
+
+
+RECORDED = "2 recorded couples"
+
+
+def recorded(follower: Follower, path: Path, seed: int = 3) -> Path:
+    """A bank that a run may be given."""
+    save_bank(bank_of_pairs(couples_in_code(1, 6.0, seed, 30.0), follower.codec, REFERRED, RECORDED), path)
+    return path
+
+
+def test_a_bank_that_an_earlier_start_left_is_not_taken_without_a_word(follower: Follower, tmp_path: Path) -> None:
+    path = recorded(follower, tmp_path / "bank.npz")
+    with pytest.raises(InputError, match=r"without --bank, got one of 2 recorded couples, .* Give --bank .*bank\.npz"):
+        bank_of_run(tmp_path, None, follower.codec, REFERRED)
+    assert bank_of_run(tmp_path, path, follower.codec, REFERRED).origin == RECORDED
+    (tmp_path / "checkpoint.safetensors").write_bytes(b"learned with it")
+    assert bank_of_run(tmp_path, None, follower.codec, REFERRED).origin == RECORDED
+    other, before = recorded(follower, tmp_path / "other.npz", seed=4), path.read_bytes()
+    with pytest.raises(InputError, match=r"expected the bank that this run learned with \(.*other\.npz\), got another"):
+        bank_of_run(tmp_path, other, follower.codec, REFERRED)
+    assert path.read_bytes() == before
+
+
+@pytest.fixture
+def begin(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Trainer]:
+    """Makes a run ready that learns from references and begins with weights, given a bank or none."""
+
+    def made_now(codec: Codec, config: FollowerConfig, **_: object) -> Bank:
+        return bank_of_pairs(couples_in_code(1, 6.0, 0, config.fps), codec, config, bank_stage._coded())
+
+    def begin(bank: Path | None = None) -> Trainer:
+        given = Sources(start=tmp_path / "start", bank=bank)
+        return prepared(tmp_path / "run", corpus, settings, given, Progress(Console(quiet=True)), Group())
+
+    settings = Settings(follower=XS, how=HOW, schedule=Schedule(own_ticks=6))
+    save_follower(random_follower(XS), tmp_path / "start")
+    monkeypatch.setattr(bank_stage, "choreographed_bank", made_now)
+    return begin
+
+
+def test_the_bank_given_takes_the_place_of_one_that_nothing_was_learned_with(
+    begin: Callable[..., Trainer], tmp_path: Path
+) -> None:
+    given = recorded(random_follower(XS), tmp_path / "given.npz")
+    first = begin().bank
+    assert first is not None and first.origin != RECORDED
+    trainer = begin(given)  # the first was stopped before its first checkpoint
+    assert trainer.bank is not None and trainer.bank.origin == RECORDED
+    assert (tmp_path / "run" / "bank.npz").read_bytes() == given.read_bytes()
+    trainer._save(trainer._states())
+    assert begin(given).bank is not None
+    with pytest.raises(InputError, match=r"expected the bank this run was begun with \(\w{16}\), got another \(none\)"):
+        begin()
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_a_run_that_made_its_bank_is_not_gone_on_with_another(
+    begin: Callable[..., Trainer], tmp_path: Path, said: bool
+) -> None:
+    """Whether the version it was begun with wrote that down or not."""
+    trainer = begin()
+    trainer._save(trainer._states())
+    path = tmp_path / "run" / SETTINGS_FILE
+    values = json.loads(path.read_text())
+    assert values["origin"]["bank"] is None
+    if not said:
+        del values["origin"]["bank"]
+        path.write_text(json.dumps(values))
+    assert begin().bank is not None
+    with pytest.raises(InputError, match=r"expected the bank this run was begun with \(none\), got another"):
+        begin(recorded(random_follower(XS), tmp_path / "given.npz"))

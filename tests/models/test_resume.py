@@ -16,6 +16,8 @@ from rich.console import Console
 from safetensors.torch import load_file
 
 from duet.errors import InputError
+from export.resume import check_resumable
+from models.codec import Codec
 from models.config import XS, SamplerConfig
 from models.data.corpus import Corpus
 from models.follower import WEIGHTS_FILE, Follower, load_follower
@@ -26,7 +28,7 @@ from models.training.denoiser_stage import DenoiserTraining
 from models.training.distributed import Group
 from models.training.progress import Progress
 from models.training.run import CODEC_FILE, Sources, prepared, take_weights, train
-from models.training.settings import SETTINGS_FILE, Schedule, Settings
+from models.training.settings import SETTINGS_FILE, Schedule, Settings, check_own_ticks
 from models.training.trainer import HISTORY_FILE, Trainer
 from models.weights import load_weights, save_weights
 
@@ -132,6 +134,30 @@ def test_own_dances_longer_than_any_dance_are_told_before_the_first_step(
     longest = max(sequence.tokens for sequence in corpus.train) - XS.plan - 1
     with pytest.raises(InputError, match=rf"schedule.own_ticks: expected at most {longest}, .* got {longest + 1}\."):
         run(tmp_path, corpus, schedule=replace(SCHEDULE, own_ticks=longest + 1))
+
+
+def test_own_dances_with_no_room_for_a_plan_are_told_before_the_first_step(corpus: Corpus, tmp_path: Path) -> None:
+    least = XS.plan + 1
+    with pytest.raises(InputError, match=rf"schedule.own_ticks: expected at least {least}, .* got {XS.plan}\."):
+        run(tmp_path, corpus, schedule=replace(SCHEDULE, own_ticks=XS.plan))
+    assert not list(tmp_path.iterdir())
+    never = replace(SCHEDULE, own_ticks=1, own_from=SCHEDULE.steps)
+    check_own_ticks(Settings(follower=XS, schedule=never), longest_tokens=1)
+    with pytest.raises(InputError, match=rf"expected dances of at least {2 * least} tokens, .* got at most 7\. Give"):
+        check_own_ticks(Settings(follower=XS, schedule=SCHEDULE), longest_tokens=7)
+
+
+def test_a_codec_of_other_sizes_is_told_and_nothing_is_frozen(corpus: Corpus, tmp_path: Path) -> None:
+    other, folder = tmp_path / "other.safetensors", tmp_path / "run"
+    save_weights(Codec(replace(XS.codec, channels=(8, 8, 8))).state_dict(), other)
+    told = r"other\.safetensors: expected the weights of a codec of preset XS, got others .*Give the --preset"
+    with pytest.raises(InputError, match=told):
+        run(folder, corpus, codec=other)
+    assert not (folder / SETTINGS_FILE).exists()
+    with pytest.raises(InputError, match=told):
+        check_resumable(folder, Settings(follower=XS), other)
+    save_weights(Codec(XS.codec).state_dict(), other)
+    check_resumable(folder, Settings(follower=XS), other)
 
 
 def test_a_longer_time_is_no_other_setting(straight: Path, corpus: Corpus, tmp_path: Path) -> None:

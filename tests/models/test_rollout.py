@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from duet.choreography import choreograph_tempo
+from duet.errors import InputError
 from duet.features import Placement, Standing
-from models.config import CodecConfig, DenoiserConfig, FollowerConfig, MemoryConfig, S
+from models.config import CodecConfig, DenoiserConfig, FollowerConfig, MemoryConfig, S, SamplerConfig
 from models.data.music import condition_from_beats
 from models.data.take import Take
 from models.follower import Follower
@@ -124,3 +125,14 @@ def test_a_dance_token_by_token_is_the_whole_dance(take: Take) -> None:
     np.testing.assert_array_equal(np.concatenate([t.root_m for t in tokens]), whole.root_m)
     np.testing.assert_array_equal(np.concatenate([t.rotations for t in tokens]), whole.rotations)
     np.testing.assert_array_equal(np.concatenate([t.place for t in tokens]), whole.place)
+
+
+def test_a_take_without_a_whole_token_is_refused(take: Take) -> None:
+    """Whichever of several it is; nobody enters."""
+    with pytest.raises(InputError, match="brief: expected at least 4 frames at 30 fps to dance beside, got 2"):
+        dance(TorchPartner(follower()), [take, replace(take.slice(0, 2), name="brief")], leak=0.1)
+
+
+def test_a_partner_of_more_calls_than_levels_is_refused() -> None:
+    with pytest.raises(InputError, match="Sampler dpm: expected so few calls"):
+        TorchPartner(follower(), SamplerConfig("dpm", 200))

@@ -9,7 +9,8 @@ from torch import Tensor
 from duet.errors import InputError
 from models.config import SamplerConfig
 from models.diffusion import alpha_bar
-from models.samplers import Rung, carry_noise, ladder, levels, sample, start, warm_levels
+from models.samplers import Rung, carry_noise, check_calls, ladder, levels, sample, start, warm_levels
+from models.training.settings import Schedule, Settings, check_together
 
 STEPS = 1000
 PLAN = 8
@@ -156,3 +157,16 @@ def test_temperature_is_told_by_stream():
 def test_a_temperature_that_is_none_is_refused(wrong: tuple[float, ...]):
     with pytest.raises(InputError, match="expected temperatures from 0 to 2"):
         SamplerConfig(temperature=wrong)
+
+
+def test_more_calls_than_there_are_levels_for_are_refused():
+    """Two calls at one level: what lies between them is nothing, and dpm divides by it."""
+    for kind, calls in (("dpm", 200), ("ddim", STEPS + 1)):
+        with pytest.raises(InputError, match=f"Sampler {kind}: expected so few calls .* got {calls}. Give fewer"):
+            check_calls(SamplerConfig(kind, calls), STEPS)  # type: ignore[arg-type]
+    for kind, calls in (("dpm", 100), ("ddim", STEPS), ("pipelined", 100)):
+        config = SamplerConfig(kind, calls)  # type: ignore[arg-type]
+        check_calls(config, STEPS)
+        assert all(torch.isfinite(torch.cat([r.keep, r.clean, r.before])).all() for r in ladder(config, PLAN, STEPS))
+    with pytest.raises(InputError, match="Sampler dpm"):
+        check_together(Settings(schedule=Schedule(sampler=SamplerConfig("dpm", 200))))

@@ -176,7 +176,7 @@ def test_the_loss_teaches(follower: Follower, sequence: Sequence) -> None:
     losses = []
     for _ in range(60):
         batch = draw_batch([item], TINY, rng, stretches=2, length=20, windows=6)
-        loss, parts = plan_loss(follower, batch, QUICK, rng)
+        loss, parts = plan_loss(follower, batch, QUICK)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -198,7 +198,7 @@ def test_every_presets_plan_has_a_loss(plan: int) -> None:
     set_normalisation(made, [sequence])
     item = make_item(sequence, torch.zeros(sequence.tokens, config.latent_width), config)
     batch = draw_batch([item], config, rng, stretches=1, length=20, windows=2)
-    loss, _ = plan_loss(made, batch, DenoiserTraining(stretches=1, windows=2), rng)
+    loss, _ = plan_loss(made, batch, DenoiserTraining(stretches=1, windows=2))
     assert torch.isfinite(loss)
     weights = token_importance(DenoiserTraining(token_weights=(2.0, 1.0)), loss, plan)
     assert weights.mean() == pytest.approx(1.0) and (weights[1:] == weights[0] / 2).all() and len(weights) == plan
