@@ -11,7 +11,7 @@ A start is more than a surprise: who stands is expected to go on, and a network 
 the way. So a leader whose speed leaves by three sigma what it was in the last second has the follower close the gap to
 its place faster, for some ticks: less with each, and within the bounds of ``realtime.steps``.
 
-The shift is a share of the way (the rest is left to the next plan), grows by no more than ``MOST_STEP_M`` a frame
+The shift is a share of the way (the rest is left to the next plan), grows by no more than ``SHIFT_STEP_M`` a frame
 however often the leader surprises, and ends with the plan that it was added to.
 """
 
@@ -36,7 +36,7 @@ _MEMORY = 15
 """Looks over which the usual is learned: about a second."""
 SHARE = 0.6
 """How much of the way the partner's place has moved is gone at once."""
-MOST_STEP_M = 0.025
+SHIFT_STEP_M = 0.025
 CALM_SHARE, CALM_STEP_M = 0.3, 0.01
 """The same beside a leader who does about what was foreseen."""
 CALM_FRAMES = 2
@@ -119,7 +119,7 @@ class InHand:
         ``join`` is the first frame that may still be changed; ``newest`` the newest leader frame and its stamp. Who
         was not ``surprised`` goes a smaller share of the way, in smaller steps.
         """
-        share, most_m = (SHARE, MOST_STEP_M) if surprised else (CALM_SHARE, CALM_STEP_M)
+        share, most_m = (SHARE, SHIFT_STEP_M) if surprised else (CALM_SHARE, CALM_STEP_M)
         gone, plan, before = first_frame - self.plan.first_frame, self.plan, self.leader
         rows = self.rows[gone:]
         old = _places(rows, before.plan_root_m[gone:], before.plan_heading_rad[gone:])

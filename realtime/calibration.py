@@ -135,7 +135,7 @@ def load_calibration(path: Path | None = None) -> Calibration:
         )
     except FileNotFoundError:
         return Calibration()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(
             f"{path}: expected what `duet calibrate` wrote, got {error!r}. Delete the file and calibrate again."
         ) from error

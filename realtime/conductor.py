@@ -106,7 +106,7 @@ class Conductor:
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Tick by the clock until ``stop()``; what is due is done, what is too late is skipped."""
-        tick = self._timeline.token_of_frame(self._timeline.frame_at(self.clock.now())) + 1
+        tick = self._timeline.token_of_frame(self._times.drawn_at(self.clock.now())) + 1
         while True:
             self._wait_for(tick)
             if stop():

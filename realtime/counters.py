@@ -33,6 +33,7 @@ COUNTERS = {
     "music_restarts": "errors of the ear, after each of which it listened anew",
     "xruns": "blocks the sound device had too much or too little of",
     "sound_losses": "times a sound device went away, or its process",
+    "health_failures": "looks at the loop itself that raised, and told nothing",
     "drawn_frames": "pictures drawn",
     "tracker_starts": "tracking processes that began to see",
     "tracker_restarts": "tracking processes started again",

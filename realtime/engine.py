@@ -4,8 +4,9 @@ A tick that was not asked for, because the machine is slow, is made up for at th
 planned, where the runner can (``CarryingRunner``), so that the follower's past holds what was danced.
 
 Threading: ``submit`` and ``collect`` are called by the conductor's thread only. ``ThreadedEngine``
-owns one worker thread; the two meet in two queues of one place each. The conductor cannot tell which
-engine it drives, nor that a tick will never come back: that is for who looks after the show, by the engine's pulse.
+owns one worker thread; the two meet in two queues, in each of which one tick waits at most. The conductor
+cannot tell which engine it drives, nor that a tick will never come back: that is for who looks after the
+show, by the engine's pulse.
 """
 
 import queue

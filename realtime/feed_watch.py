@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from duet.frames import LeaderFrame, LeaderStatus, MusicFrame
 from realtime.feeds import LeaderSource, MusicSource
-from realtime.guards import Tell, Told
 from realtime.health import Health
+from realtime.told import Tell, Told
 
 LOG = logging.getLogger("duet.feeds")
 

@@ -8,9 +8,6 @@ Threading: sources belong to the conductor's thread, the runner to the engine's.
 """
 
 import logging
-import math
-import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from types import MappingProxyType
 from typing import Protocol, TypeVar
@@ -25,9 +22,9 @@ from duet.frames import LeaderFrame, MusicFrame
 from realtime.feeds import LeaderSource, MusicSource
 from realtime.health import Health
 from realtime.tick import CarryingRunner, FollowerState, Runner, Tensors
+from realtime.told import Tell, Told, said_of
 
 LOG = logging.getLogger("duet.guards")
-Tell = Callable[[str], None]
 Frame = TypeVar("Frame", LeaderFrame, MusicFrame)
 
 FARTHEST_M = 30.0
@@ -41,51 +38,9 @@ MOST_FEATURE = 100.0
 MOST_SUDDEN = 0.4
 """By so much a turn's numbers (6D) may be off the straight line from the frame before to the frame after: a
 dance stays well below. A follower that says more speaks noise."""
-QUIET_S = 10.0
-"""A kind of trouble that was told is not told again for so long, should it come and go."""
-_MOST_KINDS = 64
-_NUMBER = re.compile(r"[-+]?\b(\d[\d.]*(e[-+]?\d+)?|nan|inf)\b")
-_MOST_BPM = 1000.0
+LEAST_BPM, MOST_BPM = 1.0, 1000.0
+"""Music beats no slower and no faster; of a tempo of nothing there is no logarithm to be told of."""
 _TURNS = slice(FOLLOWER_UPPER.start, FOLLOWER_LOWER.stop)
-
-
-class Told:
-    """Tells a trouble and its end; counts each time.
-
-    What comes and goes with every frame is told again after ``QUIET_S``, with how often it came, whatever numbers it
-    holds by then.
-    """
-
-    def __init__(self, health: Health, counter: str, told: Tell = LOG.warning) -> None:
-        self._health, self._counter, self._told = health, counter, told
-        self._open = ""
-        """The kind of trouble that was told and has not ended."""
-        self._told_s: dict[str, float] = {}
-        self._untold = 0
-
-    def see(self, trouble: str) -> None:
-        """What is wrong now; empty for nothing."""
-        called = self._counter.replace("_", " ")
-        if not trouble:
-            if self._open:
-                self._told(f"no more {called}")
-            self._open = ""
-            return
-        self._health.count(self._counter)
-        kind, now = _NUMBER.sub("", trouble), time.monotonic()
-        if kind == self._open:
-            return
-        if now - self._told_s.get(kind, -math.inf) < QUIET_S:
-            self._untold += 1
-            return
-        more = f", {self._untold} untold before" if self._untold else ""
-        self._told(f"{trouble} ({called}{more})")
-        self._open, self._untold = kind, 0
-        self._told_s.pop(kind, None)
-        self._told_s[kind] = now
-        # The newest are at the end: ever new sentences do not fill the memory.
-        if len(self._told_s) > _MOST_KINDS:
-            del self._told_s[next(iter(self._told_s))]
 
 
 class GuardedLeader:
@@ -137,7 +92,7 @@ class DrawnLeader(GuardedLeader):
         try:
             frame, wrong = self._drawable.shown(time_s), ""
         except Exception as error:  # whatever a device raises: the show goes on, and says so
-            frame, wrong = None, _said("leader", error)
+            frame, wrong = None, said_of("leader", error)
         self._unseen.see(wrong)
         return frame
 
@@ -157,7 +112,7 @@ class GuardedMusic:
         for frame in frames:
             numbers = frame.time_s, frame.beat_phase, frame.bar_phase, frame.tempo_bpm, frame.confidence
             sound = np.isfinite(numbers).all() and np.isfinite(frame.features).all()
-            can_be = sound and frame.time_s <= until_s + AHEAD_S and 0.0 <= frame.tempo_bpm <= _MOST_BPM
+            can_be = sound and frame.time_s <= until_s + AHEAD_S and LEAST_BPM <= frame.tempo_bpm <= MOST_BPM
             wrong = "" if can_be and frame.metre >= 1 else f"music: what was heard cannot be ({frame.tempo_bpm:g} bpm)"
             self._refused.see(wrong)
             if not wrong:
@@ -177,7 +132,7 @@ class GuardedRunner:
             outputs, new_state = self._runner.tick(inputs, state)
             wrong = _unlikely(outputs["frames"])
         except Exception as error:  # whatever a library raises
-            outputs, new_state, wrong = {}, state, _said("follower", error)
+            outputs, new_state, wrong = {}, state, said_of("follower", error)
         self._failed.see(wrong)
         return (self._nothing(), state) if wrong else (outputs, new_state)
 
@@ -187,7 +142,7 @@ class GuardedRunner:
             try:
                 return self._runner.carry(inputs, state)
             except Exception as error:  # whatever a library raises
-                self._failed.see(_said("follower", error))
+                self._failed.see(said_of("follower", error))
         return state
 
     def _nothing(self) -> Tensors:
@@ -208,7 +163,7 @@ class GuardedForecaster:
             most = float(np.abs(said).max())
             wrong = "" if most <= MOST_FEATURE else f"forecast: expected a leader, got numbers up to {most:g}"
         except Exception as error:  # whatever a library raises
-            said, wrong = nothing, _said("forecast", error)
+            said, wrong = nothing, said_of("forecast", error)
         self._failed.see(wrong)
         return nothing if wrong else said
 
@@ -228,11 +183,7 @@ def _frames(failed: Told, who: str, take: Callable[[], list[Frame]]) -> list[Fra
     try:
         frames = take()
     except Exception as error:  # whatever a device raises: the show goes on, and says so
-        failed.see(_said(who, error))
+        failed.see(said_of(who, error))
         return []
     failed.see("")
     return frames
-
-
-def _said(who: str, error: Exception) -> str:
-    return f"{who}: {type(error).__name__}: {str(error)[:200]}"

@@ -11,7 +11,9 @@ from duet.clock import Clock
 from realtime.budget import exceeded
 from realtime.health import Health, Snapshot
 from realtime.health_log import HealthLog, LogHandler
+from realtime.told import Told, said_of
 
+LOG = logging.getLogger("duet.health")
 EVERY_S = 1.0
 
 States = Mapping[str, str]
@@ -27,6 +29,7 @@ class HealthWatch:
         self.latest = Snapshot(0.0)
         self._health, self._clock, self._states, self._log = health, clock, states, log
         self._known: dict[str, str] = {}
+        self._failed = Told(health, "health_failures", LOG.warning)
         self._handler = None if log is None else LogHandler(log)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="duet-health", daemon=True)
@@ -42,16 +45,16 @@ class HealthWatch:
         if self._stopped.is_set():
             return
         self._stopped.set()
-        if self._thread.is_alive():
+        if self._thread.ident is not None:  # it was begun, and may be over by now
             self._thread.join(timeout=5.0)
-            self.step()
+            self._look()
         if self._handler is not None:
             logging.getLogger().removeHandler(self._handler)
         if self._log is not None:
             self._log.close()
 
     def step(self) -> None:
-        """One look."""
+        """One look. OSError where the system does not let it be taken (``process_use``)."""
         snapshot = self.latest = self._health.snapshot(self._clock.now())
         if self._log is None:
             return
@@ -66,4 +69,14 @@ class HealthWatch:
 
     def _run(self) -> None:
         while not self._stopped.wait(EVERY_S):
+            self._look()
+
+    def _look(self) -> None:
+        """One look that ends neither the watch nor the show: what the system refuses now, as it does when handles run
+        out, the next look may be given."""
+        try:
             self.step()
+        except Exception as error:  # whatever the system, or who tells a state, raises
+            self._failed.see(said_of("health", error))
+        else:
+            self._failed.see("")

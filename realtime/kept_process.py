@@ -83,6 +83,10 @@ class KeptProcess:
             self._raise(self._heard(_HEAR_S) or self._silence(time.monotonic()))
         self.keeper.look(time.monotonic())
 
+    def begin(self) -> None:
+        """Begin it without waiting. One that cannot start is told of and tried again, as one is that goes later."""
+        self.keeper.begin(time.monotonic())
+
     def hear(self, wait_s: float) -> None:
         """Take what it says; raises what it failed by, or how it ended. For one that may be silent for long."""
         self._raise(self._heard(wait_s))

@@ -30,11 +30,13 @@ def children() -> tuple[int, ...]:
     """Numbers of the processes that this one started, and of theirs; () where the system does not tell."""
     found, asked = list[int](), [os.getpid()]
     while asked:
-        for task in Path(f"/proc/{asked.pop()}/task").glob("*/children"):
-            with suppress(OSError):  # it ended meanwhile
-                of_one = [int(number) for number in task.read_text().split()]
-                found += of_one
-                asked += of_one
+        threads = Path(f"/proc/{asked.pop()}/task")
+        with suppress(OSError):  # it ended meanwhile, or the system does not tell
+            for thread in threads.glob("*/children"):
+                with suppress(OSError):  # this thread of it did
+                    of_one = [int(number) for number in thread.read_text().split()]
+                    found += of_one
+                    asked += of_one
     return tuple(found)
 
 
@@ -50,7 +52,10 @@ class Use:
 
 
 def use_of_all() -> Use:
-    """What this process and those it started hold; of this one alone where the system does not tell of others."""
+    """What this process and those it started hold; of this one alone where the system does not tell of others.
+
+    OSError where it does not let itself be asked, as when no handle is left to look with: there is no number then.
+    """
     memory, opened, threads, counted = memory_mb(), handles(), threading.active_count(), {os.getpid()}
     own = Path("/proc/self/task")
     if own.is_dir():
@@ -66,7 +71,8 @@ def use_of_all() -> Use:
 
 
 def memory_mb() -> float:
-    """Memory of this process that is not swapped out, in 10^6 bytes; 0 where the system does not tell."""
+    """Memory of this process that is not swapped out, in 10^6 bytes; 0 where the system does not tell. OSError: see
+    ``use_of_all``."""
     own = Path("/proc/self")
     if (own / "status").is_file():
         return _held_mb(own, "RssAnon", "RssShmem")
@@ -120,7 +126,8 @@ class GivingBack:
 
 
 def handles() -> int:
-    """Open files, pipes, sockets and segments of this process; 0 where the system does not tell."""
+    """Open files, pipes, sockets and segments of this process; 0 where the system does not tell. OSError: see
+    ``use_of_all``."""
     for folder in ("/proc/self/fd", "/dev/fd"):
         if os.path.isdir(folder):
             return len(os.listdir(folder))

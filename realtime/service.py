@@ -5,15 +5,18 @@ systemd ends and restarts a show that has not said that it lives for so long: on
 process knows to hang, its conductor or its follower, ``Watchdog`` says at once.
 """
 
+import logging
 import os
 import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from realtime.guards import LOG, Told
 from realtime.health import Health
 from realtime.supervisor import Pulse
+from realtime.told import Told
+
+LOG = logging.getLogger("duet.service")
 
 _SHARE = 0.3
 """Of the watchdog's time between two signs of life."""

@@ -95,7 +95,7 @@ class WardState(StrEnum):
 
     STARTING = "starting"
     RUNNING = "running"
-    AWAY = "away"  # it died or hung; it is started again after a pause
+    AWAY = "away"  # it died, hung or had no room; it is started again after a pause
     ENDED = "ended"
 
 
@@ -113,6 +113,12 @@ class Keeper:
     _again_s: float = 0.0
     _away_s: float = 0.0
     _ready_s: float = 0.0
+
+    def begin(self, now_s: float) -> None:
+        """Begin to start it, at ``now_s`` of the machine's clock, without waiting: a first start that fails is one more
+        that is tried again."""
+        self._away_s = now_s
+        self._start(now_s)
 
     def look(self, now_s: float) -> None:
         """Look after it, at ``now_s`` of the machine's clock; often enough."""
@@ -154,11 +160,12 @@ class Keeper:
             trouble = f"no room to start it ({error.strerror or error})"
             if trouble != self.problem:
                 self.told(f"{self.ward.name}: {trouble}; it is tried again")
-            self.problem, self._again_s = trouble, now_s + self._back_off.pause_s()
+            self.problem, self.state = trouble, WardState.AWAY
+            self._again_s = now_s + self._back_off.pause_s()
             return
         self.state = WardState.STARTING
 
     def _gain(self, now_s: float) -> None:
         self.state, self._ready_s = WardState.RUNNING, now_s
-        if self.restarts:
+        if self.problem:
             self.told(f"{self.ward.name}: back after {now_s - self._away_s:.1f} s")

@@ -20,6 +20,7 @@ from fractions import Fraction
 from io import RawIOBase
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,7 +41,8 @@ WAVE_SAMPLES = 6 * 3600 * RATE_HZ
 _LOOK_S = 0.05
 _FPS, _GOP = 16, 8
 _WAITING_BLOCKS = 4096
-_LONGEST_GAP_S = 60.0
+_SILENCE_S = 60.0
+"""The most of a gap that is written at once: a machine may have slept for days."""
 _TICKS_PER_S = 1000
 """Of the film: a camera may be away for days without a picture that lasts longer than 31 bits can tell."""
 
@@ -181,13 +183,12 @@ class SightFilm:
         return self._file.tell()
 
     def write(self, picture: NDArray[np.uint8], time_s: float) -> None:
-        """(H, W, 3) RGB, as large as the first or larger, at session time ``time_s``."""
+        """(H, W, 3) RGB at session time ``time_s``; one of another size is fitted into the film's, on black."""
         ticks = round(time_s * _TICKS_PER_S)
         if ticks <= self._last:
             return
         self._last = ticks
-        width, height = self.size
-        frame = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="rgb24")
+        frame = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(_framed(picture, self.size)), format="rgb24")
         frame.pts, frame.time_base = ticks, Fraction(1, _TICKS_PER_S)
         for packet in self._stream.encode(frame):
             self._container.mux(packet)
@@ -199,6 +200,25 @@ class SightFilm:
         self._container.close()
         self._whole.finish()
         self._file.close()
+
+
+def _even(picture: NDArray[np.uint8]) -> tuple[int, int]:
+    """Width and height of a picture (H, W, 3) as an encoder takes them: without an odd one's last row or column."""
+    height, width = picture.shape[:2]
+    return width // 2 * 2, height // 2 * 2
+
+
+def _framed(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """(height, width, 3) of ``size``: the picture whole and as large as fits, in the middle of black."""
+    width, height = size
+    if _even(picture) == size:
+        return picture[:height, :width]
+    scale = min(width / picture.shape[1], height / picture.shape[0])
+    across, down = (max(1, round(scale * side)) for side in (picture.shape[1], picture.shape[0]))
+    left, top = (width - across) // 2, (height - down) // 2
+    framed = np.zeros((height, width, 3), np.uint8)
+    framed[top : top + down, left : left + across] = cv2.resize(picture, (across, down), interpolation=cv2.INTER_AREA)
+    return framed
 
 
 class MediaWriter:
@@ -275,31 +295,33 @@ class MediaWriter:
             return
         self._write_sound()
         self._write_sight()
+        self._has_room()
+
+    def _has_room(self) -> bool:
+        """Whether more may be written; that it may not is said."""
         written = sum(file.bytes for file in (self._sound, self._film) if file is not None)
         if written > self._most_bytes or shutil.disk_usage(self._folder).free < SPARE_BYTES:
             self._end(f"expected room for pictures and sound, got none at {self._clock.now():.0f} s")
+        return not self.failure
 
     def _write_sound(self) -> None:
-        blocks = [self._heard.get_nowait() for _ in range(self._heard.qsize())]
-        if not blocks:
-            return
-        pieces, at = list[NDArray[np.float32]](), self._sound.samples
-        for block in blocks:
-            missing = round(block.time_s * RATE_HZ) - at
-            gap = np.zeros(min(max(missing, 0), int(_LONGEST_GAP_S * RATE_HZ)), np.float32)
-            samples = block.samples[max(-missing, 0) :]
-            pieces += [gap, samples]
-            at += len(gap) + len(samples)
-        self._sound.write(np.concatenate(pieces))
+        for _ in range(self._heard.qsize()):
+            block = self._heard.get_nowait()
+            first = round(block.time_s * RATE_HZ)
+            while (missing := first - self._sound.samples) > 0:
+                # Looked for before each piece: a long gap would fill the disk.
+                if not self._has_room():
+                    return
+                self._sound.write(np.zeros(min(missing, int(_SILENCE_S * RATE_HZ)), np.float32))
+            self._sound.write(block.samples[-missing:])
 
     def _write_sight(self) -> None:
         sight = self._sight()
-        if sight is None or sight.time_s <= self._seen_s:
+        if sight is None or sight.time_s <= self._seen_s or self.failure:
             return
         self._seen_s = sight.time_s
-        height, width = (side // 2 * 2 for side in sight.picture.shape[:2])
         if self._film is None:
-            self._film = SightFilm(self._folder / SIGHT_FILE, (width, height))
+            self._film = SightFilm(self._folder / SIGHT_FILE, _even(sight.picture))
         time_s = sight.time_s - self._clock.epoch_s
-        if time_s >= 0.0 and (width, height) == self._film.size:
+        if time_s >= 0.0:
             self._film.write(sight.picture, time_s)

@@ -61,8 +61,8 @@ class SessionWriter:
         self.path = folder / SESSION_FILE
         self.failure = ""
         """Why nothing is written any more, as a sentence; "" while all is well."""
-        self._file = _create(self.path)
-        _write(self._file, _PREFIX.pack(MAGIC, VERSION) + _packed(_HEAD, json.dumps(header).encode(), 0.0))
+        beginning = _PREFIX.pack(MAGIC, VERSION) + _packed(_HEAD, json.dumps(header).encode(), 0.0)
+        self._file = _create(self.path, beginning)
         self._waiting: queue.Queue[Chunk | None] = queue.Queue(_WAITING_CHUNKS)
         self._thread = threading.Thread(target=self._work, name="duet-session", daemon=True)
         self._thread.start()
@@ -110,15 +110,24 @@ def check_new(folder: Path) -> None:
         raise InputError(f"{folder}: expected a folder without a session, got one. Name another folder.")
 
 
-def _create(path: Path) -> BinaryIO:
+def _create(path: Path, beginning: bytes) -> BinaryIO:
+    """A new file that begins so. Where that cannot be written none is left: its folder may be used again."""
     check_new(path.parent)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("xb", buffering=0)
+        file = path.open("xb", buffering=0)
+        try:
+            _write(file, beginning)
+        except OSError:
+            file.close()
+            path.unlink()
+            raise
     except OSError as error:
         raise InputError(
-            f"{path.parent}: expected a folder to record a session in, got: {error.strerror}. Name another folder."
+            f"{path.parent}: expected a folder to record a session in, got: {error.strerror or error}. "
+            "Name another folder."
         ) from error
+    return file
 
 
 def _write(file: BinaryIO, data: bytes) -> None:

@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 
 from duet.errors import InputError
 from duet.frames import FollowerPose, LeaderFrame, LeaderStatus, MusicFrame, PoseSource
+from duet.music import FEATURES
 from duet.skeleton import BODY
 from realtime.commands import Command, command_as_values, command_of
+from realtime.guards import LEAST_BPM, MOST_BPM
 from realtime.law import Pace
 from realtime.sessions.session_file import Chunk, SessionWriter
 from realtime.tick import Tensors, TickResult
@@ -34,7 +36,6 @@ CHUNK_BYTES = 1 << 20
 MOST_TAKEN = 4096
 """Of frames that were taken at once the newest so many are taken; a conductor looks back on far fewer."""
 _MOST_FRAMES = 100_000
-_MOST_FEATURES = 512
 _MOST_TOKENS = 1024
 _FARTHEST_S = 1e9
 _STATUS, _SOURCES = tuple(LeaderStatus), tuple(PoseSource)
@@ -198,9 +199,12 @@ class TapeReader:
     def clock(self) -> float:
         """The clock's reading."""
         self._expect(Kind.CLOCK)
-        (self.now,) = self._values(_CLOCK)
-        self._check_time(self.now)
-        return self.now
+        (now,) = self._values(_CLOCK)
+        self._check_time(now)
+        if now < self.now:
+            self._refuse(f"a clock that goes back to {now:g} s")
+        self.now = now
+        return now
 
     def leader(self) -> list[LeaderFrame]:
         """The frames that were taken."""
@@ -224,9 +228,10 @@ class TapeReader:
         for _ in range(self._count()):
             index, time_s, beat, bar, tempo_bpm, confidence, metre, size = self._values(_MUSIC)
             self._check_time(time_s)
-            if not all(map(math.isfinite, (beat, bar, tempo_bpm, confidence))) or not 1 <= metre <= 64:
-                self._refuse(f"{tempo_bpm} bpm in bars of {metre}")
-            if size > _MOST_FEATURES:
+            is_pulse = 0.0 <= beat <= 1.0 and 0.0 <= bar <= 1.0 and LEAST_BPM <= tempo_bpm <= MOST_BPM
+            if not (is_pulse and math.isfinite(confidence) and 1 <= metre <= 64):
+                self._refuse(f"{tempo_bpm:g} bpm in bars of {metre}, {beat:g} of a beat and {bar:g} of a bar on")
+            if size != FEATURES.size:
                 self._refuse(f"{size} features of music")
             frames.append(MusicFrame(index, time_s, self._take(size), beat, bar, tempo_bpm, confidence, metre))
         return frames

@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from duet.clock import MonotonicClock
-from duet.errors import DeviceError, StaleFrame
+from duet.errors import DeviceError
 from duet.frames import LeaderFrame, LeaderStatus
 from duet.skeleton import BODY
 from realtime.health import Health
@@ -61,9 +61,15 @@ class Tracker:
     def start(cls, task: TrackingTask, health: Health | None = None) -> "Tracker":
         """Start tracking and return once the first picture is there; raises what ``open_camera`` raises.
 
-        Stage times and counters go to ``health``.
+        Stage times and counters go to ``health``. DeviceError where the system has no room for it.
         """
-        tracker = cls(task, health or Health())
+        try:
+            tracker = cls(task, health or Health())
+        except OSError as error:  # no shared memory, or no file for what its libraries print
+            raise DeviceError(
+                f"{_ROW.name}: expected to start, got {error.strerror or error} from the system: "
+                "close other programs first. Run `duet doctor`."
+            ) from error
         try:
             tracker._process.open()
         except BaseException:
@@ -82,21 +88,15 @@ class Tracker:
         """What is wrong with the camera or the process and what to do about it; empty while all is well."""
         return self._camera_trouble.sentence
 
-    def latest(self, max_age_s: float | None = None) -> LeaderFrame:
+    def latest(self) -> LeaderFrame:
         """The newest frame, at once; ``lost`` before the first and when there was none for a while.
 
-        StaleFrame when ``max_age_s`` is given and the newest frame was measured longer ago; DeviceError when
-        the watch over the process ended by an error of its own.
+        DeviceError when the watch over the process ended by an error of its own.
         """
         self._raise_failure()
         frames = self.history(1)
         frame = frames[-1] if frames else self._nobody()
         age_s = self._clock.now() - frame.time_s
-        if max_age_s is not None and (not frames or age_s > max_age_s):
-            raise StaleFrame(
-                f"Tracker: expected a leader not older than {max_age_s:.2f} s, got one {age_s:.2f} s old "
-                f"({self.state}). Check the camera; tracking goes on by itself."
-            )
         if age_s <= HOLD_S + self._task.latency_s + _WATCH_S:
             return frame
         return replace(frame, visibility=np.zeros(len(BODY), dtype=np.float32), status=LeaderStatus.LOST)

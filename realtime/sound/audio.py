@@ -22,7 +22,6 @@ from duet.clock import Clock
 from duet.frames import MusicFrame
 from duet.music import RATE_HZ
 from duet.tempo_override import TempoOverride
-from realtime.guards import Told
 from realtime.health import Health
 from realtime.sound.level import SILENT_DB, Level, LevelMeter
 from realtime.sound.look_ahead import LookAhead
@@ -32,6 +31,7 @@ from realtime.sound.music_source import Block, MusicSource, MusicStatus, Silence
 from realtime.sound.portaudio import AudioDevice
 from realtime.sound.sound_port import list_audio_devices
 from realtime.supervisor import SETTLED_S, BackOff
+from realtime.told import Told
 
 __all__ = [
     "AudioDevice", "DeviceMusic", "FileMusic", "GrooveMusic", "InlineEar", "MusicEar", "MusicSource", "MusicStatus",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from duet.music import RATE_HZ
+from duet.music import RATE_HZ, mono
 from realtime.sound.music_source import Floats
 
 TARGET_DB = -18.0
@@ -65,11 +65,14 @@ class LevelMeter:
         self.level = Level()
 
     def push(self, samples: Floats) -> Floats:
-        """(N,) the block, raised."""
+        """(N,) the block, raised. What is no finite number counts as silence, what is beyond full scale as full scale:
+        a driver that gives one such sample must not turn the gain for minutes.
+        """
         if not len(samples):
             return samples
         block_s = len(samples) / RATE_HZ
-        power, peak = float(np.mean(np.square(samples, dtype=np.float64))), float(np.abs(samples).max())
+        sound = np.clip(mono(samples), -1.0, 1.0)
+        power, peak = float(np.mean(np.square(sound, dtype=np.float64))), float(np.abs(sound).max())
         rms_db = _db(math.sqrt(power))
         self._silent_s = self._silent_s + block_s if rms_db < SILENT_DB else 0.0
         self._since_clip_s = 0.0 if peak >= _CLIPPED else self._since_clip_s + block_s
@@ -87,7 +90,7 @@ class LevelMeter:
             return samples
         # In a ramp: a step would be an onset that nobody played.
         gain = 10.0 ** (np.linspace(before_db, self._gain_db, len(samples), dtype=np.float32) / 20.0)
-        return np.clip(samples * gain, -1.0, 1.0).astype(np.float32)
+        return np.clip(sound * gain, -1.0, 1.0).astype(np.float32)
 
     def _follow(self, power: float, block_s: float) -> None:
         """Move the gain toward where the loudness so far meets the target."""

@@ -4,6 +4,7 @@ A port is a raw MIDI device of the system (Linux: ``/dev/snd/midiC1D0``, read wi
 of one that python-rtmidi knows, where that is installed (macOS, Windows, virtual ports).
 """
 
+import contextlib
 import os
 import queue
 import select
@@ -16,6 +17,7 @@ from typing import Any, Protocol
 
 from duet.clock import Clock
 from duet.errors import DeviceError
+from duet.extras import how_to_install
 from duet.midi_clock import MidiClock
 from duet.tempo_override import Pulse, TempoOverride
 
@@ -54,8 +56,10 @@ class MidiPort:
     def start(self, clock: Clock) -> None:
         """Follow the clock from now on; what came before is of another moment."""
         source, self._source = self._source or open_midi(self._name), None
-        while source.read(clock, 0.0)[0]:
-            continue
+        # Here and not in the thread, which would take the first ticks that come from now on for old ones.
+        with contextlib.suppress(OSError):  # unplugged since it was opened: the thread finds that, too, and waits
+            while source.read(clock, 0.0)[0]:
+                continue
         self._stopping.clear()
         self._thread = threading.Thread(target=self._run, args=(source, clock), name="midi", daemon=True)
         self._thread.start()
@@ -151,7 +155,7 @@ class _NamedInput:
             import rtmidi  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise DeviceError(
-                f"MIDI: expected python-rtmidi for a port by name, got none. Install it (pip install python-rtmidi), "
+                f"MIDI: expected python-rtmidi for a port by name, got none. Install it ({how_to_install('midi')}), "
                 f"or name a raw device such as {_RAW_DEVICES}/midiC1D0."
             ) from error
         try:

@@ -3,9 +3,11 @@
 It knows its future, the ear does not: a sample is handed out only once it has sounded, by the sample
 count of the device that plays it, or by the session clock where none does.
 
-Threading: the thread of ``SoundPort`` feeds the device; one thread reads. ``_Feed`` is one opening's, replaced whole.
+Threading: the thread of ``SoundPort`` feeds the device; one thread reads. ``_Feed`` is one opening's, replaced whole;
+the first is made by the one of the two that comes first.
 """
 
+import threading
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -93,6 +95,7 @@ class PlayedMusic(ABC):
         self._start_s = 0.0  # session time of the first sample while no device says better
         self._offset_s = 0.0  # session time less the machine's monotonic time
         self._feed: _Feed | None = None
+        self._making = threading.Lock()  # of the first feed
         self._port: SoundPort | None = None
         self._no_device = ""  # why there was none at the start
 
@@ -184,23 +187,30 @@ class PlayedMusic(ABC):
             self._port = SoundPort(output, "output", self._system, feed=self._give, waits=True)
             return
         self._start_s = clock.now()
-        if self._feed is None:
-            self._feed = _Feed(opening, 0, self._offset_s)
+        self._begun(opening)
         self._port = port
 
     def _give(self, opening: Opening) -> None:
         """Called again and again by the port's thread while the device is there."""
-        feed, clock = self._feed, self._clock
+        clock = self._clock
         if clock is None:
             return
-        if feed is None and not self._no_device:
-            feed = _Feed(opening, 0, self._offset_s)
-        elif feed is None or feed.opening is not opening:
+        feed = self._feed if self._no_device else self._begun(opening)
+        if feed is None or feed.opening is not opening:
             # The device was away: the music is where it would have been, by the device before if that ever played.
             self._start_s, self._feed = self._time_of(0), None
             feed = _Feed(opening, self._sample_at(clock.now() + LATENCY_S + 2 * BLOCK_S), self._offset_s)
         feed.give(self)
         self._feed = feed
+
+    def _begun(self, opening: Opening) -> _Feed:
+        """The feed there is, else the first one, from the music's beginning. The port's thread and who starts both ask
+        for it: were each to make one, the beginning would be given twice.
+        """
+        with self._making:
+            if self._feed is None:
+                self._feed = _Feed(opening, 0, self._offset_s)
+            return self._feed
 
     def _sample_at(self, time_s: float) -> int:
         """The sample that sounds at ``time_s``; a device that is there and has not begun yet holds the music back."""

@@ -139,11 +139,14 @@ class Microphone:
         self.xruns = 0
 
     def callback(self, samples: Floats, frames: int, when: Any, flags: Any) -> None:
-        """PortAudio has (frames, channels) for us."""
+        """PortAudio has (frames, channels) for us; what is no finite number becomes silence."""
         now_s = self._clock.now()
+        # One infinite power would hold a channel the loudest for ever.
+        samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
         # Of many channels music comes in on one or two: their sum, as loud as if there were no others. Where more of
         # them carry sound it is their mean: eight of the same would be four times as loud, and clip.
-        power = np.mean(np.square(samples), axis=0)
+        # Beyond full scale a channel is no louder than at it: what one odd sample weighs is soon forgotten.
+        power = np.mean(np.square(np.clip(samples, -1.0, 1.0)), axis=0)
         before = power if self._powers is None else _FORGET * self._powers
         self._powers = np.maximum(power, before)
         carrying = np.count_nonzero(self._powers > _CARRIES * self._powers.max())

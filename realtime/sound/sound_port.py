@@ -72,7 +72,6 @@ class SoundPort:
     ) -> None:
         self._task = SoundTask(way, name.strip() or "default", system, waits=waits)
         self._feed = feed
-        self._log = ChildLog.new("duet-sound")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sound device", daemon=True)
         self._retired: list[SoundChannels] = []
@@ -92,6 +91,7 @@ class SoundPort:
         """How often it went away."""
         self._spare: tuple[BaseProcess, Connection] | None = None
         try:
+            self._log = ChildLog.new("duet-sound")
             self._begin()
         except OSError as error:
             raise _no_room(f"Sound {way} {self._task.name!r}", error) from error
@@ -186,6 +186,7 @@ class SoundPort:
         if self._spare is None and time.monotonic() > max(self._begun_s + _SPARE_S, self._spare_s):
             try:
                 self._spare = self._idle()
+                self._spares.settle()
             except OSError as error:
                 # The device that is there is not to suffer by it.
                 self._spare_s = time.monotonic() + self._spares.pause_s()
@@ -286,7 +287,10 @@ def list_audio_devices(system: SoundSystem = PORTAUDIO) -> list[AudioDevice]:
     Asked of a process of its own: the list is fresh, and a driver that hangs or crashes is a sentence. Raises
     DeviceError for that, and where PortAudio is missing or fails.
     """
-    log = ChildLog.new("duet-sound")
+    try:
+        log = ChildLog.new("duet-sound")
+    except OSError as error:
+        raise _no_room("Sound", error) from error
     try:
         process, control = child.spawn("duet-sound", tell_devices, system, (), log, at_once=True)
     except OSError as error:

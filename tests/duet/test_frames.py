@@ -3,7 +3,7 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 
-from duet.frames import FollowerPose, PoseSource
+from duet.frames import FollowerPose, LeaderStatus, PoseSource
 
 
 def test_what_is_published_cannot_be_changed_by_anyone() -> None:
@@ -19,3 +19,10 @@ def test_what_is_published_cannot_be_changed_by_anyone() -> None:
         pose.time_s = 2.0  # type: ignore[misc]
     assert pose == pose
     assert hash(pose) == hash(pose)
+
+
+def test_the_order_of_what_is_written_as_a_number_stays() -> None:
+    """Session files and shared memory hold the place in it. By another order every recorded session would be read
+    wrongly: a new value goes to the end."""
+    assert [status.value for status in LeaderStatus] == ["tracked", "held", "lost"]
+    assert [source.value for source in PoseSource] == ["model", "blend", "hold"]

@@ -131,14 +131,41 @@ def test_a_process_for_which_there_is_no_room_comes_later(
         port.stop()
 
 
-def test_no_room_at_the_start_is_a_sentence(sound: VirtualSound, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("what", [(sound_port.child, "spawn"), (sound_port.ChildLog, "new")])
+def test_no_room_at_the_start_is_a_sentence(
+    what: tuple[Any, str], sound: VirtualSound, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: Any, **__: Any) -> Any:
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
-    monkeypatch.setattr(sound_port.child, "spawn", full)
+    monkeypatch.setattr(*what, full)
     for begin in (lambda: SoundPort("usb", "input", sound), lambda: list_audio_devices(sound)):
         with pytest.raises(DeviceError, match="expected a process of its own, got: .*Close other programs"):
             begin()
+
+
+def test_a_lean_hour_is_forgotten_once_a_process_stands_by(
+    sound: VirtualSound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rooms = [False, False, False, True, False]
+
+    def stands_by(_: SoundPort) -> Any:
+        if not rooms.pop(0):
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return None  # it is told by the pause alone
+
+    port = SoundPort("usb", "input", sound)
+    try:
+        monkeypatch.setattr(SoundPort, "_idle", stands_by)
+        port._begun_s = -sound_port._SPARE_S
+        pauses_s = []
+        for _ in range(5):
+            port._spare_s = 0.0
+            port._go_on()
+            pauses_s.append(port._spare_s - time.monotonic())
+    finally:
+        port.stop()
+    assert pauses_s[0] < pauses_s[1] < pauses_s[2] and 0.0 < pauses_s[4] < pauses_s[1]
 
 
 def test_a_default_output_that_comes_later_is_used(sound: VirtualSound, caplog: pytest.LogCaptureFixture) -> None:

@@ -20,8 +20,8 @@ from realtime.anticipation import (
     CALM_STEP_M,
     EAGER_LEAK,
     LEAST_SIGMA_M,
-    MOST_STEP_M,
     SHARE,
+    SHIFT_STEP_M,
     SIGMAS,
     InHand,
     Surprise,
@@ -77,8 +77,8 @@ def test_a_plan_is_shifted_by_a_share_of_what_its_place_moved() -> None:
     assert after.plan.first_frame == 42 and len(after.plan.root_m) == len(after.rows) == 30
     assert not moved[:2].any(), "frames that may be on screen stay"
     np.testing.assert_allclose(moved[-1], [SHARE * 0.2, 0.0, 0.0], atol=1e-6)
-    assert moved[2, 0] == pytest.approx(MOST_STEP_M, abs=1e-6)
-    assert np.abs(np.diff(moved, axis=0, prepend=0.0)).max() <= MOST_STEP_M + 1e-6
+    assert moved[2, 0] == pytest.approx(SHIFT_STEP_M, abs=1e-6)
+    assert np.abs(np.diff(moved, axis=0, prepend=0.0)).max() <= SHIFT_STEP_M + 1e-6
     assert after.plan.leader_time_s == 1.4 and after.known_frame == 41
     # A leader who turns on the spot takes the place along.
     turned = before.shifted(window(0.0, 0.3), 42, 44, (41, 1.4)).plan.root_m[-1] - before.plan.root_m[-1]
@@ -92,7 +92,7 @@ def test_the_next_look_begins_from_what_was_shifted() -> None:
     further = again.shifted(window(0.4), 44, 46, (43, 1.5))
     np.testing.assert_allclose(further.plan.root_m[-1, 0], SHARE * 0.4, atol=1e-6)
     steps_m = np.diff(np.concatenate([again.plan.root_m[:1], further.plan.root_m])[:, 0])
-    assert steps_m.max() <= MOST_STEP_M + 1e-6, "however often"
+    assert steps_m.max() <= SHIFT_STEP_M + 1e-6, "however often"
     assert once.off_m(43, window(0.2).plan_joints_m[0]) == pytest.approx(0.0, abs=1e-6)
     assert in_hand().off_m(38, BODY.rest_joints_m) == pytest.approx(0.0), "foreseen before the plan's first frame"
     assert in_hand().off_m(37, BODY.rest_joints_m) is None and in_hand().off_m(72, BODY.rest_joints_m) is None
@@ -173,7 +173,7 @@ def test_a_sudden_start_is_followed_sooner_and_a_calm_leader_is_no_surprise(
     assert conductor.health.counter("surprises") == 0
     assert reacted_s(soon) <= reacted_s(late) - 1.9 / 30.0
     steps = [np.abs(np.diff(root_m[round(START_S * 30) - 2 :], axis=0)).max() for root_m in (soon, late)]
-    assert steps[0] <= steps[1] + MOST_STEP_M
+    assert steps[0] <= steps[1] + SHIFT_STEP_M
 
 
 def test_between_ticks_a_plan_is_made_to_know_the_newest_leader() -> None:

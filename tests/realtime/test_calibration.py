@@ -43,8 +43,11 @@ def test_the_settings_folder_is_the_users(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"version": 9}', "x" * 100, "FULL height NaN", "FULL delay 5"],
-)
+    [
+        "", "[]", "{}", '{"version": 9}', "x" * 100, "FULL height NaN", "FULL delay 5", "FULL height 400 digits",
+        "FULL mark of one", pytest.param("[" * 200_000, id="deep"),
+    ],
+)  # fmt: skip
 def test_another_file_is_a_sentence(text: str, tmp_path: Path) -> None:
     path = save_calibration(FULL, tmp_path / "calibration.json")
     kept = json.loads(path.read_text())
@@ -53,6 +56,12 @@ def test_another_file_is_a_sentence(text: str, tmp_path: Path) -> None:
         text = json.dumps(kept)
     elif text == "FULL delay 5":
         kept["outputs"]["Speaker"]["seconds"] = 5.0
+        text = json.dumps(kept)
+    elif text == "FULL height 400 digits":
+        kept["height_m"] = 10**400
+        text = json.dumps(kept)
+    elif text == "FULL mark of one":
+        kept["cameras"]["usb:1:2:3"]["mark_m"] = [1.0]
         text = json.dumps(kept)
     path.write_text(text)
     with pytest.raises(InputError, match="expected what `duet calibrate` wrote"):

@@ -317,6 +317,15 @@ def test_what_a_late_display_shows_is_danced_so_much_ahead(lead_s: float) -> Non
     assert loop.playout.pose_at(2.5 + lead_s).root_m[0] == pytest.approx(0.5 * (2.5 + lead_s), abs=0.15)
 
 
+@pytest.mark.parametrize("lead_s", [0.0, 0.2, 0.5])
+def test_a_dance_before_a_late_display_begins_with_a_tick_that_can_be_in_time(lead_s: float) -> None:
+    clock = ManualClock()
+    loop = conductor(Standstill(), clock, WalkingLeader(0.5), display_lead_s=lead_s)
+    run(loop, clock, 1.0)
+    assert loop.health.counter("skipped_ticks") == loop.health.counter("late_ticks") == 0
+    assert loop.health.counter("ticks") >= 7
+
+
 def test_a_machine_that_is_too_slow_is_told_so() -> None:
     clock = ManualClock()
     with pytest.raises(DuetError, match="d <= s <= H - d"):

@@ -9,9 +9,10 @@ import pytest
 
 from duet.errors import DeviceError
 from duet.forecast import FORESEEN_SIZE
-from duet.frames import LeaderFrame, LeaderStatus
+from duet.frames import LeaderFrame, LeaderStatus, MusicFrame
+from duet.music import FEATURES
 from duet.skeleton import BODY
-from realtime.guards import QUIET_S, DrawnLeader, GuardedForecaster, GuardedLeader, Told
+from realtime.guards import DrawnLeader, GuardedForecaster, GuardedLeader, GuardedMusic
 from realtime.health import Health
 
 STANDING = LeaderFrame(
@@ -52,7 +53,7 @@ def health() -> Health:
 def now_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The machine's clock, which the test moves."""
     now_s = [0.0]
-    monkeypatch.setattr("realtime.guards.time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    monkeypatch.setattr("realtime.told.time", SimpleNamespace(monotonic=lambda: now_s[0]))
     return now_s
 
 
@@ -91,31 +92,6 @@ def test_frames_good_and_bad_in_turn_do_not_flood_who_is_told(health: Health, no
     assert any("untold before" in sentence for sentence in told), "and how often it came is said"
 
 
-def test_a_trouble_that_lasts_is_told_once_and_another_one_at_once(health: Health, now_s: list[float]) -> None:
-    told = []
-    tells = Told(health, "music_failures", told.append)
-    for step in range(100):
-        now_s[0] = float(step)
-        tells.see(f"music: out of step by {step}.5 s")
-    assert told == ["music: out of step by 0.5 s (music failures)"] and health.counter("music_failures") == 100
-    tells.see("music: torn cable")
-    tells.see("")
-    tells.see("")
-    assert told[1:] == ["music: torn cable (music failures)", "no more music failures"]
-    tells.see("music: torn cable")
-    assert len(told) == 3, "it comes and goes"
-    now_s[0] += QUIET_S
-    tells.see("music: torn cable")
-    assert told[3:] == ["music: torn cable (music failures, 1 untold before)"]
-
-
-def test_ever_new_sentences_do_not_fill_the_memory(health: Health) -> None:
-    tells = Told(health, "music_failures", lambda _: None)
-    for step in range(1000):
-        tells.see("music: " + "".join(chr(97 + int(digit)) for digit in str(step)))
-    assert len(tells._told_s) <= 64
-
-
 def test_a_leader_that_cannot_be_drawn_ends_no_show(health: Health) -> None:
     told, source = [], Sick()
     leader = DrawnLeader(source, health, told.append)
@@ -128,3 +104,14 @@ def test_a_leader_that_cannot_be_drawn_ends_no_show(health: Health) -> None:
     assert leader.take_new(4.0) == [] and health.counter("leader_failures") == 1
     source.sick = False
     assert leader.shown(5.0) is not None and told[-1] == "no more leader undrawn"
+
+
+def test_music_without_a_tempo_is_left_out(health: Health) -> None:
+    """Of a tempo of nothing the follower cannot be told: it is told of its logarithm."""
+    told, heard = [], list[MusicFrame]()
+    music = GuardedMusic(SimpleNamespace(take_new=lambda until_s: heard), health, told.append)
+    for tempo_bpm in (120.0, 0.0, -120.0, 5e-324, 1e4):
+        heard[:] = [MusicFrame(0, 1.0, np.zeros(FEATURES.size), 0.25, 0.5, tempo_bpm, 0.9)]
+        assert bool(music.take_new(1.0)) == (tempo_bpm == 120.0)
+    assert health.counter("refused_music_frames") == 4 and health.counter("music_failures") == 0
+    assert told == ["music: what was heard cannot be (0 bpm) (refused music frames)"]

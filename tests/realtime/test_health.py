@@ -1,5 +1,6 @@
 """What the loop knows of itself: percentiles in fixed memory, runs, growth, budgets, and a log that is not flooded."""
 
+import errno
 import json
 import logging
 import mmap
@@ -7,6 +8,8 @@ import os
 import platform
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +23,7 @@ from realtime.health import RECENT_SNAPSHOTS, Health, Snapshot
 from realtime.health_log import KEEP_FILES, MOST_BYTES, QUIET_S, HealthLog
 from realtime.health_watch import HealthWatch
 from realtime.histogram import RATIO, Histogram, StageStats
-from realtime.process_use import Trend, Use, give_back, handles, memory_mb, use_of_all
+from realtime.process_use import Trend, Use, children, give_back, handles, memory_mb, use_of_all
 
 
 def test_percentiles_are_those_of_the_samples_within_a_bin() -> None:
@@ -130,6 +133,23 @@ def test_what_is_held_is_that_of_all_processes() -> None:
         child.communicate(b"\n")
     assert now.processes - before.processes == {child.pid} and os.getpid() in now.processes
     assert now.memory_mb > before.memory_mb + 60.0 and now.threads > before.threads
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no other system tells of others")
+def test_a_process_that_ends_while_it_is_looked_at_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As older Pythons say it: its folder goes between two looks of one search."""
+    search = Path.glob
+
+    def glob(folder: Path, pattern: str) -> Iterator[Path]:
+        if str(os.getpid()) not in folder.parts:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+        yield from search(folder, pattern)
+
+    monkeypatch.setattr(Path, "glob", glob)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        found = children()
+        child.communicate(b"\n")
+    assert child.pid in found
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library gives back by itself")
@@ -242,6 +262,48 @@ def test_a_watch_writes_down_what_is_logged_while_it_lasts(tmp_path: Path) -> No
     written = lines(tmp_path / "show.jsonl")
     assert written[0]["text"] == "a sound card came back" and written[0]["level"] == "warning"
     assert written[-1]["event"] == "health" and watch.latest.memory_mb > 0
+
+
+def test_a_watch_goes_on_after_a_look_that_was_refused(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looks = list[Use]()
+
+    def refused_once() -> Use:
+        looks.append(Use(1.0, 7, 3, frozenset({1})))
+        if len(looks) == 1:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return looks[-1]
+
+    monkeypatch.setattr("realtime.health.use_of_all", refused_once)
+    monkeypatch.setattr("realtime.health_watch.EVERY_S", 0.01)
+    health = Health()
+    watch = HealthWatch(health, ManualClock())
+    watch.start()
+    end_s = time.monotonic() + 20.0
+    while len(looks) < 3 and time.monotonic() < end_s:
+        time.sleep(0.01)
+    assert watch.latest.handles == 7 and health.counter("health_failures") == 1
+    watch.stop()
+    told = [record.getMessage() for record in caplog.records if record.name == "duet.health"]
+    assert len(told) == 2 and os.strerror(errno.EMFILE) in told[0] and told[1] == "no more health failures"
+
+
+def test_a_show_ends_as_it_should_though_the_last_look_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused() -> Use:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("realtime.health.use_of_all", refused)
+    clock = ManualClock()
+    log = HealthLog(tmp_path / "show.jsonl", clock)
+    watch, before = HealthWatch(Health(), clock, log=log), list(logging.getLogger().handlers)
+    watch.start()
+    watch.stop()
+    assert logging.getLogger().handlers == before and log._file.closed
+    (line,) = lines(tmp_path / "show.jsonl")
+    assert os.strerror(errno.EMFILE) in line["text"] and line["level"] == "warning"
 
 
 def test_nothing_is_written_unless_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

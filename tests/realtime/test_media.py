@@ -21,6 +21,7 @@ from duet.music import RATE_HZ
 from realtime.sessions.media import SIGHT_FILE, SOUND_FILE, MediaWriter, SightFilm, SoundFiles, sound_file
 from realtime.sight.preview import Sight
 from realtime.sound.music_source import Block
+from tests.waiting import wait_for
 
 
 class Room:
@@ -85,6 +86,54 @@ def test_who_comes_late_is_seen_late(tmp_path: Path) -> None:
         film.write(picture, time_s)
     film.close()
     assert seen(tmp_path / SIGHT_FILE) == pytest.approx([0.0, *told_s], abs=1e-3)
+
+
+def test_a_camera_of_another_shape_is_seen_whole_in_the_same_film(tmp_path: Path) -> None:
+    clock = MonotonicClock()
+    shapes = [(192, 256), (144, 256), (256, 144), (193, 256)]
+    sights = [
+        Sight(clock.epoch_s + at_s, np.full((*shape, 3), 200, np.uint8), None, LeaderStatus.LOST, 16.0)
+        for at_s, shape in enumerate(shapes, 1)
+    ]
+    writer = MediaWriter(tmp_path, clock, lambda: sights.pop(0) if sights else None)
+    writer.start()
+    assert wait_for(lambda: not sights)
+    writer.stop()
+    assert not writer.failure
+    with av.open(str(tmp_path / SIGHT_FILE)) as film:
+        _, *pictures = [frame.to_ndarray(format="rgb24")[..., 0] for frame in film.decode(video=0)]
+    assert seen(tmp_path / SIGHT_FILE) == pytest.approx([0.0, 1.0, 2.0, 3.0, 4.0], abs=1e-3)
+    assert {picture.shape for picture in pictures} == {(192, 256)}
+    # Bands above and below, then beside; as many rows and columns of the picture as its shape leaves.
+    lit = [(np.median(p, axis=1) > 100, np.median(p, axis=0) > 100) for p in pictures]
+    assert [(rows.sum(), columns.sum()) for rows, columns in lit[::3]] == [(192, 256), (192, 256)]
+    assert lit[1][0][26:166].all() and not lit[1][0][:22].any() and not lit[1][0][170:].any()
+    assert lit[2][1][76:180].all() and not lit[2][1][:72].any() and not lit[2][1][184:].any()
+
+
+def _hear(folder: Path, begins_s: list[float], **options: int) -> MediaWriter:
+    clock = MonotonicClock()
+    writer = MediaWriter(folder, clock, lambda: None, **options)
+    for begin_s in begins_s:
+        writer.hear(Room(clock).block(begin_s, 0.1))
+    writer.start()
+    writer.stop()
+    return writer
+
+
+def test_sound_after_a_long_pause_lies_at_its_time(tmp_path: Path) -> None:
+    writer = _hear(tmp_path, [0.0, 300.0])
+    assert not writer.failure
+    samples, _ = soundfile.read(tmp_path / SOUND_FILE, start=299 * RATE_HZ, dtype="float32")
+    assert len(samples) == round(1.1 * RATE_HZ) and not samples[:RATE_HZ].any()
+    wanted = Room(MonotonicClock()).block(300.0, 0.1).samples
+    np.testing.assert_allclose(samples[RATE_HZ:], wanted, atol=1e-3)
+
+
+def test_a_pause_longer_than_there_is_room_for_fills_no_disk(tmp_path: Path) -> None:
+    writer = _hear(tmp_path, [0.0, 3600.0], most_bytes=2_000_000)
+    assert "expected room for pictures and sound, got none" in writer.failure
+    assert (tmp_path / SOUND_FILE).stat().st_size < 10_000_000
 
 
 def test_sound_goes_on_in_a_next_file_without_a_gap(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from duet.clock import MonotonicClock
+from duet.clock import Clock, MonotonicClock
 from duet.errors import DeviceError
 from duet.tempo_override import TempoOverride
 from realtime.sound import midi_knobs, midi_port
@@ -61,6 +61,45 @@ def test_no_such_device_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no device")
     with pytest.raises(DeviceError, match="is no device"):
         MidiPort(TempoOverride(), str(tmp_path / "file"))
+
+
+class Master:
+    """A device that sends a clock, or one that is gone."""
+
+    def __init__(self, *, gone: bool) -> None:
+        self.gone, self.closed = gone, False
+
+    def read(self, clock: Clock, wait_s: float) -> tuple[bytes, float]:
+        if self.gone:
+            raise OSError("the device is gone")
+        time.sleep(wait_s and 0.02)
+        return (TICK if wait_s else b""), clock.now()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_device_that_goes_before_the_dance_begins_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone, back = Master(gone=True), Master(gone=False)
+    masters = [gone, None, back]
+
+    def opened(_: str) -> Master:
+        master = masters.pop(0)
+        if master is None:
+            raise DeviceError("MIDI: expected a MIDI device, got none. Connect it.")
+        return master
+
+    monkeypatch.setattr(midi_port, "open_midi", opened)
+    monkeypatch.setattr(midi_port, "RETRY_S", 0.02)
+    override = TempoOverride()
+    port = MidiPort(override, "masters")
+    port.start(MonotonicClock())
+    try:
+        assert wait_for(lambda: override.pulse is not None)
+        assert gone.closed and not back.closed and not masters
+    finally:
+        port.stop()
+    assert back.closed
 
 
 def test_ports_go_by_name_or_by_part_of_it() -> None:

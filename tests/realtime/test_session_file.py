@@ -1,6 +1,8 @@
 """Session files: cut, damaged, made to harm or on a full disk, they cost a sentence and are read where whole."""
 
+import errno
 import json
+import os
 import random
 import struct
 import subprocess
@@ -8,11 +10,14 @@ import sys
 import zlib
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from duet.errors import InputError
+from duet.frames import MusicFrame
 from realtime.sessions.session_file import (
     MAGIC,
     MOST_BODY_BYTES,
@@ -24,9 +29,10 @@ from realtime.sessions.session_file import (
     SessionWriter,
 )
 from realtime.sessions.session_replay import Session
-from realtime.sessions.tape import TapeReader
+from realtime.sessions.tape import TapeReader, TapeWriter
 from tests.realtime.rough_dance import (
     CONTRACT,
+    Playing,
     Swaying,
     read_all,
     record,
@@ -125,6 +131,42 @@ def test_events_that_cannot_have_happened_are_refused(recorded: tuple[Path, dict
     assert len(told) >= 3, told
 
 
+def heard_again(**changes: Any) -> list[MusicFrame]:
+    """A frame of music with ``changes``, from a tape."""
+    chunks: list[Chunk] = []
+    tape = TapeWriter(SimpleNamespace(put=chunks.append))  # type: ignore[arg-type]
+    tape.music([replace(frame, **changes) for frame in Playing(random.Random(0)).take_new(0.0)])
+    tape.end()
+    return TapeReader(iter(chunks), "s").music()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tempo_bpm": -120.0}, {"tempo_bpm": 0.0}, {"tempo_bpm": 5e-324}, {"tempo_bpm": 1e4},
+        {"beat_phase": 1.7e308}, {"bar_phase": -1.0}, {"confidence": np.inf}, {"metre": 0},
+        {"features": np.zeros(1)}, {"features": np.zeros(500)},
+    ],
+)  # fmt: skip
+def test_music_that_nobody_can_have_heard_is_refused(changes: dict[str, Any]) -> None:
+    """A dance by it would end in a traceback: there is no logarithm of such a tempo."""
+    assert len(heard_again()) == 1
+    with pytest.raises(InputError, match="expected a session, got"):
+        heard_again(**changes)
+
+
+def test_a_clock_that_goes_back_is_refused() -> None:
+    chunks: list[Chunk] = []
+    tape = TapeWriter(SimpleNamespace(put=chunks.append))  # type: ignore[arg-type]
+    for now in (1.0, 1.0, 0.5):
+        tape.clock(now)
+    tape.end()
+    reader = TapeReader(iter(chunks), "s")
+    assert reader.clock() == reader.clock() == 1.0
+    with pytest.raises(InputError, match="got a clock that goes back to 0.5 s"):
+        reader.clock()
+
+
 def made(path: Path, body: bytes, tag: bytes = b"HEAD", size: int | None = None) -> Path:
     head = struct.pack("<4sII", tag, len(body) if size is None else size, zlib.crc32(body))
     path.write_bytes(MAGIC + struct.pack("<I", VERSION) + head + body)
@@ -177,6 +219,20 @@ def test_a_full_disk_ends_the_recording_and_not_the_dance(tmp_path: Path, monkey
         writer.put(Chunk(b"x", np.zeros(4, np.float32), float(i)))
     writer.close()
     assert "No space left on device at 0 s" in writer.failure
+
+
+def test_a_disk_that_is_full_at_once_is_a_sentence_and_leaves_no_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched, pytest.raises(InputError, match="got: No space left on device. Name"):
+        patched.setattr("realtime.sessions.session_file.os.fsync", full)
+        SessionWriter(tmp_path, {"schema": "x"})
+    assert list(tmp_path.iterdir()) == []
+    SessionWriter(tmp_path, {"schema": "x"}).close()
+    assert whole_chunks(tmp_path) == (0, "")
 
 
 KILLED = """

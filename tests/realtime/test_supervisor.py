@@ -107,6 +107,34 @@ def test_a_start_for_which_there_is_no_room_is_tried_again_later(keeper: Keeper,
     assert told[2].startswith("duet-test: back after 1.") and len(told) == 3
 
 
+def test_a_first_start_for_which_there_is_no_room_is_tried_again(keeper: Keeper, ward: Ward, told: list[str]) -> None:
+    ward.no_room = 1
+    keeper.begin(1e5)
+    assert keeper.state is WardState.AWAY, "and nothing is raised"
+    _run(keeper, ward, 1e5, 1e5 + 2.0)
+    assert ward.done == ["no room", "start"] and keeper.state is WardState.RUNNING and keeper.restarts == 0
+    assert told[0] == f"duet-test: no room to start it ({os.strerror(errno.ENOMEM)}); it is tried again"
+    assert told[1].startswith("duet-test: back after 0.") and len(told) == 2
+
+
+def test_one_that_dies_before_it_was_ready_is_away_since_it_was_begun(
+    keeper: Keeper, ward: Ward, told: list[str]
+) -> None:
+    keeper.begin(1e5)
+    keeper.look(1e5 + 1.0)
+    ward.wrong = "signal 9"
+    _run(keeper, ward, 1e5 + 1.5, 1e5 + 4.0)
+    assert keeper.state is WardState.RUNNING and keeper.restarts == 1
+    assert told[0] == "duet-test: signal 9; it is started again"
+    assert told[1].startswith("duet-test: back after 1.") and len(told) == 2
+
+
+def test_one_that_starts_at_once_is_nothing_to_tell(keeper: Keeper, ward: Ward, told: list[str]) -> None:
+    keeper.begin(1e5)
+    _run(keeper, ward, 1e5, 1e5 + 2.0)
+    assert keeper.state is WardState.RUNNING and ward.done == ["start"] and told == []
+
+
 def test_an_end_is_an_end(keeper: Keeper, ward: Ward, told: list[str]) -> None:
     _run(keeper, ward, 0.0, 1.0)
     keeper.end()

@@ -39,7 +39,7 @@ class PanelPort:
 
     def open(self) -> None:
         """Begin to start it, without waiting."""
-        self.process.start()
+        self.process.begin()
 
     def begin(self, epoch_s: float) -> None:
         """The session begins. ``epoch_s`` is its clock's."""
