@@ -5,7 +5,7 @@ PYTHON ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DEBIAN_PACKAGES := libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri libgles2 libglx-mesa0 libportaudio2
-TEST_PACKAGES := xvfb xdotool pulseaudio pulseaudio-utils libasound2-plugins
+TEST_PACKAGES := xvfb xauth xdotool strace pulseaudio pulseaudio-utils libasound2-plugins
 
 .PHONY: demo test check lint types imports engines clean help
 

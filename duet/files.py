@@ -60,6 +60,21 @@ def written_whole(path: Path) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def saved_whole(path: Path, what: str) -> Iterator[Path]:
+    """``written_whole`` of what somebody asked for: where the disk is full, an InputError that names the file.
+
+    ``what`` is in it, in a few words, such as "the record".
+    """
+    try:
+        with written_whole(path) as part:
+            yield part
+    except OSError as error:
+        raise InputError(
+            f"{path}: expected to write {what} there, got: {error.strerror or error}. Make room, or name another file."
+        ) from error
+
+
 def check_writable(path: Path, what: str = "") -> None:
     """Make the folder of a file that will be written; InputError before the work, not after it, where none can be.
 

@@ -23,6 +23,9 @@ from duet.rotations import (
 )
 from duet.skeleton import BODY, FEET, Skeleton
 
+TAKE_SUFFIXES = ".bvh", ".npz"
+"""What the names of takes end in."""
+
 # Bones whose rest directions differ between bodies in ways that do not show in a pose (how far the
 # legs are apart, how straight the arms lie in the T-pose): joint -> the child its bone points to.
 # A wrist turns with its forearm. Torso and feet keep their global rotation: upright stays upright,
@@ -241,7 +244,7 @@ def write_couple(path: str | Path, dancers: dict[str, Motion]) -> None:
     if any((m.fps, m.skeleton) != (first.fps, first.skeleton) for m in dancers.values()):
         raise MotionError(f"{path}: expected dancers of one rate and one body, got several. Put them on one first.")
     suffix = path.suffix.lower()
-    if suffix not in (".bvh", ".npz"):
+    if suffix not in TAKE_SUFFIXES:
         raise MotionError(f"{path}: expected a name in .bvh or .npz, got {suffix or 'no ending'!r}. Change the ending.")
     if suffix == ".bvh" and len(dancers) != 1:
         raise MotionError(f"{path}: expected one dancer for BVH, got {len(dancers)}. Write .npz, or one file each.")

@@ -140,8 +140,7 @@ def test_the_command_starts_on_a_machine_without_torch() -> None:
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for package in LIVE_HALF
         for path in files_of(package)
-        # The bakers make the avatar anew from its source; they are no part of a performance.
-        if path.name != "__init__.py" and not path.stem.startswith("bake_")
+        if path.name != "__init__.py"
     ]
     assert "ui.cli" in modules
     forbidden = LEARNING_ONLY | {"models", "export"}

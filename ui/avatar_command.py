@@ -129,7 +129,7 @@ def _show(arguments: argparse.Namespace) -> int:
     from PIL import Image
     from rich.console import Console
 
-    from duet.files import check_writable, written_whole
+    from duet.files import check_writable, saved_whole
     from ui.drawing.avatar import read_avatar
 
     known = arguments.avatar in avatar_names()
@@ -144,7 +144,7 @@ def _show(arguments: argparse.Namespace) -> int:
     check_writable(path)
     avatar = avatar_named(arguments.avatar) if known else read_avatar(Path(arguments.avatar))
     picture = turntable(avatar, arguments.stage)
-    with written_whole(path) as unfinished:
+    with saved_whole(path, "the picture") as unfinished:
         Image.fromarray(picture).save(unfinished, format="PNG")
     Console(stderr=True).print(f"Wrote {path}", markup=False)
     return 0

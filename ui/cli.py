@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import threading
@@ -61,14 +62,20 @@ Escape or Q in the window ends it, and Ctrl-C where it was started; docs/on-stag
 class _Interrupts:
     """Turns Ctrl-C, a closed terminal and a service's stop into one KeyboardInterrupt.
 
-    Impatient ones that follow are ignored for a while: what was danced is being saved.
+    Impatient ones that follow are ignored for a while: what was danced is being saved. Who was begun by ``nohup``
+    outlives the terminal.
     """
 
     PATIENCE_S = 10.0
 
     def __init__(self) -> None:
         self.came_s: float | None = None
-        numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+        self._hang_up: int | None = getattr(signal, "SIGHUP", None)
+        numbers: list[int] = [signal.SIGINT, signal.SIGTERM]
+        # Ignored from the beginning: so nohup asks for it.
+        if self._hang_up is not None and signal.getsignal(self._hang_up) is not signal.SIG_IGN:
+            numbers.append(self._hang_up)
+        self._terminals = [fd for fd in (1, 2) if os.isatty(fd)]
         self._before = {number: signal.signal(number, self._on_signal) for number in numbers}
 
     def end(self) -> None:
@@ -77,10 +84,23 @@ class _Interrupts:
             signal.signal(number, handler if self.came_s is None else signal.SIG_IGN)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if number == self._hang_up:
+            self._leave_terminals()
         now = time.monotonic()
         if self.came_s is None or now - self.came_s > self.PATIENCE_S:
             self.came_s = now
             raise KeyboardInterrupt
+
+    def _leave_terminals(self) -> None:
+        """Write to nowhere from now on: on a terminal that is gone every word would be an error, and take with it what
+        is being saved."""
+        if not self._terminals:
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for fd in self._terminals:
+            os.dup2(nowhere, fd)
+        os.close(nowhere)
+        self._terminals = []
 
 
 def main(argv: list[str] | None = None) -> int:

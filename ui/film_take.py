@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duet.errors import InputError
-from duet.files import check_writable, written_whole
+from duet.files import check_writable, saved_whole
 from ui.drawing.caption import captioned
 from ui.drawing.stages import STAGES
 from ui.limits import check_within
@@ -268,7 +268,7 @@ def write_sheet(path: Path, drawing: Drawing, moments: int, cell: tuple[int, int
     clear, wide = STAGES[drawing.staging.stage].is_clear, cell[0] * len(drawing.dances)
     with Studio(drawing, (wide, cell[1]), stills=True, fine=True) as studio:
         cells = [studio.picture(drawing.seconds * (k + 0.5) / moments, clear=clear) for k in range(moments)]
-    with written_whole(path) as unfinished:
+    with saved_whole(path, "the sheet") as unfinished:
         Image.fromarray(grid(cells)).save(unfinished, format="PNG")
 
 

@@ -1,14 +1,14 @@
 """What was asked to be kept of a performance: recorded while it goes on, written and told when it is over."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from rich.console import Console
 
-from duet.errors import DuetError
+from duet.errors import DuetError, PictureError
 from realtime.motion_log import MotionLog
 from realtime.sessions.session import Recording
 from ui.ending import Ending
@@ -64,7 +64,7 @@ class Kept:
     def check(self, console: Console) -> None:
         """Raise the first of ``failures``; say the others."""
         for failure in self.failures[1:]:
-            console.print(str(failure))
+            console.print(str(failure), soft_wrap=True, markup=False)
         if self.failures:
             raise self.failures[0]
 
@@ -82,18 +82,28 @@ def record(ending: Ending, show: Show, output: Output, kept: Kept, console: Cons
 
 
 def finish_picture(show: Show, output: Output, elapsed: float, kept: Kept, console: Console) -> bool:
-    """Complete the film, where one is written; whether Ctrl-C came meanwhile."""
+    """Complete the film, where one is written; whether Ctrl-C came meanwhile.
+
+    Who presses it again and again loses the film, and nothing else of what is kept.
+    """
     film = output.film if output.headless else None
 
     def finish() -> None:
-        if film is None:
-            show.picture.finish(elapsed)
-            return
-        with kept.file(film):
+        with nullcontext() if film is None else kept.file(film):
             show.picture.finish(elapsed)
 
     with console.status("Finishing the picture"):
-        return _whole(finish)
+        try:
+            return _whole(finish)
+        except KeyboardInterrupt:
+            show.picture.close()
+            if film is not None:
+                kept.failures.append(
+                    PictureError(
+                        f"{film}: expected a whole film, got Ctrl-C before its end was written. Wait for it next time."
+                    )
+                )
+            return True
 
 
 def keep(show: Show, output: Output, log: MotionLog | None, elapsed: float, kept: Kept) -> bool:
@@ -145,4 +155,4 @@ def tell(show: Show, kept: Kept, elapsed: float, console: Console) -> None:
         if show.picture.has_film:
             console.print(f"The film has no pictures before {show.picture.lost_until_s:.1f} s.")
     for said in kept.told():
-        console.print(said)
+        console.print(said, soft_wrap=True, markup=False)

@@ -46,7 +46,8 @@ def conduct(show: Show, console: Console, tempo: TempoInput | None) -> bool:
             tempo.start(show.clock)
         music = show.sources.played
         if music is not None and music.played.unheard_because:
-            console.print(f"The music plays unheard until there is a sound output. {music.played.unheard_because}")
+            told = f"The music plays unheard until there is a sound output. {music.played.unheard_because}"
+            console.print(told, soft_wrap=True, markup=False)
         with Undisturbed() as undisturbed:
             thread.start()
             show.picture.begin(show.clock.epoch_s)

@@ -178,7 +178,7 @@ def _say(console: Console, out: Path, cleaned: "Cleaned", live: "Motion | None",
 
     motion = cleaned.motion
     told = f"{out}: {motion.seconds:.1f} s at {motion.fps:g} fps from {cleaned.start_s:.1f} s on"
-    console.print(told + (", as far as it was recorded" if stopped else ""), soft_wrap=True)
+    console.print(told + (", as far as it was recorded" if stopped else ""), soft_wrap=True, markup=False)
     console.print(
         f"trembling {_change(live and tremble_m(live), tremble_m(motion), 1e3, 'mm')}, planted feet slide "
         f"{_change(live and skate_m_s(live, planted_feet(live)), skate_m_s(motion, cleaned.planted), 1e2, 'cm/s')}; "

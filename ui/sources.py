@@ -12,7 +12,7 @@ from duet.clock import MonotonicClock
 from duet.errors import DuetError, InputError
 from duet.features import Placement
 from duet.groove import render_groove
-from duet.motion import read_motion
+from duet.motion import TAKE_SUFFIXES, read_motion
 from realtime.calibration import camera_notes, load_calibration, output_note, save_calibration
 from realtime.commands import CommandInbox
 from realtime.cues import CueList
@@ -38,8 +38,6 @@ from ui.controls import Device
 from ui.devices import CameraChoice, SoundChoice
 from ui.drawing.film import Soundtrack
 from ui.options import LeaderOptions
-
-_TAKES = (".bvh", ".npz")
 
 
 @dataclass(frozen=True)
@@ -167,7 +165,7 @@ def demo_sources(seconds: float, tempo_bpm: float, seed: int, *, headless: bool)
 
 def play_sources(leader: LeaderOptions, music: str | None, *, headless: bool) -> SourcesMaker:
     """What ``duet play`` was asked for; raises InputError for a source that is of no known kind."""
-    is_take = Path(leader.source).suffix.lower() in _TAKES
+    is_take = Path(leader.source).suffix.lower() in TAKE_SUFFIXES
     if not is_take and (leader.bvh_fps is not None or leader.bvh_scale != 1.0):
         raise InputError(
             f"--leader {leader.source}: expected a .bvh take for --bvh-fps and --bvh-scale, got another source. "

@@ -76,7 +76,7 @@ class Staging:
 
 
 def add_staging(parser: argparse.ArgumentParser, *, window: bool = True, hud: str = "rehearsal") -> None:
-    """Add the options; ``window``: those of a screen, too; ``hud``: which one it is unless told."""
+    """Add the options; ``window``: those of a performance on a screen, too; ``hud``: which one it is unless told."""
     group = parser.add_argument_group("what is seen")
     group.add_argument("--stage", choices=STAGES, default="studio", help=_said((n, s.says) for n, s in STAGES.items()))
     group.add_argument(
@@ -88,8 +88,8 @@ def add_staging(parser: argparse.ArgumentParser, *, window: bool = True, hud: st
         group.add_argument(
             f"--{dancer}-avatar", metavar="NAME", default=dancer, help=f"the {whose} body: {names} (default {dancer})"
         )
-    group.add_argument("--hud", choices=HUDS, default=hud, help=f"{_said(HUDS.items())} (default {hud})")
     if window:
+        group.add_argument("--hud", choices=HUDS, default=hud, help=f"{_said(HUDS.items())} (default {hud})")
         group.add_argument(
             "--display",
             type=int,
@@ -112,7 +112,7 @@ def staging_of(arguments: argparse.Namespace) -> Staging:
         arguments.leader_avatar,
         arguments.follower_avatar,
         display,
-        arguments.hud,
+        getattr(arguments, "hud", Staging.hud),
     )
 
 

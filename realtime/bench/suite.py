@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from duet.errors import InputError
-from duet.files import written_whole
+from duet.files import saved_whole
 from realtime.bench.record import BenchRecord, plain, record_of
 
 SUITE_SCHEMA = "duet-bench-all/1"
@@ -78,8 +78,8 @@ class Suite:
         return json.dumps(values, indent=1) + "\n"
 
     def write(self, path: Path) -> None:
-        """As JSON, whole or not at all."""
-        with written_whole(path) as part:
+        """As JSON, whole or not at all; InputError where there is no room for it."""
+        with saved_whole(path, "the record") as part:
             part.write_text(self.to_json())
 
 

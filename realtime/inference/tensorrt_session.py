@@ -1,8 +1,7 @@
 """A graph as a TensorRT engine on an NVIDIA RTX GPU (the extra ``tensorrt``), or one of the whole TensorRT.
 
-Not run on a GPU by whoever wrote it: no RTX card was at hand. What is tested is that engines are built, found again and
-refused where they do not fit, that a machine without a GPU is told so, and, on a device made up of main memory, which
-bytes are where when.
+Not tried on a GPU yet. What is tested is that engines are built, found again and refused where they do not fit, that a
+machine without a GPU is told so, and, on a device made up of main memory, which bytes are where when.
 """
 
 import logging

@@ -1,5 +1,6 @@
 """What is told to install something is a command that pip takes, and names no package of somebody else's."""
 
+import ast
 import re
 import sys
 import tomllib
@@ -37,6 +38,9 @@ def test_no_help_names_a_package_of_somebody_else(capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit):
         main(["avatar", "import", "--help"])
     assert how_to_install("smplx") in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["bench", "render", "--help"])
+    assert how_to_install("film") in capsys.readouterr().out
     named = [
         path.relative_to(SOURCES)
         for folder in ("duet", "realtime", "ui", "export", "models", "scripts", "docs")
@@ -45,6 +49,29 @@ def test_no_help_names_a_package_of_somebody_else(capsys: pytest.CaptureFixture[
         if re.search(r"pip install (?:-\S+ )*['\"]?duet\b", path.read_text(encoding="utf-8", errors="ignore"))
     ]
     assert named == []
+
+
+@pytest.mark.parametrize("folder", ["duet", "realtime", "ui", "export", "models", "scripts", "docs", "."])
+def test_nobody_is_told_of_an_extra_of_that_package(folder: str) -> None:
+    told = [
+        f"{path.relative_to(SOURCES)}: {name}"
+        for path in ((SOURCES / folder).glob("*") if folder == "." else (SOURCES / folder).rglob("*"))
+        if path.suffix in (".py", ".md")
+        for text in _told_in(path)
+        for name in re.findall(r"\bduet\[\w+\]", text)
+    ]
+    assert told == []
+
+
+def _told_in(path: Path) -> list[str]:
+    """The texts that a file has for its users: of a program all but docstrings, which are its makers'."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".md" or "duet[" not in text:
+        return [text]
+    tree = list(ast.walk(ast.parse(text)))
+    docstrings = {id(node.value) for node in tree if isinstance(node, ast.Expr)}
+    constants = [node for node in tree if isinstance(node, ast.Constant) and id(node) not in docstrings]
+    return [node.value for node in constants if isinstance(node.value, str)]
 
 
 def test_every_extra_that_is_told_of_exists() -> None:

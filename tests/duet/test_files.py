@@ -2,12 +2,14 @@
 
 import errno
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from duet.errors import InputError
-from duet.files import check_writable, written_whole
+from duet.files import check_writable, saved_whole, written_whole
 
 
 def test_two_processes_do_not_write_into_each_others_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,3 +53,17 @@ def test_what_cannot_be_written_is_said_before(tmp_path: Path) -> None:
         check_writable(tmp_path, "--json")
     with pytest.raises(InputError, match=r"a.json: expected a folder to write to, got .*file: "):
         check_writable(tmp_path / "file" / "a.json")
+
+
+def test_what_was_asked_for_finds_no_room(
+    tmp_path: Path, room_for: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    path = tmp_path / "kept.json"
+    path.write_text("former")
+    said = r"kept\.json: expected to write the record there, got: File too large\. Make room, or name another file\."
+    with room_for(10), pytest.raises(InputError, match=said), saved_whole(path, "the record") as part:
+        part.write_text(100 * "x")
+    assert path.read_text() == "former" and list(tmp_path.iterdir()) == [path]
+    with saved_whole(path, "the record") as part:
+        part.write_text("new")
+    assert path.read_text() == "new"

@@ -24,7 +24,9 @@ from realtime.health import Health
 from realtime.playout import Playout
 from realtime.pose_line import SOURCES
 from realtime.sight.leader_take import TakeLeader
+from realtime.topology import process
 from tests.waiting import is_gone, runs, wait_for
+from ui.drawing import picture_port
 from ui.drawing.picture import PictureTask
 from ui.drawing.picture_channels import key_of_record, record_of_key
 from ui.drawing.picture_port import PicturePort
@@ -158,6 +160,22 @@ def test_a_film_whose_process_is_killed_at_the_end_is_told(
         stage.picture.finish(stage.clock.now())
     assert not stage.picture.has_film and not list(tmp_path.iterdir())
     stage.picture.finish(stage.clock.now())
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_without_a_film_a_picture_that_goes_at_the_end_is_not_waited_for(
+    stage_of: Callable[[PictureTask], Stage], monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    monkeypatch.setattr(picture_port, "_FINISH_S", 30.0)
+    stage = stage_of(SMALL)
+    stage.look_until(lambda: stage.drawn > 3)
+    os.kill(stage.pid, number)
+    begun_s = time.monotonic()
+    stage.picture.finish(stage.clock.now())
+    # It is given ``stop_s`` to end by itself, and is killed then; the rest is for a machine that does much else.
+    assert time.monotonic() - begun_s < 15.0 and process("duet-picture").stop_s < 5.0
+    assert not stage.picture.has_film and not runs(stage.pid)
+    assert stage.health.stages()["draw"].n == stage.drawn > 3
 
 
 def test_a_film_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:

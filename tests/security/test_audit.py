@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ def observe(folder: Path, *command: str, **variables: str) -> Seen:
         "HOME": str(home), "TMPDIR": str(home), "DUET_AUDIT": str(notes), "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": os.pathsep.join([str(HERE), str(REPOSITORY)]), **variables,
     }  # fmt: skip
-    under = [*_STRACE, "-e", f"trace={_CALLS}", "-e", "signal=none", "-o", str(trace)] if _traces() else []
+    under = _traced(trace) if _traces() else []
     with subprocess.Popen(
         [*under, sys.executable, str(HERE / "perform.py"), str(folder), *command],
         cwd=home, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -97,10 +98,17 @@ def observe(folder: Path, *command: str, **variables: str) -> Seen:
     return Seen(frozenset(written), tuple(calls), frozenset(sockets), loaded, tuple(left))
 
 
+@cache
 def _traces() -> bool:
+    """Whether strace is here and may watch."""
     return (
         shutil.which("strace") is not None and subprocess.run([*_STRACE, "true"], capture_output=True).returncode == 0
     )
+
+
+def _traced(trace: Path) -> list[str]:
+    """What is put before a command so that all it asks of the system is written to ``trace``."""
+    return [*_STRACE, "-e", f"trace={_CALLS}", "-e", "signal=none", "-o", str(trace)]
 
 
 def _of_trace(text: str, home: Path) -> tuple[set[str], list[str]]:
@@ -208,6 +216,25 @@ def test_what_is_watched_is_seen(tmp_path: Path) -> None:
         tmp_path,
     )
     assert written == {str(tmp_path / "kept")} and len(calls) == 1
+
+
+@pytest.mark.skipif(not _traces(), reason="no strace: what libraries do is told by sockets and folders alone")
+def test_what_a_library_does_by_itself_is_seen(tmp_path: Path) -> None:
+    """What no hook of Python hears of, by a child of a child."""
+    code = (
+        "import ctypes, os, struct; library = ctypes.CDLL(None); "
+        "library.open(b'kept', os.O_CREAT | os.O_WRONLY, 0o600); "
+        "address = struct.pack('=HH4B8x', 2, 0x0900, 127, 0, 0, 1); "
+        "library.connect(library.socket(2, 2, 0), address, len(address))"
+    )
+    notes, trace = tmp_path / "notes", tmp_path / "trace"
+    notes.touch()
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {code!r}], check=True)"
+    env = {**os.environ, "DUET_AUDIT": str(notes), "PYTHONPATH": str(HERE)}
+    subprocess.run([*_traced(trace), sys.executable, "-c", child], cwd=tmp_path, env=env, check=True, timeout=60)
+    assert "kept" not in notes.read_text() and "socket." not in notes.read_text()
+    written, calls = _of_trace(trace.read_text(errors="replace"), tmp_path)
+    assert str(tmp_path / "kept") in written and any("127.0.0.1" in call for call in calls)
 
 
 def _microphone(folder: Path) -> None:

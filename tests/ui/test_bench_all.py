@@ -129,6 +129,21 @@ def test_one_part_that_fails_does_not_stop_the_others(
     assert cli.main(["bench", "all", "--parts", "model, e2e"]) == 0
 
 
+def test_what_a_part_says_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(everything, "_run_apart", lambda *_: "keys [/red] and [bold] got [1, 2]")
+    assert cli.main(["bench", "all", "--parts", "model"]) == 1
+    told = " ".join(capsys.readouterr().out.split())
+    # In the line when it ended, and in the table.
+    assert told.count("keys [/red] and [bold] got [1, 2]") == 2
+
+
+def test_a_part_finds_the_leads_wherever_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DUET_DATA", "salsa")
+    code = "import os, sys; sys.exit(os.environ['DUET_DATA'])"
+    assert _run_apart([sys.executable, "-c", code], tmp_path / "log", 60.0) == str(tmp_path / "salsa")
+
+
 def test_a_part_writes_its_record_or_says_why_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,8 @@
 """``duet bench live``: a real performance of seconds, and what is said of it; no bound on any time."""
 
+from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,3 +54,49 @@ def test_a_verdict_names_what_was_exceeded() -> None:
     report = {"late_ticks": 3, "ticks": 58, "longest_late_ticks": 1, "drawn_fps": 29.9, "seconds": 8.0}
     assert bench_live._verdict(report, []).endswith("every budget holds.")
     assert bench_live._verdict(report, ["xruns", "tick p95"]).endswith("beyond their budgets: xruns, tick p95.")
+
+
+def told(ticks: int) -> dict[str, Any]:
+    """The report of a performance of so many ticks."""
+    got = 0.0 if ticks else None
+    return {
+        "late_ticks": 0, "ticks": ticks, "longest_late_ticks": 0, "drawn_fps": 29.9, "seconds": 5.0, "lag_ms": 150.0,
+        "lag_p95_ms": 160.0, "camera_frames": 150, "machine": {},
+        "budgets": [
+            {"name": "late ticks", "unit": "%", "most": 0.5, "got": got},
+            {"name": "xruns", "unit": "", "most": 0.0, "got": 0.0},
+        ],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def ticks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Milliseconds of the ticks of what is performed, without camera, sound or picture."""
+    made: list[float] = []
+
+    def performed(arguments: Namespace, film: object, model: Path, health: KeptHealth, report: Path) -> dict[str, Any]:
+        for milliseconds in made:
+            health.record("tick", milliseconds)
+        return told(len(made))
+
+    monkeypatch.setattr("realtime.sight.pose_model.ensure_pose_model", lambda **_: Path("model.task"))
+    monkeypatch.setattr("ui.bench.perception.film_loop", lambda motion, path: 1.7)
+    monkeypatch.setattr(bench_live, "_performed", performed)
+    return made
+
+
+def test_where_nobody_was_seen_nothing_is_passed(ticks: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", "live", "--seconds", "5", "--camera", "camera:0"]) == 2
+    said = capsys.readouterr()
+    assert "Leader: expected somebody to be seen, got nobody" in said.err and "every budget holds" not in said.out
+
+
+def test_the_record_says_who_led(ticks: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks += [20.0 + 0.1 * (i % 5) for i in range(60)]
+    monkeypatch.setattr("ui.bench.film_truth.leads", lambda data, seconds: {f"take of {data}": None, "another": None})
+    words, out = ["bench", "live", "--seconds", "5", "--data", "salsa"], tmp_path / "live.json"
+    assert cli.main([*words, "--json", str(out)]) == 0
+    assert read_record(out).subject["lead"] == "take of salsa"
+    assert cli.main([*words, "--camera", "camera:0", "--json", str(out)]) == 0
+    subject = read_record(out).subject
+    assert subject["camera"] == "camera:0" and "lead" not in subject

@@ -1,19 +1,25 @@
 """A dance that breaks off ends with its sentence, and everything that was danced until then is kept."""
 
 import json
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import av
 import pytest
+from rich.console import Console
 
-from duet.errors import DuetError
+from duet.errors import DuetError, PictureError
 from duet.motion import read_motion
 from realtime.conductor import Conductor
+from realtime.health import Health
 from realtime.motion_log import MotionLog
 from ui import kept
 from ui.app import perform
 from ui.cli import DEFAULT_FOLLOWER
 from ui.drawing.picture_port import PicturePort
+from ui.kept import Kept, finish_picture, tell
 from ui.options import Output
 from ui.sources import demo_sources
 
@@ -82,3 +88,35 @@ def test_an_impatient_ctrl_c_takes_nothing_with_it(tmp_path: Path, monkeypatch: 
     )  # fmt: skip
     assert perform(demo_sources(1.0, 180.0, 0, headless=True), output) == 130 and pressed
     assert sorted(file.name for file in tmp_path.iterdir()) == ["film.mp4", "motion.npz", "report.json"]
+
+
+def test_who_presses_ctrl_c_again_and_again_loses_the_film_alone() -> None:
+    kept, closed = Kept(), []
+
+    def finish(end_s: float) -> None:
+        raise KeyboardInterrupt
+
+    show = SimpleNamespace(picture=SimpleNamespace(finish=finish, close=lambda: closed.append("picture")))
+    output = Output(DEFAULT_FOLLOWER, True, Path("film.mp4"), SECONDS, 0, (64, 64), 10.0)
+    assert finish_picture(cast(Any, show), output, SECONDS, kept, Console(quiet=True))
+    assert closed == ["picture"]
+    with pytest.raises(PictureError, match=r"film\.mp4: expected a whole film, got Ctrl-C"):
+        kept.check(Console(quiet=True))
+
+
+def test_files_are_told_by_the_names_they_have() -> None:
+    kept, said = Kept(), StringIO()
+    for name, error in (
+        ("film[final].mp4", None),
+        ("a.npz", DuetError("a.npz: lost")),
+        ("b", DuetError("b[old]: lost")),
+    ):
+        with kept.file(Path("evenings" * 10) / name):
+            if error is not None:
+                raise error
+    show = SimpleNamespace(health=Health(), picture=SimpleNamespace(has_film=False))
+    tell(cast(Any, show), kept, SECONDS, Console(file=said, width=60))
+    with pytest.raises(DuetError, match=r"a\.npz: lost"):
+        kept.check(Console(file=said, width=60))
+    assert f"Wrote {Path('evenings' * 10) / 'film[final].mp4'}\n" in said.getvalue()
+    assert "b[old]: lost" in said.getvalue()

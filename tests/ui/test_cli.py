@@ -2,11 +2,15 @@
 
 import json
 import os
+import re
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +23,7 @@ from duet.motion import read_motion
 from realtime.health import Health
 from realtime.sight.leader_take import LEADER_FPS
 from realtime.sight.pose_model import find_pose_model
+from ui import cli
 from ui.cli import DEFAULT_FOLLOWER, main
 from ui.sources import demo_sources
 
@@ -179,6 +184,7 @@ def test_headless_with_nothing_to_keep(capsys: pytest.CaptureFixture[str]) -> No
     assert "expected something to keep" in refused(capsys, "play", "--leader", "a.bvh", "--headless")
 
 
+@pytest.mark.usefixtures("opengl")
 def test_doctor_and_devices_tell_something(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 0
     told = capsys.readouterr().out
@@ -244,6 +250,71 @@ def test_being_stopped_ends_early_and_keeps_what_there_is(tmp_path: Path, signal
 
     assert read_back(film).seconds > 0.5
     assert [p.name for p in tmp_path.iterdir()] == ["film.mp4"]
+
+
+def _read(terminal: int, until: bytes) -> bytes:
+    """What is printed there, up to the first match of ``until``; for a minute at most."""
+    told, end = b"", time.monotonic() + 60.0
+    while not re.search(until, told) and time.monotonic() < end:
+        if select.select([terminal], [], [], 0.2)[0]:
+            told += os.read(terminal, 4096)
+    return told
+
+
+@contextmanager
+def _hang_ups_heard() -> Iterator[None]:
+    """What is begun meanwhile hears them, wherever these tests were begun by nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="no terminal to close")
+@pytest.mark.usefixtures("opengl")
+def test_a_closed_terminal_ends_early_and_keeps_what_there_is(tmp_path: Path) -> None:
+    film, motion = tmp_path / "film.mp4", tmp_path / "motion.npz"
+    arguments = ["demo", "--headless", "--seconds", "60", "--size", "128x72", "--fps", "10"]
+    ours, theirs = os.openpty()
+    with _hang_ups_heard():
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ui.cli", *arguments, "--out", str(film), "--save-motion", str(motion)],
+            stdout=theirs, stderr=theirs, start_new_session=True, env=os.environ | {"TERM": "xterm"},
+        )  # fmt: skip
+    os.close(theirs)
+    try:
+        told = _read(ours, rb"Dancing [2-9] of 60 s")
+        os.close(ours)
+        # Twice: the system tells who was in front, and the shell whom it began.
+        for _ in range(2):
+            os.killpg(process.pid, signal.SIGHUP)
+            time.sleep(0.05)
+        process.wait(timeout=30.0)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 130, told
+    from tests.films import read_back
+
+    assert read_back(film).seconds > 0.5
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["film.mp4", "motion.npz"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no terminal that hangs up")
+def test_who_was_begun_by_nohup_outlives_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hung_up(_: object) -> int:
+        signal.raise_signal(signal.SIGHUP)
+        time.sleep(0.05)
+        return 0
+
+    monkeypatch.setattr(cli, "_devices", hung_up)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert main(["devices"]) == 0
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_the_demo_s_leader_is_the_choreographer_s_and_dances_on_the_groove_s_beats():

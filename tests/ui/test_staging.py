@@ -1,12 +1,13 @@
 """What is to be seen: names, and what does not fit."""
 
+import argparse
 import pickle
 
 import pytest
 
 from duet.errors import InputError
 from ui.drawing.stages import STAGES
-from ui.staging import Staging
+from ui.staging import Staging, add_staging, staging_of
 
 
 @pytest.mark.parametrize("what", ["stage", "camera", "leader_as", "leader", "follower", "hud"])
@@ -31,3 +32,13 @@ def test_lights_swell_on_the_beat_and_breathe_without_one() -> None:
     breath = [club.swell(None, k / 10) for k in range(40)]
     assert max(breath) > 0.95 and min(breath) < 0.5
     assert STAGES["studio"].swell(0.5, 0.0) == 1.0
+
+
+def test_a_film_has_no_panel_to_choose() -> None:
+    film, performance = argparse.ArgumentParser(), argparse.ArgumentParser()
+    add_staging(film, window=False)
+    add_staging(performance)
+    assert staging_of(performance.parse_args(["--hud", "off"])).hud == "off"
+    assert staging_of(film.parse_args([])) == Staging()
+    with pytest.raises(SystemExit):
+        film.parse_args(["--hud", "off"])

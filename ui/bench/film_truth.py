@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duet.choreography import compose
-from duet.errors import InputError
 from duet.motion import Motion, read_motion
 from duet.rotations import Array, quaternion_wxyz_from_matrix
 from realtime.bench.perception import Shot, Told
 from realtime.sight.camera import CameraFrame
 from realtime.sight.placement import Lens
 from realtime.sight.tracking import PoseModel
+from ui.bench.recorded import salsa_folder
 from ui.drawing.avatar import BodyPose, shipped_avatar
 from ui.drawing.framing import Framing, Matrix, look_at
 from ui.drawing.scene import Scene, SceneState, create_headless_context
@@ -74,9 +74,7 @@ class Tripod(Framing):
 def leads(data: Path | None, seconds: float) -> dict[str, Motion]:
     """Name -> a salsa lead of up to ``seconds``, 30 fps, on the canonical body: real ones, else choreographed ones."""
     if data is not None:
-        folder = data / "cmu_salsa"
-        if not folder.is_dir():
-            raise InputError(f"--data {data}: expected a folder with cmu_salsa/, got none there. Leave it out.")
+        folder = salsa_folder(data)
         takes = {
             f"take {name[3:5]}": read_motion(folder / name, fps_override=_TAKE_FPS, scale=_TAKE_SCALE) for name in TAKES
         }

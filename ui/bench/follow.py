@@ -1,13 +1,12 @@
 """``duet bench follow``: how late the follower follows, printed."""
 
 import argparse
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from duet.errors import InputError
+from ui.bench.recorded import add_data, salsa_folder
 from ui.limits import check_within
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ def add_follow(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]", fol
         ("--display", 0.0, "until a drawn pose is seen (default 0)"),
     ):
         follow.add_argument(name, type=float, default=default, metavar="MS", help=what)
-    follow.add_argument("--data", type=Path, metavar="DIR", help="recorded couples (default: the variable DUET_DATA)")
+    add_data(follow, "recorded couples")
     follow.add_argument("--follower", type=Path, default=follower, metavar="DIR", help="a follower folder")
     follow.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured")
     follow.set_defaults(run=_follow)
@@ -113,8 +112,6 @@ def _follow(arguments: argparse.Namespace) -> int:
     check_within("--starts", arguments.starts, 0, 50)
     if arguments.json is not None:
         check_writable(arguments.json)
-    if arguments.data is None and (named := os.environ.get("DUET_DATA")):
-        arguments.data = Path(named)
     console, stage = console_for_tables(), stage_of(arguments)
     found = measured(arguments, stage, console)
     console.print(_table(found))
@@ -166,16 +163,15 @@ def couples(data: Path | None, seconds: float) -> "dict[str, tuple[Motion, Motio
     from duet.choreography import choreograph
     from duet.groove import render_groove
 
+    # Before the work: the folder may be none.
+    folder = None if data is None else salsa_folder(data)
     found: dict[str, tuple[Motion, Motion, Groove | None]] = {}
     for seed, tempo_bpm in _TEMPI_BPM.items():
         groove = render_groove(seconds + 1.0, tempo_bpm, seed=seed)
         couple = choreograph(groove.beat_times_s, seed, fps=30.0, seconds=seconds)
         found[f"choreographed {seed}"] = couple.leader.on_body(), couple.follower.on_body(), groove
-    if data is None:
+    if folder is None:
         return found
-    folder = data / "cmu_salsa"
-    if not folder.is_dir():
-        raise InputError(f"--data {data}: expected a folder with cmu_salsa/, got none there. Leave it out.")
     for name, leader, partner in _recorded(folder, seconds):
         found[f"take {name}"] = leader, partner, None
     return found
@@ -302,9 +298,9 @@ def _verdict(found: list[Found], stage: "Stage") -> str:
 def _write(path: Path, found: list[Found], stage: "Stage") -> None:
     import json
 
-    from duet.files import written_whole
+    from duet.files import saved_whole
 
-    with written_whole(path) as part:
+    with saved_whole(path, "what was found") as part:
         values = {"stage": asdict(stage), "leads": [_values(row) for row in found], "aims_ms": AIMS_MS}
         part.write_text(json.dumps(values, indent=1) + "\n")
 

@@ -5,6 +5,7 @@ import json
 import struct
 import tempfile
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duet.clock import MonotonicClock
+from duet.errors import InputError
 from realtime.bench.distribution import Distribution, doubts
 from realtime.bench.record import Aim, BenchRecord, Figure, Series
 from realtime.health import Health
 from realtime.sight.leader_camera import CameraLeader
 from realtime.sight.stage_shift import ShiftedLeader
 from realtime.sight.tracking import TrackingTask
+from ui.bench.recorded import add_data
 from ui.bench.subject import follower_subject
 from ui.limits import check_within
 
@@ -114,7 +117,7 @@ def add_live(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]", follo
     live.add_argument("--seconds", type=float, default=60.0, metavar="N", help="how long (default 60)")
     live.add_argument("--camera", metavar="SOURCE", help="camera:0, a video or a URL (default: a film of a lead)")
     live.add_argument("--size", default="640x360", metavar="WxH", help="of the picture (default 640x360)")
-    live.add_argument("--data", type=Path, metavar="DIR", help="recorded leads (default: the variable DUET_DATA)")
+    add_data(live, "recorded leads")
     live.add_argument("--follower", type=Path, default=follower, metavar="DIR", help="a follower folder")
     add_output(live)
     live.set_defaults(run=_run)
@@ -128,26 +131,28 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def measure_live(arguments: argparse.Namespace, console: "Console") -> BenchRecord:
-    """Dance before the camera given, or before a film of a lead; the aims are the budgets of a performance."""
+    """Dance before the camera given, or before a film of a lead; the aims are the budgets of a performance.
+
+    InputError where nobody was seen, and so nothing danced.
+    """
     from duet.contract import load_contract
     from realtime.bench.provenance import doubts_of_machine, provenance
     from realtime.inference.runtimes import choose
     from realtime.sight.pose_model import ensure_pose_model
-    from ui.bench.film_truth import leads
-    from ui.bench.perception import film_loop
 
     where = provenance()
     model = ensure_pose_model(progress=console.print)
     with tempfile.TemporaryDirectory(prefix="duet-bench-") as folder, KeptHealth() as health:
-        source, height_m = arguments.camera, None
-        if source is None:
-            source = str(Path(folder) / "lead.mp4")
-            with console.status("filming a lead"):
-                height_m = film_loop(next(iter(leads(arguments.data, 8.0).values())), Path(source))
-        report = _performed(arguments, source, height_m, model, health, Path(folder) / "report.json")
+        film = None if arguments.camera is not None else _filmed(arguments.data, Path(folder) / "lead.mp4", console)
+        report = _performed(arguments, film, model, health, Path(folder) / "report.json")
         kept = health.kept_ms()
+    if "tick" not in kept:
+        raise InputError(
+            "Leader: expected somebody to be seen, got nobody: no tick was danced. "
+            "Step in front of the camera, or leave --camera out."
+        )
     series = {name: Series(_WHAT[name], "ms", Distribution.of(kept[name])) for name in _WHAT if name in kept}
-    said = doubts("a tick", series["tick"].measured) if "tick" in series else ["Nobody was seen: no tick was danced."]
+    said = doubts("a tick", series["tick"].measured)
     aims = _aims(report)
     return BenchRecord(
         kind="live",
@@ -155,7 +160,7 @@ def measure_live(arguments: argparse.Namespace, console: "Console") -> BenchReco
         provenance=where,
         subject={
             **follower_subject(load_contract(arguments.follower), choose("auto", arguments.follower)),
-            **_camera(arguments),
+            **_camera(arguments, film),
             **report["machine"],
         },
         verdict=_verdict(report, [aim.what for aim in aims if not aim.holds]),
@@ -164,6 +169,26 @@ def measure_live(arguments: argparse.Namespace, console: "Console") -> BenchReco
         warnings=(*said, *doubts_of_machine(where)),
         aims=aims,
     )
+
+
+@dataclass(frozen=True)
+class _Film:
+    """A lead who is the camera."""
+
+    path: Path
+    lead: str
+    """Who dances."""
+    height_m: float
+
+
+def _filmed(data: Path | None, path: Path, console: "Console") -> _Film:
+    """The first lead there is, looped."""
+    from ui.bench.film_truth import leads
+    from ui.bench.perception import film_loop
+
+    with console.status("filming a lead"):
+        lead, motion = next(iter(leads(data, 8.0).items()))
+        return _Film(path, lead, film_loop(motion, path))
 
 
 def _aims(report: dict[str, Any]) -> tuple[Aim, ...]:
@@ -175,12 +200,14 @@ def _aims(report: dict[str, Any]) -> tuple[Aim, ...]:
     )
 
 
-def _camera(arguments: argparse.Namespace) -> dict[str, Any]:
-    return {"camera": arguments.camera or "a film of a salsa lead, decoded on this machine", "size": arguments.size}
+def _camera(arguments: argparse.Namespace, film: _Film | None) -> dict[str, Any]:
+    if film is None:
+        return {"camera": arguments.camera, "size": arguments.size}
+    return {"camera": "a film of a salsa lead, decoded on this machine", "lead": film.lead, "size": arguments.size}
 
 
 def _performed(
-    arguments: argparse.Namespace, source: str, height_m: float | None, model: Path, health: Health, report: Path
+    arguments: argparse.Namespace, film: _Film | None, model: Path, health: Health, report: Path
 ) -> dict[str, Any]:
     """The report of a performance of the length asked for."""
     from realtime.sound.audio import MusicThread
@@ -188,6 +215,8 @@ def _performed(
     from ui.bench.microphone import NAME, microphone
     from ui.options import Output, size_of
     from ui.sources import Sources
+
+    source, height_m = (arguments.camera, None) if film is None else (str(film.path), film.height_m)
 
     def make(health: Health) -> Sources:
         music = MusicThread(microphone(report.parent), automatic_gain=True)

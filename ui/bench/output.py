@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from duet.files import check_writable, written_whole
+from duet.files import check_writable, saved_whole
 from duet.terminal import width_for_tables
 from realtime.bench.record import Aim, BenchRecord
 from ui.bench.page import page
@@ -53,7 +53,7 @@ def told(arguments: argparse.Namespace, measure: "Callable[[Console], BenchRecor
     if arguments.json is not None and not alone:
         record.write(Path(arguments.json))
     if arguments.html is not None:
-        with written_whole(arguments.html) as part:
+        with saved_whole(arguments.html, "the page") as part:
             part.write_text(page(record), encoding="utf-8")
     return 0 if record.is_right and not (strict and record.missed) else 1
 

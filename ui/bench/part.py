@@ -4,7 +4,6 @@ A process each, so that a part that crashes takes no other along, and none inher
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from duet.errors import DuetError
+from ui.bench.recorded import usual_data
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,7 +36,7 @@ def _live(seconds: float, follower: Path, console: "Console") -> "BenchRecord":
 
     return measure_live(
         argparse.Namespace(
-            seconds=max(0.25 * seconds, 5.0), camera=None, size=SIZE, data=_data(), follower=follower
+            seconds=max(0.25 * seconds, 5.0), camera=None, size=SIZE, data=usual_data(), follower=follower
         ),
         console,
     )  # fmt: skip
@@ -65,7 +65,7 @@ def _perception(seconds: float, follower: Path, console: "Console") -> "BenchRec
     from ui.bench.perception import FILMED, measured
 
     where, live_s, film_s = provenance(), max(0.1 * seconds, 5.0), 20.0 if seconds >= LONG_S else 4.0
-    asked = argparse.Namespace(seconds=live_s, film_seconds=film_s, camera=None, data=_data(), follower=follower)
+    asked = argparse.Namespace(seconds=live_s, film_seconds=film_s, camera=None, data=usual_data(), follower=follower)
     found = measured(asked, PERCEPTION_PARTS, console)
     # As it judges them itself: a lag may be early, too, and counts to the last digit that is printed.
     aims = tuple(
@@ -77,7 +77,12 @@ def _perception(seconds: float, follower: Path, console: "Console") -> "BenchRec
         kind="perception",
         command=f"duet bench perception --seconds {live_s:g} --film-seconds {film_s:g}",
         provenance=where,
-        subject={"follower": follower.name, "runtime": "the pose model, lifting and smoothing", "camera": FILMED},
+        subject={
+            "follower": follower.name,
+            "runtime": "the pose model, lifting and smoothing",
+            "camera": FILMED,
+            "leads": ", ".join(found.dances),
+        },
         verdict="Every aim is met." if not missed else f"Missed: {', '.join(missed)}.",
         figures={} if found.live is None else _of_live(asdict(found.live) | {"stats": found.live}),
         warnings=tuple(doubts_of_machine(where)),
@@ -114,7 +119,7 @@ def _follow(seconds: float, follower: Path, console: "Console") -> "BenchRecord"
 
     where, each, starts = provenance(), *((40.0, 2) if seconds >= LONG_S else (8.0, 1))
     asked = argparse.Namespace(
-        seconds=each, starts=starts, latency=45.0, capture=0.0, display=0.0, data=_data(), follower=follower
+        seconds=each, starts=starts, latency=45.0, capture=0.0, display=0.0, data=usual_data(), follower=follower
     )
     found = measured(asked, stage_of(asked), console)
     # What never came is as late as one watched for it.
@@ -139,17 +144,13 @@ def _follow(seconds: float, follower: Path, console: "Console") -> "BenchRecord"
         subject={
             "follower": follower.name,
             "runtime": "a clock that moves when told: the same on every machine",
+            "leads": ", ".join(row.name for row in found),
             "assumed": "a tick takes 45 ms; camera and display take nothing",
         },
         verdict=", ".join(f"{aim.what} {aim.got:.0f} ms of {aim.wanted}" for aim in aims) + ".",
         figures=figures,
         aims=aims,
     )
-
-
-def _data() -> Path | None:
-    named = os.environ.get("DUET_DATA")
-    return Path(named) if named else None
 
 
 PARTS: dict[str, "Callable[[float, Path, Console], BenchRecord]"] = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import Progress
 
-from duet.files import check_writable, written_whole
+from duet.files import check_writable, saved_whole
 from realtime.bench.perception import PLAYED, VARIANTS, Shot, model_alone_mm, picture_error_px, score
 from realtime.sight.pose_model import ensure_pose_model
 from realtime.sight.steadiness import measure
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace, parts: Sequence[str]) -> int:
     if alone:
         Console(soft_wrap=True, highlight=False, markup=False).print(text, end="")
     elif arguments.json is not None:
-        with written_whole(Path(arguments.json)) as part:
+        with saved_whole(Path(arguments.json), "what was found") as part:
             part.write_text(text)
     return 0 if all(aim.holds for aim in found.aims) else 1
 

@@ -83,6 +83,11 @@ class Found:
     truth: Trueness | None
 
     @property
+    def dances(self) -> list[str]:
+        """The names of those that were filmed; none where nothing was held beside the truth."""
+        return [] if self.truth is None else list(self.truth.model_alone_mm)
+
+    @property
     def aims(self) -> list[Aim]:
         """What was measured beside what it should be."""
         aims: list[Aim] = []

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from duet.extras import how_to_install
 from realtime.bench.distribution import Distribution, doubts
 from realtime.bench.record import Aim, BenchRecord, Figure, Series
 from ui.drawing.stages import STAGES
@@ -17,16 +18,18 @@ if TYPE_CHECKING:
 
     from ui.drawing.scene import Scene, SceneState
 
-_EPILOG = """\
+_EPILOG = f"""\
 Two dancers with their shadow are drawn as a performance draws them, without a window, and read back. Poses and skins
 are bent before the graphics begin, and are told apart; the processor's time is what a picture costs however busy the
 machine is. Software OpenGL draws on one thread unless LP_NUM_THREADS says otherwise. Run it with nothing else going on.
+For --against pyrender, install once:
+  {how_to_install("film")}
 
 examples:
   duet bench render                              each stage at 640x360
   duet bench render --stage club --rich          as films are drawn: soft shadows, smooth edges
   duet bench render --size 1280x720 --frames 300 --json render.json --html render.html
-  duet bench render --stage studio --against pyrender    how many times faster than it, edges as smooth (duet[film])
+  duet bench render --stage studio --against pyrender    how many times faster than it, edges as smooth
 """
 _TEMPO_BPM, _FPS = 180.0, 30.0
 _WARM_UP = 5

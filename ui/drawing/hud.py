@@ -120,24 +120,29 @@ class Hud:
             (self._instances, "4f 4f 4f 2f /i", "in_box", "in_source", "in_colour", "in_kind"),
         ]
         self._array = context.vertex_array(self._program, content)
-        self._scale, self._letters = 0.0, frozenset[str]()
-        self.resize(size)
+        self._size, self._scale, self._letters = size, _scale_of(size), frozenset[str]()
+        self._texture = self._make_atlas()
 
     def resize(self, size: tuple[int, int]) -> None:
         """Lay out for a picture of ``size`` pixels from now on."""
         self._size = size
-        scale = max(min(size[1] / _DESIGN_HEIGHT_PX, size[0] / _DESIGN_WIDTH_PX), 0.75)
+        scale = _scale_of(size)
         if scale != self._scale:
             self._scale = scale
-            self._texture = self._make_atlas()
+            self._renew_atlas()
 
     def _learn(self, letters: frozenset[str]) -> None:
         """Have glyphs for them, too: which language a show speaks is not known before."""
         new = letters.difference(self._letters, _CHARACTERS)
         if new and len(self._letters) < _MOST_LETTERS:
             self._letters |= new
-            self._texture.release()
-            self._texture = self._make_atlas()
+            self._renew_atlas()
+
+    def _renew_atlas(self) -> None:
+        """Glyphs of another size, or of more letters; the ones before are given back, which the binding never does."""
+        before = self._texture
+        self._texture = self._make_atlas()
+        before.release()
 
     def _make_atlas(self) -> moderngl.Texture:
         """Both sizes' glyphs, the large ones below the small ones."""
@@ -313,6 +318,11 @@ class Hud:
         out[:, 4:8] = (laid[:, 4:8] + [0, top, 0, 0]) / [width, height, width, height]
         out[:, 8:12] = colour
         return out
+
+
+def _scale_of(size: tuple[int, int]) -> float:
+    """Pixels of a picture of ``size`` for each one of the design."""
+    return max(min(size[1] / _DESIGN_HEIGHT_PX, size[0] / _DESIGN_WIDTH_PX), 0.75)
 
 
 def _whole(value: float | None) -> str:

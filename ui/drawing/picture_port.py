@@ -10,6 +10,7 @@ Threading: ``tell_line`` belongs to the conductor's thread; everything else to t
 
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -103,32 +104,33 @@ class PicturePort:
             self._remove_part(pid)
 
     def finish(self, end_s: float) -> None:
-        """The dance ended at ``end_s``: complete the film. Safe to call again.
+        """The dance ended at ``end_s``: complete the film, or where there is none end at once. Safe to call again.
 
         PictureError where a film was asked for and there is none, or where the process goes while it is waited for.
+        Without a film nothing is raised: a picture that hangs, or is gone by then, takes nothing else with it.
         """
         if self.process.keeper.state is WardState.ENDED:
             return
+        if self._film is not None:
+            self._complete(self._film, end_s)
+        self._collect()
+        self.close()
+
+    def _complete(self, film: Path, end_s: float) -> None:
+        """Wait until it is whole. Nothing beats meanwhile: only its end tells that it is waited for in vain."""
         try:
             if self.process.keeper.state is WardState.RUNNING and not self.process.is_done:
-                self._complete(end_s)
-            if self._film is not None and not self.process.is_done:
+                self.process.say("end", end_s)
+                until_s = time.monotonic() + _FINISH_S
+                while not self.process.is_done and time.monotonic() < until_s:
+                    self.process.hear(_HEAR_S)
+            if not self.process.is_done:
                 why = self.process.keeper.problem or f"no end within {_FINISH_S:.0f} s"
                 raise PictureError(f"{_ROW.name}: expected to go on, got {why}. Run `duet doctor`.")
         except DuetError as error:
             self.close()
-            if self._film is None:
-                raise
-            raise PictureError(f"{self._film}: expected a whole film, got none: {error}") from error
-        self.has_film = self._film is not None
-        self._collect()
-        self.close()
-
-    def _complete(self, end_s: float) -> None:
-        self.process.say("end", end_s)
-        until_s = time.monotonic() + _FINISH_S
-        while not self.process.is_done and time.monotonic() < until_s:
-            self.process.hear(_HEAR_S)
+            raise PictureError(f"{film}: expected a whole film, got none: {error}") from error
+        self.has_film = True
 
     def close(self) -> None:
         """Make an end of the process and of the shared memory. Safe to call again."""

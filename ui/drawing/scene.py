@@ -150,30 +150,38 @@ class Scene:
         self._size = size
         self._targets = self._make_targets(size)
         self._dancers: dict[str, Dancer] = {}
+        self._worn: dict[str, tuple[str, str, str]] = {}
+        """Of each dancer: avatar, how it is shown, stage."""
         self.restage(staging or Staging())
 
     def restage(self, staging: Staging) -> None:
-        """Show everything as ``staging`` says from now on; a new camera begins where it likes."""
+        """Show everything as ``staging`` says from now on; a new camera begins where it likes.
+
+        It happens between two pictures: only what is another by it is built.
+        """
         before = getattr(self, "staging", None)
         self.staging = staging
         self._stage = STAGES[staging.stage]
         if before is None or before.camera != staging.camera:
             self.framing = CAMERAS[staging.camera].make()
-        for dancer in self._dancers.values():
-            dancer.release()
-        leader = self._avatars["leader"] or avatar_named(staging.leader)
-        follower = self._avatars["follower"] or avatar_named(staging.follower)
-        if staging.leader_as == "skeleton":
-            leader = bones_of(leader)
-        made, looks, is_ghost = self._programs, self._stage.defines, staging.leader_as == "ghost"
-        self._dancers = {
-            "follower": Dancer(made, follower, looks, spares=self._spares),
-            "leader": Dancer(made, leader, looks, is_ghost=is_ghost, spares=self._spares),
-        }
-        for dancer in self._dancers.values():
-            dancer.prepare(mirrored=self._stage.mirrors > 0.0)
+        self._dress("follower", staging.follower, "body")
+        self._dress("leader", staging.leader, staging.leader_as)
         self._floors = [self._plain("floor", *self._stage.defines, *extra) for extra in ((), ("SHADOWED",))]
         self._backdrop = self._plain("backdrop", *self._stage.defines)
+
+    def _dress(self, name: str, avatar: str, way: str) -> None:
+        """Have a dancer look so on this stage, unless they do already; ``way`` is one of ``LEADER_AS``."""
+        worn = avatar, way, self.staging.stage
+        if self._worn.get(name) == worn:
+            return
+        body = self._avatars[name] or avatar_named(avatar)
+        if way == "skeleton":
+            body = bones_of(body)
+        if name in self._dancers:
+            self._dancers.pop(name).release()
+        dancer = Dancer(self._programs, body, self._stage.defines, is_ghost=way == "ghost", spares=self._spares)
+        dancer.prepare(mirrored=self._stage.mirrors > 0.0)
+        self._dancers[name], self._worn[name] = dancer, worn
 
     def _plain(self, *program: str) -> moderngl.VertexArray:
         """A rectangle drawn by a program."""

@@ -7,7 +7,7 @@ from duet.clock import MonotonicClock
 from duet.contract import load_contract
 from duet.errors import DuetError, InputError
 from duet.files import check_writable
-from duet.motion import read_motion
+from duet.motion import TAKE_SUFFIXES, read_motion
 from duet.sound_file import load_sound
 from realtime.commands import SwitchFollower
 from realtime.cues import Cue, read_cues
@@ -20,7 +20,6 @@ from ui.kiosk.settings import BUILT_IN, KioskSettings, look_over
 from ui.options import size_of
 from ui.outputs import check_apart
 
-_TAKES = (".bvh", ".npz")
 _KEPT = ("log", "report")
 _NEEDS = {
     "[kiosk] style": ("kiosk.follower",),
@@ -106,7 +105,7 @@ def _told(check: Callable[[], object]) -> str:
 
 
 def _check_leader(text: str, thoroughly: bool) -> None:
-    if Path(text).suffix.lower() in _TAKES and Path(text).is_file():
+    if Path(text).suffix.lower() in TAKE_SUFFIXES and Path(text).is_file():
         if thoroughly:
             read_motion(text)
         return

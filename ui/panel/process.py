@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from duet.errors import DuetError
+from duet.extras import how_to_run
 from realtime import child
 from realtime.child_log import ChildLog
 from realtime.devices import SYSTEM_CAMERAS, CameraSystem
@@ -64,7 +65,8 @@ def missing() -> str:
     """What keeps a panel from being opened on this machine, as a sentence; empty for nothing."""
     if importlib.util.find_spec("imgui_bundle") is not None:
         return ""
-    return "Panel: expected imgui-bundle, got none. Install it (pip install imgui-bundle), or use --no-panel."
+    install = how_to_run("pip", "install", "imgui-bundle")
+    return f"Panel: expected imgui-bundle, got none. Install it ({install}), or use --no-panel."
 
 
 class _Panel:
@@ -72,6 +74,8 @@ class _Panel:
 
     def __init__(self, task: PanelTask, channels: PanelChannels) -> None:
         # Neither glfw nor ImGui is imported where there is no display.
+        from imgui_bundle import imgui
+
         from ui.panel.surroundings import Surveyor
         from ui.panel.window import PanelWindow
 
@@ -79,6 +83,7 @@ class _Panel:
         self._window = PanelWindow(self._turn, scale=task.scale, avoid=task.avoid)
         self._surveyor = Surveyor(task.sight_name, self._window.canvas, task.cameras, task.sounds)
         self._state, self._index = PanelState(), -1
+        self._close_lists = imgui.internal.close_popups_except_modals
         self._epoch_s = time.monotonic()
         self._drawn, self._busy_until_s = 0, 0.0
 
@@ -104,6 +109,7 @@ class _Panel:
         if self._window.was_closed():
             self._turn("panel", False)
         if self._window.is_hidden:
+            self._rest()
             self._beat(0.0)
             self._window.wait(_HIDDEN_S, _HIDDEN_S)
             return
@@ -112,6 +118,12 @@ class _Panel:
         self._drawn += 1
         self._beat(1e3 * (time.monotonic() - begun_s))
         self._wait(begun_s)
+
+    def _rest(self) -> None:
+        """Nobody looks: no list stays open, and no device for it."""
+        self._close_lists()
+        self._window.view.open_lists.clear()
+        self._surveyor.rest()
 
     def _wait(self, begun_s: float) -> None:
         """Until the next picture: sooner while somebody points at it, later where the processor draws."""

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from duet.errors import DeviceError
 from duet.frames import LeaderStatus
+from duet.motion import TAKE_SUFFIXES
 from realtime.devices import CameraSystem
 from realtime.sight.preview import Sight, SightCell
 from realtime.sound.level import SILENT_DB
@@ -39,8 +40,6 @@ _THUMBNAIL = 206, 116
 _LOOK_S = 0.1
 _PATIENCE_S = 2.0
 CAMERA, SOUND = "camera_device", "sound_device"
-_TAKES = (".bvh", ".npz")
-"""A recorded leader is no camera that could be opened again."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +72,15 @@ class _Scout(ABC):
             self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
             self._thread.start()
         elif not wanted:
-            self._wanted.clear()
+            self.rest()
+
+    def rest(self) -> None:
+        """Look no more."""
+        self._wanted.clear()
 
     def close(self) -> None:
         """Look no more; a driver that hangs is left to the process's end."""
-        self._wanted.clear()
+        self.rest()
         if self._thread is not None:
             self._thread.join(_PATIENCE_S)
 
@@ -181,14 +184,20 @@ class Surveyor:
             used = str(state.values.get(name, "none"))
             scout.want(name in open_lists, used)
             found = scout.found
-            # What is no device that is listed: a song, a stream, a take. There is a way back to what it began with.
+            # What is no device that is listed: a song, a stream, a take. There is a way back to what it began with, but
+            # for a recorded leader, who is no camera that could be opened again.
             first = self._first.setdefault(name, used) if name in state.values else used
-            back = () if first == ONCE or Path(first).suffix.lower() in _TAKES else (first,)
+            back = () if first == ONCE or Path(first).suffix.lower() in TAKE_SUFFIXES else (first,)
             there = {f.value for f in found}
             found = (*(Found(v, v) for v in dict.fromkeys((*back, used)) if v not in there), *found)
             lists[name] = tuple(self._entry(f, used, state) for f in found)
         displays = tuple(_name(monitor) for monitor in glfw.get_monitors())
         return Surroundings(lists[CAMERA], lists[SOUND], displays, seen)
+
+    def rest(self) -> None:
+        """Nobody looks at any list: let go of every device, without waiting."""
+        for scout in self._scouts.values():
+            scout.rest()
 
     def close(self) -> None:
         """Let go of everything."""

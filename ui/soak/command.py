@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from duet.errors import DuetError, InputError
 from duet.files import check_writable, written_whole
+from ui.bench.recorded import add_data
 from ui.limits import check_within
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", followe
     soak.add_argument("--config", type=Path, metavar="SHOW.toml", help="a show of your own (real time only)")
     soak.add_argument("--follower", type=Path, default=follower, metavar="DIR", help="a follower folder")
     soak.add_argument("--seed", type=int, default=0, metavar="N", help="of who comes and goes (default 0)")
-    soak.add_argument("--data", type=Path, metavar="DIR", help="recorded leads (default: the variable DUET_DATA)")
+    add_data(soak, "recorded leads")
     soak.add_argument(
         "--out", type=Path, default=Path("soak"), metavar="DIR", help="for soak.png, soak.json and report.json (soak)"
     )
@@ -193,11 +194,13 @@ def _conclude(
 
 
 def _command(arguments: argparse.Namespace) -> str:
-    """As it was asked for, the follower and the show by their names."""
+    """As it was asked for, follower, show and data by their names."""
     words = ["duet soak", f"--hours {arguments.hours:g}"] + (["--speed-up"] if arguments.speed_up else [])
     if arguments.config is not None:
         # It names its follower and its seed itself.
         return " ".join([*words, f"--config {arguments.config.name}"])
+    if arguments.data is not None and not arguments.speed_up:
+        words.append(f"--data {arguments.data.resolve().name}")
     return " ".join([*words, f"--seed {arguments.seed}", f"--follower {arguments.follower.resolve().name}"])
 
 
