@@ -140,6 +140,7 @@ def _into_card(folder: Path, couples: "Couples", report: "Report", console: Cons
         f"{folder}: these numbers stay out of its card, which says nothing of learning from "
         f"{', '.join(couples.datasets)}.",
         highlight=False,
+        markup=False,
         soft_wrap=True,
     )
 

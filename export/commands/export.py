@@ -109,6 +109,7 @@ def _couples(options: argparse.Namespace, weights: Path, console: Console) -> "C
         console.print(
             f"Nothing will be measured in closed loop. {error} Or measure it later: duet-lab evaluate {options.out}",
             highlight=False,
+            markup=False,
             soft_wrap=True,
         )
         return None

@@ -211,6 +211,7 @@ def distil(
     check_own_ticks(settings, max(sequence.tokens for sequence in corpus.train))
     origin: dict[str, Any] = {
         "data": fingerprint(corpus),
+        "datasets": corpus.datasets,
         "start": weights_digest(teacher_folder / WEIGHTS_FILE),
         "bank": weights_digest(teacher_folder / release.bank) if release.bank else None,
         "distillation": asdict(what),

@@ -156,6 +156,8 @@ def _freeze(folder: Path, corpus: Corpus, settings: Settings, sources: Sources) 
 
 def check_codec(path: Path, config: FollowerConfig) -> None:
     """InputError unless ``path`` holds the weights of a codec of the sizes that ``config`` has."""
+    if not path.is_file():
+        raise InputError(f"{path}: expected weights, got no such file. Give a run that has some.")
     check_fits(
         path, Codec(config.codec), f"the weights of a codec of preset {config.name}",
         "Give the --preset, and the settings of follower.codec, that it was trained with, or another --codec.",

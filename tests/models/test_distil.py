@@ -150,6 +150,7 @@ def test_a_run_leaves_a_student_that_loads_and_goes_on(teacher: Follower, corpus
     assert whole.config.denoiser.folded_guidance and whole.config.sampler.calls == 2
     begun = json.loads((tmp_path / "whole" / "settings.json").read_text())
     assert begun["origin"]["distillation"]["teacher"]["temperature"] == [1.0, 0.5, 0.25]
+    assert begun["origin"]["datasets"] == ["cmu"], "an export measures with these"
     assert whole.config.sampler.temperature == (1.0, 0.5, 0.25)
     assert {p.name for p in (tmp_path / "whole").iterdir()} >= {"best", "settings.json", "history.png"}
     run("parts", seconds=1e-9)

@@ -9,6 +9,8 @@ import pytest
 from realtime import child
 from realtime.health import Health
 from realtime.supervisor import BACK_OFF_S, WardState
+from ui.panel.channels import PanelChannels
+from ui.panel.desk import opened
 from ui.panel.port import PanelPort
 from ui.panel.process import PanelTask
 
@@ -34,3 +36,15 @@ def test_a_panel_without_room_at_first_is_told_of_and_tried_again(
         port.close()
     sentence = f"duet-panel: no room to start it ({os.strerror(errno.EAGAIN)}); it is tried again"
     assert [record.getMessage() for record in caplog.records] == [sentence]
+
+
+def test_a_panel_without_room_for_what_it_is_told_by_is_done_without(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_room() -> PanelChannels:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(PanelChannels, "create", no_room)
+    assert opened(PanelTask(), Health()) is None
+    (told,) = caplog.records
+    assert os.strerror(errno.ENOSPC) in told.getMessage() and "The dance goes on without." in told.getMessage()

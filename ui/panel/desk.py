@@ -97,9 +97,19 @@ def open_desk(output: Output, sources: Sources, panel: Panel, health: Health) ->
         if wanted and (lacking := missing()):
             LOG.warning("%s", lacking)
         elif wanted:
-            panel.controls.has_panel = True
             task = PanelTask(sources.sight_name, output.panel_scale, output.staging.display)
-            desk.port = PanelPort(task, health)
-            desk.port.open()
+            desk.port = opened(task, health)
+            panel.controls.has_panel = desk.port is not None
         stack.pop_all()
     return desk
+
+
+def opened(task: PanelTask, health: Health) -> PanelPort | None:
+    """The panel, beginning to start; None, which is told, where the system has no room for what it is told by."""
+    try:
+        port = PanelPort(task, health)
+    except OSError as error:  # no shared memory, or no file for what its libraries print
+        LOG.warning("Panel: expected room for it, got: %s. The dance goes on without.", error.strerror or error)
+        return None
+    port.open()
+    return port
