@@ -29,6 +29,8 @@ _BONES = {
     "left_elbow": "lradius", "right_elbow": "rradius", "left_wrist": "lhand", "right_wrist": "rhand",
 }  # fmt: skip
 _STARTS_LIKE = {"lhand": "lwrist", "rhand": "rwrist"}
+_PLACES = "tx", "ty", "tz"
+_FREEDOMS = {*_PLACES, "rx", "ry", "rz", "l"}
 
 
 @dataclass
@@ -64,7 +66,7 @@ def read_asf(skeleton_path: Path, motion_path: Path, *, inch_m: float = CMU_INCH
         for joint, name in _BONES.items()
     }
     global_ = np.stack([turned[_BONES[joint]] for joint in BODY_JOINT_NAMES], axis=1)
-    order = [bones["root"].freedoms.index(axis) for axis in ("tx", "ty", "tz")]
+    order = [bones["root"].freedoms.index(axis) for axis in _PLACES]
     skeleton = _skeleton(np.array([rest[joint] for joint in BODY_JOINT_NAMES]))
     return skeleton, frames["root"][:, order] * scale, local_from_global(skeleton, global_)
 
@@ -76,16 +78,20 @@ def _parse_skeleton(path: Path, inch_m: float) -> tuple[dict[str, _Bone], float,
     try:
         units = dict(line.split()[:2] for line in sections["units"].splitlines() if len(line.split()) >= 2)
         unit = math.radians(1.0) if units.get("angle", "deg") == "deg" else 1.0
-        scale = inch_m / float(units["length"])
+        scale = inch_m / _positive(float(units["length"]))
         root = _fields(sections["root"])
         turn = _axes([float(v) for v in root["orientation"]], root["axis"][0], unit)
-        bones = {"root": _Bone(np.zeros(3), 0.0, turn, [word.lower() for word in root["order"]])}
+        bones = {"root": _Bone(np.zeros(3), 0.0, turn, _freedoms(root["order"]))}
+        if missing := set(_PLACES).difference(bones["root"].freedoms):
+            raise ValueError(f"a root without {', '.join(sorted(missing))}")
         blocks = re.findall(r"\bbegin\b(.*?)\bend\b", sections["bonedata"], re.DOTALL)
         by_name = dict(_parse_bone(block, unit) for block in blocks)
         below = {words[0]: words[1:] for line in sections["hierarchy"].splitlines() if (words := line.split())}
         names = ["root"]
         for parent in names:
             for child in below.get(parent, []):
+                if child in bones:
+                    raise ValueError(f"{child} below two bones, or below itself")
                 by_name[child].parent = parent
                 bones[child] = by_name[child]
                 names.append(child)
@@ -104,9 +110,27 @@ def _fields(block: str) -> dict[str, list[str]]:
 def _parse_bone(block: str, unit: float) -> tuple[str, _Bone]:
     held = _fields(block)
     *angles, order = held["axis"]
-    direction = np.array([float(v) for v in held["direction"]])
+    x, y, z = (float(v) for v in held["direction"])
+    direction, length = np.array([x, y, z]), float(held["length"][0])
+    if not all(math.isfinite(v) for v in (x, y, z, length)):
+        raise ValueError(f"{held['name'][0]} of no finite length")
     axes = _axes([float(v) for v in angles], order, unit)
-    return held["name"][0], _Bone(direction, float(held["length"][0]), axes, held.get("dof", []))
+    return held["name"][0], _Bone(direction, length, axes, _freedoms(held.get("dof", [])))
+
+
+def _freedoms(words: list[str]) -> list[str]:
+    """In lower case; ValueError for one that is none."""
+    found = [word.lower() for word in words]
+    if foreign := next((word for word in found if word not in _FREEDOMS), None):
+        raise ValueError(f"a freedom {foreign!r}")
+    return found
+
+
+def _positive(value: float) -> float:
+    """``value``; ValueError where nothing can be divided by it."""
+    if not 0.0 < value < math.inf:
+        raise ValueError(f"a unit of length {value:g}")
+    return value
 
 
 def _axes(angles: list[float], order: str, unit: float) -> Array:

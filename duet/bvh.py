@@ -30,6 +30,7 @@ _ESSENTIAL = (
     *(f"{side}_{j}" for j in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist") for side in ("left", "right")),
 )
 _CHANNELS = {f"{axis}{kind}" for axis in "xyz" for kind in ("position", "rotation")}
+_LEAST_FRAME_S = 1e-6
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ def _parse_motion(path: Path, text: str, width: int) -> tuple[float, Array]:
             f"{path}: expected numbers in the MOTION part, got {error}. Export the take again."
         ) from error
     frames, rest = divmod(len(values), max(width, 1))
-    if not frame_s > 0 or frames < 2:
+    # Shorter than any camera takes: a rate of no number, or of one that overflows.
+    if not frame_s >= _LEAST_FRAME_S or frames < 2:
         raise MotionError(
             f"{path}: expected a frame time and at least 2 frames, got {frame_s:g} s and {frames} frames. "
             "Export the take again."
@@ -190,7 +192,8 @@ def _map_body(path: Path, hierarchy: _Hierarchy, rest: Array) -> tuple[dict[str,
         )
     found |= _spine(hierarchy, found)
     for side in ("left", "right"):  # an End Site of no length says nothing of where the toes are
-        if np.allclose(rest[found.get(f"{side}_foot", -1)], rest[found[f"{side}_ankle"]], atol=1e-3):
+        foot = found.get(f"{side}_foot")
+        if foot is not None and np.allclose(rest[foot], rest[found[f"{side}_ankle"]], atol=1e-3):
             del found[f"{side}_foot"]
     at: dict[str, Array] = {n: rest[i] for n, i in found.items()}
     sources = dict(found)

@@ -25,6 +25,8 @@ from duet.skeleton import BODY, FEET, Skeleton
 
 TAKE_SUFFIXES = ".bvh", ".npz"
 """What the names of takes end in."""
+RATES_FPS = 1.0, 1000.0
+"""The least and the most frames a second of a take: what is outside is a wrong unit."""
 
 # Bones whose rest directions differ between bodies in ways that do not show in a pose (how far the
 # legs are apart, how straight the arms lie in the T-pose): joint -> the child its bone points to.
@@ -165,7 +167,13 @@ def read_motion(
         fps, skeleton, root, rotations = _read_npz(path, dancer)
     else:
         raise MotionError(f"{path}: expected .bvh or .npz, got {suffix or 'no ending'!r}. Convert the take.")
-    motion = Motion(fps_override or fps, skeleton, root.astype(np.float32), rotations.astype(np.float32))
+    rate = fps_override or fps
+    if not RATES_FPS[0] <= rate <= RATES_FPS[1]:
+        raise MotionError(
+            f"{path}: expected {RATES_FPS[0]:g} to {RATES_FPS[1]:g} frames a second, got {rate:.4g}. "
+            "Give the true rate with --bvh-fps."
+        )
+    motion = Motion(rate, skeleton, root.astype(np.float32), rotations.astype(np.float32))
     _check_human(path, motion)
     return motion
 

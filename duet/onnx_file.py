@@ -153,7 +153,7 @@ def _tensor(data: memoryview, found: OnnxFile) -> None:
     for number, value in _fields(data):
         if number == _TENSOR_NAME:
             name = _text(value)
-        elif number == _TENSOR_OUTSIDE or (number == _TENSOR_LOCATION and value == _EXTERNAL):
+        elif number == _TENSOR_OUTSIDE or (number == _TENSOR_LOCATION and _enum(value) == _EXTERNAL):
             outside = True
     if outside:
         found.external.append(name)
@@ -165,8 +165,9 @@ def _fields(data: memoryview) -> "Iterator[tuple[int, int | memoryview]]":
     while at < end:
         key, at = _varint(data, at)
         number, kind = key >> 3, key & 7
-        if number == 0:
-            raise ValueError("field 0")
+        # Whoever opens the graph reads 32 bits of it: a longer one would be another field there than here.
+        if not 0 < number < 1 << 29:
+            raise ValueError(f"field {number}")
         if kind == _VARINT:
             value, at = _varint(data, at)
             yield number, value
@@ -199,6 +200,11 @@ def _inside(value: "int | memoryview") -> memoryview:
     if isinstance(value, int):
         raise ValueError("a number where a message belongs")
     return value
+
+
+def _enum(value: "int | memoryview") -> int:
+    """As whoever opens the graph takes it: of 32 bits."""
+    return value & 0xFFFFFFFF if isinstance(value, int) else 0
 
 
 def _text(value: "int | memoryview | None") -> str:

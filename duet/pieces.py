@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from duet import drumkit, instruments, styles
 from duet.cache import cache_directory
-from duet.files import written_whole
+from duet.files import BROKEN_ARCHIVE, written_whole
 from duet.groove import KEYS, LOOPS, Groove, render_groove
 from duet.instruments import RATE_HZ, Floats
 from duet.mixdown import Mixer
@@ -107,10 +107,12 @@ def _sign(piece: Piece) -> float:
 def play(piece: Piece) -> Groove:
     """Render ``piece``, or fetch it from the cache."""
     path = cache_directory() / "pieces" / f"{piece.name}-v{RENDERING}.npz"
-    if path.is_file():
-        with np.load(path) as kept:
+    try:
+        # Opened apart: numpy leaves a file open that only begins like an archive.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             return Groove(kept["samples"].astype(np.float32) / 32767.0, RATE_HZ, kept["beats_s"], kept["downbeats"])
-    groove = render(piece)
+    except BROKEN_ARCHIVE:  # there is none, or one that was damaged
+        groove = render(piece)
     whole = np.round(groove.samples * 32767.0).astype(np.int16)
     with written_whole(path) as part, part.open("wb") as file:
         np.savez(file, samples=whole, beats_s=groove.beat_times_s, downbeats=groove.downbeats)

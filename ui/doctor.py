@@ -100,9 +100,10 @@ def _follower(folder: Path) -> str:
 
 
 def _runtime(folder: Path) -> str:
-    from realtime.inference.runtimes import choose
+    from realtime.inference.runtimes import open_together
 
-    return choose("auto", folder).sentence()
+    _, choice = open_together([folder])
+    return choice.sentence()
 
 
 def _picture() -> str:

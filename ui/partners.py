@@ -10,7 +10,7 @@ from realtime.engine import ThreadedEngine
 from realtime.guards import GuardedForecaster, GuardedRunner
 from realtime.health import Health
 from realtime.inference.runner_ort import OrtRunner
-from realtime.inference.runtimes import choose, open_runner
+from realtime.inference.runtimes import open_together
 from realtime.law import Law, p95, start_pace
 from realtime.tick import FollowerState, time_ticks
 from ui.options import Output
@@ -52,15 +52,16 @@ def _guarded(runner: OrtRunner, health: Health) -> Forecaster | None:
 def open_partners(output: Output, console: Console) -> tuple[Partners, str]:
     """Load them, both warm; and a sentence where the dance will suffer, "" else. Raises what a folder's check does."""
     with console.status("Loading the follower"):
-        choice = choose(output.runtime, output.follower)
-        runner, other = open_runner(output.follower, choice.name), None
+        folders = [folder for folder in (output.follower, output.also) if folder is not None]
+        (runner, *others), choice = open_together(folders, output.runtime)
         timed = [(runner.contract, list(time_ticks(runner, runner.contract, _WARM_UP_TICKS)))]
-        if output.also is not None:
-            other = open_runner(output.also, choice.name)
+        other = others[0] if others else None
+        if other is not None:
             check_alike(runner.contract, other.contract)
             timed.append((other.contract, list(time_ticks(other, other.contract, _WARM_UP_TICKS))))
         # Either may dance: the slower one sets the pace.
         law, slow = start_pace(*max(timed, key=lambda times: p95(times[1])))
-    if choice.name != "cpu":
-        console.print(choice.sentence())
+    if choice.name != "cpu" or choice.unexpected:
+        # As it stands: what is in square brackets is part of a command.
+        console.print(choice.sentence(), markup=False)
     return Partners(runner, other, law, choice.name), slow

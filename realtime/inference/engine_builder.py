@@ -11,6 +11,8 @@ from typing import Any
 
 PACKAGES = ("tensorrt_rtx", "tensorrt")
 """TensorRT for RTX, from the public index; the whole TensorRT, from NVIDIA's. The names we use are the same."""
+RECIPE = "strongly typed, no TF32"
+"""How the builder is set: an engine that was built otherwise is another one."""
 
 
 def tensorrt() -> Any:
@@ -37,13 +39,15 @@ def build(graph: Path, target: str) -> bytes:
                 said.append(message)
 
     builder = trt.Builder(Log())
-    # The graph's own types decide, and no flag of the builder's.
+    # The graph's own types decide, and no flag that allows lesser ones.
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, builder.logger)
     if not parser.parse_from_file(str(graph)):
         said += [str(parser.get_error(i)) for i in range(parser.num_errors)]
         raise RuntimeError(_last(said, "the parser refused it"))
     config = builder.create_builder_config()
+    # On by default, and float32 would have the ten bits of TF32 in every product.
+    config.clear_flag(trt.BuilderFlag.TF32)
     # The whole TensorRT builds for the GPU of this machine only, and has no such setting.
     if hasattr(config, "num_compute_capabilities"):
         config.num_compute_capabilities = 1

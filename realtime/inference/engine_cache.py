@@ -10,7 +10,8 @@ import importlib.util
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from duet.contract import FollowerContract, GraphSpec, sha256_of
 from duet.errors import FollowerError, InputError
 from duet.files import part_beside, written_whole
 from realtime.bench.provenance import gpus
-from realtime.inference.engine_builder import PACKAGES
+from realtime.inference.engine_builder import PACKAGES, RECIPE
 
 TARGETS = ("SM75", "SM80", "SM86", "SM89", "SM120", "SM121")
 """Generations of RTX cards: 20, A100, 30, 40, 50, GB10. TensorRT for RTX builds for no other."""
@@ -38,6 +39,8 @@ class EngineKey:
     target: str
     """A generation such as SM89; with the whole TensorRT, the GPU's name besides."""
     precision: str
+    recipe: str = RECIPE
+    """How the builder was set."""
 
     @property
     def path(self) -> Path:
@@ -57,12 +60,25 @@ def tensorrt_version() -> str:
     return ""
 
 
+def engine_keys(graphs: Iterable[GraphSpec], contract: FollowerContract, target: str) -> list[EngineKey]:
+    """The keys of the engines of ``graphs`` for ``target``; the driver is asked once."""
+    version = tensorrt_version()
+    # RTX engines run on every card of a generation, those of the whole TensorRT on the kind they were built on.
+    card = "" if version.startswith(PACKAGES[0]) else f", {first_gpu()}"
+    return [EngineKey(graph.role, graph.sha256, version, f"{target}{card}", contract.precision) for graph in graphs]
+
+
 def engine_key(graph: GraphSpec, contract: FollowerContract, target: str) -> EngineKey:
     """The key of ``graph``'s engine for ``target``."""
-    version = tensorrt_version()
-    # RTX engines run on every card of a generation, those of the whole TensorRT on the one they were built on.
-    card = "" if version.startswith(PACKAGES[0]) else f", {gpus()}"
-    return EngineKey(graph.role, graph.sha256, version, f"{target}{card}", contract.precision)
+    return engine_keys([graph], contract, target)[0]
+
+
+def first_gpu() -> str:
+    """The name of this machine's first GPU; "" without one.
+
+    Driver, power limit and clock, which ``gpus`` tells besides, may change: an engine stays what it is.
+    """
+    return gpus().partition(",")[0]
 
 
 def check_target(target: str) -> None:
@@ -104,22 +120,25 @@ def _run_builder(graph: Path, part: Path, key: EngineKey, progress: _WITH_PROGRE
         str(part),
         key.target.partition(",")[0],
     ]
-    child = subprocess.Popen(
-        words, cwd=Path(__file__).resolve().parents[2], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        assert child.stdout is not None
-        for line in child.stdout:
-            numbers = line.split()
-            if len(numbers) == 2 and all(n.isdigit() for n in numbers):
-                progress(int(numbers[0]), int(numbers[1]))
-        _, errors = child.communicate()
-    except BaseException:
-        child.kill()
-        child.communicate()
-        raise
+    home = Path(__file__).resolve().parents[2]
+    # A file takes whatever a builder has to say; a pipe that nobody empties meanwhile would stop it.
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
+        child = subprocess.Popen(words, cwd=home, stdout=subprocess.PIPE, stderr=errors, text=True, errors="replace")
+        try:
+            assert child.stdout is not None
+            for line in child.stdout:
+                numbers = line.split()
+                if len(numbers) == 2 and all(n.isdigit() for n in numbers):
+                    progress(int(numbers[0]), int(numbers[1]))
+            child.communicate()
+        except BaseException:
+            child.kill()
+            child.communicate()
+            raise
+        errors.seek(0)
+        lines = errors.read().strip().splitlines()
     if child.returncode != 0:
-        said = (errors.strip().splitlines() or [""])[-1]
+        said = (lines or [""])[-1]
         said = said if child.returncode > 0 and said else f"a crash of the builder (exit code {child.returncode})"
         raise FollowerError(
             f"{graph}: expected an engine of {key.tensorrt or 'TensorRT'} for {key.target}, got: {said}. "
@@ -130,8 +149,10 @@ def _run_builder(graph: Path, part: Path, key: EngineKey, progress: _WITH_PROGRE
 def engine_fits(path: Path, key: EngineKey) -> str:
     """Why the engine at ``path`` may not be opened for ``key``; "" where it may."""
     try:
-        told: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
+        told: Any = json.loads(path.with_suffix(".json").read_text())
     except (OSError, ValueError):
+        told = None
+    if not isinstance(told, dict):
         return "an engine that nothing says the origin of"
     for name, expected in asdict(key).items():
         if told.get(name) != expected:

@@ -1,20 +1,23 @@
 """What a follower's graphs run on: which runtimes there are, which of them this machine has, and which one is taken.
 
-``auto`` goes down one list, TensorRT, CUDA, CPU, and says what it took and why not what stands before it. TensorRT is
-taken where the follower's engines are built (``duet engines``): nobody waits for a builder when a dance begins.
-OpenVINO is taken when it is asked for: in float32 it is hardly faster than ONNX Runtime.
+``auto`` goes down one list, TensorRT, CUDA, CPU, and says what it took and why not what stands before it: it is not
+there, or it is there and does not open the follower, as CUDA without its libraries. TensorRT is taken where the
+follower's engines are built (``duet engines``): nobody waits for a builder when a dance begins. OpenVINO is taken when
+it is asked for: in float32 it is hardly faster than ONNX Runtime.
 """
 
 import importlib.util
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from duet.contract import GraphSpec, load_contract
-from duet.errors import InputError
+from duet.errors import DeviceError, FollowerError, InputError
 from duet.extras import how_to_install
 from realtime.bench.provenance import compute_capability, gpus
-from realtime.inference.engine_cache import engine_fits, engine_key, tensorrt_version
+from realtime.inference.engine_cache import engine_fits, engine_keys, tensorrt_version
 from realtime.inference.graph_session import GraphSession, Opener, OrtSession
 from realtime.inference.runner_ort import OrtRunner
 
@@ -28,6 +31,7 @@ TITLES = {
     "tensorrt": "TensorRT",
     "openvino": "OpenVINO on the CPU",
 }
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class Choice:
     name: str
     passed_over: tuple[str, ...] = ()
     """Sentences on those that would have come before it."""
+    unexpected: bool = False
+    """Whether one of those is there, and does not open the follower: worth a word before a show."""
 
     @property
     def title(self) -> str:
@@ -57,20 +63,37 @@ def missing(name: str, folder: Path | None = None) -> str:
 
 
 def choose(asked: str, folder: Path | None = None) -> Choice:
-    """The runtime for ``--runtime asked``; InputError says what one lacks that was asked for by name."""
+    """The runtime for ``--runtime asked`` by what is there, unopened; InputError says what one lacks that was asked for
+    by name."""
+    return _chosen(asked, () if folder is None else (folder,), lambda name: None)[0]
+
+
+def _chosen(asked: str, folders: Sequence[Path], opened: Callable[[str], _T]) -> tuple[Choice, _T]:
+    """The runtime for ``--runtime asked`` and the followers in ``folders``, and what ``opened`` makes of its name.
+
+    Under auto one whose ``opened`` fails is passed over, but for the last: what the CPU cannot open is broken.
+    """
     if asked not in CHOICES:
         raise InputError(f"--runtime: expected one of {', '.join(CHOICES)}, got {asked!r}. Choose one of them.")
     if asked != "auto":
-        if lacks := missing(asked, folder):
+        if lacks := _missing(asked, folders):
             raise InputError(f"--runtime {asked}: expected {TITLES[asked]}, got {lacks} Or give --runtime auto.")
-        return Choice(asked)
-    passed = []
-    for name in AUTO_ORDER:
-        lacks = missing(name, folder)
+        return Choice(asked), opened(asked)
+    passed, unexpected = [], False
+    for name in AUTO_ORDER[:-1]:
+        lacks = _missing(name, folders)
         if not lacks:
-            return Choice(name, tuple(passed))
+            try:
+                return Choice(name, tuple(passed), unexpected), opened(name)
+            except (DeviceError, FollowerError) as error:
+                lacks, unexpected = str(error), True
         passed.append(f"Not {name}: {lacks}")
-    raise InputError("Runtime: expected at least the CPU's, got none. Run make demo again.")
+    return Choice(AUTO_ORDER[-1], tuple(passed), unexpected), opened(AUTO_ORDER[-1])
+
+
+def _missing(name: str, folders: Sequence[Path]) -> str:
+    """``missing`` for all of ``folders``."""
+    return next((lacks for folder in folders or (None,) if (lacks := missing(name, folder))), "")
 
 
 def opener(name: str, folder: Path, threads: int = 1) -> Opener:
@@ -81,14 +104,31 @@ def opener(name: str, folder: Path, threads: int = 1) -> Opener:
         return partial(OpenVinoSession, threads=threads)
     if name == "tensorrt":
         return _tensorrt_opener(folder)
-    cuda = ("CUDAExecutionProvider", "CPUExecutionProvider")
+    # Without a word CUDA would round the factors of float32 to the ten bits of TF32.
+    cuda = (("CUDAExecutionProvider", {"use_tf32": "0"}), "CPUExecutionProvider")
     return partial(OrtSession, threads=threads, providers=cuda if name == "cuda" else cuda[1:])
 
 
 def open_runner(folder: str | Path, asked: str = "auto", *, threads: int = 1, measuring: bool = False) -> OrtRunner:
     """A follower on the runtime that ``asked`` comes to; see ``OrtRunner`` for its errors and for ``measuring``."""
-    folder = Path(folder)
-    return OrtRunner(folder, opened=opener(choose(asked, folder).name, folder, threads), measuring=measuring)
+    return open_together([folder], asked, threads=threads, measuring=measuring)[0][0]
+
+
+def open_together(
+    folders: Sequence[str | Path], asked: str = "auto", *, threads: int = 1, measuring: bool = False
+) -> tuple[list[OrtRunner], Choice]:
+    """Followers on the one runtime that ``asked`` comes to for all of them, and how it was come to.
+
+    Under auto a runtime that is there and does not open one of them is passed over, and the choice says why. Errors as
+    in ``open_runner``.
+    """
+    paths = [Path(folder) for folder in folders]
+
+    def opened(name: str) -> list[OrtRunner]:
+        return [OrtRunner(path, opened=opener(name, path, threads), measuring=measuring) for path in paths]
+
+    choice, runners = _chosen(asked, paths, opened)
+    return runners, choice
 
 
 def this_target() -> str:
@@ -123,12 +163,13 @@ def _no_cuda() -> str:
 def _no_tensorrt(folder: Path | None) -> str:
     if not tensorrt_version():
         return f"no such package. Install it: {how_to_install('tensorrt')}"
-    if not gpus():
+    target = this_target()
+    if not target:
         return _NO_GPU
     if folder is None:
         return ""
     contract = load_contract(folder)
-    keys = [engine_key(graph, contract, this_target()) for graph in contract.graphs]
+    keys = engine_keys(contract.graphs, contract, target)
     if any(engine_fits(key.path, key) for key in keys):
         return f"no engines of this follower. Build them: duet engines --follower {folder}."
     return ""

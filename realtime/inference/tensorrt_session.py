@@ -34,7 +34,12 @@ class TensorRtSession:
     def __init__(self, path: Path, graph: GraphSpec, contract: FollowerContract, target: str) -> None:
         """The engine of the graph file ``path`` from the cache. FollowerError when it is missing, does not fit or is of
         other tensors; DeviceError without a GPU that runs it."""
-        trt = tensorrt()
+        try:
+            trt = tensorrt()
+        except (ImportError, OSError) as error:
+            raise DeviceError(
+                f"TensorRT: expected its package to load, got: {error}. Install it again: {how_to_install('tensorrt')}"
+            ) from error
         key = engine_key(graph, contract, target)
         plan = open_engine(key.path, key)
         self._cuda = _Cuda()

@@ -23,6 +23,8 @@ CAMERA_LATENCY_S = 0.05
 """Mid-exposure to arrival, assumed for live sources: half an exposure, read-out and transport. Measure yours."""
 STALL_S = 1.0
 """Without a frame for so long, a camera stalls."""
+GIVE_UP_S = 0.5
+"""Further behind than this, a video file no longer passes frames over to catch up, but plays slower than its rate."""
 _SIZE_PX = (640, 480)
 _RATE_HZ = 30.0
 _POLL_S = 0.05
@@ -86,14 +88,21 @@ class VideoFile:
                 yield time_s, np.asarray(picture, dtype=np.uint8)
 
     def frames(self, stop: threading.Event) -> Iterator[tuple[float, float, NDArray[np.uint8]]]:
-        """Every frame when its time has come, over and over."""
-        begin_s = self._clock.now()
+        """Every frame when its time has come, over and over; one that decodes too slowly for that plays slower."""
+        begin_s, patience_s = self._clock.now(), GIVE_UP_S
         while not stop.is_set():
             end_s = 0.0
             for time_s, capture in self._grabbed():
                 due_s = begin_s + time_s
                 end_s = time_s + 1.0 / self.rate_hz
-                if self._clock.now() > due_s + 1.0 / self.rate_hz:
+                lag_s = self._clock.now() - due_s
+                if lag_s < 0.0:
+                    patience_s = GIVE_UP_S
+                if lag_s > max(patience_s, 1.0 / self.rate_hz):
+                    # Decoding is what takes the time: frames passed over do not let it catch up. Until one is early
+                    # again, every frame is shown and those after it come that much later.
+                    begin_s, due_s, patience_s = begin_s + lag_s, due_s + lag_s, 0.0
+                elif lag_s > 1.0 / self.rate_hz:
                     self.late += 1
                     continue
                 good, picture = capture.retrieve()

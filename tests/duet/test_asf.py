@@ -106,8 +106,11 @@ def motion() -> Motion:
     return choreograph_tempo(2.0, 180.0, 4).leader
 
 
-def test_a_take_comes_back_joint_by_joint(tmp_path: Path, motion: Motion) -> None:
+@pytest.mark.parametrize("freedoms", ["rx ry rz", "RX RY RZ"])
+def test_a_take_comes_back_joint_by_joint(tmp_path: Path, motion: Motion, freedoms: str) -> None:
     write_acclaim(tmp_path, "60", "01", motion)
+    text = (tmp_path / "60.asf").read_text()
+    (tmp_path / "60.asf").write_text(text.replace("dof rx ry rz", f"dof {freedoms}"))
     skeleton, root, rotations = read_asf(tmp_path / "60.asf", tmp_path / "60_01.amc")
     back = Motion(motion.fps, skeleton, root.astype(np.float32), rotations.astype(np.float32))
     np.testing.assert_allclose(root, motion.root_m, atol=1e-5)
@@ -136,6 +139,18 @@ def test_lengths_are_inches_of_the_header(tmp_path: Path, motion: Motion) -> Non
         (lambda asf, amc: (asf, amc.split("\n2\n")[0]), "at least 2 whole frames, got 1"),
         (lambda asf, amc: (asf, amc.replace("\nhead ", "\nhead nan 0 0\nlost ", 1)), "got 'lost' in line"),
         (lambda asf, amc: (asf, amc.replace("\n2\nroot ", "\n2\nroot 0 ")), "7 numbers for root"),
+        (
+            lambda asf, amc: (asf.replace("ltibia lfoot\n", "ltibia lfoot lfemur\n"), amc),
+            "got none .* lfemur below two",
+        ),
+        (lambda asf, amc: (asf.replace("length 0.45", "length 0"), amc), "got none .* a unit of length 0"),
+        (lambda asf, amc: (asf.replace("order TX TY TZ", "order TY TZ"), amc), "got none .* a root without tx"),
+        (lambda asf, amc: (asf.replace("dof rx ry rz", "dof rw ry rz", 1), amc), "got none .* a freedom 'rw'"),
+        (
+            lambda asf, amc: (asf.replace("direction ", "direction nan 0 0\n was ", 1), amc),
+            "got none .* no finite length",
+        ),
+        (lambda asf, amc: (asf.replace("direction ", "direction 0 ", 1), amc), "got none .* too many values"),
     ],
 )
 def test_broken_files_are_named(tmp_path: Path, motion: Motion, change, sentence: str) -> None:

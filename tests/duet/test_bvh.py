@@ -73,8 +73,33 @@ def turned(rig: Rig, turn: np.ndarray) -> Rig:
     return out
 
 
-def bvh_text(rig: Rig, rows: np.ndarray | None = None, *, scale: float = 1.0, frame_time: str = "0.0333333") -> str:
-    """A BVH of a rig: ZXY rotations, the root with a position; ``rows`` (T, 3 + 3 J) or two frames standing."""
+def sides_behind(rig: Rig) -> Rig:
+    """The same rig with its sides behind the names: Foot.R."""
+
+    def named(name: str) -> str:
+        for side in ("Left", "Right"):
+            if name.startswith(side):
+                return f"{name.removeprefix(side)}.{side[0]}"
+        return name
+
+    return [(named(name), parent and named(parent), offset) for name, parent, offset in rig]
+
+
+TOE = (0.0, -0.05, 0.12)
+
+
+def bvh_text(
+    rig: Rig,
+    rows: np.ndarray | None = None,
+    *,
+    scale: float = 1.0,
+    frame_time: str = "0.0333333",
+    end: tuple[float, float, float] | None = TOE,
+) -> str:
+    """A BVH of a rig: ZXY rotations, the root with a position; ``rows`` (T, 3 + 3 J) or two frames standing.
+
+    ``end``: offset of the End Site of whatever has no child; None for none.
+    """
 
     def joint(name: str, offset: tuple[float, float, float], depth: int) -> list[str]:
         children = [(n, o) for n, p, o in rig if p == name]
@@ -87,8 +112,8 @@ def bvh_text(rig: Rig, rows: np.ndarray | None = None, *, scale: float = 1.0, fr
         ]
         for child, child_offset in children:
             lines += joint(child, child_offset, depth + 1)
-        if not children:
-            lines += ["End Site", "{", f"OFFSET 0.0 {-0.05 * scale} {0.12 * scale}", "}"]
+        if not children and end is not None:
+            lines += ["End Site", "{", f"OFFSET {' '.join(str(scale * v) for v in end)}", "}"]
         return [*lines, "}"]
 
     if rows is None:
@@ -110,10 +135,21 @@ def written(folder: Path, text: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    "rig", [cgspeed(), mixamo(), laboratory(), bare()], ids=["cgspeed", "mixamo", "laboratory", "bare"]
+    ("rig", "end"),
+    [
+        (cgspeed(), TOE),
+        (mixamo(), TOE),
+        (laboratory(), TOE),
+        (bare(), TOE),
+        (bare(), None),
+        (sides_behind(bare()), (0.0, 0.0, 0.0)),
+    ],
+    ids=["cgspeed", "mixamo", "laboratory", "bare", "no End Site", "sides behind, End Site of no length"],
 )
-def test_rigs_by_many_names_become_the_same_standing_body(tmp_path: Path, rig: Rig) -> None:
-    motion = read_motion(written(tmp_path, bvh_text(rig)))
+def test_rigs_by_many_names_become_the_same_standing_body(
+    tmp_path: Path, rig: Rig, end: tuple[float, float, float] | None
+) -> None:
+    motion = read_motion(written(tmp_path, bvh_text(rig, end=end)))
     assert motion.fps == 30.0
     assert motion.skeleton.names == BODY.names
     np.testing.assert_allclose(motion.rotations, np.broadcast_to(np.eye(3), (2, 22, 3, 3)), atol=1e-6)
@@ -180,6 +216,8 @@ def test_a_rate_rounded_by_its_file_is_read_as_meant(tmp_path: Path, frame_time:
     path = written(tmp_path, bvh_text(cgspeed(), frame_time=frame_time))
     assert read_motion(path).fps == pytest.approx(fps, abs=1e-3 if fps == 29.97 else 0.0)
     assert read_motion(path, fps_override=60.0).fps == 60.0
+    wrong = written(tmp_path, bvh_text(cgspeed(), frame_time="33.3333"))
+    assert read_motion(wrong, fps_override=60.0).fps == 60.0
 
 
 def test_what_is_written_reads_back_the_same(tmp_path: Path) -> None:
@@ -216,6 +254,12 @@ BAD = {
     "one frame": (bvh_text(cgspeed(), standing(cgspeed(), frames=1)), "2 frames, got 0.0333333 s and 1 frames"),
     "no frame time": (GOOD.replace("Frame Time", "Time"), "expected a frame time"),
     "frame time 0": (GOOD.replace("0.0333333", "0.0"), "expected a frame time"),
+    "frame time of next to nothing": (GOOD.replace("0.0333333", "1e-310"), "expected a frame time .*, got 1e-310 s"),
+    "frame time in milliseconds": (
+        GOOD.replace("0.0333333", "33.3333"), "expected 1 to 1000 frames a second, got 0.03. Give .* --bvh-fps",
+    ),
+    "frame time in minutes": (GOOD.replace("0.0333333", "0.000555"), "expected 1 to 1000 frames a second, got 1802"),
+    "frame time without end": (GOOD.replace("0.0333333", "inf"), "expected 1 to 1000 frames a second, got 0"),
     "strange channel": (GOOD.replace("Zrotation", "Wrotation", 1), "well-formed .* got channel 'Wrotation'"),
     "NaN offset": (GOOD.replace("OFFSET 0.02", "OFFSET nan"), "finite offsets"),
     "braces": (GOOD.replace("{", "", 1), "well-formed BVH hierarchy, got one that breaks off or is out of order"),

@@ -211,8 +211,9 @@ def test_a_failed_write_keeps_the_old_take(tmp_path: Path, monkeypatch: pytest.M
 def test_the_rate_can_be_corrected(tmp_path: Path) -> None:
     write_motion(tmp_path / "take.npz", swaying())
     assert read_motion(tmp_path / "take.npz", fps_override=60.0).fps == 60.0
-    with pytest.raises(MotionError, match="expected a rate above 0 fps, got -5"):
-        read_motion(tmp_path / "take.npz", fps_override=-5.0)
+    for fps in (-5.0, 0.5, 1001.0, np.nan):
+        with pytest.raises(MotionError, match=f"expected 1 to 1000 frames a second, got {fps:g}\\. Give the true rate"):
+            read_motion(tmp_path / "take.npz", fps_override=fps)
 
 
 def refused(path: Path) -> str:
@@ -251,6 +252,8 @@ def test_an_npz_of_something_else_is_refused(tmp_path: Path) -> None:
         ({"root_m": np.zeros(40)}, r"root_m \(T, 3\)"),
         ({"root_m": np.array(["a"] * 40)}, "could not convert"),
         ({"fps": np.array([30.0, 30.0])}, "broken one"),
+        ({"fps": np.array(0.03)}, "expected 1 to 1000 frames a second, got 0.03. Give the true rate with --bvh-fps"),
+        ({"fps": np.array(np.nan)}, "expected 1 to 1000 frames a second, got nan"),
         ({"offsets_m": BODY.offsets_m * 100}, "Give the unit"),
     ],
 )  # fmt: skip

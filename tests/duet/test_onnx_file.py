@@ -99,6 +99,34 @@ def with_custom_inside(folder: Path) -> Path:
     return folder / "g.onnx"
 
 
+def message(tag: bytes, content: bytes) -> bytes:
+    """A message within another, as it is written: its tag, its length, itself."""
+    length, size = b"", len(content)
+    while size > 0x7F:
+        length, size = length + bytes([size & 0x7F | 0x80]), size >> 7
+    return tag + length + bytes([size]) + content
+
+
+def with_tensor(*beside: bytes) -> Callable[[Path], Path]:
+    """A graph with one more tensor, to which ``beside`` is written that the onnx package would not write."""
+
+    def write(folder: Path) -> Path:
+        made = model()
+        tensor = numpy_helper.from_array(np.zeros(4, np.float32), "secret")
+        tensor.ClearField("raw_data")
+        graph = made.graph.SerializeToString() + message(b"\x2a", tensor.SerializeToString() + b"".join(beside))
+        made.ClearField("graph")
+        (folder / "g.onnx").write_bytes(made.SerializeToString() + message(b"\x3a", graph))
+        return folder / "g.onnx"
+
+    return write
+
+
+# Elsewhere a tag is read into 32 bits, and so is a choice: what is above them is lost, and these mean 13, 14 and 1.
+ENTRY = onnx.StringStringEntryProto(key="location", value="../../etc/passwd").SerializeToString()
+LONG_TAG_13, LONG_TAG_14, LONG_1 = b"\xea\x80\x80\x80\x10", b"\xf0\x80\x80\x80\x10", b"\x81\x80\x80\x80\x10"
+
+
 def written(made: onnx.ModelProto) -> Callable[[Path], Path]:
     def write(folder: Path) -> Path:
         (folder / "g.onnx").write_bytes(made.SerializeToString())
@@ -112,6 +140,10 @@ def written(made: onnx.ModelProto) -> Callable[[Path], Path]:
     [
         (with_external, "expected every tensor inside the file, got 'w' as external data"),
         (with_secret, "got 'secret' as external data"),
+        (with_tensor(b"\x70\x01", message(b"\x6a", ENTRY)), "got 'secret' as external data"),
+        (with_tensor(message(LONG_TAG_13, ENTRY)), "got a file that is none or was cut off (field 536870925)"),
+        (with_tensor(LONG_TAG_14 + b"\x01"), "got a file that is none or was cut off (field 536870926)"),
+        (with_tensor(b"\x70" + LONG_1), "got 'secret' as external data"),
         (with_sparse, "expected every tensor in full, got a sparse one"),
         (with_sparse_inside, "expected every tensor in full, got a sparse one"),
         (with_custom_inside, "got the custom operator 'evil.Sneak'"),
@@ -121,8 +153,11 @@ def written(made: onnx.ModelProto) -> Callable[[Path], Path]:
         (written(onnx.ModelProto()), "got an empty file"),
         (written(onnx.ModelProto(ir_version=8)), "got one without operators"),
     ],
-    ids=["external", "secret", "sparse", "sparse inside", "branch", "custom", "old", "new", "empty", "bare"],
-)
+    ids=[
+        "external", "secret", "written out", "overlong entry", "overlong place", "overlong choice", "sparse",
+        "sparse inside", "branch", "custom", "old", "new", "empty", "bare",
+    ],
+)  # fmt: skip
 def test_a_graph_that_may_not_be_opened_is_refused(tmp_path: Path, make: Callable[[Path], Path], reason: str) -> None:
     assert reason in refused(make(tmp_path))
 

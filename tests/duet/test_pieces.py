@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from duet import pieces
 from duet.drumkit import crowd, voice
+from duet.groove import Groove
 from duet.instruments import RATE_HZ
 from duet.pieces import TEMPI_BPM, Piece, Trial, beyond_pieces, piece_set, play, render, usual_pieces
 
@@ -51,6 +53,25 @@ def test_trials_do_what_they_say(tmp_path, monkeypatch):
     assert not ((silent.beat_times_s > 12.0) & (silent.beat_times_s < 17.0)).any()
     assert np.array_equal(play(piece).beat_times_s, silent.beat_times_s)  # now from the cache
     assert len(list(tmp_path.rglob("*.npz"))) == 1
+
+
+@pytest.mark.parametrize("left", [b"", b"no archive", b"PK\x03\x04cut off", b"\x93NUMPY\x01"])
+def test_a_piece_whose_file_was_damaged_is_rendered_anew(tmp_path, monkeypatch, left):
+    monkeypatch.setenv("DUET_CACHE", str(tmp_path))
+    rendered = []
+
+    def render_shortly(piece):
+        rendered.append(piece)
+        return Groove(np.full(8, 0.5, np.float32), RATE_HZ, np.array([0.5]), np.array([True]))
+
+    monkeypatch.setattr(pieces, "render", render_shortly)
+    piece = Piece("tango", 120.0, Trial.STEADY, 5)
+    play(piece)
+    (path,) = tmp_path.rglob("*.npz")
+    path.write_bytes(left)
+    for _ in range(2):  # the second time from the cache, which is whole again
+        assert play(piece).samples == pytest.approx(np.full(8, 0.5), abs=1e-4)
+    assert len(rendered) == 2
 
 
 def test_a_crowd_talks_and_a_voice_pauses():

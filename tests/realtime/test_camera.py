@@ -1,13 +1,16 @@
 """A video file as a camera: paced, looped, stamped exactly, newest frame only."""
 
+import threading
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 
-from duet.clock import MonotonicClock
+from duet.clock import ManualClock, MonotonicClock
 from realtime.sight.camera import CameraState, open_camera
 from realtime.sight.camera_source import VideoFile
 from tests.waiting import wait_for
@@ -99,3 +102,57 @@ def test_file_that_goes_away_stalls_and_returns(tmp_path: Path) -> None:
         assert "expected a video file, got nothing there" in camera.problem
         away.rename(path)
         assert wait_for(lambda: camera.state is CameraState.STREAMING)
+
+
+def _shown(
+    monkeypatch: pytest.MonkeyPatch, took_s: Callable[[int], float], seconds: float
+) -> tuple[VideoFile, list[tuple[float, float]]]:
+    """(when, stamp) of every picture of a video of 30 Hz whose frame ``i`` takes ``took_s(i)`` to be decoded."""
+    clock, stop = ManualClock(), threading.Event()
+    video = VideoFile(Path("a.mp4"), clock)
+    video.rate_hz = 30.0
+    capture = SimpleNamespace(retrieve=lambda: (True, np.zeros((2, 2, 3), np.uint8)))
+
+    def grabbed(_: VideoFile) -> Iterator[tuple[float, SimpleNamespace]]:
+        index = 0
+        while clock.now() < seconds:
+            clock.advance(took_s(index))
+            yield index / 30.0, capture
+            index += 1
+        stop.set()
+
+    def waited(_: VideoFile, due_s: float, stop: threading.Event) -> bool:
+        clock.sleep_until(due_s)
+        return not stop.is_set()
+
+    monkeypatch.setattr(VideoFile, "_grabbed", grabbed)
+    monkeypatch.setattr(VideoFile, "_wait", waited)
+    monkeypatch.setattr(VideoFile, "open", lambda _: None)
+    return video, [(clock.now(), time_s) for time_s, _, _ in video.frames(stop)]
+
+
+def test_a_video_that_decodes_too_slowly_plays_slower_and_never_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    video, shown = _shown(monkeypatch, lambda _: 2.0 / 30.0, 20.0)
+    when, stamps = np.array(shown).T
+    assert np.diff([0.0, *when, 20.0]).max() < 1.05
+    # Once it is known to be slow, each frame that is decoded is shown, as new as it is.
+    assert np.diff(when[1:]).max() < 2.1 / 30.0
+    assert 300 <= len(when) + video.late <= 301
+    assert (np.diff(stamps) > 0.0).all() and np.abs(when - stamps).max() < 1.1 / 30.0
+
+
+def test_a_short_hiccup_costs_the_frames_that_are_late_and_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    video, shown = _shown(monkeypatch, lambda i: 0.3 if i == 30 else 0.002, 4.0)
+    position = np.array([time_s for _, time_s in shown]) * 30.0
+    np.testing.assert_allclose(position, np.round(position), atol=1e-6)
+    assert 7 <= video.late <= 9
+    assert np.diff(position).max() == pytest.approx(video.late + 1)
+    assert len(shown) + video.late == round(position[-1]) + 1
+
+
+def test_a_video_that_was_held_up_is_in_time_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    video, shown = _shown(monkeypatch, lambda i: {30: 2.0, 60: 0.3}.get(i, 0.002), 6.0)
+    when, stamps = np.array(shown).T
+    assert np.abs(when - stamps).max() < 1.1 / 30.0
+    # What held it up moved it back once; the hiccup after that is caught up with again.
+    assert 7 <= video.late <= 9

@@ -10,13 +10,15 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from duet.contract import load_contract, sha256_of
 from duet.errors import DeviceError, FollowerError, InputError
+from realtime.bench import provenance
 from realtime.bench.provenance import gpus
-from realtime.inference import engine_cache
+from realtime.inference import engine_builder, engine_cache
 from realtime.inference.engine_cache import EngineKey, build_engine, check_target, engine_fits, engine_key, open_engine
 from ui import cli
 
@@ -45,6 +47,12 @@ def kept(key: EngineKey, content: bytes = b"engine") -> Path:
     return key.path
 
 
+def _forget(path: Path, name: str) -> None:
+    """Leave ``name`` out of what stands beside an engine, as before it was written there."""
+    beside = path.with_suffix(".json")
+    beside.write_text(json.dumps({n: v for n, v in json.loads(beside.read_text()).items() if n != name}))
+
+
 def test_what_fits_is_opened_and_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
     path = kept(KEY)
     assert open_engine(path, KEY) == b"engine"
@@ -59,6 +67,7 @@ def test_what_fits_is_opened_and_found_again(monkeypatch: pytest.MonkeyPatch) ->
         (replace(KEY, tensorrt="tensorrt_rtx 2.0"), "one of tensorrt 'tensorrt_rtx 1.7.1', not 'tensorrt_rtx 2.0'"),
         (replace(KEY, onnx_sha256="b" * 64), "one of onnx sha256 'aaaa"),
         (replace(KEY, precision="fp16"), "one of precision 'fp32', not 'fp16'"),
+        (replace(KEY, recipe="TF32"), "one of recipe 'strongly typed, no TF32', not 'TF32'"),
     ],
 )
 def test_an_engine_of_something_else_is_never_opened(other: EngineKey, reason: str) -> None:
@@ -77,6 +86,9 @@ def test_an_engine_of_something_else_is_never_opened(other: EngineKey, reason: s
         (lambda path: path.unlink(), "no engine"),
         (lambda path: path.with_suffix(".json").unlink(), "an engine that nothing says the origin of"),
         (lambda path: path.with_suffix(".json").write_text("{"), "an engine that nothing says the origin of"),
+        (lambda path: path.with_suffix(".json").write_text("[]"), "an engine that nothing says the origin of"),
+        (lambda path: path.with_suffix(".json").write_text("null"), "an engine that nothing says the origin of"),
+        (lambda path: _forget(path, "recipe"), "one of recipe 'None', not 'strongly typed, no TF32'"),
     ],
 )
 def test_a_spoiled_engine_is_refused(spoil: Callable[[Path], object], reason: str) -> None:
@@ -115,6 +127,69 @@ def test_a_stopped_build_leaves_nothing_behind(tmp_path: Path, monkeypatch: pyte
     assert list(KEY.path.parent.iterdir()) == []
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands for the builder")
+def test_a_builder_that_says_very_much_is_heard_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    talking = tmp_path / "python"
+    talking.write_text(
+        "#!/bin/sh\nhead -c 300000 /dev/zero | tr '\\0' x >&2\necho >&2\necho 'no such card' >&2\nexit 1\n"
+    )
+    talking.chmod(0o755)
+    monkeypatch.setattr(engine_cache.sys, "executable", str(talking))
+    with pytest.raises(FollowerError, match=r"for SM89, got: no such card\. Use --runtime cpu"):
+        build_engine(SHIPPED / "decode.onnx", KEY)
+
+
+def test_a_builder_computes_float32_without_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
+    flags, when_built = {"TF32", "OTHER"}, []
+    config = SimpleNamespace(clear_flag=flags.discard)
+
+    def build(network: object, config: object) -> bytes:
+        when_built.append(set(flags))
+        return b"engine"
+
+    builder = SimpleNamespace(
+        logger=None,
+        create_network=lambda flags: None,
+        create_builder_config=lambda: config,
+        build_serialized_network=build,
+    )
+    package = SimpleNamespace(
+        ILogger=type("ILogger", (), {}),
+        IProgressMonitor=type("IProgressMonitor", (), {}),
+        Builder=lambda log: builder,
+        NetworkDefinitionCreationFlag=SimpleNamespace(STRONGLY_TYPED=1),
+        OnnxParser=lambda network, log: SimpleNamespace(parse_from_file=lambda path: True),
+        BuilderFlag=SimpleNamespace(TF32="TF32"),
+    )
+    monkeypatch.setattr(engine_builder, "tensorrt", lambda: package)
+    assert engine_builder.build(Path("decode.onnx"), "SM89") == b"engine"
+    assert when_built == [{"OTHER"}]
+
+
+CARDS = """\
+NVIDIA A100-SXM4-40GB, 550.54.15, 400.00 W, 1410 MHz, 8.0
+Tesla T4, 550.54.15, 70.00 W, 1590 MHz, 7.5"""
+
+
+def test_an_engine_outlives_another_driver_and_power_limit_but_not_another_card(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    contract = load_contract(SHIPPED)
+    monkeypatch.setattr(engine_cache, "tensorrt_version", lambda: "tensorrt 10.9")
+    monkeypatch.setattr(provenance.shutil, "which", lambda name: name)
+
+    def key(printed: str) -> EngineKey:
+        monkeypatch.setattr(provenance, "_output", lambda command: printed)
+        return engine_key(contract.graphs[0], contract, "SM80")
+
+    there = key(CARDS)
+    assert there.target == "SM80, NVIDIA A100-SXM4-40GB"
+    for word, other in (("550.54.15", "570.1"), ("400.00 W", "250.00 W"), ("1410", "1200"), ("Tesla T4", "NVIDIA L4")):
+        assert word in CARDS and key(CARDS.replace(word, other)).path == there.path
+    assert key(CARDS.splitlines()[0]).path == there.path
+    assert key(CARDS.replace("A100-SXM4-40GB", "A30")).path != there.path
 
 
 @pytest.mark.skipif(HAS_TENSORRT, reason="TensorRT for RTX is installed")

@@ -1,20 +1,25 @@
 """Which runtime is taken, why, and that each gives the same answer; those that are not installed are skipped."""
 
 import importlib.util
+import io
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from rich.console import Console
 
-from duet.contract import load_contract
+from duet.contract import GraphSpec, load_contract
 from duet.errors import DeviceError, FollowerError, InputError
 from duet.golden import joint_distance_mm, seeded_inputs
-from realtime.inference import runtimes
-from realtime.inference.graph_session import OrtSession
+from realtime.bench import provenance
+from realtime.inference import engine_cache, graph_session, runtimes
+from realtime.inference.graph_session import Opener, OrtSession
 from realtime.inference.runner_ort import OrtRunner
-from realtime.inference.runtimes import choose, open_runner
+from realtime.inference.runtimes import choose, open_runner, open_together
 from ui import cli
+from ui.options import Output
+from ui.partners import open_partners
 
 SHIPPED = Path(__file__).resolve().parents[2] / "followers" / "salsa-s"
 
@@ -43,6 +48,100 @@ def test_one_that_is_asked_for_is_taken_or_refused_never_replaced(monkeypatch: p
         choose("cuda")
     with pytest.raises(InputError, match="--runtime: expected one of auto, cpu, cuda, tensorrt, openvino, got 'npu'"):
         choose("npu")
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """These runtimes seem to be there, and open no graph."""
+    there = runtimes.opener
+
+    def opener(name: str, folder: Path, threads: int = 1) -> Opener:
+        def refuse(path: Path, graph: GraphSpec) -> OrtSession:
+            raise FollowerError(f"{path}: expected {name} to take the graph, got a library that is missing. Look.")
+
+        return refuse if name in names else there(name, folder, threads)
+
+    monkeypatch.setattr(runtimes, "opener", opener)
+
+
+def test_auto_passes_over_what_is_there_and_does_not_open_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ui.doctor import _runtime
+
+    lacking(monkeypatch, tensorrt="no engines.")
+    refusing(monkeypatch, "cuda")
+    (runner,), choice = open_together([SHIPPED])
+    assert choice.name == "cpu" and choice.unexpected
+    said = choice.sentence()
+    assert said.startswith("ONNX Runtime on the CPU. Not tensorrt: no engines. Not cuda: ")
+    assert said.endswith("expected cuda to take the graph, got a library that is missing. Look.")
+    assert isinstance(runner._graphs[0][1], OrtSession)
+    assert _runtime(SHIPPED) == said
+    with pytest.raises(FollowerError, match="expected cuda to take the graph"):
+        open_runner(SHIPPED, "cuda")
+
+
+def test_a_follower_that_nothing_opens_is_told_by_the_last_that_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    lacking(monkeypatch)
+    refusing(monkeypatch, *runtimes.AUTO_ORDER)
+    with pytest.raises(FollowerError, match="expected cpu to take the graph"):
+        open_runner(SHIPPED)
+
+
+def test_two_followers_dance_on_one_runtime_that_takes_both(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(runtimes, "OrtRunner", lambda path, *, opened, measuring: path)
+    for lacking_one in (SHIPPED, tmp_path):
+        lacks = [("tensorrt", SHIPPED), ("cuda", lacking_one)]
+        monkeypatch.setattr(
+            runtimes, "missing", lambda name, folder, lacks=lacks: "none." if (name, folder) in lacks else ""
+        )
+        runners, choice = open_together([SHIPPED, tmp_path])
+        assert runners == [SHIPPED, tmp_path] and choice.name == "cpu" and not choice.unexpected
+
+
+def test_a_show_says_so_where_a_gpu_is_there_and_does_not_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = Output(SHIPPED, True, None, 1.0, 0, (64, 64), 30.0)
+
+    def said() -> str:
+        written = io.StringIO()
+        assert open_partners(output, Console(file=written, width=2000))[0].runtime == "cpu"
+        return written.getvalue()
+
+    lacking(monkeypatch, tensorrt="no package. pip install -e '.[tensorrt]'.", cuda="no GPU.")
+    assert "Not" not in said()
+    lacking(monkeypatch, tensorrt="no package. pip install -e '.[tensorrt]'.")
+    refusing(monkeypatch, "cuda")
+    told = said()
+    assert "pip install -e '.[tensorrt]'. Not cuda: " in told and "got a library that is missing" in told
+
+
+def test_cuda_computes_float32_without_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def session(path: str, options: object, *, providers: list) -> None:
+        asked.append(providers)
+        raise RuntimeError("no GPU")
+
+    monkeypatch.setattr(graph_session.ort, "InferenceSession", session)
+    graph = load_contract(SHIPPED).graphs[0]
+    for name in ("cuda", "cpu"):
+        with pytest.raises(FollowerError, match="got: no GPU"):
+            runtimes.opener(name, SHIPPED)(SHIPPED / graph.file, graph)
+    assert asked == [[("CUDAExecutionProvider", {"use_tf32": "0"}), "CPUExecutionProvider"], ["CPUExecutionProvider"]]
+
+
+def test_the_driver_is_not_asked_again_for_every_graph(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = []
+
+    def printed(command: list[str]) -> str:
+        asked.append(command)
+        return "8.0" if "--query-gpu=compute_cap" in command else "NVIDIA A30, 550.54.15, 165.00 W, 1440 MHz, 8.0"
+
+    monkeypatch.setenv("DUET_CACHE", str(tmp_path))
+    for module in (runtimes, engine_cache):
+        monkeypatch.setattr(module, "tensorrt_version", lambda: "tensorrt 10.9")
+    monkeypatch.setattr(provenance.shutil, "which", lambda name: name)
+    monkeypatch.setattr(provenance, "_output", printed)
+    assert "no engines of this follower" in runtimes.missing("tensorrt", SHIPPED)
+    assert len(asked) == 2 < len(load_contract(SHIPPED).graphs)
 
 
 def test_a_show_refuses_an_unknown_runtime_in_words(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

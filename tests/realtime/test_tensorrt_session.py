@@ -201,3 +201,14 @@ def test_a_gpu_without_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "cudaMalloc", lambda size: (2, None))
     with pytest.raises(DeviceError, match="got too little memory on the GPU. Use --runtime cpu"):
         opened(monkeypatch, device)
+
+
+def test_a_package_that_does_not_load_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load() -> None:
+        raise ImportError("libnvinfer.so.10: cannot open shared object file")
+
+    monkeypatch.setattr(tensorrt_session, "tensorrt", load)
+    with pytest.raises(
+        DeviceError, match=r"TensorRT: expected its package to load, got: libnvinfer.* Install it again: "
+    ):
+        TensorRtSession(SHIPPED / MEMORY.file, MEMORY, CONTRACT, "SM89")

@@ -80,7 +80,7 @@ def measure_e2e(arguments: argparse.Namespace, console: "Console") -> BenchRecor
     """Everything ``bench e2e`` measures; InputError where a camera does not see the screen."""
     from duet.contract import load_contract
     from realtime.bench.provenance import doubts_of_machine, provenance
-    from realtime.inference.runtimes import choose
+    from realtime.inference.runtimes import open_together
     from ui.bench.live import KeptHealth
 
     where = provenance()
@@ -93,7 +93,7 @@ def measure_e2e(arguments: argparse.Namespace, console: "Console") -> BenchRecor
     series, figures = _series(acts, drawn_ms, flashes), _figures(acts, health, flashes)
     equal = all(act.equal_bits for act in acts)
     total = series["event_to_pose"].measured
-    whose = follower_subject(load_contract(arguments.follower), choose("auto", arguments.follower))
+    whose = follower_subject(load_contract(arguments.follower), open_together([arguments.follower])[1])
     return BenchRecord(
         kind="e2e",
         command=f"duet bench e2e --seconds {arguments.seconds:g} --size {arguments.size}"

@@ -137,7 +137,7 @@ def measure_live(arguments: argparse.Namespace, console: "Console") -> BenchReco
     """
     from duet.contract import load_contract
     from realtime.bench.provenance import doubts_of_machine, provenance
-    from realtime.inference.runtimes import choose
+    from realtime.inference.runtimes import open_together
     from realtime.sight.pose_model import ensure_pose_model
 
     where = provenance()
@@ -159,7 +159,7 @@ def measure_live(arguments: argparse.Namespace, console: "Console") -> BenchReco
         command=f"duet bench live --seconds {arguments.seconds:g} --size {arguments.size}",
         provenance=where,
         subject={
-            **follower_subject(load_contract(arguments.follower), choose("auto", arguments.follower)),
+            **follower_subject(load_contract(arguments.follower), open_together([arguments.follower])[1]),
             **_camera(arguments, film),
             **report["machine"],
         },
