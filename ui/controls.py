@@ -14,7 +14,7 @@ from duet.errors import DuetError, InputError
 from duet.features import Placement
 from duet.tempo_override import TapTempo, TempoOverride
 from realtime.commands import Command, Fade, Freeze, Panic, Resume, SetGuidance, SetPlacement, SetStyle, SwitchFollower
-from realtime.sight.stage_shift import Shift, ShiftedLeader
+from realtime.sight.stage_shift import FURTHEST_M, Shift, ShiftedLeader
 from ui.bindings import Bindings
 from ui.control_table import (
     ANY_DISPLAY,
@@ -103,7 +103,7 @@ class Controls:
     """Whether there is another partner, who can take over."""
 
     def __post_init__(self) -> None:
-        self._first = self.placement, self.style
+        self._first = self.placement, self.style, self.staging
         self._begins, self._is_halted = 0, False
         self.guidance: Guidance = ((0.0, 0.0),) * len(STREAMS)
         self.stopped = ""
@@ -126,11 +126,14 @@ class Controls:
         return pulse is not None and pulse is self._taps.pulse
 
     def follow(self, begins: int, is_halted: bool) -> None:
-        """What the follower did unasked by these hands: began anew, so often by now, with all that is wished as at
-        first; was stopped or let dance by a cue."""
+        """What the follower did unasked by these hands: began anew, so often by now, with all that is wished, seen and
+        tapped as at first; was stopped or let dance by a cue. Where the leader was moved to stays."""
         if begins != self._begins:
             self._begins = begins
-            (self.placement, self.style), self.guidance = self._first, ((0.0, 0.0),) * len(STREAMS)
+            self.placement, self.style, self.staging = self._first
+            self.guidance = ((0.0, 0.0),) * len(STREAMS)
+            # Somebody else leads: the beat of whoever led before is none of theirs.
+            self.override.pulse, self._taps = None, TapTempo(self.metre)
         if is_halted != self._is_halted:
             self._is_halted = is_halted
             self.stopped = (self.stopped or "freeze") if is_halted else ""
@@ -295,6 +298,9 @@ class Controls:
         self._say("the beat is heard again", time_s)
 
     def _move(self, goal: Shift, time_s: float) -> None:
+        """No further than ``--offset`` may: who is out of all reach leads nobody."""
+        x_m, z_m = (min(max(metres, -FURTHEST_M), FURTHEST_M) for metres in (goal.x_m, goal.z_m))
+        goal = Shift(x_m, z_m, goal.turn_rad)
         self.leader.move(goal, time_s)
         turn = f", turned {math.degrees(goal.turn_rad):+.0f}°" if goal.turn_rad else ""
         self._say(f"leader moved {goal.x_m:+.2f} m across, {goal.z_m:+.2f} m to the front{turn}", time_s)
@@ -365,10 +371,12 @@ class Controls:
         if name == "display":
             filled = {WINDOWED: None, ANY_DISPLAY: NEAREST_DISPLAY}
             number = filled[value] if value in filled else int(value)
-            self.staging = replace(self.staging, display=number)
+            self.staging = self.staging.altered(display=number)
             self._say("in a window" if number is None else "full screen", time_s)
             return
-        self.staging = replace(self.staging, **{_STAGED[name]: value})
+        what = {_STAGED[name]: value}
+        replace(Staging(), **what)  # what is chosen is checked; what is worn may have lost its file since
+        self.staging = self.staging.altered(**what)
         self._say(self.staging.told(_STAGED[name]), time_s)
 
     def _stop(self, name: str, time_s: float) -> None:

@@ -57,6 +57,10 @@ class Kept:
         else:
             self._told.append(f"Wrote {path}")
 
+    def say(self, sentence: str) -> None:
+        """Have it said at the end, with what there is."""
+        self._told.append(sentence)
+
     def told(self) -> list[str]:
         """A sentence for everything that is there, and for what ended early."""
         return [*self._told, *(said for writer, told in self._writers if (said := writer.failure or told))]
@@ -110,9 +114,13 @@ def keep(show: Show, output: Output, log: MotionLog | None, elapsed: float, kept
     """Write what is written at the end; whether Ctrl-C came meanwhile."""
 
     def write_motion() -> None:
-        if log is not None and output.motion is not None:
-            with kept.file(output.motion):
-                log.save(output.motion)
+        if log is None or output.motion is None:
+            return
+        if unwritten := nothing_danced(log, output.motion):
+            kept.say(unwritten)
+            return
+        with kept.file(output.motion):
+            log.save(output.motion)
 
     def report() -> None:
         if output.report is not None:
@@ -124,6 +132,15 @@ def keep(show: Show, output: Output, log: MotionLog | None, elapsed: float, kept
 
     # Both, whatever came meanwhile.
     return any([_whole(write_motion), _whole(report)])
+
+
+def nothing_danced(log: MotionLog, *paths: Path) -> str:
+    """Why none of ``paths`` is written: ``log`` holds nothing, and what an earlier evening left there is worth more.
+    "" where there is a moment with both dancers in it."""
+    if len(log.arrays()["time_s"]):
+        return ""
+    names = " and ".join(map(str, paths))
+    return f"Wrote no {names}: at no moment were both dancers there. What was there before stays."
 
 
 def _whole(work: Callable[[], None]) -> bool:

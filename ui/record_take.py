@@ -74,7 +74,7 @@ def _run(arguments: argparse.Namespace) -> int:
     lens = load_calibration().camera(camera_identity(camera_source(arguments.source))).lens
 
     console = Console()
-    sightings, live, interrupted = _record(console, arguments, lens)
+    sightings, live, ended = _record(console, arguments, lens)
     with _bars(console) as bars:
         task = bars.add_task("cleaning", total=1.0, note="")
         cleaned = clean(
@@ -87,14 +87,13 @@ def _run(arguments: argparse.Namespace) -> int:
         write_motion(out, cleaned.motion)
     except OSError as error:
         raise InputError(f"--out: expected to write {out}, got {error.strerror or error}. Name another.") from error
-    _say(console, out, cleaned, live, stopped=interrupted)
+    _say(console, out, cleaned, live, ended)
     return 0
 
 
-def _record(
-    console: Console, arguments: argparse.Namespace, lens: Lens
-) -> "tuple[list[Sighting], Motion | None, bool]":
-    """What was seen, the same lifted live, and whether Ctrl-C ended it."""
+def _record(console: Console, arguments: argparse.Namespace, lens: Lens) -> "tuple[list[Sighting], Motion | None, str]":
+    """What was seen, the same lifted live, and how it ended early; "" where it did not. DeviceError where a
+    camera gave no picture at all."""
     from realtime.sight.lifting import Lifter
     from realtime.sight.pose_model import ensure_pose_model
     from realtime.sight.tracking import PoseModel
@@ -105,7 +104,7 @@ def _record(
     sightings: list[Sighting] = []
     lifter = Lifter(lens=lens, height_m=arguments.height)
     frames: list[LeaderFrame] = []
-    interrupted = False
+    ended = ""
     with native_output_hidden():
         pose = PoseModel(model, view=look.view, people=look.people)
     with pose, _bars(console) as bars:
@@ -120,12 +119,20 @@ def _record(
                 note = f"somebody in {seen} of {len(sightings)} pictures, {picture.time_s:.1f} s"
                 bars.update(task, completed=len(sightings), total=total, note=note)
         except KeyboardInterrupt:
-            interrupted = True
-    return sightings, _as_motion(frames, lifter.proportions.skeleton()), interrupted
+            ended = "as far as it was recorded"
+        except DeviceError as error:
+            # Whoever danced until then keeps it.
+            if not sightings:
+                raise
+            ended = f"as far as it was recorded: the camera was lost. {error}"
+    return sightings, _as_motion(frames, lifter.proportions.skeleton()), ended
 
 
 def _pictures(source: str, seconds: float | None) -> "Iterator[tuple[CameraFrame, int | None]]":
-    """Every picture of a video, or the newest ones of a camera, from 0 s on, with how many there will be."""
+    """Every picture of a video, or the newest ones of a camera, from 0 s on, with how many there will be.
+
+    DeviceError where a camera is gone for good.
+    """
     from duet.clock import MonotonicClock
     from realtime.sight.camera import CameraFrame, fitted, open_camera
     from realtime.sight.camera_source import VideoFile, parse_source
@@ -152,7 +159,7 @@ def _pictures(source: str, seconds: float | None) -> "Iterator[tuple[CameraFrame
                 frame = camera.next(1.0)
             except DeviceError:
                 if camera.failure is not None or time.monotonic() - missing_since > 10.0:
-                    return  # gone for good: what was recorded is kept
+                    raise
                 continue
             missing_since = time.monotonic()
             if (at_s := frame.time_s - begin_s) >= limit_s:
@@ -172,13 +179,18 @@ def _as_motion(frames: "list[LeaderFrame]", skeleton: "Skeleton") -> "Motion | N
     return Motion(fps, skeleton, np.array([f.root_m for f in frames]), rotations.astype(np.float32)).levelled()
 
 
-def _say(console: Console, out: Path, cleaned: "Cleaned", live: "Motion | None", *, stopped: bool) -> None:
-    """What was written and what the pass was worth."""
-    from realtime.sight.take_cleaning import planted_feet, skate_m_s, tremble_m
+def _say(console: Console, out: Path, cleaned: "Cleaned", live: "Motion | None", ended: str) -> None:
+    """What was written, what of the recording was not, and what the pass was worth."""
+    from realtime.sight.take_cleaning import FILL_S, planted_feet, skate_m_s, tremble_m
 
     motion = cleaned.motion
     told = f"{out}: {motion.seconds:.1f} s at {motion.fps:g} fps from {cleaned.start_s:.1f} s on"
-    console.print(told + (", as far as it was recorded" if stopped else ""), soft_wrap=True, markup=False)
+    if round(cleaned.left_out_s, 1):
+        told += (
+            f", of {cleaned.recorded_s:.1f} s: somebody was out of view for more than {FILL_S:g} s, and "
+            f"{cleaned.left_out_s:.1f} s beside the longest stretch were left out"
+        )
+    console.print(f"{told}, {ended}" if ended else told, soft_wrap=True, markup=False)
     console.print(
         f"trembling {_change(live and tremble_m(live), tremble_m(motion), 1e3, 'mm')}, planted feet slide "
         f"{_change(live and skate_m_s(live, planted_feet(live)), skate_m_s(motion, cleaned.planted), 1e2, 'cm/s')}; "

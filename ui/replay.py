@@ -13,6 +13,7 @@ from ui.options import size_of
 from ui.outputs import check_apart
 
 if TYPE_CHECKING:
+    from realtime.motion_log import MotionLog
     from realtime.sessions.session_replay import Verdict
 
 _MORE = """\
@@ -53,8 +54,6 @@ def _run(arguments: argparse.Namespace) -> int:
     from realtime.inference.runner_ort import OrtRunner
     from realtime.motion_log import MotionLog
     from realtime.sessions.session_replay import Session
-    from ui.drawing.dance import dance_of
-    from ui.film_take import Drawing, write_film
 
     film, motion = arguments.out, arguments.save_motion
     for path, suffix in ((film, ".mp4"), (motion, ".npz")):
@@ -84,15 +83,28 @@ def _run(arguments: argparse.Namespace) -> int:
             )
     finally:
         session.close()
-    if log is not None and motion is not None:
+    if log is not None:
+        _write(log, motion, film, size, console)
+    return _tell(console, verdict)
+
+
+def _write(log: "MotionLog", motion: Path | None, film: Path | None, size: tuple[int, int], console: Console) -> None:
+    """Write what was asked for of the dance, and say so; where nothing was danced, say that."""
+    from ui.drawing.dance import dance_of
+    from ui.film_take import Drawing, write_film
+    from ui.kept import nothing_danced
+
+    asked = [path for path in (film, motion) if path is not None]
+    if unwritten := nothing_danced(log, *asked):
+        console.print(unwritten, soft_wrap=True, markup=False)
+        return
+    if motion is not None:
         log.save(motion)
-    if log is not None and film is not None:
+    if film is not None:
         dance = dance_of(log.arrays())
         write_film(film, Drawing((dance,), 0.0, dance.seconds), size, dance.fps, None, console)
-    for path in (film, motion):
-        if path is not None:
-            console.print(f"Wrote {path}", markup=False)
-    return _tell(console, verdict)
+    for path in asked:
+        console.print(f"Wrote {path}", markup=False)
 
 
 def _tell(console: Console, verdict: "Verdict") -> int:

@@ -4,11 +4,12 @@ import argparse
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import Any
 
 from duet.errors import InputError
 from ui.drawing.cameras import CAMERAS
 from ui.drawing.stages import STAGES
-from ui.drawing.wardrobe import avatar_names, avatar_says, check_avatar
+from ui.drawing.wardrobe import avatar_names, avatar_says, check_avatar, own_file
 
 LEADER_AS = {
     "body": "as the dancer they are",
@@ -71,8 +72,19 @@ class Staging:
 
     @classmethod
     def of_words(cls, words: str) -> "Staging":
-        """From such a line."""
-        return cls(*json.loads(words))
+        """From such a line. No file is looked for: it was checked when it was chosen, and may have gone since."""
+        return cls().altered(**dict(zip((field.name for field in fields(cls)), json.loads(words), strict=True)))
+
+    def altered(self, **values: Any) -> "Staging":
+        """The same but for ``values``, which are known to be good: nothing is checked, neither they nor what stays."""
+        staging = Staging()
+        vars(staging).update(vars(self) | values)
+        return staging
+
+    def in_shipped_bodies(self) -> "Staging":
+        """The same, with the usual body for whoever wears one of the user's, whose file may have gone."""
+        own = [who for who in ("leader", "follower") if own_file(getattr(self, who)) is not None]
+        return self.altered(**{who: getattr(Staging, who) for who in own})
 
 
 def add_staging(parser: argparse.ArgumentParser, *, window: bool = True, hud: str = "rehearsal") -> None:

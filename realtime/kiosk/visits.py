@@ -4,9 +4,12 @@ Whoever follows next finds nothing of whoever came before: between two leaders t
 to ``Begin`` anew (memory, place, style, what is drawn at random). What a hand stopped (panic) stays stopped. The
 visitor's bones are the tracker's to forget, as soon as somebody has been gone for as long as ends a dance.
 
+A camera that raises sees nobody: the ghost dances on, and the words change as they do for somebody who left.
+
 Threading: ``take_new`` belongs to the conductor's thread; ``shown``, ``presence`` and ``stop`` to any.
 """
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -14,9 +17,12 @@ from typing import Protocol
 from duet.clock import MonotonicClock
 from duet.frames import LeaderFrame, LeaderStatus
 from realtime.commands import Begin, Command, Rest
+from realtime.health import Health
 from realtime.kiosk.ghost import Ghost
 from realtime.kiosk.presence import Presence, Rules, Scene, advance
+from realtime.told import Told, said_of
 
+LOG = logging.getLogger("duet.kiosk")
 BLIND_S = 0.6
 """Without a frame for so long the camera sees nobody."""
 _REST_SHARE = 0.8
@@ -45,11 +51,14 @@ class Visits:
         zone_m: float = math.inf,
         seed: int = 0,
         told: Callable[[Presence], None] = lambda _: None,
+        health: Health | None = None,
     ) -> None:
         """``ask`` hands commands to the follower, ``told`` is called at each change of scene; ``zone_m``: who is
-        further from the middle of the stage only passes by. The n-th dance is drawn by ``seed`` + n."""
+        further from the middle of the stage only passes by. The n-th dance is drawn by ``seed`` + n. Looks at a
+        visitor that raised are counted in ``health``."""
         self._visitor, self._ghost, self._rules, self._ask, self._told = visitor, ghost, rules, ask, told
         self._zone_m, self._seed = zone_m, seed
+        self._failed = Told(health or Health(), "leader_failures", LOG.warning)
         self.presence = Presence()
         """What is the case; replaced whole."""
         self._seen_s = -math.inf
@@ -64,7 +73,7 @@ class Visits:
     def take_new(self, until_s: float) -> Sequence[LeaderFrame]:
         """New frames of whoever leads now; none while nobody does."""
         was = self.presence
-        frames = self._visitor.take_new(until_s)
+        frames = self._visitor_frames(until_s)
         for frame in frames:
             self._seen_s = frame.time_s
             self._look(frame.time_s, self._is_visitor(frame))
@@ -89,6 +98,15 @@ class Visits:
     def stop(self) -> None:
         """As the visitor's."""
         self._visitor.stop()
+
+    def _visitor_frames(self, until_s: float) -> Sequence[LeaderFrame]:
+        """The visitor's new frames; none where the camera raises."""
+        try:
+            frames, wrong = self._visitor.take_new(until_s), ""
+        except Exception as error:  # whatever a device raises: the show goes on, and says so
+            frames, wrong = (), said_of("leader", error)
+        self._failed.see(wrong)
+        return frames
 
     def _is_visitor(self, frame: LeaderFrame) -> bool:
         away_m = math.hypot(float(frame.root_m[0]), float(frame.root_m[2]))

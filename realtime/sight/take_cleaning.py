@@ -33,6 +33,7 @@ FILL_S = 1.0
 _PRESENT = 0.3
 _BODY_MAX_M_S = 6.0
 _SMOOTH_S, _PLACE_SMOOTH_S = 0.06, (0.09, 0.09, 0.16)
+_NEAREST = 5
 _FPS = (10.0, 60.0)
 # A foot rests where a joint is slow and low; more slowly to begin with than to go on.
 _PLANT_M_S, _LEAVE_M_S, _LOW_M = 0.35, 0.6, 0.08
@@ -52,6 +53,10 @@ class Cleaned:
     """When the take begins in the recording."""
     filled_frames: int
     """Made up, because nobody was seen or what was seen cannot be."""
+    recorded_s: float
+    """How long the whole recording is."""
+    left_out_s: float
+    """Of all other stretches in which somebody was seen, together."""
 
 
 def clean(
@@ -63,7 +68,8 @@ def clean(
 ) -> Cleaned:
     """The take of what was seen; ``progress`` is told the share done. MediaError when nobody was seen long enough."""
     lens = lens or Lens()
-    seen = [(time_s, along_camera(landmarks, lens)) for time_s, landmarks in _stretch(sightings)]
+    longest, left_out_s = _stretch(sightings)
+    seen = [(time_s, along_camera(landmarks, lens)) for time_s, landmarks in longest]
     proportions = Proportions.of_body(height_m)
     for _, landmarks in seen:
         proportions = proportions.observe(upright(landmarks.world_m), landmarks.visibility)
@@ -93,8 +99,15 @@ def clean(
     root = np.array(roots) - np.array([roots[0][0], 0.0, roots[0][2]])
     motion = Motion(fps, skeleton, root.astype(np.float32), np.array(rotations, dtype=np.float32)).levelled()
     planted = planted_feet(motion)
-    filled = int(np.sum(np.abs(grid[:, None] - times).min(axis=1) > 0.75 / fps))
-    return Cleaned(_on_planted_feet(motion, planted), planted, float(times[0]), filled)
+    filled, recorded_s = filled_frames(times, grid, fps), sightings[-1][0] - sightings[0][0]
+    return Cleaned(_on_planted_feet(motion, planted), planted, float(times[0]), filled, recorded_s, left_out_s)
+
+
+def filled_frames(times: Array, grid: Array, fps: float) -> int:
+    """How many moments of ``grid`` (T,) are more than three quarters of a frame from all ``times`` (N,), which rise."""
+    after = np.searchsorted(times, grid).clip(1, len(times) - 1)
+    nearest = np.minimum(np.abs(grid - times[after - 1]), np.abs(grid - times[after]))
+    return int(np.sum(nearest > 0.75 / fps))
 
 
 def smoothed(times: Array, values: Array, trust: Array, grid: Array, sigma_s: float) -> Array:
@@ -106,8 +119,7 @@ def smoothed(times: Array, values: Array, trust: Array, grid: Array, sigma_s: fl
     """
     out = np.empty((len(grid), *values.shape[1:]))
     for t, now in enumerate(grid):
-        near = np.sort(np.abs(times - now))[: min(5, len(times))]
-        sigma = max(sigma_s, float(near[-1]) / 1.5)
+        sigma = max(sigma_s, _reach_s(times, now) / 1.5)
         low, high = np.searchsorted(times, [now - 3.0 * sigma, now + 3.0 * sigma])
         x = (times[low:high] - now) / sigma
         basis = np.stack([np.ones_like(x), x, x * x], axis=-1)
@@ -116,6 +128,14 @@ def smoothed(times: Array, values: Array, trust: Array, grid: Array, sigma_s: fl
         right = np.einsum("ni,nk,nkd->kid", basis, weights, values[low:high])
         out[t] = np.linalg.solve(normal, right)[:, 0]
     return out
+
+
+def _reach_s(times: Array, now: float) -> float:
+    """How far from ``now`` the nearest five of ``times`` (N,), which rise, reach; all where there are fewer."""
+    at = int(np.searchsorted(times, now))
+    # They are among as many before and as many after.
+    near = np.abs(times[max(at - _NEAREST, 0) : at + _NEAREST] - now)
+    return float(np.sort(near)[:_NEAREST][-1])
 
 
 def _smooth_places(times: Array, places: Array, trust: Array, grid: Array) -> Array:
@@ -159,8 +179,8 @@ def tremble_m(motion: Motion) -> float:
     return float(np.sqrt(np.mean((joints - calm) ** 2)))
 
 
-def _stretch(sightings: Sequence[Sighting]) -> list[tuple[float, Landmarks]]:
-    """The longest stretch in which somebody is seen, without what cannot be."""
+def _stretch(sightings: Sequence[Sighting]) -> tuple[list[tuple[float, Landmarks]], float]:
+    """The longest stretch in which somebody is seen, without what cannot be, and the seconds of all others."""
     stretches: list[list[tuple[float, Landmarks]]] = [[]]
     for time_s, landmarks in sightings:
         if landmarks is None or not _is_usable(landmarks):
@@ -173,14 +193,15 @@ def _stretch(sightings: Sequence[Sighting]) -> list[tuple[float, Landmarks]]:
             if moved_m > _BODY_MAX_M_S * (time_s - now[-1][0]):
                 continue
         now.append((time_s, landmarks))
-    longest = max(stretches, key=lambda s: s[-1][0] - s[0][0] if s else 0.0)
-    span_s = longest[-1][0] - longest[0][0] if longest else 0.0
+    spans_s = [s[-1][0] - s[0][0] if s else 0.0 for s in stretches]
+    span_s = max(spans_s)
+    longest = stretches[spans_s.index(span_s)]
     if span_s < LEAST_S or len(longest) < 5:
         raise MediaError(
             f"Take: expected somebody in view for {LEAST_S:.0f} s on end, got {span_s:.1f} s. "
             "Film the whole body, with light on it, and again."
         )
-    return longest
+    return longest, sum(spans_s) - span_s
 
 
 def _is_usable(landmarks: Landmarks) -> bool:

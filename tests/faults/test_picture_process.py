@@ -27,10 +27,13 @@ from realtime.sight.leader_take import TakeLeader
 from realtime.topology import process
 from tests.waiting import is_gone, runs, wait_for
 from ui.drawing import picture_port
+from ui.drawing.avatar import shipped_avatar
 from ui.drawing.picture import PictureTask
 from ui.drawing.picture_channels import key_of_record, record_of_key
 from ui.drawing.picture_port import PicturePort
+from ui.drawing.wardrobe import keep_avatar
 from ui.panel.facts import Facts
+from ui.staging import Staging
 
 SMALL = PictureTask((64, 64), 20.0, headless=True)
 pytestmark = pytest.mark.usefixtures("opengl")
@@ -42,6 +45,7 @@ class Stage:
     def __init__(self, task: PictureTask) -> None:
         self.health = Health()
         self.told: list[str] = []
+        self.facts = Facts(ticks=1)
         self.picture = PicturePort(task, self.health)
         self.picture.process.keeper.told = self.told.append
         self.picture.open()
@@ -61,9 +65,14 @@ class Stage:
         while not condition():
             assert time.monotonic() < end_s, (self.told, self.drawn)
             self.picture.tell_leader(self.leader.shown(self.clock.now()))
-            self.picture.tell_facts(self.clock.now(), Facts(ticks=1))
+            self.picture.tell_facts(self.clock.now(), self.facts)
             self.picture.look()
             time.sleep(0.01)
+
+    def look_for_more(self) -> None:
+        """Until more pictures were drawn."""
+        before = self.drawn
+        self.look_until(lambda: self.drawn > before + 3)
 
     @property
     def pid(self) -> int:
@@ -178,6 +187,45 @@ def test_without_a_film_a_picture_that_goes_at_the_end_is_not_waited_for(
     assert stage.health.stages()["draw"].n == stage.drawn > 3
 
 
+def test_a_film_that_ends_before_its_first_picture_is_none(tmp_path: Path) -> None:
+    picture = PicturePort(replace(SMALL, film=tmp_path / "film.mp4"), Health())
+    said = r"film\.mp4: expected a whole film, got none: it ended before its first picture\. Let it run for longer"
+    try:
+        picture.open()
+        with pytest.raises(PictureError, match=said):
+            picture.finish(1.0)
+    finally:
+        picture.close()
+    assert not picture.has_film and not list(tmp_path.iterdir())
+
+
+def test_a_body_that_goes_or_is_none_ends_no_picture(
+    stage_of: Callable[[PictureTask], Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DUET_SETTINGS", str(tmp_path))
+    file, worn = keep_avatar("zoe", shipped_avatar("glow")), Staging(follower="zoe")
+    stage = stage_of(replace(SMALL, staging=worn))
+    stage.facts = replace(stage.facts, staging=worn)
+    stage.look_for_more()
+    file.unlink()
+    stage.facts = replace(stage.facts, ticks=2, staging=worn.altered(stage="club"))
+    stage.look_for_more()
+    assert not stage.told, "they wear it already"
+    file.with_name("moon.npz").write_text("no body")
+    stage.facts = replace(stage.facts, staging=worn.altered(follower="moon"))
+    stage.look_until(lambda: stage.told != [])
+    stage.look_for_more()
+    assert stage.told[0].startswith("duet-picture: Avatar: expected a baked avatar") and "moon.npz" in stage.told[0]
+    assert len(stage.told) == 1 and not stage.health.counter("picture_restarts")
+    stage.facts = replace(stage.facts, staging=worn)
+    stage.look_for_more()
+    os.kill(stage.pid, signal.SIGKILL)
+    stage.look_until(lambda: stage.health.counter("picture_restarts") == 1)
+    stage.look_for_more()
+    # One that was begun anew has never read it.
+    assert any("got 'zoe'" in said for said in stage.told) and stage.health.counter("picture_restarts") == 1
+
+
 def test_a_film_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     picture = PicturePort(replace(SMALL, film=tmp_path / "file" / "film.mp4"), Health())
@@ -218,6 +266,26 @@ def test_a_display_that_goes_is_waited_for(
         stage.look_until(lambda: stage.drawn > before + 3)
         stage.picture.close()
     assert "expected a display" in " ".join(stage.told) and "back after" in stage.told[-1]
+
+
+@pytest.mark.skipif(shutil.which("Xvfb") is None, reason="no Xvfb: no display to open a window on")
+def test_a_picture_begins_anew_without_the_display_that_it_is_to_fill(
+    stage_of: Callable[[PictureTask], Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with _display(None) as (_, number):
+        monkeypatch.setenv("DISPLAY", f":{number}")
+        task = PictureTask((320, 180), 20.0, headless=False)
+        stage, projected = stage_of(task), Staging(display=1)
+        # As if the second display had been there when the evening began.
+        stage.picture.process.task = replace(task, staging=projected)
+        stage.facts = replace(stage.facts, staging=projected)
+        stage.look_until(lambda: stage.told != [])
+        assert "expected one of 0: screen, got 1" in stage.told[0], "what is refused is told"
+        os.kill(stage.pid, signal.SIGKILL)
+        stage.look_until(lambda: stage.health.counter("picture_restarts") == 2)
+        stage.look_for_more()
+        assert stage.health.counter("picture_restarts") == 2 and not stage.picture.is_closed
+        stage.picture.close()
 
 
 @contextmanager

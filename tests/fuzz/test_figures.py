@@ -66,6 +66,7 @@ def _no_such_triangle(figure: Figure) -> None:
 
 
 def _far_stride(figure: Figure) -> None:
+    figure.primitive["indices"] = figure.add(np.zeros((3, 1), "<u2"))
     figure.json["accessors"][0]["count"] = 1
     figure.json["bufferViews"][0]["byteStride"] = 2**63
 

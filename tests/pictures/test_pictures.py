@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from duet.errors import PictureError
+from duet.errors import InputError, PictureError
 from duet.frames import LeaderStatus, PoseSource
 from duet.rotations import matrix_from_rotvec, quaternion_wxyz_from_matrix, yaw_matrix
 from duet.skeleton import BODY
@@ -309,6 +309,16 @@ def test_only_what_is_another_is_built_anew_and_is_seen_as_if_it_had_always_been
         if renewed:
             fresh = Scene(context, SIZE, staging=staging)
             np.testing.assert_array_equal(draw(scene, COUPLE), draw(fresh, COUPLE))
+
+
+def test_a_body_that_cannot_be_read_changes_nothing(context) -> None:
+    scene = Scene(context, SIZE)
+    before, framing = dict(scene._dancers), scene.framing
+    with pytest.raises(InputError, match="got 'moon'"):
+        scene.restage(Staging("club", "front", leader="glow").altered(follower="moon"))
+    assert (scene.staging, scene.framing, scene._dancers) == (Staging(), framing, before)
+    scene.restage_watched(Staging("club", "front", leader="glow").altered(follower="moon"))
+    assert scene.staging == Staging("club", "front", leader="glow"), "all but that body"
 
 
 def cost_of(scene: Scene, state: SceneState) -> Counter[str]:

@@ -1,5 +1,6 @@
 """The offline quality pass: quieter than live, no lag, gaps filled, feet that stay."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ from realtime.sight.take_cleaning import (
     FILL_S,
     Cleaned,
     Sighting,
+    _reach_s,
     clean,
+    filled_frames,
     planted_feet,
     skate_m_s,
     smoothed,
@@ -122,3 +125,27 @@ def test_take_is_read_back(cleaned: Cleaned, tmp_path: Path) -> None:
         back = read_motion(tmp_path / name)
         np.testing.assert_allclose(back.joints_m, cleaned.motion.joints_m, atol=2e-3)
     assert planted_feet(cleaned.motion)[:, 0].mean() > 0.9
+
+
+def test_an_hour_is_counted_in_little_memory() -> None:
+    times = np.arange(100_000) / 30.0
+    grid = times.copy()
+    grid[50_000:] += 1.0
+    tracemalloc.start()
+    try:
+        filled = filled_frames(times, grid, 30.0)
+        most_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert filled == 30
+    assert most_bytes < 50e6
+
+
+@pytest.mark.parametrize("count", [1, 3, 5, 60])
+def test_the_nearest_are_found_as_by_looking_at_every_one(count: int) -> None:
+    times = np.sort(np.round(np.random.default_rng(count).uniform(0.0, 4.0, count), 1))
+    # Between two as well as on one, where distances are equal; and before and after all of them.
+    grid = np.arange(-20, 101) * 0.05
+    away = np.abs(grid[:, None] - times)
+    assert 0 < filled_frames(times, grid, 15.0) == int(np.sum(away.min(axis=1) > 0.75 / 15.0)) < len(grid)
+    assert [_reach_s(times, now) for now in grid] == [np.sort(row)[:5][-1] for row in away]

@@ -219,3 +219,26 @@ def test_after_a_machine_slept_the_show_begins_clean() -> None:
     commands = inbox.take_new(0)
     assert visits.presence.scene is Scene.ATTRACT
     assert isinstance(commands[-1], Begin) and commands[-1].seed == 0
+
+
+class Unplugged(Visitors):
+    """Somebody walks there, until the camera raises at whoever looks."""
+
+    def take_new(self, until_s: float) -> list[LeaderFrame]:
+        if until_s >= 6.0:
+            raise RuntimeError("a cable came loose")
+        return super().take_new(until_s)
+
+
+def test_a_camera_that_raises_sees_nobody_and_the_ghost_dances_on(caplog: pytest.LogCaptureFixture) -> None:
+    scenes, health = list[Scene](), Health()
+    visits = Visits(
+        Unplugged([0.0], 60.0), Ghost(4.0, 180.0), RULES, CommandInbox().ask,
+        told=lambda presence: scenes.append(presence.scene), health=health,
+    )  # fmt: skip
+    frames = [visits.take_new(step / 10) for step in range(1, 150)]
+    assert scenes == [Scene.WELCOME, Scene.DANCE, Scene.FAREWELL, Scene.ATTRACT]
+    assert len(frames[-1]) == 3 and visits.shown(14.9) is not None
+    assert health.counter("leader_failures") == sum(1 for step in range(1, 150) if step / 10 >= 6.0)
+    told = [record.getMessage() for record in caplog.records if record.name == "duet.kiosk"]
+    assert told == ["leader: RuntimeError: a cable came loose (leader failures)"]

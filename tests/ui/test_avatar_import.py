@@ -169,6 +169,46 @@ def test_textures_and_materials_become_colours(tmp_path: Path) -> None:
     assert (bring(tmp_path / "figure.glb", Wish(plain=True)).avatar.colours[:, :3] == 255).all()
 
 
+def test_gloss_tells_the_colours_where_it_is_alone(tmp_path: Path) -> None:
+    figure, plain = Figure(), brought(Figure(), tmp_path).avatar
+    gloss = "KHR_materials_pbrSpecularGlossiness"
+    told = {"diffuseFactor": [0.25, 0.04, 0.81, 1.0], "glossinessFactor": 0.1}
+    figure.json["materials"][0] = {"extensions": {gloss: told}}
+    np.testing.assert_array_equal(brought(figure, tmp_path).avatar.colours, plain.colours)
+    painted = Figure()
+    painted.paint(np.full((2, 2, 3), (250, 20, 20), np.uint8), np.zeros((len(painted.points), 2)))
+    painted.json["materials"][0] = {"extensions": {gloss: {"diffuseTexture": {"index": 0}}}}
+    assert np.abs(brought(painted, tmp_path).avatar.colours[:, :3].astype(int) - [250, 20, 20]).max() <= 2
+
+
+def test_a_skin_may_have_more_matrices_than_bones(tmp_path: Path) -> None:
+    figure, plain = Figure(), brought(Figure(), tmp_path).avatar
+    skin, bones = figure.json["skins"][0], len(figure.order)
+    matrices = np.tile(np.eye(4, dtype="<f4"), (bones + 3, 1, 1))
+    matrices[:bones, 3, :3] = [-figure.places[joint] for joint in figure.order]
+    skin["inverseBindMatrices"] = figure.add(matrices.reshape(-1, 16))
+    np.testing.assert_array_equal(brought(figure, tmp_path).avatar.vertices_m, plain.vertices_m)
+    skin["inverseBindMatrices"] = figure.add(matrices[: bones - 1].reshape(-1, 16))
+    with pytest.raises(InputError, match="one matrix for each bone"):
+        brought(figure, tmp_path)
+
+
+def test_parts_that_share_a_buffer_have_each_what_they_draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As VRM 0.x has it: every part names all vertices, and draws some."""
+    figure, plain = Figure(), brought(Figure(), tmp_path).avatar
+    parts = [
+        {**figure.primitive, "indices": figure.add(faces.reshape(-1, 1))} for faces in np.array_split(figure.faces, 5)
+    ]
+    figure.json["meshes"][0]["primitives"] = parts
+    monkeypatch.setattr("ui.avatars.figure.MOST_VERTICES", 3 * len(figure.points))
+    shared = brought(figure, tmp_path).avatar
+    assert len(np.unique(shared.faces)) == len(shared.vertices_m) < 3 * len(figure.points)
+    np.testing.assert_allclose(shared.vertices_m[shared.faces], plain.vertices_m[plain.faces], atol=1e-6)
+    monkeypatch.setattr("ui.avatars.figure.MOST_SHARED", 4 * len(figure.points))
+    with pytest.raises(InputError, match="vertices in what its parts share"):
+        brought(figure, tmp_path)
+
+
 def test_many_vertices_have_long_numbers(tmp_path: Path) -> None:
     figure = Figure()
     times = 65_536 // len(figure.points) + 1

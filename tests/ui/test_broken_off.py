@@ -7,20 +7,25 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import av
+import numpy as np
 import pytest
 from rich.console import Console
 
 from duet.errors import DuetError, PictureError
+from duet.features import Standing
 from duet.motion import read_motion
+from duet.timeline import Timeline
 from realtime.conductor import Conductor
 from realtime.health import Health
 from realtime.motion_log import MotionLog
+from realtime.playout import Playout
 from ui import kept
 from ui.app import perform
 from ui.cli import DEFAULT_FOLLOWER
 from ui.drawing.picture_port import PicturePort
-from ui.kept import Kept, finish_picture, tell
+from ui.kept import Kept, finish_picture, keep, tell
 from ui.options import Output
+from ui.replay import _write
 from ui.sources import demo_sources
 
 SECONDS, BREAKS_S = 6.0, 1.5
@@ -67,6 +72,27 @@ def test_where_nothing_was_danced_what_was_there_stays(tmp_path: Path, monkeypat
     _performed(monkeypatch, tmp_path, 0.0)
     for name in ("motion.npz", "report.json", "film.mp4"):
         assert (tmp_path / name).read_text() == "of an earlier evening"
+
+
+def test_where_nobody_was_seen_what_was_there_stays_and_that_is_said(tmp_path: Path) -> None:
+    motion, film, said = tmp_path / "motion.npz", tmp_path / "film.mp4", StringIO()
+    for file in (motion, film):
+        file.write_text("of an earlier evening")
+    output = Output(DEFAULT_FOLLOWER, True, film, SECONDS, 0, (64, 64), 10.0, motion=motion)
+    log, standing, kept = MotionLog(30.0), Playout(Timeline(30.0, 4), Standing(np.zeros(3), 0.0)), Kept()
+    log.add_follower(5, standing.pose_at(5 / 30.0))
+    assert not keep(cast(Any, None), output, log, SECONDS, kept)
+    _write(log, motion, film, (64, 64), Console(file=said))
+    assert motion.read_text() == film.read_text() == "of an earlier evening"
+    assert kept.told() == [f"Wrote no {motion}: at no moment were both dancers there. What was there before stays."]
+    assert said.getvalue() == f"Wrote no {film} and {motion}: {kept.told()[0].split(': ')[1]}\n"
+    kept.check(Console(file=said))
+    # One moment of both is something to keep.
+    log.add_leader(5, np.zeros((1, 22, 3), np.float32), np.zeros((22, 6), np.float32))
+    assert not keep(cast(Any, None), output, log, SECONDS, kept)
+    assert kept.told()[1:] == [f"Wrote {motion}"]
+    with np.load(motion) as held:
+        assert len(held["time_s"]) == 1
 
 
 @pytest.mark.usefixtures("opengl")

@@ -12,7 +12,7 @@ from duet.features import Placement
 from duet.tempo_override import TempoOverride
 from realtime.commands import Fade, Freeze, Panic, Resume, SetGuidance, SetPlacement, SetStyle, SwitchFollower
 from realtime.sight.leader_take import TakeLeader
-from realtime.sight.stage_shift import Shift, ShiftedLeader
+from realtime.sight.stage_shift import FURTHEST_M, Shift, ShiftedLeader
 from realtime.sound.audio import InlineEar, Silence
 from ui.bindings import USUAL_KEYS, Bindings
 from ui.control_table import CONTROLS, DEVICES, PRESETS, SOUND_DEVICE, Kind
@@ -85,6 +85,16 @@ def test_arrows_move_and_brackets_part(controls: Controls, kept: list[tuple[Shif
     assert controls.leader.shift == Shift()
 
 
+def test_arrows_move_nobody_out_of_reach(controls: Controls) -> None:
+    for key in ("right", "up"):
+        for _ in range(1000):
+            controls.press(key, 1.0)
+    assert (controls.leader.shift.x_m, controls.leader.shift.z_m) == (FURTHEST_M, -FURTHEST_M)
+    assert "+10.00 m across" in controls.message(1.0)
+    controls.press("left", 2.0)
+    assert controls.leader.shift.x_m == pytest.approx(FURTHEST_M - STEP_M)
+
+
 def test_here_is_the_middle(controls: Controls) -> None:
     controls.press("right", 0.0)
     controls.press("c", 1.0)
@@ -155,6 +165,25 @@ def test_controls_stand_as_the_follower_does_that_began_anew_or_was_stopped_by_a
     assert controls.stopped == "fade"
     controls.follow(1, is_halted=False)
     assert controls.stopped == ""
+
+
+def test_a_visitor_finds_picture_and_beat_as_the_first_one_did(controls: Controls) -> None:
+    filled = Staging(display=0, hud="audience")
+    controls = Controls(controls.leader, TempoOverride(), Placement(0.85), staging=filled)
+    for key in ("f", "b", "v", "l", "h", "right"):
+        controls.press(key, 1.0)
+    for beat in range(3):
+        controls.press("t", 2.0 + 0.5 * beat)
+    changed = controls.staging
+    controls.follow(0, is_halted=False)
+    assert controls.staging == changed and controls.is_tapped, "the same dance goes on"
+    assert changed.display is None and changed.hud != filled.hud and changed.stage != filled.stage
+    controls.follow(1, is_halted=False)
+    assert controls.staging == filled
+    assert controls.override.pulse is None and not controls.is_tapped
+    controls.press("t", 3.5)
+    assert "the first tap is a one" in controls.message(3.5), "no tap of whoever led before counts"
+    assert controls.leader.shift.x_m == pytest.approx(STEP_M), "where the leader was moved to is for all of them"
 
 
 def test_a_distance_is_asked_of_the_follower(controls: Controls) -> None:
@@ -390,3 +419,13 @@ def test_f1_tells_the_keys_as_they_are_now_and_in_one_line_of_the_picture(contro
     controls.bindings = controls.bindings.with_key("f1", "tap")
     controls.press("f1", 20.0)
     assert "tap on" in controls.message(20.0)
+
+
+def test_who_wears_a_body_whose_file_is_gone_still_turns_the_rest(controls: Controls) -> None:
+    controls.staging = controls.staging.altered(follower="gone")
+    controls.turn("stage", "club", 1.0)
+    controls.turn("display", None, 2.0)
+    assert not controls.refused and controls.staging.follower == "gone"
+    assert controls.staging.stage == "club" and controls.staging.display == NEAREST_DISPLAY
+    controls.turn("follower_avatar", "gone", 3.0)
+    assert controls.refused == 1

@@ -10,11 +10,13 @@ import pytest
 from duet.choreography import compose
 from duet.clock import MonotonicClock
 from duet.features import Standing
-from duet.frames import LeaderStatus
+from duet.frames import LeaderStatus, PoseSource
 from duet.timeline import Timeline
 from realtime.health import Health
 from realtime.playout import Playout
 from realtime.sight.leader_take import TakeLeader
+from realtime.sound.level import Level
+from ui.drawing.hud import _MOST_INSTANCES, Hud, HudValues, SightValues
 from ui.drawing.picture import Picture, PictureTask
 from ui.drawing.picture_port import PicturePort
 from ui.drawing.scene import SceneState
@@ -85,3 +87,22 @@ def test_words_are_drawn_without_any_signs_and_signs_are_not(stage: _Stage, word
     for signs, is_for_audience in (("audience", True), ("rehearsal", False)):
         hud = stage.drawn(replace(off, message=words, staging=Staging(hud=signs))).hud
         assert hud is not None and (hud.is_message_only, hud.is_for_audience) == (False, is_for_audience)
+
+
+@pytest.mark.parametrize("word", ["w", "w ", "w\n"])
+def test_the_longest_record_is_drawn_to_its_last_letter(context, word: str) -> None:
+    long = word * 5000
+    told = Facts(beat_giver=long, message=long, camera_trouble=long, troubles=(long,), rows=(long,))
+    facts = Facts.of_values(told.values())
+    for size in ((1280, 720), (64, 64)):
+        sight = SightValues((0, 0, *size), LeaderStatus.TRACKED, 30.0, 99.0, facts.camera_trouble)
+        values = HudValues(
+            180.0, 0.5, 3, 999.0, 999.0, 133.0, 9999, LeaderStatus.TRACKED, PoseSource.MODEL, facts.beat_giver,
+            Level(-20.0, -10.0, 12.0), facts.rows, facts.troubles, sight, facts.message,
+        )  # fmt: skip
+        drawn = np.concatenate(Hud(context, size)._layout(values))
+        assert len(facts.message) < len(drawn) <= _MOST_INSTANCES
+
+
+def test_words_that_are_cut_end_with_a_whole_letter() -> None:
+    assert set(Facts.of_values(Facts(message="ü" * 500).values()).message) == {"ü"}

@@ -154,6 +154,26 @@ def test_frames_between_frames_lie_between(motion: Path) -> None:
     np.testing.assert_allclose(logged.state(0.5).follower.root_m, dance.state(0.5).follower.root_m, atol=1e-6)
 
 
+def test_what_was_not_seen_for_a_while_is_as_long_as_it_was(tmp_path: Path) -> None:
+    """Rows 15 to 30 lack: 17 frames from one row to the next."""
+    whole = dance_of(motion_arrays())
+    arrays = {
+        name: np.delete(array, np.s_[15:31], axis=0) if array.shape[:1] == (45,) else array
+        for name, array in motion_arrays().items()
+    }
+    np.savez(tmp_path / "motion.npz", **arrays)  # pyright: ignore[reportArgumentType]
+    for dance in (dance_of(arrays), read_dance(tmp_path / "motion.npz")):
+        assert dance.start_s == pytest.approx(2.0) and dance.seconds == pytest.approx(44 / FPS)
+        for frame in (0, 6.5, 14, 31, 40, 44):
+            shown, danced = dance.state(frame / FPS), whole.state(frame / FPS)
+            assert shown.leader is not None and danced.leader is not None
+            np.testing.assert_allclose(shown.follower.root_m, danced.follower.root_m, atol=1e-5)
+            np.testing.assert_allclose(shown.leader.root_m, danced.leader.root_m, atol=1e-5)
+        before, still, over, after = (dance.state(t / FPS).follower.root_m for t in (14, 15.9, 23.5, 31))
+        np.testing.assert_allclose(still, before, atol=1e-5)
+        np.testing.assert_allclose(over, (before + after) / 2, atol=1e-5)
+
+
 def test_the_beat_is_the_musics() -> None:
     groove = render_groove(20.0, 180.0)
     beats = Beats.of(groove.samples)
@@ -200,14 +220,16 @@ def test_what_does_not_fit_is_one_sentence(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("broken", ["text", "times", "nan", "half"])
+@pytest.mark.parametrize("broken", ["text", "times", "nan", "back", "few", "half"])
 def test_a_broken_file_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str], broken: str) -> None:
     path = tmp_path / "broken.npz"
     arrays = motion_arrays()
     if broken == "text":
         path.write_text("not a motion")
     else:
-        arrays |= {"times": {"time_s": np.array(["a", "b"])}, "nan": {"time_s": np.array([np.nan])}, "half": {}}[broken]
+        times_s = arrays["time_s"]
+        wrong = {"times": np.array(["a", "b"]), "nan": times_s * np.nan, "back": times_s[::-1], "few": times_s[1:]}
+        arrays["time_s"] = wrong.get(broken, times_s)
         if broken == "half":
             del arrays["follower_root_m"]
         np.savez(path, **arrays)  # pyright: ignore[reportArgumentType]

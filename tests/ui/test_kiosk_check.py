@@ -10,11 +10,13 @@ import soundfile
 from duet.choreography import compose
 from duet.clock import MonotonicClock
 from duet.motion import write_motion
+from realtime.calibration import load_calibration, save_calibration
 from realtime.commands import Freeze
 from realtime.health import Health
 from ui.cli import DEFAULT_FOLLOWER, main
 from ui.cued import with_cues
-from ui.kiosk.checking import cues_of
+from ui.kiosk import checking
+from ui.kiosk.checking import check_show, cues_of
 from ui.kiosk.exhibit import kiosk_sources
 from ui.kiosk.settings import read_settings
 
@@ -43,6 +45,10 @@ def checked(folder: Path, text: str, capsys: pytest.CaptureFixture[str]) -> tupl
         ("[kiosk.picture]\nheadless = true", "[kiosk.picture] headless: expected something to keep where nothing"),
         ("[kiosk.picture]\nsize = 'big'", "[kiosk.picture] size: expected WxH"),
         ("[kiosk.words]\ninvite = 'Tritt näher, 来'", "[kiosk.words] invite: expected letters that can be drawn"),
+        (
+            f"[kiosk.words]\nthank = '{'ü' * 120}'",
+            "[kiosk.words] thank: expected at most 239 bytes, got 240: letters beyond A to Z take two",
+        ),
         ("[kiosk.keep]\nlog = 'show.toml'", "[kiosk.keep] log "),
         ("[kiosk.keep]\nlog = 'a.json'\nreport = 'a.json'", "expected a file for each output, got one for [kiosk."),
         ("[kiosk.keep]\nlog = '/proc/none/a.json'", "[kiosk.keep] log: "),
@@ -116,6 +122,27 @@ def test_a_song_and_a_film_lie_in_a_home(
     assert settings.text("kiosk.leader") == str(home / "dance.npz")
     code, lines = checked(tmp_path, "[kiosk]\nleader = '~nobody-of-that-name/dance.npz'", capsys)
     assert code == 2 and len(lines) == 1 and "[kiosk] leader: expected the home of somebody" in lines[0]
+
+
+def test_a_camera_that_was_never_shown_the_mark_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    camera, path = "http://127.0.0.1:9/room", tmp_path / "show.toml"
+    monkeypatch.setenv("DUET_SETTINGS", str(tmp_path))
+    # The longest words there is room for are no advice, either.
+    path.write_text(f"[kiosk]\nleader = '{camera}'\nmusic = 'none'\n[kiosk.words]\nthank = '{'ü' * 119}!'\n")
+    check_show(path, DEFAULT_FOLLOWER)
+    (told,) = [record.getMessage() for record in caplog.records if record.name == "duet.kiosk"]
+    assert told.startswith(f"{path}: [kiosk] leader: no mark is known: where somebody is seen first becomes the middle")
+    assert told.endswith(f"Run `duet calibrate stage --camera {camera}`.")
+    caplog.clear()
+    with monkeypatch.context() as patch:
+        # Which camera it is, is known only once it is there.
+        patch.setattr(checking, "is_listed", lambda source: False)
+        check_show(path, DEFAULT_FOLLOWER)
+    save_calibration(load_calibration().with_camera(camera, mark_m=(0.0, -3.0)))
+    check_show(path, DEFAULT_FOLLOWER)
+    assert not [record for record in caplog.records if record.name == "duet.kiosk"]
 
 
 def test_a_follower_is_loaded_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

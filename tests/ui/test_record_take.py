@@ -3,10 +3,16 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from duet.errors import DeviceError
 from duet.motion import read_motion
+from realtime.sight.camera import CameraFrame
+from realtime.sight.landmarks import Landmarks
 from realtime.sight.pose_model import find_pose_model
+from realtime.sight.take_cleaning import Sighting
+from tests.realtime.filmed_person import FPS, dancer
 from ui import record_take
 from ui.cli import main
 
@@ -65,3 +71,81 @@ def test_ctrl_c_keeps_what_was_recorded(
     take = read_motion(out)
     assert take.frames == 45 and take.fps == pytest.approx(20.0, abs=0.01)
     assert list(tmp_path.iterdir()) == [out]
+
+
+def _seen(frames: int, begin: int = 0) -> list[Sighting]:
+    """Somebody who dances, from frame ``begin`` on."""
+    person = dancer(frames)
+    return [((begin + i) / FPS, person.landmarks(i)) for i in range(frames)]
+
+
+def test_what_is_left_out_of_a_take_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    away: list[Sighting] = [((45 + i) / FPS, None) for i in range(40)]
+    sightings = [*_seen(45), *away, *_seen(60, 85)]
+    monkeypatch.setattr(record_take, "_record", lambda *_: (sightings, None, ""))
+    assert main(["record-take", "0", "--out", str(tmp_path / "take.npz"), "--height", "1.7"]) == 0
+    assert (
+        "take.npz: 2.0 s at 30 fps from 2.8 s on, of 4.8 s: somebody was out of view for more than 1 s, and "
+        "1.5 s beside the longest stretch were left out\n"
+    ) in capsys.readouterr().out
+    monkeypatch.setattr(record_take, "_record", lambda *_: (_seen(45), None, ""))
+    assert main(["record-take", "0", "--out", str(tmp_path / "take.npz"), "--height", "1.7"]) == 0
+    assert "take.npz: 1.5 s at 30 fps from 0.0 s on\n" in capsys.readouterr().out
+
+
+class _Camera:
+    """Gives so many pictures, and is gone."""
+
+    failure = RuntimeError("unplugged")
+
+    def __init__(self, pictures: int) -> None:
+        self._next, self._pictures = 0, pictures
+
+    def __enter__(self) -> "_Camera":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def read(self, timeout_s: float) -> CameraFrame:
+        return CameraFrame(self._next, self._next / FPS, self._next / FPS, np.zeros((4, 4, 3), np.uint8))
+
+    def next(self, timeout_s: float) -> CameraFrame:
+        if self._next == self._pictures:
+            raise DeviceError("camera:0: expected to go on reading, got RuntimeError('unplugged').")
+        frame = self.read(timeout_s)
+        self._next += 1
+        return frame
+
+
+class _Model:
+    """Sees somebody in every picture."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        self._person = dancer(60)
+
+    def __enter__(self) -> "_Model":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def landmarks(self, picture: CameraFrame) -> Landmarks:
+        return self._person.landmarks(picture.index)
+
+
+@pytest.mark.parametrize("pictures", [45, 0])
+def test_a_camera_that_is_lost_is_said_and_what_was_recorded_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pictures: int
+) -> None:
+    monkeypatch.setattr("realtime.sight.camera.open_camera", lambda *_, **__: _Camera(pictures))
+    monkeypatch.setattr("realtime.sight.tracking.PoseModel", _Model)
+    monkeypatch.setattr("realtime.sight.pose_model.ensure_pose_model", lambda **_: tmp_path)
+    out = tmp_path / "take.npz"
+    code, lost = main(["record-take", "0", "--out", str(out), "--height", "1.7"]), "got RuntimeError('unplugged')."
+    said = capsys.readouterr()
+    if not pictures:
+        assert code == 2 and lost in said.err and not out.exists()
+        return
+    assert code == 0 and "on, as far as it was recorded: the camera was lost. camera:0: expected" in said.out
+    assert lost in said.out and read_motion(out).frames == pictures

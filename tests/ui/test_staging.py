@@ -22,6 +22,12 @@ def test_it_travels_to_another_process() -> None:
     assert Staging.of_words(staging.words()) == staging and Staging.of_words(Staging().words()) == Staging()
 
 
+def test_a_body_whose_file_has_gone_travels_and_is_left_out_where_one_begins_anew() -> None:
+    gone = Staging(stage="club").altered(follower="moon", leader="glow")
+    assert Staging.of_words(gone.words()) == gone and (gone.stage, gone.follower) == ("club", "moon")
+    assert gone.in_shipped_bodies() == Staging(stage="club", leader="glow")
+
+
 def test_lights_swell_on_the_beat_and_breathe_without_one() -> None:
     club = STAGES["club"]
     assert club.swell(0.0, 3.0) == 1.0

@@ -59,7 +59,10 @@ with Window((320, 180), wait_for_display=False) as window:
     assert scene.size == window.size == (800, 600), window.size
     scene.draw(state)
     window.show(scene)
-    window.take_display(None)
+    # Asked for while it was away, and lost once more: the window is to be as it was before all that.
+    for wanted in (NEAREST_DISPLAY, None):
+        glfw.set_window_monitor(window._window, None, 0, 0, 400, 300, glfw.DONT_CARE)
+        window.take_display(wanted)
     window.keep_display()
     window.show(scene)
     assert window.size == (320, 180), window.size
@@ -86,6 +89,13 @@ with Window((320, 180), wait_for_display=False, display=0, is_clear=True) as win
         assert window.open and "got 7" in str(error), error
     else:
         raise AssertionError("a display that is not there")
+    window.keep_display()
+    assert window.size == (320, 180), window.size
+    found = glfw.get_monitors
+    glfw.get_monitors = lambda: found() * 8
+    window.keep_display()
+    glfw.get_monitors = found
+    assert window.size == (800, 600), "a display that came later"
 try:
     Window((320, 180), display=7)
 except PictureError as error:

@@ -12,10 +12,13 @@ from ui.avatars.gltf import GltfFile, soundness
 
 Floats = NDArray[np.float64]
 MOST_VERTICES, MOST_TRIANGLES = 400_000, 2_000_000
+MOST_SHARED = 100 * MOST_VERTICES
+"""Of the buffers of all parts, each counted as often as a part shares it: some have to be read whole every time."""
 MOST_NODES = MOST_PRIMITIVES = 4_000
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6
 _MATT = 0.15
 _CUT = 0.5
+_GLOSS = "KHR_materials_pbrSpecularGlossiness"
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,28 @@ def _local(node: dict[str, Any]) -> Floats:
     return local
 
 
+@dataclass(frozen=True)
+class _Vertices:
+    """Those that a primitive draws, by their numbers ``kept`` (N,) among the ``count`` of its buffers."""
+
+    file: GltfFile
+    accessors: dict[str, int]
+    """By name of the attribute."""
+    count: int
+    kept: NDArray[np.int64]
+
+    def have(self, name: str) -> bool:
+        """Whether an attribute is told of them."""
+        return name in self.accessors
+
+    def of(self, name: str) -> NDArray[Any]:
+        """(N, parts) an attribute."""
+        index = self.accessors[name]
+        if self.file.count(index) != self.count:
+            raise ValueError(f"not every vertex has its {name}")
+        return self.file.accessor(index, self.kept)
+
+
 class _Gathering:
     """Collects the primitives of a file."""
 
@@ -120,7 +145,7 @@ class _Gathering:
         self._file, self._worlds, self._textured = file, worlds, textured
         self._parts: list[Surface] = []
         self._skinned = False
-        self._primitives = self._vertices = self._triangles = 0
+        self._primitives = self._shared = self._vertices = self._triangles = 0
         self._carried: dict[int, Floats] = {}
 
     def add(self, number: int, node: dict[str, Any]) -> None:
@@ -137,19 +162,24 @@ class _Gathering:
             raise InputError(f"{self._file.path}: expected at most {most} {what}, got more. Export it simpler.")
 
     def _add(self, number: int, skin: dict[str, Any] | None, primitive: dict[str, Any]) -> None:
-        file, named = self._file, primitive["attributes"]
-        given = file.accessor(named["POSITION"])
-        self._vertices += len(given)
-        self._bound(self._vertices, MOST_VERTICES, "vertices")
-        points = given.astype(np.float64)
-        if not len(points):
+        count = self._file.count(primitive["attributes"]["POSITION"])
+        self._bound(count, MOST_VERTICES, "vertices")
+        self._shared += count
+        self._bound(self._shared, MOST_SHARED, "vertices in what its parts share")
+        faces = self._triangles_of(primitive, count)
+        if not len(faces):
             return
+        # Many primitives may share one buffer: each has of it what it draws.
+        named = _Vertices(self._file, primitive["attributes"], count, np.unique(faces))
+        faces = np.searchsorted(named.kept, faces)
+        self._vertices += len(named.kept)
+        self._bound(self._vertices, MOST_VERTICES, "vertices")
+        points = named.of("POSITION").astype(np.float64)
         if points.shape[1] != 3:
             raise ValueError("positions are not points")
-        faces = self._triangles_of(primitive, len(points))
-        normals = file.accessor(named["NORMAL"]).astype(np.float64) if "NORMAL" in named else _normals(points, faces)
-        if skin is not None and "JOINTS_0" in named:
-            bones, weights = self._weights(named, skin["joints"], len(points))
+        normals = named.of("NORMAL").astype(np.float64) if named.have("NORMAL") else _normals(points, faces)
+        if skin is not None and named.have("JOINTS_0"):
+            bones, weights = _weights(named, skin["joints"])
             carry, blended = self._carrying(skin), np.zeros((len(points), 4, 4))
             # One after the other: all at once would take four times the memory or more.
             for k in range(bones.shape[1]):
@@ -163,7 +193,7 @@ class _Gathering:
         turned = np.einsum("vab,vb->va", np.linalg.pinv(blended[:, :3, :3]).swapaxes(1, 2), normals)
         if np.linalg.det(blended[0, :3, :3]) < 0.0:
             faces = faces[:, ::-1]
-        colours, faces, both = self._painted(primitive, named, faces, len(points))
+        colours, faces, both = self._painted(primitive, named, faces)
         part = Surface(placed, np.asarray(normalise(turned), dtype=np.float64), colours, faces, bones, weights)
         self._parts += [part, _turned(part)] if both else [part]
 
@@ -178,28 +208,14 @@ class _Gathering:
             raise ValueError("a triangle names a vertex that is not there")
         return faces
 
-    def _weights(self, named: dict[str, int], joints: list[int], count: int) -> tuple[NDArray[np.int64], Floats]:
-        """(count, K) numbers in the skin's own list, and shares that sum to 1."""
-        sets = [k for k in range(4) if f"JOINTS_{k}" in named]
-        bones = np.concatenate([self._file.accessor(named[f"JOINTS_{k}"]) for k in sets], axis=1).astype(np.int64)
-        weights = np.concatenate([self._file.accessor(named[f"WEIGHTS_{k}"]) for k in sets], axis=1)
-        weights = np.maximum(weights.astype(np.float64), 0.0)
-        if bones.shape != weights.shape or len(bones) != count:
-            raise ValueError("not every vertex has its bones")
-        bones[weights == 0.0] = 0
-        if not (bones.min() >= 0 and bones.max() < len(joints)):
-            raise ValueError("a vertex names a bone that is not there")
-        total = weights.sum(axis=1, keepdims=True)
-        weights[total[:, 0] == 0.0, 0] = 1.0
-        return bones, weights / np.where(total == 0.0, 1.0, total)
-
     def _carrying(self, skin: dict[str, Any]) -> Floats:
         """(joints, 4, 4) where each bone of a skin carries what was bound to it."""
         if id(skin) not in self._carried:
             self._bound(len(skin["joints"]), MOST_NODES, "bones in a skin")
             carried = self._worlds[skin["joints"]]
             if "inverseBindMatrices" in skin:
-                inverse = self._file.accessor(skin["inverseBindMatrices"]).astype(np.float64)
+                # There may be more of them than bones.
+                inverse = self._file.accessor(skin["inverseBindMatrices"])[: len(carried)].astype(np.float64)
                 if inverse.shape != (len(carried), 16):
                     raise ValueError("a skin has not one matrix for each bone")
                 carried = carried @ inverse.reshape(-1, 4, 4).swapaxes(1, 2)
@@ -207,18 +223,18 @@ class _Gathering:
         return self._carried[id(skin)]
 
     def _painted(
-        self, primitive: dict[str, Any], named: dict[str, int], faces: NDArray[np.int64], count: int
+        self, primitive: dict[str, Any], named: _Vertices, faces: NDArray[np.int64]
     ) -> tuple[Floats, NDArray[np.int64], bool]:
-        """Colours (count, 4), the faces that are not cut out, and whether both sides are seen."""
+        """Colours (N, 4), the faces that are not cut out, and whether both sides are seen."""
         index = primitive.get("material")
         material = {} if index is None else self._file.list("materials")[index]
-        surface = material.get("pbrMetallicRoughness", {})
+        surface, count = _surface_of(material), len(named.kept)
         light = np.tile(np.array(surface.get("baseColorFactor", (1.0,) * 4), dtype=np.float64), (count, 1))
         texture = surface.get("baseColorTexture")
         if self._textured and texture is not None:
             light *= self._sampled(texture, named)
-        if "COLOR_0" in named:
-            given = self._file.accessor(named["COLOR_0"]).astype(np.float64)
+        if named.have("COLOR_0"):
+            given = named.of("COLOR_0").astype(np.float64)
             light[:, : given.shape[1]] *= given
         mode = material.get("alphaMode", "OPAQUE")
         if mode != "OPAQUE":
@@ -229,11 +245,11 @@ class _Gathering:
         srgb = np.sqrt(np.clip(light[:, :3], 0.0, 1.0))
         return np.concatenate([srgb, np.clip(gloss, 0.0, 1.0)], axis=1), faces, bool(material.get("doubleSided"))
 
-    def _sampled(self, texture: dict[str, Any], named: dict[str, int]) -> Floats:
-        """(count, 4) linear light of a picture at every vertex, and its alpha."""
+    def _sampled(self, texture: dict[str, Any], named: _Vertices) -> Floats:
+        """(N, 4) linear light of a picture at every vertex, and its alpha."""
         picture = self._file.picture(texture["index"])
         move = texture.get("extensions", {}).get("KHR_texture_transform", {})
-        uv = self._file.accessor(named[f"TEXCOORD_{texture.get('texCoord', 0)}"]).astype(np.float64)
+        uv = named.of(f"TEXCOORD_{texture.get('texCoord', 0)}").astype(np.float64)
         uv = uv * move.get("scale", (1.0, 1.0)) + move.get("offset", (0.0, 0.0))
         height, width = picture.shape[:2]
         column = np.floor(uv[:, 0] * width).astype(int) % width
@@ -270,6 +286,33 @@ class _Gathering:
         if whole.colours.shape[1] != 4:
             raise ValueError("its colours are not of red, green and blue")
         return whole
+
+
+def _weights(named: _Vertices, joints: list[int]) -> tuple[NDArray[np.int64], Floats]:
+    """(N, K) numbers in the skin's own list, and shares that sum to 1."""
+    sets = [k for k in range(4) if named.have(f"JOINTS_{k}")]
+    bones = np.concatenate([named.of(f"JOINTS_{k}") for k in sets], axis=1).astype(np.int64)
+    weights = np.concatenate([named.of(f"WEIGHTS_{k}") for k in sets], axis=1)
+    weights = np.maximum(weights.astype(np.float64), 0.0)
+    if bones.shape != weights.shape:
+        raise ValueError("not every vertex has its bones")
+    bones[weights == 0.0] = 0
+    if not (bones.min() >= 0 and bones.max() < len(joints)):
+        raise ValueError("a vertex names a bone that is not there")
+    total = weights.sum(axis=1, keepdims=True)
+    weights[total[:, 0] == 0.0, 0] = 1.0
+    return bones, weights / np.where(total == 0.0, 1.0, total)
+
+
+def _surface_of(material: dict[str, Any]) -> dict[str, Any]:
+    """How a material is painted, by roughness. What glTF had before, gloss, is read where it alone tells a colour."""
+    surface = material.get("pbrMetallicRoughness", {})
+    glossy = material.get("extensions", {}).get(_GLOSS)
+    if glossy is None or "baseColorFactor" in surface or "baseColorTexture" in surface:
+        return surface
+    told = {"baseColorFactor": "diffuseFactor", "baseColorTexture": "diffuseTexture"}
+    painted = {ours: glossy[theirs] for ours, theirs in told.items() if theirs in glossy}
+    return painted | ({"roughnessFactor": 1.0 - glossy["glossinessFactor"]} if "glossinessFactor" in glossy else {})
 
 
 def _turned(part: Surface) -> Surface:

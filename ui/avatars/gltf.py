@@ -123,12 +123,21 @@ class GltfFile:
         stride = view.get("byteStride")
         return held[start : start + length], None if stride is None else _whole(stride)
 
-    def accessor(self, index: int) -> NDArray[Any]:
-        """(count, parts) its numbers; integers that stand for fractions as fractions. ``ValueError``, ``KeyError``."""
+    def count(self, index: int) -> int:
+        """How many elements an accessor claims to have. ``ValueError`` for more than any may have, ``KeyError``."""
         entry = self.list("accessors")[_whole(index)]
-        kind, parts, count = np.dtype(_KINDS[entry["componentType"]]), _PARTS[entry["type"]], _whole(entry["count"])
-        if count * parts > MOST_VALUES:
+        count = _whole(entry["count"])
+        if count * _PARTS[entry["type"]] > MOST_VALUES:
             raise ValueError(f"accessor {index} has {count} elements")
+        return count
+
+    def accessor(self, index: int, rows: NDArray[np.int64] | None = None) -> NDArray[Any]:
+        """(count, parts) its numbers, or those of ``rows``; integers that stand for fractions as fractions.
+
+        ``ValueError``, ``KeyError``, and ``IndexError`` for rows that it does not have.
+        """
+        entry, count = self.list("accessors")[_whole(index)], self.count(index)
+        kind, parts = np.dtype(_KINDS[entry["componentType"]]), _PARTS[entry["type"]]
         if "bufferView" in entry:
             values = self._elements(entry["bufferView"], entry.get("byteOffset", 0), kind, parts, count)
         else:
@@ -138,9 +147,11 @@ class GltfFile:
             few = _whole(sparse["count"])
             where, what = sparse["indices"], sparse["values"]
             place = np.dtype(_KINDS[where["componentType"]])
-            rows = self._elements(where["bufferView"], where.get("byteOffset", 0), place, 1, few)[:, 0]
+            places = self._elements(where["bufferView"], where.get("byteOffset", 0), place, 1, few)[:, 0]
             values = values.copy()
-            values[rows] = self._elements(what["bufferView"], what.get("byteOffset", 0), kind, parts, few)
+            values[places] = self._elements(what["bufferView"], what.get("byteOffset", 0), kind, parts, few)
+        if rows is not None:
+            values = values[rows]
         if entry.get("normalized"):
             values = np.maximum(values.astype(np.float32) / np.iinfo(kind).max, -1.0)
         if values.dtype.kind == "f" and not np.isfinite(values).all():

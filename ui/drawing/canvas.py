@@ -43,7 +43,7 @@ class Canvas(Protocol):
         ...
 
     def restage(self, staging: Staging) -> None:
-        """Show everything as ``staging`` says from now on."""
+        """Show everything as ``staging`` says from now on, as far as it can be had; what cannot is warned of."""
         ...
 
     def draw(self, state: SceneState, health: Health) -> None:
@@ -90,8 +90,8 @@ class FilmCanvas:
         return []
 
     def restage(self, staging: Staging) -> None:
-        """Show everything as ``staging`` says from now on."""
-        self._scene.restage(staging)
+        """Show everything as ``staging`` says from now on; whose body cannot be read keeps theirs, which is told."""
+        self._scene.restage_watched(staging)
 
     def draw(self, state: SceneState, health: Health) -> None:
         """Draw, and add the picture to the film at ``state.time_s``."""

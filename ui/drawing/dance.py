@@ -20,6 +20,9 @@ from realtime.sessions.session_file import SESSION_FILE
 from ui.drawing.avatar import BodyPose
 from ui.drawing.scene import SceneState
 
+_OVER_S = 0.5
+"""Before the frame that ends a hole: so long the bodies take to where they are seen next."""
+
 
 @dataclass(frozen=True)
 class Body:
@@ -28,10 +31,10 @@ class Body:
     root_m: NDArray[np.floating]
     quaternions_wxyz: NDArray[np.floating]
 
-    def at(self, frame: float) -> BodyPose:
-        """The pose at a fractional frame number."""
-        low = min(max(int(frame), 0), len(self.root_m) - 1)
-        high, share = min(low + 1, len(self.root_m) - 1), float(np.clip(frame - low, 0.0, 1.0))
+    def at(self, row: float) -> BodyPose:
+        """The pose at a fractional row."""
+        low = min(max(int(row), 0), len(self.root_m) - 1)
+        high, share = min(low + 1, len(self.root_m) - 1), float(np.clip(row - low, 0.0, 1.0))
         if not share:
             return BodyPose(self.root_m[low], self.quaternions_wxyz[low])
         root = self.root_m[low] + share * (self.root_m[high] - self.root_m[low])
@@ -46,17 +49,35 @@ class Dance:
     start_s: float
     follower: Body
     leader: Body | None = None
+    frames: NDArray[np.float64] | None = None
+    """(T,) the number of the frame that each row holds, rising from 0; None: there is a row for every frame."""
 
     @property
     def seconds(self) -> float:
         """From the first frame to the last."""
-        return (len(self.follower.root_m) - 1) / self.fps
+        last = len(self.follower.root_m) - 1 if self.frames is None else float(self.frames[-1])
+        return last / self.fps
 
     def state(self, after_s: float, beat_phase: float | None = None) -> SceneState:
         """The picture ``after_s`` seconds after the first frame."""
-        frame = after_s * self.fps
-        leader = self.leader.at(frame) if self.leader is not None else None
-        return SceneState(after_s, self.follower.at(frame), leader, beat_phase=beat_phase)
+        row = self._row(after_s * self.fps)
+        leader = self.leader.at(row) if self.leader is not None else None
+        return SceneState(after_s, self.follower.at(row), leader, beat_phase=beat_phase)
+
+    def _row(self, frame: float) -> float:
+        """The fractional row of a fractional frame number.
+
+        In a hole the bodies stand as live ones did that were not seen, and go over to where they are seen next just
+        before: as slow as the whole of it they would glide through the picture.
+        """
+        if self.frames is None:
+            return frame
+        row = int(np.clip(np.searchsorted(self.frames, frame, side="right") - 1, 0, len(self.frames) - 1))
+        if row + 1 == len(self.frames):
+            return float(row)
+        here, there = float(self.frames[row]), float(self.frames[row + 1])
+        over = min(there - here, max(1.0, _OVER_S * self.fps))
+        return row + min(max(0.0, 1.0 - (there - frame) / over), 1.0)
 
 
 def read_dance(path: Path) -> Dance:
@@ -64,10 +85,12 @@ def read_dance(path: Path) -> Dance:
 
     Raises ``MotionError`` for what is neither.
     """
-    leader_too, start_s = _what_it_holds(path)
+    leader_too, times_s = _what_it_holds(path)
     follower = read_motion(path, dancer="follower")
     leader = read_motion(path, dancer="leader") if leader_too else None
-    return Dance(follower.fps, start_s, _body(follower), None if leader is None else _body(leader))
+    frames = None if times_s is None else _frames(path, times_s, follower)
+    start_s = 0.0 if times_s is None else float(times_s[0])
+    return Dance(follower.fps, start_s, _body(follower), None if leader is None else _body(leader), frames)
 
 
 def couple_dance(couple: Couple) -> Dance:
@@ -84,7 +107,8 @@ def dance_of(motion: Mapping[str, NDArray]) -> Dance:
         turns = matrix_from_6d(motion[f"{dancer}_rotations_6d"].astype(np.float64))
         return Body(motion[f"{dancer}_root_m"], quaternion_wxyz_from_matrix(turns))
 
-    return Dance(float(motion["fps"]), float(motion["time_s"][0]), body("follower"), body("leader"))
+    fps, times_s = float(motion["fps"]), motion["time_s"]
+    return Dance(fps, float(times_s[0]), body("follower"), body("leader"), _numbered(times_s, fps))
 
 
 def is_session(path: Path) -> bool:
@@ -113,20 +137,37 @@ def replayed(path: Path, follower: Path, also: Path | None, told: Callable[[floa
     return dance_of(log.arrays())
 
 
-def _what_it_holds(path: Path) -> tuple[bool, float]:
-    """Whether it is a couple, and the session time of the first frame."""
+def _what_it_holds(path: Path) -> tuple[bool, NDArray[np.float64] | None]:
+    """Whether it is a couple, and the session times of its frames, None where it tells none."""
     if path.suffix.lower() != ".npz" or not zipfile.is_zipfile(path):
-        return False, 0.0
+        return False, None
     try:
         with np.load(path, allow_pickle=False) as held:
             timed = "time_s" in held and held["time_s"].size > 0
-            start_s = float(np.min(held["time_s"])) if timed else 0.0
+            times_s = np.asarray(held["time_s"], np.float64) if timed else None
             leader_too = "leader_rotations_6d" in held
     except (ValueError, TypeError, OSError, zipfile.BadZipFile) as error:
         raise MotionError(f"{path}: expected a motion file, got one that cannot be read ({error}).") from error
-    if not np.isfinite(start_s):
-        raise MotionError(f"{path}: expected times in seconds, got {start_s}. Save the motion again.")
-    return leader_too, start_s
+    return leader_too, times_s
+
+
+def _frames(path: Path, times_s: NDArray[np.float64], motion: Motion) -> NDArray[np.float64]:
+    """(T,) the numbers of the frames in the rows of ``motion``, from 0: frames in which one of both was not known have
+    no row. MotionError where ``times_s`` are not the rows'."""
+    if times_s.shape == (motion.frames,):
+        # Times beyond all numbers are refused here, not warned of by numpy.
+        with np.errstate(all="ignore"):
+            frames = _numbered(times_s, motion.fps)
+            if np.isfinite(frames).all() and (np.diff(frames) > 0.0).all():
+                return frames
+    raise MotionError(
+        f"{path}: expected a time for each of {motion.frames} frames, one after the other, got others. "
+        "Save the motion again."
+    )
+
+
+def _numbered(times_s: NDArray[np.float64], fps: float) -> NDArray[np.float64]:
+    return np.round((times_s - times_s[0]) * fps)
 
 
 def _body(motion: Motion) -> Body:

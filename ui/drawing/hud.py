@@ -21,7 +21,8 @@ Colour = tuple[float, float, float, float]
 
 _GLYPH, _BOX, _RING = 0.0, 1.0, 2.0
 _INSTANCE_FLOATS = 14
-_MOST_INSTANCES = 512
+_MOST_INSTANCES = 4096
+"""Letters and shapes: more than the longest record of ``ui.panel.facts`` gives, so that nothing is left out."""
 _DESIGN_HEIGHT_PX = 360
 _DESIGN_WIDTH_PX = 420
 """The panel is laid out for a picture this high, and at least this wide, and scaled from there."""

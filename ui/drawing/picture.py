@@ -168,7 +168,7 @@ def run(task: PictureTask, names: tuple[str, ...], control: Connection, log: Chi
     """The process. Says ``("ready", name of the renderer)``, hears ``("begin", epoch_s)`` and, at last, ``("end",
     session time)`` or ``("abandon",)``: the film is whole, to its last picture, or as if it had never been begun.
 
-    Then it says ``("done", whether the audience closed the window)``, or ``("failed", kind, sentence)``.
+    Then it says ``("done", whether the audience closed the window, pictures)``, or ``("failed", kind, sentence)``.
     """
     child.begin(log)
     for name in ("SIGTERM", "SIGHUP"):
@@ -185,12 +185,12 @@ def run(task: PictureTask, names: tuple[str, ...], control: Connection, log: Chi
 
 
 def _perform(task: PictureTask, channels: PictureChannels, control: Connection) -> None:
-    canvas = _open_canvas(task)
+    canvas, drawn = _open_canvas(task), 0
     try:
         control.send(("ready", canvas.renderer))
         word, *more = _hear_begin(canvas, channels, control)
         if word == "begin":
-            word = _draw_until_told(task, channels, canvas, control, MonotonicClock(*more))
+            word, drawn = _draw_until_told(task, channels, canvas, control, MonotonicClock(*more))
     except EOFError:
         # The dance is gone: what was filmed is kept.
         canvas.close()
@@ -202,7 +202,7 @@ def _perform(task: PictureTask, channels: PictureChannels, control: Connection) 
         canvas.abandon()
         return
     canvas.close()
-    control.send(("done", word == "closed"))
+    control.send(("done", word == "closed", drawn))
 
 
 def _open_canvas(task: PictureTask) -> Canvas:
@@ -226,9 +226,9 @@ def _hear_begin(canvas: Canvas, channels: PictureChannels, control: Connection) 
 
 def _draw_until_told(
     task: PictureTask, channels: PictureChannels, canvas: Canvas, control: Connection, clock: MonotonicClock
-) -> str:
+) -> tuple[str, int]:
     """Draw frame after frame at the asked rate; frames that come too late are left out, never queued. The word that
-    ended it."""
+    ended it, and how many were drawn."""
     picture, frame_s = Picture(task, channels, canvas, clock), 1.0 / canvas.fps
     index, freed = 0, GivingBack()
     try:
@@ -236,7 +236,7 @@ def _draw_until_told(
             picture.beat()
             freed.look()
             if canvas.is_closed:
-                return "closed"
+                return "closed", picture.drawn
             if task.seconds is not None and index * frame_s >= task.seconds:
                 control.poll(_WAIT_S)
                 continue
@@ -251,7 +251,7 @@ def _draw_until_told(
         if word == "end":
             # However slow the machine is, a film ends when the dance did.
             picture.draw(max(0.0, more[0] - frame_s))
-        return word
+        return word, picture.drawn
     finally:
         picture.close()
 

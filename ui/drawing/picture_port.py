@@ -24,9 +24,11 @@ from realtime.pose_line import PoseLine
 from realtime.sight.leader_record import values_of_frame
 from realtime.supervisor import WardState
 from realtime.topology import FILM_SILENT_S, process
-from ui.drawing.picture import PictureTask, run
+from ui.drawing.picture import PictureTask
 from ui.drawing.picture_channels import Drawn, PictureChannels, key_of_record
+from ui.drawing.picture_process import run
 from ui.panel.facts import Facts
+from ui.staging import Staging
 
 _ROW = process("duet-picture")
 _FINISH_S = 600.0
@@ -39,6 +41,7 @@ class PicturePort:
 
     def __init__(self, task: PictureTask, health: Health) -> None:
         self._film, self._health = task.film, health
+        self._task = task
         self._channels = PictureChannels.create()
         # Where its film cannot be written, another process could not either.
         self.process = KeptProcess(
@@ -51,6 +54,10 @@ class PicturePort:
         self._leader: LeaderFrame | None = None
         self._told_leader: tuple[float, LeaderStatus, bytes] | None = None
         self._told_facts: Facts | None = None
+        self._staging: Staging | None = None
+        """As it was told last."""
+        self._pictures = 0
+        """How many the process drew that has said that it is done."""
         self.renderer = ""
         """Name of the OpenGL renderer."""
         self.is_closed = False
@@ -89,6 +96,9 @@ class PicturePort:
         if facts != self._told_facts:
             self._told_facts = facts
             self._channels.facts.write(time_s, facts.values())
+            if facts.staging is not None and facts.staging != self._staging:
+                self._staging = facts.staging
+                self._set_next(fills=True)
 
     def take_keys(self) -> list[tuple[str, float]]:
         """Keys that went down since the last call, and when (``time.monotonic``)."""
@@ -102,6 +112,7 @@ class PicturePort:
         if self.process.look():
             self.lost_until_s = time.monotonic() - self._epoch_s
             self._remove_part(pid)
+            self._set_next(fills=self.process.is_ready)
 
     def finish(self, end_s: float) -> None:
         """The dance ended at ``end_s``: complete the film, or where there is none end at once. Safe to call again.
@@ -127,6 +138,8 @@ class PicturePort:
             if not self.process.is_done:
                 why = self.process.keeper.problem or f"no end within {_FINISH_S:.0f} s"
                 raise PictureError(f"{_ROW.name}: expected to go on, got {why}. Run `duet doctor`.")
+            if not self._pictures:
+                raise PictureError("it ended before its first picture. Let it run for longer.")
         except DuetError as error:
             self.close()
             raise PictureError(f"{film}: expected a whole film, got none: {error}") from error
@@ -140,11 +153,22 @@ class PicturePort:
         self._channels.close()
         self._remove_part(self.process.pid)
 
+    def _set_next(self, *, fills: bool) -> None:
+        """How one begins that takes this one's place: as was told last, but without what may be missing by now, or it
+        would never begin. That is the user's bodies, and the display where one could not begin that ``fills`` it. It
+        hears of them with the facts, and does without what is not there.
+        """
+        if self._staging is not None:
+            staging = self._staging.in_shipped_bodies()
+            self.process.task = replace(self._task, staging=staging if fills else staging.altered(display=None))
+
     def _take(self, message: tuple[Any, ...]) -> None:
         if message[0] == "ready":
             self.renderer = message[1]
+        elif message[0] == "warned":
+            self.process.keeper.told(f"{_ROW.name}: {message[1]}")
         elif message[0] == "done":
-            self.is_closed = message[1]
+            self.is_closed, self._pictures = message[1:]
 
     def _remove_part(self, pid: int | None) -> None:
         """What process ``pid`` wrote of a film that it did not complete."""

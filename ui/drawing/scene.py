@@ -4,6 +4,7 @@ Data in, pixels out: a ``Scene`` holds no clock and reads no device.
 """
 
 import ctypes
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
-from duet.errors import PictureError
+from duet.errors import InputError, PictureError
 from ui.drawing.arms import Placed
 from ui.drawing.avatar import Avatar, BodyPose
 from ui.drawing.bones import bones_of
@@ -32,6 +33,7 @@ from ui.drawing.stages import STAGES
 from ui.drawing.wardrobe import avatar_named
 from ui.staging import Staging
 
+LOG = logging.getLogger("duet.picture")
 _FAR_ROWS = 400
 """In pictures of so many rows at most bodies are drawn of fewer triangles, where looks are spared."""
 _SHADOW_TEXELS, _RICH_SHADOW_TEXELS = 512, 1024
@@ -137,6 +139,8 @@ class Scene:
         self._samples = min(samples, context.max_samples) if samples > 1 else 0
         self._programs, self._spares = Programs(context, rich=rich), not rich
         self._avatars = {"leader": leader, "follower": follower}
+        self._bodies: dict[str, Avatar] = {}
+        """What was read of the avatars that are worn: their files may go."""
         self._corners = context.buffer(np.array([-1, -1, 1, -1, -1, 1, 1, 1], dtype=np.float32).tobytes())
         self._contact = Contact(self._programs, self._corners)
         self._plains: dict[tuple[str, ...], moderngl.VertexArray] = {}
@@ -157,8 +161,11 @@ class Scene:
     def restage(self, staging: Staging) -> None:
         """Show everything as ``staging`` says from now on; a new camera begins where it likes.
 
-        It happens between two pictures: only what is another by it is built.
+        It happens between two pictures: only what is another by it is built. Raises ``InputError`` where a body cannot
+        be read; then all is as it was.
         """
+        worn = {getattr(staging, who) for who, given in self._avatars.items() if given is None}
+        self._bodies = {avatar: self._body(avatar) for avatar in worn}
         before = getattr(self, "staging", None)
         self.staging = staging
         self._stage = STAGES[staging.stage]
@@ -169,12 +176,26 @@ class Scene:
         self._floors = [self._plain("floor", *self._stage.defines, *extra) for extra in ((), ("SHADOWED",))]
         self._backdrop = self._plain("backdrop", *self._stage.defines)
 
+    def restage_watched(self, staging: Staging) -> None:
+        """``restage`` while people watch: whose body cannot be read keeps the one they wear, and that is warned of."""
+        for who in ("follower", "leader"):
+            try:
+                self._bodies[getattr(staging, who)] = self._body(getattr(staging, who))
+            except InputError as error:
+                LOG.warning("%s", error)
+                staging = staging.altered(**{who: getattr(self.staging, who)})
+        self.restage(staging)
+
+    def _body(self, avatar: str) -> Avatar:
+        """One that is worn already, or as its file has it. Raises ``InputError``."""
+        return self._bodies[avatar] if avatar in self._bodies else avatar_named(avatar)
+
     def _dress(self, name: str, avatar: str, way: str) -> None:
         """Have a dancer look so on this stage, unless they do already; ``way`` is one of ``LEADER_AS``."""
         worn = avatar, way, self.staging.stage
         if self._worn.get(name) == worn:
             return
-        body = self._avatars[name] or avatar_named(avatar)
+        body = self._avatars[name] or self._bodies[avatar]
         if way == "skeleton":
             body = bones_of(body)
         if name in self._dancers:

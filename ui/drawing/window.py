@@ -57,6 +57,8 @@ class Window:
         self._windowed = (80, 80, *size)
         self._filled: tuple[str, tuple[int, int], int] | None = None
         """The display that is to be filled: its name, its place, and how many there were of this name."""
+        self._missing: int | None = None
+        """The number of a display that was asked for and is not there yet."""
         limit_software_threads()
         if not glfw.init():
             raise PictureError("Window: expected a display, got none. Start from a desktop, or use --headless.")
@@ -169,21 +171,27 @@ class Window:
 
     def take_display(self, number: int | None) -> None:
         """Fill this display, or ``NEAREST_DISPLAY``; None: be a window again, where it was. PictureError for one that
-        is not there."""
+        is not there: ``keep_display`` fills it once it is."""
+        self._missing = number
         if number is None:
-            self._filled = None
+            was_filled, self._filled = self._filled, None
             glfw.set_input_mode(self._window, glfw.CURSOR, glfw.CURSOR_NORMAL)
-            if glfw.get_window_monitor(self._window):
+            # Though the display may be gone: the window that it left behind is as large as it was.
+            if was_filled:
                 glfw.set_window_monitor(self._window, None, *self._windowed, glfw.DONT_CARE)  # pyright: ignore[reportArgumentType]
             return
         monitor = self._nearest_display() if number == NEAREST_DISPLAY else _display(number)
-        if not glfw.get_window_monitor(self._window):
+        if not self._filled:
             self._windowed = (*glfw.get_window_pos(self._window), *glfw.get_window_size(self._window))
         if monitor is not None:
+            self._missing = None
             self._fill(monitor)
 
     def keep_display(self) -> None:
-        """Fill it again once it is back: a screen that is switched off leaves a window behind."""
+        """Fill it again once it is back: a screen that is switched off leaves a window behind. Fill one that was asked
+        for and was not there, once it is."""
+        if self._missing is not None and self._missing < len(glfw.get_monitors()):
+            self.take_display(self._missing)
         if not self._filled or glfw.get_window_monitor(self._window):
             return
         name, place, count = self._filled

@@ -59,14 +59,15 @@ class WindowCanvas:
         self._window.show(self._scene)
 
     def restage(self, staging: Staging) -> None:
-        """Show everything as ``staging`` says from now on; a display that is not there leaves the window as it is."""
+        """Show everything as ``staging`` says from now on; what is not there, a display or the file of a body, leaves
+        the window or the dancer as they are. It is warned of."""
         before = self._scene.staging
         if staging.display != before.display:
             try:
                 self._window.take_display(staging.display)
             except PictureError as error:
                 LOG.warning("%s", error)
-        self._scene.restage(staging)
+        self._scene.restage_watched(staging)
 
     def close(self) -> None:
         """Close the window."""

@@ -1,5 +1,6 @@
 """Whether a show can run, as far as that is told without its devices: a sentence for each key that is not right."""
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,8 +10,11 @@ from duet.errors import DuetError, InputError
 from duet.files import check_writable
 from duet.motion import TAKE_SUFFIXES, read_motion
 from duet.sound_file import load_sound
+from realtime.calibration import load_calibration
 from realtime.commands import SwitchFollower
 from realtime.cues import Cue, read_cues
+from realtime.devices import is_listed
+from realtime.identity import camera_identity
 from realtime.inference.runner_ort import OrtRunner
 from realtime.show_file import read_show
 from realtime.sight.camera_source import VideoFile, parse_source
@@ -19,7 +23,9 @@ from ui.kiosk.command import follower_of
 from ui.kiosk.settings import BUILT_IN, KioskSettings, look_over
 from ui.options import size_of
 from ui.outputs import check_apart
+from ui.panel.facts import Facts
 
+LOG = logging.getLogger("duet.kiosk")
 _KEPT = ("log", "report")
 _NEEDS = {
     "[kiosk] style": ("kiosk.follower",),
@@ -49,7 +55,8 @@ def check_show(path: Path, usual: Path, *, thoroughly: bool = False) -> KioskSet
     """The settings of the show of ``path``. InputError with a line for each thing that keeps it from running.
 
     ``usual``: the follower that dances where the show names none. ``thoroughly``: read songs and films, load the
-    follower's graphs.
+    follower's graphs. What does not keep it from running, but would be better otherwise, is told to the log: of a
+    check, and of the beginning of a show.
     """
     settings, complaints = look_over(path)
     follower = follower_of(settings, usual)
@@ -64,7 +71,19 @@ def check_show(path: Path, usual: Path, *, thoroughly: bool = False) -> KioskSet
         wrong += _told(lambda: cues_of(path, follower)).splitlines()
     if wrong:
         raise InputError("\n".join(wrong))
+    if unmarked := _unmarked(settings.text("kiosk.leader")):
+        LOG.warning("%s: [kiosk] leader: %s", path, unmarked)
     return settings
+
+
+def _unmarked(source: str) -> str:
+    """That a camera was never shown the mark, and what to do about it; "" where it was, and where it is not there to
+    be known again."""
+    identity = camera_identity(source) if is_listed(source) else None
+    if identity is None or load_calibration().camera(identity).mark_m is not None:
+        return ""
+    calibrate = f"`duet calibrate stage --camera {source.removeprefix('camera:')}`"
+    return f"no mark is known: where somebody is seen first becomes the middle of the stage. Run {calibrate}."
 
 
 def _wrong(
@@ -149,6 +168,17 @@ def _check_words(words: str) -> None:
         raise InputError(
             f"expected letters that can be drawn (Latin, Greek, Cyrillic), got {unknown!r}. Write it with others."
         )
+    size = len(words.encode())
+    if size > (room := _room_of_message(size)):
+        raise InputError(
+            f"expected at most {room} bytes, got {size}: letters beyond A to Z take two or three, the rest is cut off. "
+            "Say it in fewer words."
+        )
+
+
+def _room_of_message(size: int) -> int:
+    """How many of ``size`` bytes reach the picture: what a record of ``Facts`` has room for."""
+    return len(Facts.of_values(Facts(message="x" * size).values()).message)
 
 
 def _check_kept(settings: KioskSettings) -> None:

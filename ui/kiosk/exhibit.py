@@ -58,6 +58,7 @@ def kiosk_sources(settings: KioskSettings) -> SourcesMaker:
             zone_m=settings.number("kiosk.zone"),
             seed=int(settings.number("kiosk.seed")),
             told=Journal().tell,
+            health=health,
         )
         return replace(
             sources,
