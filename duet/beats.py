@@ -299,8 +299,10 @@ class MusicListener:
         self._rate_hz = rate_hz
         self._start_s = start_s
         self._samples = 0
-        self._index = first_index
+        self._index = self._first_index = first_index
         self._states: deque[BeatState] = deque()
+        self._gone = 0
+        """States that are no more in the queue."""
 
     def push(self, samples: ArrayLike, time_s: float | None = None) -> list[MusicFrame]:
         """The frames that ``samples`` (N,) or (N, channels) complete, oldest first.
@@ -320,9 +322,12 @@ class MusicListener:
         self._tracker.witness(time_s - self._start_s)
 
     def _frame(self, features: Floats) -> MusicFrame:
-        state = self._states.popleft()
-        for _ in range(min(len(self._states), FPS // FEATURE_FPS - 1)):
+        # By number: at the end of a block the state after a frame's own may not be there yet, to be passed over.
+        for _ in range((self._index - self._first_index) * (FPS // FEATURE_FPS) - self._gone):
             self._states.popleft()
+            self._gone += 1
+        state = self._states.popleft()
+        self._gone += 1
         self._index += 1
         return MusicFrame(
             index=self._index - 1,

@@ -156,3 +156,13 @@ def test_listener_gives_the_features_of_the_stream(samples, whole):
     listener = MusicListener()
     frames = [f for start in range(0, len(samples), 480) for f in listener.push(samples[start : start + 480])]
     np.testing.assert_array_equal(np.stack([f.features for f in frames]), whole)
+
+
+@pytest.mark.parametrize("block", [400, 480, 1_601, 2_400])
+def test_listener_stamps_features_and_beat_alike_however_the_sound_comes(samples: np.ndarray, block: int):
+    whole = MusicListener(start_s=5.0).push(samples)
+    listener = MusicListener(start_s=5.0, first_index=7)
+    frames = [f for start in range(0, len(samples), block) for f in listener.push(samples[start : start + block])]
+    assert [f.index - 7 for f in frames] == [f.index for f in whole]
+    told = [[(f.time_s, f.beat_phase, f.bar_phase, f.tempo_bpm) for f in some] for some in (frames, whole)]
+    np.testing.assert_allclose(told[0], told[1], atol=1e-9)
