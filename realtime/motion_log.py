@@ -73,9 +73,18 @@ class MotionLog:
         """The pose shown in grid frame ``frame``."""
         self._follower.add(frame, pose.root_m, pose.quaternions_wxyz, _SOURCES.index(pose.source))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no frame of both dancers."""
+        return not len(self._frames())
+
+    def _frames(self) -> NDArray[np.int64]:
+        """Of both dancers, rising."""
+        return np.intersect1d(self._leader.frames(), self._follower.frames())
+
     def arrays(self) -> dict[str, NDArray]:
         """What ``save`` writes: see there."""
-        frames = np.intersect1d(self._leader.frames(), self._follower.frames())
+        frames = self._frames()
         leader, led_6d = self._leader.of(frames)
         root, quaternions, source = self._follower.of(frames)
         rotations = matrix_from_quaternion_wxyz(quaternions.astype(np.float64))

@@ -137,7 +137,7 @@ def keep(show: Show, output: Output, log: MotionLog | None, elapsed: float, kept
 def nothing_danced(log: MotionLog, *paths: Path) -> str:
     """Why none of ``paths`` is written: ``log`` holds nothing, and what an earlier evening left there is worth more.
     "" where there is a moment with both dancers in it."""
-    if len(log.arrays()["time_s"]):
+    if not log.is_empty:
         return ""
     names = " and ".join(map(str, paths))
     return f"Wrote no {names}: at no moment were both dancers there. What was there before stays."

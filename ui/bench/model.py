@@ -104,12 +104,12 @@ def measure_model(asked: Asked, progress: Any = None) -> BenchRecord:
     from realtime.bench.model import Stopwatch, bench_inputs, closed_loop, golden_of, ticks_on_time, untold
     from realtime.bench.provenance import doubts_of_machine, provenance
     from realtime.inference.runner_ort import OrtRunner
-    from realtime.inference.runtimes import choose, opener
+    from realtime.inference.runtimes import open_together, opener
 
     progress = progress or untold
     # Before any of our own work: what else ran on this machine.
     where = provenance()
-    choice = choose(asked.runtime, asked.follower)
+    _, choice = open_together([asked.follower], asked.runtime, threads=asked.threads, measuring=True)
     watch = Stopwatch(opener(choice.name, asked.follower, asked.threads))
     runner = OrtRunner(asked.follower, opened=watch, measuring=True)
     contract, golden = runner.contract, golden_of(asked.follower, runner.contract)
