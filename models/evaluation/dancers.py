@@ -145,9 +145,9 @@ def _go(
         follower = pair.follower
         yaw = float(pelvis_yaw(follower.rotations[0, 0]))
         shown = replace(shown, entrance=Standing(follower.root_m[0].astype(np.float64), yaw))
-    watched = Watched(partner)
-    danced = dance(watched, [shown], leak=leak, delay_frames=delay_frames, seeds=[seed])[0]
     first = WARM_FRAMES if warm else round(WARM_UP_S * shown.fps)
+    watched = Watched(partner, first)
+    danced = dance(watched, [shown], leak=leak, delay_frames=delay_frames, seeds=[seed])[0]
     return _judged(danced, take, first, watched.churn())
 
 

@@ -71,16 +71,21 @@ def _seam(values: NDArray, first_frame: int, token_frames: int) -> Track:
 
 
 class Watched(Around):
-    """A partner whose plans are held against each other: how much does a tick change what was planned for a moment?"""
+    """A partner whose plans are held against each other: how much does a tick change what was planned for a moment?
 
-    def __init__(self, partner: Partner) -> None:
+    ``first_frame`` is the first one judged. Changes before it do not count: there a partner may be moved by others.
+    """
+
+    def __init__(self, partner: Partner, first_frame: int = 0) -> None:
         super().__init__(partner)
         self._token = Grid.of(partner.config).token
+        self._first_frame = first_frame
         self.reset(1)
 
     def reset(self, batch: int) -> None:
         """Forget everything."""
         super().reset(batch)
+        self._start = 0
         self._planned: Floats | None = None
         self._changes_mm: list[tuple[float, float]] = []
 
@@ -88,10 +93,11 @@ class Watched(Around):
         """See ``models.rollout.Partner``."""
         frames = super().tick(inputs)
         joints = _pose(frames[0])
-        if self._planned is not None:
+        if self._planned is not None and self._start >= self._first_frame:
             change = 1000.0 * np.linalg.norm(joints[: -self._token] - self._planned, axis=-1).mean(axis=1)
             self._changes_mm.append((float(change[: self._token].mean()), float(change.mean())))
         self._planned = joints[self._token :]
+        self._start += self._token
         return frames
 
     def churn(self) -> dict[str, float]:

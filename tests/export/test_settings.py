@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from duet.bank_file import save_bank
+from duet.contract import load_contract
 from duet.errors import InputError
 from export.cli import _parser, main
 from export.commands.train import settings_of
-from export.provenance import BOUND_DATA, FREE_DATA, UNTOLD, release_before
+from export.provenance import BOUND_DATA, FREE_DATA, UNTOLD, release_before, with_data
 from export.recipe import describe_run, names_in, recipe
 from export.settings_text import all_settings, settable, settings_text
 from models.config import PRESETS
@@ -169,6 +170,15 @@ def test_the_card_names_the_data_of_all_runs_before(tmp_path: Path, source: str,
     alone = told_of(tmp_path, {"datasets": ["cmu"]})
     assert FREE_DATA in alone.licence and "one couple" in alone.limits and "exchanged" not in alone.training_data
     assert " 5 couples choreographed in code by this project were added, 1 of them" in alone.training_data
+
+
+def test_the_card_that_ships_tells_all_its_data() -> None:
+    shipped = Path(__file__).resolve().parents[2] / "followers" / "salsa-s"
+    release = read_release(shipped)
+    now = with_data(release, json.loads((shipped / "settings.json").read_text()), bank=shipped / "bank.npz")
+    assert now == release, "the words in release.json are not what would be said of these runs now"
+    assert release.training_data in (shipped / "MODEL_CARD.md").read_text()
+    assert load_contract(shipped).training_data == release.training_data
 
 
 def test_the_card_says_what_came_without_settings(tmp_path: Path, release: Release) -> None:

@@ -250,6 +250,12 @@ def test_warm_dancers_were_where_the_real_one_was(evaluation: Evaluation) -> Non
     assert np.linalg.norm(warm.danced.joints_m[0, 0] - real.joints_m[47, 0]) < 0.2
 
 
+def test_being_moved_is_no_change_of_plan(evaluation: Evaluation) -> None:
+    for name in ("follower", "follower, warm"):  # one who always plans the same
+        row = evaluation.report.rows[name]
+        assert row["churn_next_mm"] == row["churn_plan_mm"] == 0.0, name
+
+
 def test_the_page_is_whole_and_draws_every_take(evaluation: Evaluation) -> None:
     text = page(evaluation, {"Strange leads": [{"lead": "<walk>", "inside_s": 0.1}]})
     whole = xml.dom.minidom.parseString  # SVG inside is well-formed XML

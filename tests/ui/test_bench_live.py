@@ -52,8 +52,9 @@ def test_a_length_that_cannot_be_is_refused(seconds: str, capsys: pytest.Capture
 
 def test_a_verdict_names_what_was_exceeded() -> None:
     report = {"late_ticks": 3, "ticks": 58, "longest_late_ticks": 1, "drawn_fps": 29.9, "seconds": 8.0}
-    assert bench_live._verdict(report, []).endswith("every budget holds.")
-    assert bench_live._verdict(report, ["xruns", "tick p95"]).endswith("beyond their budgets: xruns, tick p95.")
+    assert bench_live._verdict(report, [], []).endswith("every budget holds.")
+    assert bench_live._verdict(report, ["xruns", "tick p95"], []).endswith("beyond their budgets: xruns, tick p95.")
+    assert bench_live._verdict(report, ["xruns"], ["draw"]).endswith("budgets: xruns; never measured: draw.")
 
 
 def told(ticks: int) -> dict[str, Any]:
@@ -70,13 +71,20 @@ def told(ticks: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def ticks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def without() -> set[str]:
+    """The stages that do not take part in what is performed."""
+    return set()
+
+
+@pytest.fixture
+def ticks(monkeypatch: pytest.MonkeyPatch, without: set[str]) -> list[float]:
     """Milliseconds of the ticks of what is performed, without camera, sound or picture."""
     made: list[float] = []
 
     def performed(arguments: Namespace, film: object, model: Path, health: KeptHealth, report: Path) -> dict[str, Any]:
         for milliseconds in made:
-            health.record("tick", milliseconds)
+            for stage in set(bench_live._WHAT) - without:
+                health.record(stage, milliseconds)
         return told(len(made))
 
     monkeypatch.setattr("realtime.sight.pose_model.ensure_pose_model", lambda **_: Path("model.task"))
@@ -89,6 +97,20 @@ def test_where_nobody_was_seen_nothing_is_passed(ticks: list[float], capsys: pyt
     assert cli.main(["bench", "live", "--seconds", "5", "--camera", "camera:0"]) == 2
     said = capsys.readouterr()
     assert "Leader: expected somebody to be seen, got nobody" in said.err and "every budget holds" not in said.out
+
+
+def test_what_no_picture_was_drawn_of_did_not_keep_its_budgets(
+    ticks: list[float], without: set[str], tmp_path: Path
+) -> None:
+    ticks += [20.0 + 0.1 * (i % 5) for i in range(60)]
+    out = tmp_path / "live.json"
+    words = ["bench", "live", "--seconds", "5", "--camera", "camera:0", "--json", str(out)]
+    assert cli.main(words) == 0
+    without.add("draw")
+    assert cli.main(words) == 1
+    record = read_record(out)
+    assert [aim.what for aim in record.missed] == ["stages that took part"]
+    assert record.verdict.endswith("stages that took part; never measured: draw.")
 
 
 def test_the_record_says_who_led(ticks: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,7 +153,8 @@ def measure_live(arguments: argparse.Namespace, console: "Console") -> BenchReco
         )
     series = {name: Series(_WHAT[name], "ms", Distribution.of(kept[name])) for name in _WHAT if name in kept}
     said = doubts("a tick", series["tick"].measured)
-    aims = _aims(report)
+    aims = (*_aims(report), Aim("stages that took part", "", len(series), len(_WHAT), at_least=True))
+    idle = [name for name in _WHAT if name not in series]
     return BenchRecord(
         kind="live",
         command=f"duet bench live --seconds {arguments.seconds:g} --size {arguments.size}",
@@ -163,7 +164,7 @@ def measure_live(arguments: argparse.Namespace, console: "Console") -> BenchReco
             **_camera(arguments, film),
             **report["machine"],
         },
-        verdict=_verdict(report, [aim.what for aim in aims if not aim.holds]),
+        verdict=_verdict(report, [aim.what for aim in aims if not aim.holds], idle),
         series=series,
         figures=_figures(report),
         warnings=(*said, *doubts_of_machine(where)),
@@ -243,8 +244,9 @@ def _figures(report: dict[str, Any]) -> dict[str, Figure]:
     }
 
 
-def _verdict(report: dict[str, Any], over: list[str]) -> str:
+def _verdict(report: dict[str, Any], over: list[str], idle: list[str]) -> str:
     held = "every budget holds" if not over else f"beyond their budgets: {', '.join(over)}"
+    held += f"; never measured: {', '.join(idle)}" if idle else ""
     return (
         f"{report['late_ticks']} of {report['ticks']} ticks late (longest run {report['longest_late_ticks']}), "
         f"{report['drawn_fps']:.1f} pictures a second, in {report['seconds']:.0f} s; {held}."
