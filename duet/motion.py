@@ -27,6 +27,8 @@ TAKE_SUFFIXES = ".bvh", ".npz"
 """What the names of takes end in."""
 RATES_FPS = 1.0, 1000.0
 """The least and the most frames a second of a take: what is outside is a wrong unit."""
+_MOST_HELD_FRAMES = 108_000
+"""Of a take with its gaps held, an hour at 30 a second: a broken clock would fill memory."""
 
 # Bones whose rest directions differ between bodies in ways that do not show in a pose (how far the
 # legs are apart, how straight the arms lie in the T-pose): joint -> the child its bone points to.
@@ -149,13 +151,19 @@ def _between(values: Array, at: Array) -> Array:
 
 
 def read_motion(
-    path: str | Path, *, fps_override: float | None = None, scale: float = 1.0, dancer: str = "leader"
+    path: str | Path,
+    *,
+    fps_override: float | None = None,
+    scale: float = 1.0,
+    dancer: str = "leader",
+    on_time: bool = False,
 ) -> Motion:
     """Read a take from ``.bvh`` or ``.npz``.
 
     ``fps_override`` replaces the file's rate (some BVH files state a wrong one), ``scale`` turns a
-    BVH's units into metres. ``dancer`` picks one of two from an npz that holds a couple. Raises
-    MotionError with what is wrong.
+    BVH's units into metres. ``dancer`` picks one of two from an npz that holds a couple. ``on_time``:
+    the pose is held through what a motion log left out, because somebody was not known, so that every
+    frame has its time. Raises MotionError with what is wrong.
     """
     path = Path(path)
     if not path.is_file():
@@ -173,9 +181,42 @@ def read_motion(
             f"{path}: expected {RATES_FPS[0]:g} to {RATES_FPS[1]:g} frames a second, got {rate:.4g}. "
             "Give the true rate with --bvh-fps."
         )
+    if on_time and suffix == ".npz" and (times_s := npz_times_s(path)) is not None:
+        numbers = frame_numbers(path, times_s, len(root), fps)
+        if numbers[-1] > max(len(root), _MOST_HELD_FRAMES):
+            raise MotionError(
+                f"{path}: expected at most {_MOST_HELD_FRAMES} frames with the gaps between them, got "
+                f"{numbers[-1] + 1:.0f}. Cut it into pieces."
+            )
+        rows = np.searchsorted(numbers, np.arange(numbers[-1] + 1.0), side="right") - 1
+        root, rotations = root[rows], rotations[rows]
     motion = Motion(rate, skeleton, root.astype(np.float32), rotations.astype(np.float32))
     _check_human(path, motion)
     return motion
+
+
+def npz_times_s(path: Path) -> NDArray[np.float64] | None:
+    """(T,) the session times of the frames of an npz; None where it tells none. MotionError for a broken one."""
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            times_s = np.asarray(held["time_s"], np.float64) if "time_s" in held else np.empty(0)
+    except BROKEN_ARCHIVE as error:
+        raise MotionError(f"{path}: expected a motion file, got one that cannot be read ({error}).") from error
+    return times_s if times_s.size else None
+
+
+def frame_numbers(path: Path, times_s: NDArray[np.float64], rows: int, fps: float) -> NDArray[np.float64]:
+    """(T,) the numbers of the frames in so many ``rows``, from 0: frames in which one of both was not known have no
+    row. MotionError where ``times_s`` are not the rows'."""
+    if times_s.shape == (rows,):
+        # Times beyond all numbers are refused here, not warned of by numpy.
+        with np.errstate(all="ignore"):
+            frames = np.round((times_s - times_s[0]) * fps)
+            if np.isfinite(frames).all() and (np.diff(frames) > 0.0).all():
+                return frames
+    raise MotionError(
+        f"{path}: expected a time for each of {rows} frames, one after the other, got others. Save the motion again."
+    )
 
 
 def _check_human(path: Path, motion: Motion) -> None:

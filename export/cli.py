@@ -24,12 +24,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from duet import __version__
 from duet.errors import DuetError
 from duet.extras import how_to_install
-from duet.terminal import width_for_tables
+from duet.terminal import new_console
 from export.commands import (
     ablate,
     bank,
@@ -57,7 +55,7 @@ NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code: 0 when all went well, 1 when what it puts to the test is broken, 2 when
     something the user can change stood in the way, 130 when it was stopped."""
-    console, options = Console(width=width_for_tables(sys.stdout)), argparse.Namespace()
+    console, options = new_console(), argparse.Namespace()
     try:
         options = _parser().parse_args(arguments)
         return options.run(options, console) or 0

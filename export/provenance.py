@@ -29,7 +29,7 @@ _FREE, _BOUND = (f"Apache-2.0 (weights). {terms}" for terms in (FREE_DATA, BOUND
 _BEGAN_UNDER = " What it began with: "
 _NONE_HELD = "Nothing of the recordings is in this folder."
 _HELD = "The bank in this folder holds motion of"
-_BEGINNINGS = ("start", "codec")
+_BEGINNINGS = ("start", "codec", "forecaster")
 """In a run's origin: digests of the weights that it began with. Their settings lie beside, where they were known."""
 
 
@@ -148,8 +148,9 @@ def _text(runs: list[dict[str, Any]], names: tuple[str, ...], *, free: bool) -> 
     text += " and varied in tempo and distance; "
     no_music = "no music was recorded, beats were put on the steps."
     text += no_music if free else "where no music was recorded, beats were put on the steps."
-    counts = {(how.get("choreographed", 0) + how.get("everyday", 0), how.get("everyday", 0)) for how in ways}
-    coded, everyday = max(counts)
+    # A forecaster's run tells of no multiplication: it makes leaders in code, and no couples.
+    counts = {(how.get("choreographed", 0) + how.get("everyday", 0), how.get("everyday", 0)) for how in ways if how}
+    coded, everyday = max(counts, default=(0, 0))
     if coded:
         up_to, to_a_run = ("Up to ", " to a run") if len(counts) > 1 else ("", "")
         text += (

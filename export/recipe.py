@@ -17,6 +17,7 @@ from models.data.couples import CMU
 from models.data.sequences import DELAYS_FRAMES
 from models.release import BEST_FOLDER, Release
 from models.training.bank_stage import BANK_FILE
+from models.training.distil_stage import SCHEDULE
 from models.training.overrides import flat
 from models.training.settings import FREE, Settings, plain, read_settings
 
@@ -65,6 +66,8 @@ def _commands(values: dict[str, Any], out: str, name: str) -> list[str]:
         run = {**values, "origin": {**origin, FINISHED: former}}
         finish = shlex.join([*finish_words(f"{out}-1", out), *last])
         return [*_commands(run, f"{out}-1", name), finish]
+    if "distillation" in origin:
+        return _distilled(values, out)
     preset = values["follower"]["name"]
     if preset not in PRESETS:
         raise InputError(f"Settings: expected a preset's name, got {preset!r}. Train again with this version.")
@@ -78,8 +81,10 @@ def _commands(values: dict[str, Any], out: str, name: str) -> list[str]:
             words += [option, f"{out}-1"]
             known = origin.get(f"{source}_settings")
             before = _commands(known, f"{out}-1", "") if known else []
-    if _waves(values) and not _waves(origin.get("start_settings") or {}):
-        before = [*before, "duet-lab forecast --data DATA --out FORECASTER"]
+    if origin.get("forecaster") or (_waves(values) and not _waves(origin.get("start_settings") or {})):
+        others = datasets_of(origin.get("forecaster_settings") or {})
+        told = ["--dataset", ",".join(others)] if others not in ((), (CMU,)) else []
+        before = [*before, shlex.join(["duet-lab", "forecast", "--data", "DATA", "--out", "FORECASTER", *told])]
         words += ["--forecaster", "FORECASTER"]
     words += ["--bank", "BANK"] if origin.get("bank") else []
     config = PRESETS[preset]
@@ -94,11 +99,24 @@ def _commands(values: dict[str, Any], out: str, name: str) -> list[str]:
     return [*before, shlex.join(words)]
 
 
+def _distilled(values: dict[str, Any], out: str) -> list[str]:
+    """The commands of a student whose frozen settings are ``values``; see ``_commands``."""
+    origin = values["origin"]
+    teacher = origin.get("start_settings") or {}
+    words = ["duet-lab", "distil", f"{out}-1", "--data", "DATA", "--out", out]
+    words += ["--calls", str(values["follower"]["sampler"]["calls"]), "--seed", str(values["seed"])]
+    words += ["--teacher-calls", str(origin["distillation"]["teacher"]["calls"])]
+    steps, own = values["schedule"]["steps"], datasets_of(values)
+    words += ["--steps", str(steps)] if steps != SCHEDULE.steps else []
+    words += ["--dataset", ",".join(own)] if own not in ((), datasets_of(teacher) or (CMU,)) else []
+    return [*(_commands(teacher, f"{out}-1", "") if teacher else []), shlex.join(words)]
+
+
 def names_in(command: str) -> str:
     """What the names in a recipe stand for, in a sentence or two; says which of its runs it does not make."""
     words = shlex.split(command)
     made = {words[i + 1] for i, word in enumerate(words[:-1]) if word == "--out"}
-    used = {words[i + 1] for i, word in enumerate(words[:-1]) if word in ("--from", "--codec")}
+    used = {words[i + 1] for i, word in enumerate(words[:-1]) if word in ("--from", "--codec", "distil")}
     text = "DATA is the folder of the recordings, RUN this run, RUN-1 the one it began with, and so on."
     if "BANK" in words:
         text += " BANK is the file bank.npz of the first run that made one."

@@ -203,9 +203,9 @@ class Foresight:
         return self._forecaster.foreseen(asked)[0].cpu().numpy()
 
 
-def save_forecaster(forecaster: Forecaster, path: Path) -> None:
-    """Write weights and sizes as one safetensors file."""
-    save_weights(forecaster.state_dict(), path, {"forecaster": asdict(forecaster.config)})
+def save_forecaster(forecaster: Forecaster, path: Path, datasets: tuple[str, ...] = ()) -> None:
+    """Write weights, sizes and the names of the ``datasets`` that it learned from as one safetensors file."""
+    save_weights(forecaster.state_dict(), path, {"forecaster": asdict(forecaster.config), "datasets": list(datasets)})
 
 
 def load_forecaster(path: Path) -> Forecaster:
@@ -219,3 +219,9 @@ def load_forecaster(path: Path) -> Forecaster:
             f"{path}: expected a forecaster of this version, got other weights. Train it again: duet-lab forecast."
         ) from error
     return forecaster.eval()
+
+
+def forecaster_datasets(path: Path) -> tuple[str, ...]:
+    """The data sets that the forecaster in ``path`` learned from; none where the file does not tell."""
+    told = load_numbers(path).get("datasets")
+    return tuple(str(name) for name in told) if isinstance(told, list) else ()

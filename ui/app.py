@@ -17,6 +17,7 @@ from duet.features import Placement, Standing, partner_standing
 from duet.kinematics import heading_yaw
 from duet.poses import RELAXED_PELVIS_HEIGHT_M
 from duet.skeleton import BODY
+from duet.terminal import new_console
 from realtime.conductor import Conductor
 from realtime.feed_watch import WatchedLeader, WatchedMusic
 from realtime.guards import DrawnLeader, GuardedMusic
@@ -53,7 +54,7 @@ def perform(
     its first tick, for who wants to look meanwhile.
     """
     check_asked(output)
-    console = Console(stderr=True)
+    console = new_console(stderr=True)
     health, kept = health or Health(), Kept()
     with Ending() as ending:
         partners, slow = open_partners(output, console)

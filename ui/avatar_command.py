@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from duet.errors import InputError
 from duet.extras import how_to_install
+from duet.terminal import new_console
 from ui.drawing.avatar import AVATARS
 from ui.drawing.stages import STAGES
 from ui.drawing.wardrobe import avatar_named, avatar_names, avatar_says, keep_avatar, own_avatars, own_folder, own_name
@@ -87,7 +88,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def _import(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
+    from rich.text import Text
 
     from ui.avatars.bring import Wish, bring
 
@@ -95,19 +96,18 @@ def _import(arguments: argparse.Namespace) -> int:
     if name in own_avatars() and not arguments.replace:
         raise InputError(f"--name: expected a new name, got {name!r}, which you have. Choose another, or --replace.")
     check_within("--height", arguments.height, 0.5, 3.0, "metres")
-    console = Console(stderr=True)
-    with console.status(f"Reading {arguments.file}"):
+    console = new_console(stderr=True)
+    with console.status(Text(f"Reading {arguments.file}")):
         fit = bring(arguments.file, Wish.of(arguments.map, arguments.betas, arguments.height, arguments.plain))
         path = keep_avatar(name, fit.avatar)
     for line in fit.lines():
-        Console().print(line, highlight=False, soft_wrap=True)
+        new_console().print(line, highlight=False, soft_wrap=True)
     told = f"Wrote {path}. See it: duet avatar show {name}. Dance in it: --follower-avatar {name}"
     console.print(told, soft_wrap=True)
     return 0
 
 
 def _list(_: argparse.Namespace) -> int:
-    from rich.console import Console
     from rich.table import Table
 
     from ui.drawing.avatar import ASSETS
@@ -121,13 +121,12 @@ def _list(_: argparse.Namespace) -> int:
         avatar, size = avatar_named(name), (folder / f"{name}.npz").stat().st_size
         height = f"{avatar.vertices_m[:, 1].max():.2f} m"
         table.add_row(name, says, height, f"{len(avatar.vertices_m)}", f"{size // 1024} KiB")
-    Console().print(table)
+    new_console().print(table)
     return 0
 
 
 def _show(arguments: argparse.Namespace) -> int:
     from PIL import Image
-    from rich.console import Console
 
     from duet.files import check_writable, saved_whole
     from ui.drawing.avatar import read_avatar
@@ -146,7 +145,7 @@ def _show(arguments: argparse.Namespace) -> int:
     picture = turntable(avatar, arguments.stage)
     with saved_whole(path, "the picture") as unfinished:
         Image.fromarray(picture).save(unfinished, format="PNG")
-    Console(stderr=True).print(f"Wrote {path}", markup=False)
+    new_console(stderr=True).print(f"Wrote {path}")
     return 0
 
 

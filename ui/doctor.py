@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from duet.errors import DeviceError, DuetError, ModelError
+from duet.terminal import new_console
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,12 @@ def _checked(name: str, check: Callable[[], str]) -> Check:
 
 def print_checks(follower: Path) -> int:
     """Print every check; 0 when a film can be made here (what the demo needs), else 2."""
-    console = Console()
+    console = new_console()
     checks = run_checks(follower)
     table = Table.grid(padding=(0, 2))
     for check in checks:
-        table.add_row("[green]ok[/]" if check.works else "[yellow]--[/]", check.name, escape(check.finding))
+        mark = Text("ok", style="green") if check.works else Text("--", style="yellow")
+        table.add_row(mark, check.name, check.finding)
     console.print(table)
     needed = {"python", "follower", "picture", "film"}
     return 0 if all(c.works for c in checks if c.name in needed) else 2
@@ -69,13 +70,14 @@ def print_processes() -> int:
     """Print every process and thread of a performance."""
     from realtime.topology import PROCESSES, threads_of
 
-    console = Console()
+    console = new_console()
     table = Table(box=None, pad_edge=False)
     for heading in ("thread", "rate", "does", "writes", "reads"):
         table.add_column(heading, no_wrap=heading in ("thread", "rate"))
     for row in PROCESSES:
         silent = f", started again when silent for {row.silent_s:g} s" if math.isfinite(row.silent_s) else ""
-        table.add_row(f"[bold]{row.name}[/]", "", f"[bold]{row.does}[/] ({row.when}; {row.rank.says}{silent})", "", "")
+        does = Text.assemble((row.does, "bold"), f" ({row.when}; {row.rank.says}{silent})")
+        table.add_row(Text(row.name, style="bold"), "", does, "", "")
         for thread in threads_of(row.name):
             name = thread.name if thread.when == "always" else f"{thread.name} ({thread.when})"
             table.add_row(f"  {name}", thread.rate, thread.does, ", ".join(thread.writes), ", ".join(thread.reads))
@@ -195,11 +197,11 @@ def print_devices() -> int:
     from realtime.devices import list_cameras
     from realtime.sound.audio import list_audio_devices
 
-    console = Console()
-    console.print("[bold]cameras[/] (--leader)")
+    console = new_console()
+    console.print(Text("cameras", style="bold"), "(--leader)")
     for name in list_cameras() or ["none found"]:
         console.print(f"  {name}")
-    console.print("[bold]sound[/] (--music device:NAME for inputs)")
+    console.print(Text("sound", style="bold"), "(--music device:NAME for inputs)")
     try:
         devices = list_audio_devices()
     except DeviceError as error:

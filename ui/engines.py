@@ -5,6 +5,7 @@ from pathlib import Path
 
 from duet.errors import InputError
 from duet.extras import how_to_install
+from duet.terminal import new_console
 
 _EPILOG = """\
 Needs TensorRT for RTX (the extra tensorrt: duet doctor names the command), and no GPU where --target names a
@@ -33,7 +34,7 @@ def add_engines(commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress
 
     from duet.contract import load_contract
@@ -48,12 +49,12 @@ def _run(arguments: argparse.Namespace) -> int:
     if not target:
         raise InputError("--target: expected a generation such as SM89 where there is no GPU, got none. Give one.")
     check_target(target)
-    console = Console()
+    console = new_console()
     with Progress(console=console, transient=True) as bars:
         for graph in contract.graphs:
             path = arguments.follower / graph.file
             check_graph(path, graph, contract)
-            task = bars.add_task(graph.role, total=None)
+            task = bars.add_task(escape(graph.role), total=None)
             key = engine_key(graph, contract, target)
             built = build_engine(
                 path, key, lambda done, total, task=task: bars.update(task, completed=done, total=total)

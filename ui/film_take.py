@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from duet.errors import InputError
 from duet.files import check_writable, saved_whole
+from duet.terminal import new_console
 from ui.drawing.caption import captioned
 from ui.drawing.stages import STAGES
 from ui.limits import check_within
@@ -99,13 +100,11 @@ class Drawing:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from ui.options import size_of
 
     _check(arguments)
     size = size_of(arguments.size)
-    console = Console(stderr=True)
+    console = new_console(stderr=True)
     followers = arguments.follower, arguments.also
     dances = tuple(_read(path, followers, console) for path in (arguments.dance, arguments.beside) if path)
     natural_s = min(dance.seconds for dance in dances) - arguments.start
@@ -118,10 +117,10 @@ def _run(arguments: argparse.Namespace) -> int:
     )
     if arguments.out is not None:
         write_film(arguments.out, drawing, size, arguments.fps, sound, console)
-        console.print(f"Wrote {arguments.out}", markup=False)
+        console.print(f"Wrote {arguments.out}")
     if arguments.sheet is not None:
         write_sheet(arguments.sheet, drawing, arguments.moments, size_of(arguments.cell, "--cell"))
-        console.print(f"Wrote {arguments.sheet}", markup=False)
+        console.print(f"Wrote {arguments.sheet}")
     return 0
 
 
@@ -164,14 +163,16 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _read(path: Path, followers: tuple[Path, Path | None], console: "Console") -> "Dance":
     """``followers``: those of a recorded session."""
+    from rich.text import Text
+
     from ui.drawing.dance import is_session, read_dance, replayed
 
     if path.is_dir() and not is_session(path):
         raise InputError(f"{path}: expected a recorded session, got another folder. Name what --record wrote.")
     if not path.is_dir():
         return read_dance(path)
-    with console.status(f"Dancing {path} again") as status:
-        return replayed(path, *followers, lambda at_s: status.update(f"Dancing {path} again: {at_s:.0f} s"))
+    with console.status(Text(f"Dancing {path} again")) as status:
+        return replayed(path, *followers, lambda at_s: status.update(Text(f"Dancing {path} again: {at_s:.0f} s")))
 
 
 def _heard(

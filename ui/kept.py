@@ -68,7 +68,7 @@ class Kept:
     def check(self, console: Console) -> None:
         """Raise the first of ``failures``; say the others."""
         for failure in self.failures[1:]:
-            console.print(str(failure), soft_wrap=True, markup=False)
+            console.print(str(failure), soft_wrap=True)
         if self.failures:
             raise self.failures[0]
 
@@ -172,4 +172,4 @@ def tell(show: Show, kept: Kept, elapsed: float, console: Console) -> None:
         if show.picture.has_film:
             console.print(f"The film has no pictures before {show.picture.lost_until_s:.1f} s.")
     for said in kept.told():
-        console.print(said, soft_wrap=True, markup=False)
+        console.print(said, soft_wrap=True)

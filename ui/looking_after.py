@@ -47,7 +47,7 @@ def conduct(show: Show, console: Console, tempo: TempoInput | None) -> bool:
         music = show.sources.played
         if music is not None and music.played.unheard_because:
             told = f"The music plays unheard until there is a sound output. {music.played.unheard_because}"
-            console.print(told, soft_wrap=True, markup=False)
+            console.print(told, soft_wrap=True)
         with Undisturbed() as undisturbed:
             thread.start()
             show.picture.begin(show.clock.epoch_s)

@@ -62,6 +62,5 @@ def open_partners(output: Output, console: Console) -> tuple[Partners, str]:
         # Either may dance: the slower one sets the pace.
         law, slow = start_pace(*max(timed, key=lambda times: p95(times[1])))
     if choice.name != "cpu" or choice.unexpected:
-        # As it stands: what is in square brackets is part of a command.
-        console.print(choice.sentence(), markup=False)
+        console.print(choice.sentence())
     return Partners(runner, other, law, choice.name), slow

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from duet.errors import DeviceError, InputError
 from duet.files import check_writable
+from duet.terminal import new_console
 from realtime.calibration import load_calibration
 from realtime.identity import camera_identity
 from realtime.sight.placement import Lens
@@ -73,7 +74,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     lens = load_calibration().camera(camera_identity(camera_source(arguments.source))).lens
 
-    console = Console()
+    console = new_console()
     sightings, live, ended = _record(console, arguments, lens)
     with _bars(console) as bars:
         task = bars.add_task("cleaning", total=1.0, note="")
@@ -190,7 +191,7 @@ def _say(console: Console, out: Path, cleaned: "Cleaned", live: "Motion | None",
             f", of {cleaned.recorded_s:.1f} s: somebody was out of view for more than {FILL_S:g} s, and "
             f"{cleaned.left_out_s:.1f} s beside the longest stretch were left out"
         )
-    console.print(f"{told}, {ended}" if ended else told, soft_wrap=True, markup=False)
+    console.print(f"{told}, {ended}" if ended else told, soft_wrap=True)
     console.print(
         f"trembling {_change(live and tremble_m(live), tremble_m(motion), 1e3, 'mm')}, planted feet slide "
         f"{_change(live and skate_m_s(live, planted_feet(live)), skate_m_s(motion, cleaned.planted), 1e2, 'cm/s')}; "
@@ -208,6 +209,6 @@ def _change(before: float | None, after: float, scale: float, unit: str) -> str:
 
 def _bars(console: Console) -> Progress:
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.fields[note]}"),
-        console=console,
+        TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}", markup=False), console=console,
     )  # fmt: skip

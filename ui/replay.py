@@ -9,6 +9,7 @@ from rich.console import Console
 
 from duet.errors import InputError
 from duet.files import check_writable
+from duet.terminal import new_console
 from ui.options import size_of
 from ui.outputs import check_apart
 
@@ -64,7 +65,7 @@ def _run(arguments: argparse.Namespace) -> int:
     read = {"DIR": arguments.session, "--follower": arguments.follower, "--also": arguments.also}
     check_apart({"--out": film, "--save-motion": motion}, read)
     size = size_of(arguments.size)
-    console = Console(stderr=True)
+    console = new_console(stderr=True)
     session = Session(arguments.session)
     try:
         with console.status("Loading the follower"):
@@ -83,28 +84,29 @@ def _run(arguments: argparse.Namespace) -> int:
             )
     finally:
         session.close()
-    if log is not None:
-        _write(log, motion, film, size, console)
-    return _tell(console, verdict)
+    is_written = log is None or _write(log, motion, film, size, console)
+    code = _tell(console, verdict)
+    return code if is_written else 2
 
 
-def _write(log: "MotionLog", motion: Path | None, film: Path | None, size: tuple[int, int], console: Console) -> None:
-    """Write what was asked for of the dance, and say so; where nothing was danced, say that."""
+def _write(log: "MotionLog", motion: Path | None, film: Path | None, size: tuple[int, int], console: Console) -> bool:
+    """Write what was asked for of the dance, and say so; where nothing was danced, say that. Whether it was written."""
     from ui.drawing.dance import dance_of
     from ui.film_take import Drawing, write_film
     from ui.kept import nothing_danced
 
     asked = [path for path in (film, motion) if path is not None]
     if unwritten := nothing_danced(log, *asked):
-        console.print(unwritten, soft_wrap=True, markup=False)
-        return
+        console.print(unwritten, soft_wrap=True)
+        return False
     if motion is not None:
         log.save(motion)
     if film is not None:
         dance = dance_of(log.arrays())
         write_film(film, Drawing((dance,), 0.0, dance.seconds), size, dance.fps, None, console)
     for path in asked:
-        console.print(f"Wrote {path}", markup=False)
+        console.print(f"Wrote {path}")
+    return True
 
 
 def _tell(console: Console, verdict: "Verdict") -> int:

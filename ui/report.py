@@ -13,7 +13,7 @@ from duet.files import written_whole
 from realtime.bench.provenance import cpu_name
 from realtime.budget import judged
 from realtime.counters import COUNTERS
-from realtime.health import Health
+from realtime.health import Health, Snapshot
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,10 @@ def make_report(
     """The report as plain values: every counter under its name (``realtime.counters``), and what is told beside them.
 
     ``lag_ms`` is, over the drawn frames, the age of the newest leader frame that the shown pose knew:
-    how late the follower can be for something the leader does unannounced.
+    how late the follower can be for something the leader does unannounced. ``memory_mb`` and ``handles`` are 0
+    where the system does not tell, or does not let itself be asked.
     """
-    snapshot = health.snapshot(seconds)
+    snapshot = _last_look(health, seconds)
     lag, drawn = snapshot.stages["lag"], snapshot.counters.get("drawn_frames", 0)
     return {
         **dict.fromkeys(COUNTERS, 0),
@@ -69,6 +70,16 @@ def make_report(
         "handles": snapshot.handles,
         "budgets": [{**asdict(figure), "holds": figure.holds} for figure in judged(snapshot)],
     }
+
+
+def _last_look(health: Health, seconds: float) -> Snapshot:
+    """Everything after ``seconds``; where the system refuses the look, as when handles run out, what was measured and
+    counted, without what the show holds and how fast it grew."""
+    try:
+        return health.snapshot(seconds)
+    except OSError:
+        health.count("health_failures")
+        return Snapshot(seconds, health.stages(), counters={name: health.counter(name) for name in COUNTERS})
 
 
 def write_report(path: Path, report: dict[str, object]) -> None:

@@ -190,7 +190,7 @@ def play_sources(leader: LeaderOptions, music: str | None, *, headless: bool) ->
         sound = SoundChoice(named, ear, hear)
         names = {"leader": leader.source, "music": named}
         if is_take:
-            take = read_motion(leader.source, fps_override=leader.bvh_fps, scale=leader.bvh_scale)
+            take = read_motion(leader.source, fps_override=leader.bvh_fps, scale=leader.bvh_scale, on_time=True)
             inputs = TakeLeader(take, LEADER_FPS)
             shifted = ShiftedLeader(_witnessed(inputs, leader, ear), leader.shift, mirrored=leader.mirror)
             camera = _camera_choice(leader, None, ear, health)

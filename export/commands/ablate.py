@@ -99,7 +99,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
             progress.end()
     finally:
         progress.stop()
-    console.print(study.write(), markup=False, highlight=False, soft_wrap=True)
+    console.print(study.write(), highlight=False, soft_wrap=True)
 
 
 def _shares(text: str) -> tuple[float, ...]:

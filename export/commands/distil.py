@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from duet.errors import InputError
+from duet.terminal import new_console
 from export.commands.command_line import (
     Commands,
     above_zero,
@@ -79,7 +80,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     if options.minutes:
         schedule = replace(schedule, seconds=60.0 * options.minutes)
     learned = load_follower(teacher)
-    console = console if printing() else Console(quiet=True)
+    console = console if printing() else new_console(quiet=True)
     with console.status("reading couples"):
         corpus = build_corpus(couples, learned.config, how=multiply, seed=options.seed, forecaster=learned.foresight)
     progress = TrainingBars(console, 0)

@@ -104,6 +104,13 @@ def _is_whole(asked: "Options", validation: tuple[str, ...]) -> bool:
     return is_all and asked.seeds >= Options().seeds
 
 
+def check_measurable(couples: "Couples") -> None:
+    """InputError where ``measure`` would find no takes to dance."""
+    if not couples.datasets:
+        raise InputError(f"{couples.folder}: expected couples to measure with, got none. Give another --data.")
+    _takes(couples, None)
+
+
 def measure(folder: Path, couples: "Couples", console: Console) -> "Report":
     """Dance the validation takes and put the numbers into the card of ``folder``, where it learned from their data."""
     from models.evaluation.evaluate import Options
@@ -140,7 +147,6 @@ def _into_card(folder: Path, couples: "Couples", report: "Report", console: Cons
         f"{folder}: these numbers stay out of its card, which says nothing of learning from "
         f"{', '.join(couples.datasets)}.",
         highlight=False,
-        markup=False,
         soft_wrap=True,
     )
 

@@ -95,21 +95,24 @@ def _couples(options: argparse.Namespace, weights: Path, console: Console) -> "C
     """The couples to measure with, found out before the work: those of the run, unless others are named.
 
     None for no data, and, said so, where these couples are not there: DUET_DATA may well name other recordings.
+    InputError for a folder that is not there, and where the couples were asked for by name.
     """
+    from export.commands.evaluate import check_measurable
     from export.provenance import datasets_named
 
     if options.data is None:
         return None
     named = datasets_named(weights)
     try:
-        return couples_of(options, named)
+        couples = couples_of(options, named)
+        check_measurable(couples)
+        return couples
     except InputError as error:
-        if options.dataset:
+        if options.dataset or not options.data.is_dir():
             raise
         console.print(
             f"Nothing will be measured in closed loop. {error} Or measure it later: duet-lab evaluate {options.out}",
             highlight=False,
-            markup=False,
             soft_wrap=True,
         )
         return None

@@ -57,7 +57,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
 
     import torch
 
-    from models.forecaster import load_forecaster, save_forecaster
+    from models.forecaster import forecaster_datasets, load_forecaster, save_forecaster
     from models.training.forecaster_stage import ForecasterTraining, build_leads
 
     if options.threads:
@@ -71,7 +71,8 @@ def run(options: argparse.Namespace, console: Console) -> None:
     if forecaster is None:
         forecaster = _train(leads, how, options.seed, console)
     if options.out:
-        save_forecaster(forecaster, options.out)
+        learned = forecaster_datasets(options.weights) if options.weights else couples.datasets
+        save_forecaster(forecaster, options.out, learned)
         console.print(f"The forecaster lies in {options.out}.")
     _print_errors(leads, forecaster, console)
 

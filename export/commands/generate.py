@@ -223,7 +223,7 @@ def _leader(options: argparse.Namespace, fps: float, console: Console) -> "Motio
     from duet.motion import read_motion
     from models.data.checks import SHORTEST_S, settle
 
-    motion = read_motion(options.leader, fps_override=options.bvh_fps, scale=options.bvh_scale)
+    motion = read_motion(options.leader, fps_override=options.bvh_fps, scale=options.bvh_scale, on_time=True)
     if motion.frames < 4:
         raise InputError(f"{options.leader}: expected at least 4 frames, got {motion.frames}. Give a longer take.")
     if motion.seconds >= SHORTEST_S:

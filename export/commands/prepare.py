@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from duet.errors import InputError
 from export.commands.command_line import Commands, add_data, data_of, new_command
@@ -84,7 +85,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
         console.print(f"Set {CACHE_VARIABLE}={folder}, so that the other commands find them.", soft_wrap=True)
     if refused:
         for one in refused:
-            console.print(f"[red]refused[/red] {one.why}", highlight=False, soft_wrap=True)
+            console.print(Text("refused", style="red"), one.why, highlight=False, soft_wrap=True)
         raise InputError(
             f"{len(refused)} of {len(found)} takes: expected all to be usable, got those named above. "
             "Mend them, or move them out of the folder."
@@ -118,7 +119,7 @@ def _table(done: "list[Prepared]", *, measured: bool) -> Table:
         table.add_column("measured", overflow="fold")
     for one in done:
         apart = one.distance_m
-        found = ", ".join(f"[yellow]{f.short}[/yellow]" if f.warning else f.short for f in one.findings if f.short)
+        found = Text(", ").join(Text(f.short, style="yellow" if f.warning else "") for f in one.findings if f.short)
         table.add_row(
             one.recording.name,
             one.recording.dataset,
@@ -153,5 +154,6 @@ def _say(console: Console, done: "list[Prepared]", *, explain: bool) -> None:
     for one in done:
         for finding in one.findings:
             if explain or finding.warning:
-                mark = "[yellow]look at[/yellow] " if finding.warning else ""
-                console.print(f"{mark}{one.recording.name}: {finding.text}", highlight=False, soft_wrap=True)
+                marks = [Text("look at", style="yellow")] if finding.warning else []
+                told = f"{one.recording.name}: {finding.text}"
+                console.print(*marks, told, highlight=False, soft_wrap=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
+from rich.text import Text
 
 from export.commands.command_line import (
     Commands,
@@ -113,7 +114,7 @@ def _tell(found: "Stress", console: Console) -> None:
     if missed := found.missed:
         console.print(f"Missed: {'; '.join(missed)}.", highlight=False)
     if broken := found.broken:
-        console.print(f"[red]{found.follower} breaks: {'; '.join(broken)}.[/red]", highlight=False)
+        console.print(f"{found.follower} breaks: {'; '.join(broken)}.", style="red", highlight=False)
     else:
         console.print(f"{found.follower} holds: no explosion, no teleport, every number finite.", highlight=False)
 
@@ -142,6 +143,6 @@ def _verdicts(title: str, verdicts: Sequence["Verdict"]) -> Table:
     table = Table("measured", "value", "target", "", title=title)
     for v in verdicts:
         value = "not measured" if v.value is None else f"{v.value:.3g} {v.unit}"
-        mark = {True: "[green]met[/green]", False: "[red]missed[/red]", None: ""}[v.met]
+        mark = {True: Text("met", style="green"), False: Text("missed", style="red"), None: ""}[v.met]
         table.add_row(v.what, value.strip(), v.goal, mark)
     return table

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from duet.errors import InputError
+from duet.terminal import new_console
 from export.commands.command_line import (
     Commands,
     above_zero,
@@ -125,7 +126,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     if forecaster is not None:
         settings = replace(settings, follower=replace(settings.follower, forecaster=forecaster.config))
     check_resumable(options.out, settings, codec)
-    console = console if printing() else Console(quiet=True)
+    console = console if printing() else new_console(quiet=True)
     with console.status("reading couples"):
         foresight = None if forecaster is None else Foresight(forecaster)
         corpus = build_corpus(
@@ -136,7 +137,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
         best = train(
             options.out, corpus, settings.follower, schedule=settings.schedule, how=settings.how, seed=settings.seed,
             codec=codec, start=start, bank=options.bank, codec_training=settings.codec, multiply=settings.multiply,
-            forecaster=forecaster, device=device, progress=progress,
+            forecaster=forecaster, forecaster_file=options.forecaster, device=device, progress=progress,
         )  # fmt: skip
     finally:
         progress.stop()

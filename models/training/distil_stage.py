@@ -34,6 +34,7 @@ from models.training.distributed import Group, joined
 from models.training.losses import frame_losses
 from models.training.precision import exact
 from models.training.progress import Progress
+from models.training.run import settings_beside
 from models.training.settings import (
     SETTINGS_FILE,
     Schedule,
@@ -216,6 +217,8 @@ def distil(
         "bank": weights_digest(teacher_folder / release.bank) if release.bank else None,
         "distillation": asdict(what),
     }
+    if (known := settings_beside(teacher_folder / WEIGHTS_FILE)) is not None:
+        origin["start_settings"] = known
     with joined(torch.device(device)) as group:
         if group.leads and (folder / CHECKPOINT_FILE).is_file() and (folder / SETTINGS_FILE).is_file():
             check_settings(folder, settings, origin)

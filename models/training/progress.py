@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from duet.files import written_whole
+from duet.terminal import new_console
 
 _SHOWN = (
     "score",
@@ -24,7 +25,7 @@ class Progress:
     """Prints a line now and then. Derive from it to draw something else."""
 
     def __init__(self, console: Console | None = None, every: int = 50) -> None:
-        self.console = console or Console(highlight=False)
+        self.console = console or new_console(highlight=False)
         self.every = every
 
     def codec(self, numbers: dict[str, float]) -> None:

@@ -12,7 +12,7 @@ from models.codec import Codec
 from models.config import FollowerConfig
 from models.data.corpus import Corpus, Multiplication
 from models.follower import WEIGHTS_FILE, Follower, grown, load_follower
-from models.forecaster import Forecaster
+from models.forecaster import Forecaster, forecaster_datasets
 from models.release import BEST_FOLDER
 from models.training.bank_stage import bank_of_run
 from models.training.checkpoint import CHECKPOINT_FILE
@@ -51,6 +51,8 @@ class Sources:
     """Bank of reference dances, where the run learns from some, instead of one that is choreographed for it."""
     forecaster: Forecaster | None = None
     """Foresees leaders, as in the corpus; a ``start`` brings its own."""
+    forecaster_file: Path | None = None
+    """Where that was read, unless the ``start`` brought it: it tells what was learned from."""
 
 
 def begun(folder: Path) -> bool:
@@ -73,6 +75,7 @@ def train(
     start: Path | None = None,
     bank: Path | None = None,
     forecaster: Forecaster | None = None,
+    forecaster_file: Path | None = None,
     device: torch.device | str = "cpu",
     hide: tuple[Hidden, ...] = (),
 ) -> Path:
@@ -81,7 +84,8 @@ def train(
     A folder that holds a checkpoint is gone on with, exactly as if it had never stopped; InputError when its settings
     or its data were others. ``codec``: weights of a trained codec to take instead of training one. ``start``: folder
     of a follower whose weights, codec and normalisation the second stage begins with. ``bank``: reference dances to
-    take instead of making some, where ``how.references`` is above 0. ``forecaster``: what the corpus was made with.
+    take instead of making some, where ``how.references`` is above 0. ``forecaster``: what the corpus was made with,
+    and ``forecaster_file`` where it was read, for the record.
     ``multiply`` says how the corpus was made, for the record. ``hide``: conditions it never sees; such a run is
     judged, and keeps no best weights. Under torchrun all processes train together.
     """
@@ -91,7 +95,8 @@ def train(
     )  # fmt: skip
     with joined(torch.device(device)) as group:
         progress = progress or Progress()
-        prepared(folder, corpus, settings, Sources(codec, start, bank, forecaster), progress, group).run(progress)
+        sources = Sources(codec, start, bank, forecaster, forecaster_file)
+        prepared(folder, corpus, settings, sources, progress, group).run(progress)
     return folder / BEST_FOLDER
 
 
@@ -146,6 +151,10 @@ def _freeze(folder: Path, corpus: Corpus, settings: Settings, sources: Sources) 
         if path is not None and (known := settings_beside(path)) is not None:
             origin[f"{name}_settings"] = known
     origin["bank"] = None if sources.bank is None else weights_digest(sources.bank)
+    if sources.forecaster_file is not None:
+        origin["forecaster"] = weights_digest(sources.forecaster_file)
+        if datasets := forecaster_datasets(sources.forecaster_file):
+            origin["forecaster_settings"] = {"origin": {"datasets": list(datasets)}}
     if sources.codec is not None:
         check_codec(sources.codec, settings.follower)
     if begun(folder) and (folder / SETTINGS_FILE).is_file():

@@ -28,9 +28,9 @@ class Sample:
     time_s: float
     """Of the session."""
     memory_mb: float
-    """Of all its processes."""
-    handles: int
-    threads: int
+    """Of all its processes, as are handles and threads; NaN, all three, where the system let nobody ask."""
+    handles: float
+    threads: float
     lag_ms: float
     """Age of the newest leader frame that shown poses knew, median since the sample before; NaN where nobody danced."""
     jerk: float

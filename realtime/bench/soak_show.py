@@ -71,10 +71,10 @@ class Sampler:
     def sample(self) -> Sample:
         """The show since the last sample."""
         self.look()
-        now, health, use = self._clock.now(), self._conductor.health, use_of_all()
+        now, health = self._clock.now(), self._conductor.health
         lag_ms, jerk = self._motion()
         late, ticks, skipped = (health.counter(name) for name in ("late_ticks", "ticks", "skipped_ticks"))
-        return Sample(now, use.memory_mb, use.handles, use.threads, lag_ms, jerk, late, ticks, skipped)
+        return Sample(now, *_held(), lag_ms, jerk, late, ticks, skipped)
 
     def _motion(self) -> tuple[float, float]:
         if not self._squares:
@@ -82,6 +82,16 @@ class Sampler:
         found = float(np.median(self._ages_s)) * 1e3, float(np.sqrt(np.mean(self._squares)))
         self._ages_s, self._squares = [], []
         return found
+
+
+def _held() -> tuple[float, float, float]:
+    """Megabytes, handles and threads of the show."""
+    try:
+        use = use_of_all()
+    except OSError:
+        # No handle is left to look with: how it moves and what is late is told all the same.
+        return np.nan, np.nan, np.nan
+    return use.memory_mb, use.handles, use.threads
 
 
 class Visitors:
@@ -127,7 +137,8 @@ class Show:
     ) -> None:
         self.clock, self.health = ManualClock(), Health()
         rules, inbox = Rules(), CommandInbox()
-        self.visits = Visits(Visitors(seed), Ghost(rules.attract_s, _TEMPO_BPM), rules, inbox.ask, seed=seed)
+        ghost = Ghost(rules.attract_s, _TEMPO_BPM)
+        self.visits = Visits(Visitors(seed), ghost, rules, inbox.ask, self.health, seed=seed)
         music = InlineEar(RecordedMusic(render_groove(_MUSIC_S, _TEMPO_BPM, seed=0).samples, output=None, loop=True))
         music.start(self.clock)
         engine = DelayedEngine(

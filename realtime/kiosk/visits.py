@@ -47,18 +47,18 @@ class Visits:
         ghost: Ghost,
         rules: Rules,
         ask: Callable[[Command], None],
+        health: Health,
         *,
         zone_m: float = math.inf,
         seed: int = 0,
         told: Callable[[Presence], None] = lambda _: None,
-        health: Health | None = None,
     ) -> None:
         """``ask`` hands commands to the follower, ``told`` is called at each change of scene; ``zone_m``: who is
         further from the middle of the stage only passes by. The n-th dance is drawn by ``seed`` + n. Looks at a
         visitor that raised are counted in ``health``."""
         self._visitor, self._ghost, self._rules, self._ask, self._told = visitor, ghost, rules, ask, told
         self._zone_m, self._seed = zone_m, seed
-        self._failed = Told(health or Health(), "leader_failures", LOG.warning)
+        self._failed = Told(health, "leader_failures", LOG.warning)
         self.presence = Presence()
         """What is the case; replaced whole."""
         self._seen_s = -math.inf

@@ -35,9 +35,18 @@ CPU = "cpu"
 """The runtime that a session is replayed by."""
 
 
+_TOLD_ONLY = dict.fromkeys(("training_data", "licence", "golden", "golden_sha256"), "") | dict.fromkeys(
+    ("parity_max_abs", "tolerance", "tolerance_mm", "gflop"), 0.0
+)
+"""Of a contract what is told of the follower or measured of it, and has no part in a dance."""
+
+
 def fingerprint(contract: FollowerContract) -> str:
-    """Of everything that a follower's contract says: its weights, its graphs, its layouts."""
-    return sha256(contract.to_json().encode()).hexdigest()
+    """Of everything in a follower's contract that a dance depends on: its weights, its graphs, its layouts.
+
+    What its card says of its data may be put better, and the sessions that it danced stay its own.
+    """
+    return sha256(replace(contract, **_TOLD_ONLY).to_json().encode()).hexdigest()
 
 
 def machine() -> dict[str, str]:

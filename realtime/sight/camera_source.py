@@ -3,6 +3,8 @@
 A source is opened, read and closed by one thread; ``Camera`` in ``realtime.sight.camera`` makes it safe to ask.
 """
 
+import logging
+import math
 import os
 import threading
 from collections.abc import Iterator
@@ -19,12 +21,15 @@ from realtime.devices import SYSTEM_CAMERAS, CameraSystem
 from realtime.plugged import Pin
 from realtime.sight.driver_stamps import BACKENDS, DriverStamps
 
+LOG = logging.getLogger("duet.camera")
 CAMERA_LATENCY_S = 0.05
 """Mid-exposure to arrival, assumed for live sources: half an exposure, read-out and transport. Measure yours."""
 STALL_S = 1.0
 """Without a frame for so long, a camera stalls."""
 GIVE_UP_S = 0.5
-"""Further behind than this, a video file no longer passes frames over to catch up, but plays slower than its rate."""
+"""For so long a video file passes frames over to catch up; if it is late still, it plays slower than its rate."""
+_PATIENT_AGAIN_S = 2.0
+"""After so long without a late frame a video that played slower may pass frames over again."""
 _SIZE_PX = (640, 480)
 _RATE_HZ = 30.0
 _POLL_S = 0.05
@@ -61,6 +66,9 @@ class VideoFile:
         """Frames that the file says it holds; 0 where it does not say."""
         self.late = 0
         """Frames passed over because their time was gone before they were decoded."""
+        self.behind_s = 0.0
+        """How much later it plays than at its rate, because frames passed over did not let it catch up."""
+        self._told_s = 0.5
 
     def open(self) -> None:
         """Open it and look at its first frame; MediaError when there is none."""
@@ -89,20 +97,24 @@ class VideoFile:
 
     def frames(self, stop: threading.Event) -> Iterator[tuple[float, float, NDArray[np.uint8]]]:
         """Every frame when its time has come, over and over; one that decodes too slowly for that plays slower."""
-        begin_s, patience_s = self._clock.now(), GIVE_UP_S
+        begin_s, patient_from_s, passing_s = self._clock.now(), -math.inf, None
         while not stop.is_set():
             end_s = 0.0
             for time_s, capture in self._grabbed():
                 due_s = begin_s + time_s
                 end_s = time_s + 1.0 / self.rate_hz
-                lag_s = self._clock.now() - due_s
-                if lag_s < 0.0:
-                    patience_s = GIVE_UP_S
-                if lag_s > max(patience_s, 1.0 / self.rate_hz):
-                    # Decoding is what takes the time: frames passed over do not let it catch up. Until one is early
-                    # again, every frame is shown and those after it come that much later.
-                    begin_s, due_s, patience_s = begin_s + lag_s, due_s + lag_s, 0.0
-                elif lag_s > 1.0 / self.rate_hz:
+                now_s = self._clock.now()
+                lag_s = now_s - due_s
+                if lag_s <= 1.0 / self.rate_hz:
+                    passing_s = None
+                elif now_s < patient_from_s or (passing_s is not None and now_s - passing_s > GIVE_UP_S):
+                    # Decoding is what takes the time: frames passed over do not let it catch up. Until it was in time
+                    # for a while, every frame is shown and those after it come that much later.
+                    begin_s, due_s, passing_s = begin_s + lag_s, now_s, None
+                    patient_from_s = now_s + _PATIENT_AGAIN_S
+                    self._fall_behind(lag_s)
+                else:
+                    passing_s = now_s if passing_s is None else passing_s
                     self.late += 1
                     continue
                 good, picture = capture.retrieve()
@@ -133,6 +145,16 @@ class VideoFile:
             yield (time_s if time_s > 0.0 else index / self.rate_hz), capture
             index += 1
             good = capture.grab()
+
+    def _fall_behind(self, by_s: float) -> None:
+        """Count it, and tell it each time that it has doubled."""
+        self.behind_s += by_s
+        if self.behind_s >= 2.0 * self._told_s:
+            self._told_s = self.behind_s
+            LOG.warning(
+                "%s: it plays %.1f s later than at its own rate, for it decodes too slowly here; make it smaller",
+                self.name, self.behind_s,
+            )  # fmt: skip
 
     def _wait(self, due_s: float, stop: threading.Event) -> bool:
         while (left_s := due_s - self._clock.now()) > 0.0:

@@ -226,6 +226,33 @@ def refused(path: Path) -> str:
     return message
 
 
+def test_what_a_motion_log_left_out_is_held(tmp_path: Path) -> None:
+    """Frames 5 to 14 of 40 were not known."""
+    path, whole, known = tmp_path / "motion.npz", swaying(), np.r_[0:5, 15:40]
+    write_motion(path, Motion(whole.fps, whole.skeleton, whole.root_m[known], whole.rotations[known]))
+    with np.load(path) as held:
+        arrays = dict(held)
+    np.savez(path, **arrays, time_s=7.0 + known / whole.fps)
+    assert read_motion(path).frames == 30
+    on_time = read_motion(path, on_time=True)
+    assert on_time.frames == 40
+    np.testing.assert_array_equal(on_time.root_m[known], read_motion(path).root_m)
+    np.testing.assert_array_equal(on_time.rotations[5:15], on_time.rotations[[4] * 10])
+
+    write_motion(path, whole)
+    assert read_motion(path, on_time=True).frames == whole.frames, "a take tells no times"
+    for wrong, reason in (
+        (np.r_[known[:-1], 4e6] / whole.fps, "expected at most 108000 frames"),
+        (known[::-1] / whole.fps, "expected a time for each of 30 frames"),
+        (np.full(30, np.nan), "expected a time for each of 30 frames"),
+        (np.arange(9.0), "expected a time for each of 30 frames"),
+        (np.array(["now"] * 30), "cannot be read"),
+    ):
+        np.savez(path, **arrays, time_s=wrong)
+        with pytest.raises(MotionError, match=reason):
+            read_motion(path, on_time=True)
+
+
 def test_a_missing_or_unknown_file_is_refused(tmp_path: Path) -> None:
     assert "got no such file" in refused(tmp_path / "absent.bvh")
     assert "got no such file" in refused(tmp_path)

@@ -21,7 +21,7 @@ from models.evaluation.closed_loop import Example
 from models.follower import load_follower, random_follower, save_follower
 from models.release import Release, read_release
 from models.training import distil_stage
-from models.training.settings import Settings, write_settings
+from models.training.settings import Settings, read_settings, write_settings
 
 
 @pytest.fixture
@@ -77,6 +77,7 @@ def test_a_student_tells_of_its_teachers_data_and_of_its_own(
         "interdance",
     }
     assert BOUND_DATA in release.licence and release.command.endswith("--steps 1 --dataset interdance")
+    assert read_settings(out)["origin"]["start_settings"] == read_settings(teacher)
     assert main(["distil", str(teacher / "best"), "--out", str(teacher), *given]) == 2
     assert "expected another folder than the teacher's" in capsys.readouterr().err
 

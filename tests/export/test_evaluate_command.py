@@ -93,3 +93,15 @@ def test_an_export_goes_on_where_the_couples_of_its_run_are_not(
     assert "Nothing will be measured in closed loop." in said and "expected a data set (dd100:" in said
     assert main([*words, "--dataset", "dd100"]) == 2, "where it is asked for by name"
     assert "expected a data set (dd100:" in capsys.readouterr().err and exports == [()]
+    assert main([*words[:-1], str(tmp_path / "absent")]) == 2, "where there is no such folder"
+    assert str(tmp_path / "absent") in capsys.readouterr().err and exports == [()]
+
+
+def test_an_export_finds_out_before_the_work_that_there_is_nothing_to_measure_with(
+    of_dd100: Path, exports: list[object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (of_dd100 / SETTINGS_FILE).unlink()
+    (tmp_path / "empty").mkdir()
+    words = ["export", str(of_dd100), "--out", str(tmp_path / "out"), "--data", str(tmp_path / "empty")]
+    assert main(words) == 0 and exports == [()]
+    assert "Nothing will be measured in closed loop." in capsys.readouterr().out

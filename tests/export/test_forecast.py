@@ -7,7 +7,9 @@ import pytest
 
 from duet.choreography import choreograph_tempo
 from export.cli import main
+from models.data.couples import PLAIN_FOLDER
 from models.data.music import condition_from_beats
+from models.forecaster import forecaster_datasets
 from models.training import forecaster_stage
 from models.training.forecaster_stage import CARRIED, HEARING, LEARNED, Leads, lead_of
 
@@ -24,11 +26,14 @@ def leads(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_trains_keeps_and_measures_again(leads: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     path = tmp_path / "forecaster.safetensors"
     given = ["forecast", "--data", str(tmp_path), "--threads", "1"]
+    (tmp_path / PLAIN_FOLDER).mkdir()
     assert main([*given, "--steps", "2", "--out", str(path)]) == 0
     first = capsys.readouterr().out
     assert all(name in first for name in ("damped", LEARNED, CARRIED, HEARING, "somebody", "32 frames"))
-    assert path.is_file()
-    assert main([*given, "--weights", str(path)]) == 0
+    assert forecaster_datasets(path) == ("cmu",)
+    kept = tmp_path / "kept.safetensors"
+    assert main([*given, "--weights", str(path), "--out", str(kept)]) == 0
+    assert forecaster_datasets(kept) == ("cmu",)
     again = capsys.readouterr().out
     rows = [line for line in first.splitlines() if "│" in line]
     assert rows and rows == [line for line in again.splitlines() if "│" in line]

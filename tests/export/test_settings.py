@@ -22,6 +22,7 @@ from models.data.sources import SOURCES
 from models.follower import load_follower, random_follower, save_follower
 from models.release import Release, read_release
 from models.training.bank_stage import BANK_FILE, bank_of_pairs
+from models.training.distil_stage import SCHEDULE
 from models.training.overrides import overridden, parse_assignment, read_changes
 from models.training.settings import Settings, flat, plain, read_settings, write_settings
 
@@ -172,6 +173,17 @@ def test_the_card_names_the_data_of_all_runs_before(tmp_path: Path, source: str,
     assert " 5 couples choreographed in code by this project were added, 1 of them" in alone.training_data
 
 
+def test_the_card_names_the_data_of_the_forecaster(tmp_path: Path) -> None:
+    (tmp_path / "best").mkdir()
+    origin = {"datasets": ["cmu"], "forecaster": "56"}
+    release = told_of(tmp_path, origin | {"forecaster_settings": {"origin": {"datasets": ["dd100"]}}})
+    assert SOURCES["dd100"].licence in release.training_data and BOUND_DATA in release.licence
+    assert " 5 couples choreographed in code by this project were added, 1 of them" in release.training_data
+    assert release.command.startswith("duet-lab forecast --data DATA --out FORECASTER --dataset dd100 && ")
+    assert " --forecaster FORECASTER " in release.command
+    assert UNTOLD in told_of(tmp_path, origin).training_data and BOUND_DATA in told_of(tmp_path, origin).licence
+
+
 def test_the_card_that_ships_tells_all_its_data() -> None:
     shipped = Path(__file__).resolve().parents[2] / "followers" / "salsa-s"
     release = read_release(shipped)
@@ -261,6 +273,22 @@ def test_a_run_that_begins_with_another_takes_over_what_that_was_told(tmp_path: 
     assert "multiply.copies=5" in command and "references" not in command
     repeated = command.removeprefix("duet-lab ").replace("--from RUN-1", f"--from {tmp_path}")
     assert settings_of(parsed(repeated)) == second
+
+
+def test_a_student_is_told_as_one(tmp_path: Path) -> None:
+    teacher = plain(Settings(follower=PRESETS["S"], seed=1)) | {"origin": {"datasets": ["cmu"]}}
+    follower = replace(PRESETS["S"], sampler=replace(PRESETS["S"].sampler, calls=1))
+    student = Settings(2, follower, schedule=replace(SCHEDULE, steps=40))
+    origin = {"datasets": ["dd100"], "start": "12", "start_settings": teacher, "finished": [["--seed", "3"]]}
+    write_settings(tmp_path, student, origin | {"distillation": {"teacher": {"kind": "ddim", "calls": 8}}})
+    train, distil, finish = recipe(read_settings(tmp_path), "trial").split(" && ")
+    assert train.startswith("duet-lab train ") and " --out RUN-1-1 " in train and " --seed 1" in train
+    words = "--calls 1 --seed 2 --teacher-calls 8 --steps 40 --dataset dd100"
+    assert distil == f"duet-lab distil RUN-1-1 --data DATA --out RUN-1 {words}"
+    assert finish == "duet-lab finish RUN-1 --data DATA --out RUN --seed 3"
+    parsed(distil.removeprefix("duet-lab "))
+    write_settings(tmp_path, student, {"start": "12", "distillation": {"teacher": {"calls": 8}}})
+    assert "How RUN-1 came to be was not kept" in names_in(recipe(read_settings(tmp_path), "trial"))
 
 
 def test_the_card_says_which_runs_its_commands_do_not_make() -> None:

@@ -1,5 +1,6 @@
 """The picture's process is killed, stopped or cannot draw, with the real process: the dance goes on."""
 
+import errno
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ from duet.errors import PictureError
 from duet.features import Standing
 from duet.frames import PoseSource
 from duet.timeline import Timeline
+from realtime.child_log import ChildLog
 from realtime.health import Health
 from realtime.playout import Playout
 from realtime.pose_line import SOURCES
@@ -29,7 +31,7 @@ from tests.waiting import is_gone, runs, wait_for
 from ui.drawing import picture_port
 from ui.drawing.avatar import shipped_avatar
 from ui.drawing.picture import PictureTask
-from ui.drawing.picture_channels import key_of_record, record_of_key
+from ui.drawing.picture_channels import PictureChannels, key_of_record, record_of_key
 from ui.drawing.picture_port import PicturePort
 from ui.drawing.wardrobe import keep_avatar
 from ui.panel.facts import Facts
@@ -224,6 +226,18 @@ def test_a_body_that_goes_or_is_none_ends_no_picture(
     stage.look_for_more()
     # One that was begun anew has never read it.
     assert any("got 'zoe'" in said for said in stage.told) and stage.health.counter("picture_restarts") == 1
+
+
+@pytest.mark.parametrize("what", [(PictureChannels, "create"), (ChildLog, "new")])
+def test_no_room_for_what_a_picture_keeps_is_a_sentence(
+    what: tuple[type, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(*what, full)
+    with pytest.raises(PictureError, match=r"duet-picture: expected to start, got No space .*close other programs"):
+        PicturePort(SMALL, Health())
 
 
 def test_a_film_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:

@@ -18,9 +18,10 @@ from safetensors.torch import load_file
 from duet.errors import InputError
 from export.resume import check_resumable
 from models.codec import Codec
-from models.config import XS, SamplerConfig
+from models.config import XS, ForecasterConfig, SamplerConfig
 from models.data.corpus import Corpus
 from models.follower import WEIGHTS_FILE, Follower, load_follower
+from models.forecaster import Forecaster, save_forecaster
 from models.training.averaging import AveragedWeights
 from models.training.checkpoint import CHECKPOINT_FILE, load_checkpoint
 from models.training.codec_stage import CODEC_CHECKPOINT, CodecTraining, train_codec
@@ -28,7 +29,14 @@ from models.training.denoiser_stage import DenoiserTraining
 from models.training.distributed import Group
 from models.training.progress import Progress
 from models.training.run import CODEC_FILE, Sources, prepared, take_weights, train
-from models.training.settings import SETTINGS_FILE, Schedule, Settings, check_own_ticks
+from models.training.settings import (
+    SETTINGS_FILE,
+    Schedule,
+    Settings,
+    check_own_ticks,
+    read_settings,
+    weights_digest,
+)
 from models.training.trainer import HISTORY_FILE, Trainer
 from models.weights import load_weights, save_weights
 
@@ -90,6 +98,19 @@ def test_a_killed_run_comes_to_the_same_weights(straight: Path, corpus: Corpus, 
     assert (tmp_path / HISTORY_FILE).read_text() == (straight / HISTORY_FILE).read_text()
     kept = [name for name in load_file(tmp_path / CHECKPOINT_FILE) if name.startswith("more.0.own.")]
     assert "more.0.own.history" in kept, "its own dances are part of it"
+
+
+def test_a_run_keeps_what_its_forecaster_learned_from(corpus: Corpus, tmp_path: Path) -> None:
+    file = tmp_path / "forecaster.safetensors"
+    for number, datasets in enumerate([("dd100", "cmu"), ()]):
+        save_forecaster(Forecaster(ForecasterConfig(waves=number + 1)), file, datasets)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / str(number), corpus, Killed(1), forecaster_file=file)
+    told, untold = (read_settings(tmp_path / name)["origin"] for name in ("0", "1"))
+    assert told["forecaster_settings"] == {"origin": {"datasets": ["dd100", "cmu"]}}
+    assert untold["forecaster"] == weights_digest(file) != told["forecaster"] and "forecaster_settings" not in untold
+    with pytest.raises(InputError, match="expected the forecaster this run was begun with"):
+        run(tmp_path / "0", corpus, forecaster_file=file)
 
 
 def test_a_finished_run_learns_nothing_more(straight: Path, corpus: Corpus) -> None:

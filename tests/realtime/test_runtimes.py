@@ -7,11 +7,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from duet.contract import GraphSpec, load_contract
 from duet.errors import DeviceError, FollowerError, InputError
 from duet.golden import joint_distance_mm, seeded_inputs
+from duet.terminal import new_console
 from realtime.bench import provenance
 from realtime.inference import engine_cache, graph_session, runtimes
 from realtime.inference.graph_session import Opener, OrtSession
@@ -99,10 +99,11 @@ def test_two_followers_dance_on_one_runtime_that_takes_both(monkeypatch: pytest.
 
 def test_a_show_says_so_where_a_gpu_is_there_and_does_not_open(monkeypatch: pytest.MonkeyPatch) -> None:
     output = Output(SHIPPED, True, None, 1.0, 0, (64, 64), 30.0)
+    monkeypatch.setenv("COLUMNS", "2000")
 
     def said() -> str:
         written = io.StringIO()
-        assert open_partners(output, Console(file=written, width=2000))[0].runtime == "cpu"
+        assert open_partners(output, new_console(file=written))[0].runtime == "cpu"
         return written.getvalue()
 
     lacking(monkeypatch, tensorrt="no package. pip install -e '.[tensorrt]'.", cuda="no GPU.")

@@ -10,12 +10,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from duet.contract import load_contract
 from duet.errors import DeviceError, InputError
 from duet.forecast import FORESEEN_SIZE
 from realtime.guards import GuardedForecaster, GuardedRunner
 from realtime.health import Health
 from realtime.sessions import session as session_module
-from realtime.sessions.session import CPU, _RecordedLeader, _RecordedMusic, machine
+from realtime.sessions.session import CPU, _RecordedLeader, _RecordedMusic, fingerprint, machine
 from realtime.sessions.session_file import (
     MOST_BODY_BYTES,
     SESSION_FILE,
@@ -26,6 +27,8 @@ from realtime.sessions.session_replay import Session
 from realtime.sessions.tape import MOST_TAKEN, TapeReader, TapeWriter
 from realtime.tick import FollowerState, Tensors
 from tests.realtime.rough_dance import CONTRACT, Leading, Playing, Swaying, danced, read_all, record
+
+FOLLOWER = Path(__file__).resolve().parents[2] / "followers" / "salsa-s"
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +168,16 @@ def test_another_follower_is_refused(recorded: tuple[Path, dict]) -> None:
     with pytest.raises(InputError, match="expected the follower that danced it"):
         session.replay(replace(CONTRACT, weights_sha256="0" * 64), Swaying(), None)
     session.close()
+
+
+def test_a_follower_whose_card_was_put_better_is_the_same_one() -> None:
+    contract = load_contract(FOLLOWER)
+    told = {"training_data": "Somebody else.", "licence": "None.", "golden_sha256": "0" * 64, "parity_max_abs": 0.5}
+    assert fingerprint(replace(contract, **told)) == fingerprint(contract)
+    danced = {"root_leak": 0.5, "style": contract.style[::-1], "weights_sha256": "0" * 64, "bank_sha256": "0" * 64}
+    danced |= {"precision": "fp16", "graphs": (), "forecast": None}
+    others = {fingerprint(replace(contract, **{name: value})) for name, value in danced.items()}
+    assert len(others) == len(danced) and fingerprint(contract) not in others
 
 
 def test_nothing_but_what_was_asked_for_is_written(recorded: tuple[Path, dict]) -> None:

@@ -81,7 +81,7 @@ def show(
 ) -> tuple[Asked, list[Presence], Conductor]:
     """An exhibit of ``seconds``; what was asked tick by tick, and every change of scene."""
     clock, runner, inbox, told = ManualClock(), Asked(), CommandInbox(), list[Presence]()
-    visits = Visits(Visitors(comes_s), Ghost(4.0, 180.0), RULES, inbox.ask, seed=seed, told=told.append)
+    visits = Visits(Visitors(comes_s), Ghost(4.0, 180.0), RULES, inbox.ask, Health(), seed=seed, told=told.append)
     conductor = Conductor(
         CONTRACT,
         InlineEngine(runner, FollowerState({"ticks": np.zeros(1, np.float32)})),
@@ -141,7 +141,7 @@ def test_between_two_leaders_the_body_rests_and_never_jumps() -> None:
     frames = round(20.0 * 30)
     poses = {}
     clock, runner, inbox = ManualClock(), Asked(), CommandInbox()
-    visits = Visits(Visitors([4.0]), Ghost(4.0, 180.0), RULES, inbox.ask)
+    visits = Visits(Visitors([4.0]), Ghost(4.0, 180.0), RULES, inbox.ask, Health())
     conductor = Conductor(
         CONTRACT, InlineEngine(runner, FollowerState({"ticks": np.zeros(1, np.float32)})), visits, Nothing(),
         Playout(CONTRACT.timeline, Standing(np.zeros(3), 0.0)), clock, Wishes(Placement(CONTRACT.distance_m)), Health(),
@@ -177,7 +177,7 @@ class LastSeen(Visitors):
 
 def test_the_last_visitor_is_gone_from_the_picture_between_two_dances_of_the_ghost() -> None:
     ghost = Ghost(4.0, 180.0)
-    visits = Visits(LastSeen([0.0], 6.0), ghost, replace(RULES, attract_s=4.0), CommandInbox().ask)
+    visits = Visits(LastSeen([0.0], 6.0), ghost, replace(RULES, attract_s=4.0), CommandInbox().ask, Health())
     drawn: dict[Scene, list[bytes]] = {}
     for step in range(1, 200):
         visits.take_new(step / 10)
@@ -201,7 +201,7 @@ def test_a_panic_lasts_whoever_comes() -> None:
 
 def test_who_stands_too_far_away_only_looks_on() -> None:
     inbox, clock = CommandInbox(), ManualClock()
-    visits = Visits(Visitors([0.0], 20.0), Ghost(4.0, 180.0), RULES, inbox.ask, zone_m=0.01)
+    visits = Visits(Visitors([0.0], 20.0), Ghost(4.0, 180.0), RULES, inbox.ask, Health(), zone_m=0.01)
     for step in range(1, 150):
         clock.sleep_until(step / 10)
         assert visits.take_new(clock.now())
@@ -210,7 +210,7 @@ def test_who_stands_too_far_away_only_looks_on() -> None:
 
 def test_after_a_machine_slept_the_show_begins_clean() -> None:
     inbox = CommandInbox()
-    visits = Visits(Visitors([0.0], 6.0), Ghost(4.0, 180.0), RULES, inbox.ask)
+    visits = Visits(Visitors([0.0], 6.0), Ghost(4.0, 180.0), RULES, inbox.ask, Health())
     for step in range(1, 60):
         visits.take_new(step / 10)
     assert visits.presence.scene is Scene.DANCE

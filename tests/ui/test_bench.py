@@ -2,7 +2,6 @@ import pytest
 
 from duet.pieces import Piece, Trial
 from ui import cli
-from ui.bench.output import console_for_tables
 
 
 @pytest.mark.parametrize(
@@ -26,12 +25,3 @@ def test_tables_and_aims_are_printed_and_the_exit_code_says_whether_they_hold(
     assert "swing" in printed
     assert f"silence {false_lock:.1%}" in printed
     assert said in printed
-
-
-def test_tables_in_a_log_are_not_cut_short(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.delenv("COLUMNS", raising=False)
-    console_for_tables().print("x" * 150)
-    assert capsys.readouterr().out == "x" * 150 + "\n"
-    monkeypatch.setenv("COLUMNS", "50")
-    console_for_tables(stderr=True).print("x" * 150)
-    assert capsys.readouterr().err.split() == ["x" * 50] * 3

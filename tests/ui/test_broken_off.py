@@ -9,11 +9,11 @@ from typing import Any, cast
 import av
 import numpy as np
 import pytest
-from rich.console import Console
 
 from duet.errors import DuetError, PictureError
 from duet.features import Standing
 from duet.motion import read_motion
+from duet.terminal import new_console
 from duet.timeline import Timeline
 from realtime.conductor import Conductor
 from realtime.health import Health
@@ -82,11 +82,11 @@ def test_where_nobody_was_seen_what_was_there_stays_and_that_is_said(tmp_path: P
     log, standing, kept = MotionLog(30.0), Playout(Timeline(30.0, 4), Standing(np.zeros(3), 0.0)), Kept()
     log.add_follower(5, standing.pose_at(5 / 30.0))
     assert not keep(cast(Any, None), output, log, SECONDS, kept)
-    _write(log, motion, film, (64, 64), Console(file=said))
+    _write(log, motion, film, (64, 64), new_console(file=said))
     assert motion.read_text() == film.read_text() == "of an earlier evening"
     assert kept.told() == [f"Wrote no {motion}: at no moment were both dancers there. What was there before stays."]
     assert said.getvalue() == f"Wrote no {film} and {motion}: {kept.told()[0].split(': ')[1]}\n"
-    kept.check(Console(file=said))
+    kept.check(new_console(file=said))
     # One moment of both is something to keep.
     log.add_leader(5, np.zeros((1, 22, 3), np.float32), np.zeros((22, 6), np.float32))
     assert not keep(cast(Any, None), output, log, SECONDS, kept)
@@ -124,13 +124,14 @@ def test_who_presses_ctrl_c_again_and_again_loses_the_film_alone() -> None:
 
     show = SimpleNamespace(picture=SimpleNamespace(finish=finish, close=lambda: closed.append("picture")))
     output = Output(DEFAULT_FOLLOWER, True, Path("film.mp4"), SECONDS, 0, (64, 64), 10.0)
-    assert finish_picture(cast(Any, show), output, SECONDS, kept, Console(quiet=True))
+    assert finish_picture(cast(Any, show), output, SECONDS, kept, new_console(quiet=True))
     assert closed == ["picture"]
     with pytest.raises(PictureError, match=r"film\.mp4: expected a whole film, got Ctrl-C"):
-        kept.check(Console(quiet=True))
+        kept.check(new_console(quiet=True))
 
 
-def test_files_are_told_by_the_names_they_have() -> None:
+def test_files_are_told_by_the_names_they_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
     kept, said = Kept(), StringIO()
     for name, error in (
         ("film[final].mp4", None),
@@ -141,8 +142,8 @@ def test_files_are_told_by_the_names_they_have() -> None:
             if error is not None:
                 raise error
     show = SimpleNamespace(health=Health(), picture=SimpleNamespace(has_film=False))
-    tell(cast(Any, show), kept, SECONDS, Console(file=said, width=60))
+    tell(cast(Any, show), kept, SECONDS, new_console(file=said))
     with pytest.raises(DuetError, match=r"a\.npz: lost"):
-        kept.check(Console(file=said, width=60))
+        kept.check(new_console(file=said))
     assert f"Wrote {Path('evenings' * 10) / 'film[final].mp4'}\n" in said.getvalue()
     assert "b[old]: lost" in said.getvalue()

@@ -73,7 +73,8 @@ def test_a_rendered_camera_s_delay_is_found_to_half_a_picture(
 ) -> None:
     if by == "clap" and find_pose_model() is None:
         pytest.skip("the pose model is not in the cache")
-    clip, sound = tmp_path / "clip.mp4", tmp_path / "clip.wav"
+    clip, sound = tmp_path / "[bold]" / "clip[2].mp4", tmp_path / "clip.wav"
+    clip.parent.mkdir()
     _film(clip, delay_s, flash=by == "flash")
     _record(sound, 4.0)
     words = ["calibrate", "latency", "--camera", str(clip), "--music", str(sound), "--by", by, "--away", "4"]
@@ -81,6 +82,7 @@ def test_a_rendered_camera_s_delay_is_found_to_half_a_picture(
     told = " ".join(capsys.readouterr().out.split())
     found = re.search(r"pictures come (\d+) ms later \((\d+) of them, each within \d+ ms\) than the sound", told)
     assert found is not None, told
+    assert told.startswith(f"{clip}: pictures come")
     assert int(found[2]) == len(CLAPS_S)
     assert 1e-3 * int(found[1]) == pytest.approx(delay_s, abs=tolerance_s)
     assert load_calibration() == Calibration(), "a file is no device"

@@ -139,13 +139,14 @@ def test_what_does_not_fit_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_a_mark_is_forgotten_and_a_delay_is_not(capsys: pytest.CaptureFixture[str]) -> None:
     delay = Delay(0.07, 0.004, "8 claps")
-    camera = "http://stage.local/camera"
+    camera = "http://[fe80::1]/camera"
     save_calibration(
         Calibration().with_camera(
             camera, mark_m=(0.0, -2.0), facing_rad=0.3, pitch_rad=0.1, shift=Shift(1.0), latency=delay
         )
     )
     assert main(["calibrate", "stage", "--camera", camera, "--forget"]) == 0
+    assert f"{camera}: forgotten in" in capsys.readouterr().out
     known = load_calibration().camera(camera)
     assert (known.mark_m, known.facing_rad, known.pitch_rad, known.shift) == (None, 0.0, 0.0, Shift())
     assert known.latency == delay

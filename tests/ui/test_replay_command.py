@@ -41,6 +41,16 @@ def test_a_session_becomes_a_film(tmp_path: Path) -> None:
     assert read_back(film).seconds > 1.0
 
 
+def test_a_session_in_which_nobody_danced_makes_no_film_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film, folder = tmp_path / "s.mp4", cut(tmp_path / "s", 0.004)
+    assert main(["replay", str(folder)]) == 0
+    assert "Danced 0.0 s again: 0 ticks" in " ".join(capsys.readouterr().err.split())
+    assert main(["replay", str(folder), "--out", str(film)]) == 2, "a script would take an old film for this one"
+    assert "obody" in capsys.readouterr().err and not film.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -1,6 +1,8 @@
 """``duet soak``: a show goes on, is sampled, judged and drawn; an interrupted one keeps what it has."""
 
+import errno
 import json
+import os
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +24,7 @@ from realtime.commands import Freeze
 from realtime.conductor import Conductor
 from realtime.health import Health
 from realtime.pose_line import SOURCES, PoseLine
+from realtime.process_use import Use
 from realtime.tick import FollowerState, Tensors
 from ui.cli import DEFAULT_FOLLOWER, main
 from ui.soak.curves import ROW, WIDTH, write_curves
@@ -48,6 +51,35 @@ def test_a_show_goes_on_by_itself_and_is_sampled() -> None:
     assert all(sample.memory_mb > 10 and sample.handles > 0 and sample.threads > 0 for sample in samples)
     lags = np.array([sample.lag_ms for sample in samples])
     assert 50.0 < np.nanmedian(lags) < 300.0
+
+
+def test_a_visitor_who_fails_is_counted_by_the_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise ValueError("no such step")
+
+    monkeypatch.setattr(soak_show.Visitors, "take_new", fails)
+    show = soak_show.Show(CONTRACT, Still(), None, seed=3)
+    show.perform(2.0, 0.25, lambda _: None)
+    assert show.health.counter("leader_failures") > 10
+
+
+def test_a_sample_that_the_system_refuses_holds_no_numbers_and_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    known, asked = soak_show.use_of_all, list[int]()
+
+    def refused_now_and_then() -> Use:
+        asked.append(len(asked))
+        if len(asked) % 3 == 0:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return known()
+
+    monkeypatch.setattr(soak_show, "use_of_all", refused_now_and_then)
+    samples: list[Sample] = []
+    soak_show.Show(CONTRACT, Still(), None, seed=3).perform(6.0, 0.25, samples.append)
+    missing = [sample for sample in samples if np.isnan(sample.memory_mb)]
+    assert len(samples) == 24 and len(missing) == 8 and samples[-1].ticks > 35
+    assert all(np.isnan(sample.handles) and np.isnan(sample.threads) for sample in missing)
+    # Slopes are drawn through the others.
+    assert all(np.isfinite(slope.per_hour) for slope in judge(samples, 6.0 / 3600.0).slopes)
 
 
 def shown(count: int, *, twitch_at: int | None = None, rests: range = range(0)) -> PoseLine:

@@ -1,6 +1,8 @@
 """The watch over a performance: its states, its line in the panel, its place in the report."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from realtime.engine import InlineEngine
 from realtime.health import Health
 from realtime.law import Law
 from realtime.playout import Playout
+from realtime.process_use import Use
 from realtime.tick import FollowerState
 from realtime.wishes import Wishes
 from ui.cli import main
@@ -71,6 +74,21 @@ def test_the_report_judges_by_the_one_table() -> None:
     assert report.keys() >= COUNTERS.keys() and report["leader_failures"] == 0
     assert report["of_tomorrow"] == 2, "no counter is left out, whoever counts it"
     assert json.loads(json.dumps(report))["memory_mb"] > 0
+
+
+def test_a_report_is_made_though_the_last_look_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> Use:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("realtime.health.use_of_all", refused)
+    health = Health()
+    health.count("ticks", 4)
+    health.record("tick", 20.0)
+    report = json.loads(json.dumps(make_report(health, this_machine("-"), CONTRACT, seconds=5.0, sources={})))
+    assert report["ticks"] == 4 and report["stages"]["tick"]["n"] == 1 and report["health_failures"] == 1
+    assert report["memory_mb"] == 0 and report["handles"] == 0
+    growth = [row for row in report["budgets"] if "growth" in row["name"]]
+    assert [row["got"] for row in growth] == [None, None], "nothing was measured"
 
 
 def test_a_log_that_cannot_be_written_is_told_before_the_dance(

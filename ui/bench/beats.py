@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from duet.errors import InputError
+from duet.terminal import new_console
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,7 +46,6 @@ def add_beats(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
     from rich.progress import Progress
 
     from duet.pieces import piece_set
@@ -59,7 +59,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if not pieces:
         styles = ", ".join(dict.fromkeys(piece.style for piece in everything))
         raise InputError(f"--style: expected one of {styles}, got {arguments.style!r}. Choose one of these.")
-    console = Console()
+    console = new_console()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("listening", total=len(pieces))
         track = {TRACKER: track_live} | ({STEPS: track_with_steps} if arguments.steps else {})

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from duet.errors import InputError
+from duet.terminal import new_console
 from realtime.bench.provenance import SAME_MACHINE
 from realtime.bench.record import BenchRecord, read_json, record_of
 from realtime.bench.suite import SUITE_SCHEMA, suite_of
@@ -38,8 +39,6 @@ def add_compare(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-
     first, second = _records(arguments.first), _records(arguments.second)
     both = [kind for kind in first if kind in second]
     if not both:
@@ -47,13 +46,13 @@ def _run(arguments: argparse.Namespace) -> int:
             f"{arguments.second}: expected a record of bench {', '.join(first)}, got one of bench "
             f"{', '.join(second)}. Compare two of one kind."
         )
-    console = Console()
+    console = new_console()
     said: set[str] = set()
     for kind in both:
         for sentence in differences(first[kind], second[kind]):
             # Of several parts, each was made on the same machine.
             if sentence not in said:
-                console.print(f"[yellow]{sentence}[/]", soft_wrap=True, highlight=False)
+                console.print(sentence, style="yellow", soft_wrap=True, highlight=False)
             said.add(sentence)
         for table in tables(first[kind], second[kind]):
             console.print(table)

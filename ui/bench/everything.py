@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from duet.errors import InputError
 from duet.files import check_writable, saved_whole
+from duet.terminal import new_console
 from ui.bench.recorded import VARIABLE, usual_data
 from ui.limits import check_within
 
@@ -57,8 +58,6 @@ def add_all(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]", follow
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from duet.contract import load_contract
     from ui.bench.part import PARTS
     from ui.bench.suite_page import suite_page
@@ -71,7 +70,7 @@ def _run(arguments: argparse.Namespace) -> int:
         if path is not None:
             check_writable(path)
     load_contract(arguments.follower)
-    console = Console()
+    console = new_console()
     suite = measure_all(names, arguments.seconds, arguments.follower, console)
     for table in tables(suite):
         console.print(table)
@@ -102,7 +101,7 @@ def measure_all(names: list[str], seconds: float, follower: Path, console: "Cons
             parts.append(part)
             said = part.failure or part.outcome
             told = f"{name}: {said} ({part.seconds:.0f} s)"
-            bars.console.print(told, soft_wrap=True, highlight=False, markup=False)
+            bars.console.print(told, soft_wrap=True, highlight=False)
     return Suite(command, where, tuple(parts))
 
 
@@ -162,18 +161,21 @@ def _end(child: "subprocess.Popen[Any]") -> None:
 
 def tables(suite: "Suite") -> "Iterator[Table]":
     """Part by part what was wanted and what was found."""
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
+
+    from ui.bench.output import met_or_missed
 
     table = Table(box=None, pad_edge=False)
     for heading in ("part", "aim", "measured", "wanted", ""):
         table.add_column(heading, justify="right" if heading == "measured" else "left")
     for part in suite.parts:
         if part.record is None:
-            table.add_row(part.name, f"[red]failed[/]: {escape(part.failure)}", "", "", "")
+            table.add_row(part.name, Text.assemble(("failed", "red"), f": {part.failure}"), "", "", "")
             continue
-        table.add_row(part.name, part.record.verdict, "", "", "" if part.record.is_right else "[red]NOT RIGHT[/]")
+        right = "" if part.record.is_right else Text("NOT RIGHT", style="red")
+        table.add_row(part.name, part.record.verdict, "", "", right)
         for aim in part.record.aims:
-            said = "[green]met[/]" if aim.holds else "[yellow]missed[/]"
-            table.add_row("", aim.what, f"{aim.got:.4g} {aim.unit}".rstrip(), aim.wanted, said)
+            got = f"{aim.got:.4g} {aim.unit}".rstrip()
+            table.add_row("", aim.what, got, aim.wanted, met_or_missed(aim.holds))
     yield table

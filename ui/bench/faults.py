@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from duet.errors import InputError
+from duet.terminal import new_console
 from ui.limits import check_within
 
 if TYPE_CHECKING:
@@ -55,14 +56,13 @@ def _faults(arguments: argparse.Namespace) -> int:
     from realtime.bench.faults import KINDS, LEAPS, own_leap_m, plan, run
     from realtime.bench.faulty_stage import TEMPO_BPM
     from realtime.inference.runner_ort import OrtRunner
-    from ui.bench.output import console_for_tables
 
     check_within("--sequences", arguments.sequences, 1, 100_000)
     if arguments.keep is not None:
         check_writable(arguments.keep)
     if arguments.seed < 0 or (arguments.only or 0) < 0:
         raise InputError(f"--seed, --only: expected 0 or more, got {arguments.seed}, {arguments.only}.")
-    console = console_for_tables()
+    console = new_console()
     real = OrtRunner(arguments.follower)
     runner = ChoreographedRunner(real.contract, TEMPO_BPM) if arguments.choreographed else real
     numbers = range(arguments.sequences) if arguments.only is None else [arguments.only]

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from duet.terminal import new_console
 from ui.bench.recorded import add_data, salsa_folder
 from ui.limits import check_within
 
@@ -105,14 +106,13 @@ def add_follow(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]", fol
 
 def _follow(arguments: argparse.Namespace) -> int:
     from duet.files import check_writable
-    from ui.bench.output import console_for_tables
 
     for name, most in (("latency", 500.0), ("capture", 500.0), ("display", 500.0), ("seconds", 120.0)):
         check_within(f"--{name}", getattr(arguments, name), 8.0 if name == "seconds" else 0.0, most)
     check_within("--starts", arguments.starts, 0, 50)
     if arguments.json is not None:
         check_writable(arguments.json)
-    console, stage = console_for_tables(), stage_of(arguments)
+    console, stage = new_console(), stage_of(arguments)
     found = measured(arguments, stage, console)
     console.print(_table(found))
     console.print(_verdict(found, stage), soft_wrap=True)

@@ -109,7 +109,8 @@ def measure_model(asked: Asked, progress: Any = None) -> BenchRecord:
     progress = progress or untold
     # Before any of our own work: what else ran on this machine.
     where = provenance()
-    _, choice = open_together([asked.follower], asked.runtime, threads=asked.threads, measuring=True)
+    # Only its name is kept: a second follower would hold memory while the first is measured.
+    choice = open_together([asked.follower], asked.runtime, threads=asked.threads, measuring=True)[1]
     watch = Stopwatch(opener(choice.name, asked.follower, asked.threads))
     runner = OrtRunner(asked.follower, opened=watch, measuring=True)
     contract, golden = runner.contract, golden_of(asked.follower, runner.contract)

@@ -1,26 +1,19 @@
 """What every bench with a record does with it: tables on the terminal, JSON, and a page."""
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from duet.files import check_writable, saved_whole
-from duet.terminal import width_for_tables
+from duet.terminal import new_console
 from realtime.bench.record import Aim, BenchRecord
 from ui.bench.page import page
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
-
-
-def console_for_tables(*, stderr: bool = False) -> "Console":
-    """As wide as its terminal, or wide where what is told goes to a file."""
-    from rich.console import Console
-
-    return Console(stderr=stderr, width=width_for_tables(sys.stderr if stderr else sys.stdout))
+    from rich.text import Text
 
 
 def add_output(command: argparse.ArgumentParser) -> None:
@@ -34,21 +27,19 @@ def told(arguments: argparse.Namespace, measure: "Callable[[Console], BenchRecor
 
     0 where it computes what it should and, when ``strict``, every aim is met; else 1.
     """
-    from rich.console import Console
-
     alone = arguments.json == "-"
     for path in (None if alone or arguments.json is None else Path(arguments.json), arguments.html):
         if path is not None:
             check_writable(path)
-    console = console_for_tables(stderr=alone)
+    console = new_console(stderr=alone)
     record = measure(console)
     if alone:
-        Console(soft_wrap=True, highlight=False, markup=False).print(record.to_json(), end="")
+        new_console(soft_wrap=True, highlight=False).print(record.to_json(), end="")
     else:
         for table in tables(record):
             console.print(table)
         for warning in record.warnings:
-            console.print(f"[yellow]{warning}[/]", soft_wrap=True, highlight=False)
+            console.print(warning, style="yellow", soft_wrap=True, highlight=False)
         console.print(record.verdict, soft_wrap=True, highlight=False)
     if arguments.json is not None and not alone:
         record.write(Path(arguments.json))
@@ -94,6 +85,12 @@ def aims_table(aims: Sequence[Aim]) -> "Table":
     for heading in ("wanted", ""):
         table.add_column(heading)
     for aim in aims:
-        said = "[green]met[/]" if aim.holds else "[yellow]missed[/]"
-        table.add_row(aim.what, f"{aim.got:.4g} {aim.unit}".rstrip(), aim.wanted, said)
+        table.add_row(aim.what, f"{aim.got:.4g} {aim.unit}".rstrip(), aim.wanted, met_or_missed(aim.holds))
     return table
+
+
+def met_or_missed(holds: bool) -> "Text":
+    """The word beside an aim."""
+    from rich.text import Text
+
+    return Text("met", style="green") if holds else Text("missed", style="yellow")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from duet.errors import DuetError
+from duet.terminal import new_console
 from ui.bench.recorded import usual_data
 
 if TYPE_CHECKING:
@@ -166,10 +167,8 @@ PARTS: dict[str, "Callable[[float, Path, Console], BenchRecord]"] = {
 
 def main(name: str, seconds: str, follower: str, out: str) -> int:
     """Measure and write; the exit code."""
-    from rich.console import Console
-
     try:
-        PARTS[name](float(seconds), Path(follower), Console(stderr=True)).write(Path(out))
+        PARTS[name](float(seconds), Path(follower), new_console(stderr=True)).write(Path(out))
     except KeyboardInterrupt:
         return 130
     except DuetError as error:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from duet.files import check_writable, saved_whole
+from duet.terminal import new_console
 from realtime.bench.perception import PLAYED, VARIANTS, Shot, model_alone_mm, picture_error_px, score
 from realtime.sight.pose_model import ensure_pose_model
 from realtime.sight.steadiness import measure
@@ -56,7 +57,7 @@ def run(arguments: argparse.Namespace, parts: Sequence[str]) -> int:
     alone = arguments.json == "-"
     if arguments.json is not None and not alone:
         check_writable(Path(arguments.json))
-    console = Console(stderr=alone)
+    console = new_console(stderr=alone)
     found = measured(arguments, parts, console)
     for table in tables(found):
         console.print(table)
@@ -64,7 +65,7 @@ def run(arguments: argparse.Namespace, parts: Sequence[str]) -> int:
         console.print(FILMED)
     text = json.dumps(json_of(found), indent=1) + "\n"
     if alone:
-        Console(soft_wrap=True, highlight=False, markup=False).print(text, end="")
+        new_console(soft_wrap=True, highlight=False).print(text, end="")
     elif arguments.json is not None:
         with saved_whole(Path(arguments.json), "what was found") as part:
             part.write_text(text)

@@ -10,6 +10,7 @@ from duet.skeleton import BODY
 from realtime.bench.perception import AGE_GOAL_FRAMES, BODY_GOAL_MM, FPS_GOAL, FRAME_GOAL_MS, PATH_GOAL_CM, Score
 from realtime.health import StageStats
 from realtime.sight.steadiness import JITTER_GOAL_MM, LAG_GOAL_MS, Steadiness
+from ui.bench.output import met_or_missed
 
 _AGE_GOAL_MS = 1e3 * AGE_GOAL_FRAMES / FPS_GOAL
 
@@ -119,9 +120,8 @@ def tables(found: Found) -> Iterator[Table]:
     """The aims first, then what they are made of."""
     table = _table("perception", "measured", "aim", "")
     for aim in found.aims:
-        said = "[green]met[/]" if aim.holds else "[yellow]missed[/]"
         goal = f"{'at least' if aim.at_least else 'at most'} {aim.goal:.1f} {aim.unit}"
-        table.add_row(aim.name, f"{aim.measured:.1f} {aim.unit}", goal, said)
+        table.add_row(aim.name, f"{aim.measured:.1f} {aim.unit}", goal, met_or_missed(aim.holds))
     if found.live is not None:
         live = found.live
         table.add_row("pictures dropped", f"{live.dropped:.2%}", "", "")

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from duet.errors import DuetError
 from duet.files import written_whole
+from duet.terminal import new_console
 from realtime.law import Pace, SteadyPace
 from ui.limits import check_within
 
@@ -318,7 +319,6 @@ def _run(arguments: argparse.Namespace) -> int:
     from duet.errors import InputError
     from realtime.sight.pose_model import ensure_pose_model
     from ui.asked import has_display
-    from ui.bench.output import console_for_tables
 
     check_within("--rounds", arguments.rounds, 1, 1000)
     if sys.platform == "win32":
@@ -327,7 +327,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise InputError("--window: expected a display, got none. Leave it out, or begin with `xvfb-run -a`.")
     ended = ways(window=arguments.window) * arguments.rounds
     found: list[Recovery] = []
-    console = console_for_tables()
+    console = new_console()
     ensure_pose_model(progress=console.print)
     with (
         tempfile.TemporaryDirectory(prefix="duet-recovery-") as folder,

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from duet.errors import InputError
+from duet.terminal import new_console
 from ui.limits import check_within
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
     from realtime.bench.unplug import Outcome
 
@@ -43,12 +45,11 @@ def _unplug(arguments: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from realtime.bench.unplug import GOAL_S, opened
-    from ui.bench.output import console_for_tables
 
     check_within("--sequences", arguments.sequences, 1, 10_000)
     if arguments.seed < 0:
         raise InputError(f"--seed: expected 0 or more, got {arguments.seed}.")
-    console = console_for_tables()
+    console = new_console()
     outcomes: list[Outcome] = []
     with Progress(console=console, transient=True) as progress, opened(arguments.seed) as run:
         for sequence in progress.track(range(arguments.sequences), description="unplugging"):
@@ -56,7 +57,7 @@ def _unplug(arguments: argparse.Namespace) -> int:
             outcomes += found
             for outcome in found:
                 if not outcome.good:
-                    console.print(_sentence(sequence, outcome), soft_wrap=True)
+                    console.print(*_sentence(sequence, outcome), soft_wrap=True)
     console.print(_table(outcomes))
     good = all(outcome.good for outcome in outcomes)
     verdict = f"{arguments.sequences} sequences, seed {arguments.seed}: no crash"
@@ -67,14 +68,15 @@ def _unplug(arguments: argparse.Namespace) -> int:
     return 0 if good else 1
 
 
-def _sentence(sequence: int, outcome: "Outcome") -> str:
+def _sentence(sequence: int, outcome: "Outcome") -> "tuple[str, str | Text]":
+    """What went wrong, and which device came back."""
+    from rich.text import Text
+
     loss = outcome.loss
     then = f", then '{loss.false_start}' while it was opened" if loss.false_start else ""
-    device = "the right device" if outcome.right else "[red]another device[/]"
-    return (
-        f"sequence {sequence}: {outcome.kind} went by '{loss.fault}' for {loss.away_s:.1f} s{then}: "
-        f"in use {outcome.back_s:.1f} s after its return, {device}"
-    )
+    device = "the right device" if outcome.right else Text("another device", style="red")
+    went = f"sequence {sequence}: {outcome.kind} went by '{loss.fault}' for {loss.away_s:.1f} s{then}:"
+    return f"{went} in use {outcome.back_s:.1f} s after its return,", device
 
 
 def _table(outcomes: "Sequence[Outcome]") -> "Table":

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from duet.terminal import new_console
 from ui.calibration.watch import watch
 from ui.camera_options import add_look, camera_source, look_of
 from ui.limits import check_within
@@ -50,7 +52,7 @@ def add_tracking(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 def _tracking(arguments: argparse.Namespace) -> int:
     check_within("--noise", arguments.noise, 0.0, 50.0, "mm", "The pose model's is near 8.")
     check_within("--seconds", arguments.seconds, 5.0, 600.0)
-    console = Console()
+    console = new_console()
     seen = None
     if arguments.camera:
         from realtime.sight.steadiness import rest_jitter
@@ -100,8 +102,9 @@ def _print_filters(console: Console, noise_m: float) -> "Steadiness":
     at_goal = found[_GOAL_FPS]
     console.print(rates)
     console.print(trade)
-    verdict = "[green]both aims hold" if at_goal.is_good else "[yellow]the aims do not hold together"
-    console.print(f"{verdict} at 30 fps[/] (still {JITTER_GOAL_MM:g} mm, lag {LAG_GOAL_MS:g} ms)")
+    verdict, style = ("both aims hold", "green") if at_goal.is_good else ("the aims do not hold together", "yellow")
+    aims = f"(still {JITTER_GOAL_MM:g} mm, lag {LAG_GOAL_MS:g} ms)"
+    console.print(Text(f"{verdict} at 30 fps", style=style), aims)
     return at_goal
 
 

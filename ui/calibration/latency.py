@@ -14,6 +14,7 @@ from rich.console import Console
 from duet.clock import MonotonicClock
 from duet.errors import DeviceError, InputError
 from duet.music import RATE_HZ
+from duet.terminal import new_console
 from realtime.calibration import Delay, load_calibration, save_calibration, today
 from realtime.identity import camera_identity, camera_name, sound_identity
 from realtime.sound.clap_delay import (
@@ -102,7 +103,7 @@ def _latency(arguments: argparse.Namespace) -> int:
     check_within("--away", arguments.away, 0.0, 50.0, "m")
     if arguments.camera is None and arguments.speakers is None:
         raise InputError("Latency: expected --camera, --speakers or both, got neither. Name what to measure.")
-    console = Console()
+    console = new_console()
     if arguments.speakers is not None:
         _measure_speakers(console, arguments)
     if arguments.camera is not None:

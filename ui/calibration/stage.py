@@ -6,6 +6,7 @@ import math
 from rich.console import Console
 
 from duet.errors import InputError
+from duet.terminal import new_console
 from realtime.calibration import load_calibration, save_calibration
 from realtime.identity import camera_identity, camera_name
 from realtime.sight.placement import Lens, StageMap
@@ -63,7 +64,7 @@ def _stage(arguments: argparse.Namespace) -> int:
         ("--distance", arguments.distance, 0.4, 3.0),
     ):
         check_within(name, value, least, most)
-    console = Console()
+    console = new_console()
     source = camera_source(arguments.camera)
     identity = camera_identity(source)
     if identity is None:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from duet.beat_scores import SHOWN_CONFIDENCE
 from duet.beats import BeatState, BeatTracker
 from duet.choreography import Couple
-from duet.errors import InputError, MotionError
-from duet.motion import Motion, read_motion
+from duet.errors import InputError
+from duet.motion import Motion, frame_numbers, npz_times_s, read_motion
 from duet.rotations import matrix_from_6d, quaternion_wxyz_from_matrix, slerp_wxyz
 from duet.skeleton import BODY
 from realtime.sessions.session_file import SESSION_FILE
@@ -88,7 +88,7 @@ def read_dance(path: Path) -> Dance:
     leader_too, times_s = _what_it_holds(path)
     follower = read_motion(path, dancer="follower")
     leader = read_motion(path, dancer="leader") if leader_too else None
-    frames = None if times_s is None else _frames(path, times_s, follower)
+    frames = None if times_s is None else frame_numbers(path, times_s, follower.frames, follower.fps)
     start_s = 0.0 if times_s is None else float(times_s[0])
     return Dance(follower.fps, start_s, _body(follower), None if leader is None else _body(leader), frames)
 
@@ -108,7 +108,7 @@ def dance_of(motion: Mapping[str, NDArray]) -> Dance:
         return Body(motion[f"{dancer}_root_m"], quaternion_wxyz_from_matrix(turns))
 
     fps, times_s = float(motion["fps"]), motion["time_s"]
-    return Dance(fps, float(times_s[0]), body("follower"), body("leader"), _numbered(times_s, fps))
+    return Dance(fps, float(times_s[0]), body("follower"), body("leader"), np.round((times_s - times_s[0]) * fps))
 
 
 def is_session(path: Path) -> bool:
@@ -141,33 +141,9 @@ def _what_it_holds(path: Path) -> tuple[bool, NDArray[np.float64] | None]:
     """Whether it is a couple, and the session times of its frames, None where it tells none."""
     if path.suffix.lower() != ".npz" or not zipfile.is_zipfile(path):
         return False, None
-    try:
-        with np.load(path, allow_pickle=False) as held:
-            timed = "time_s" in held and held["time_s"].size > 0
-            times_s = np.asarray(held["time_s"], np.float64) if timed else None
-            leader_too = "leader_rotations_6d" in held
-    except (ValueError, TypeError, OSError, zipfile.BadZipFile) as error:
-        raise MotionError(f"{path}: expected a motion file, got one that cannot be read ({error}).") from error
-    return leader_too, times_s
-
-
-def _frames(path: Path, times_s: NDArray[np.float64], motion: Motion) -> NDArray[np.float64]:
-    """(T,) the numbers of the frames in the rows of ``motion``, from 0: frames in which one of both was not known have
-    no row. MotionError where ``times_s`` are not the rows'."""
-    if times_s.shape == (motion.frames,):
-        # Times beyond all numbers are refused here, not warned of by numpy.
-        with np.errstate(all="ignore"):
-            frames = _numbered(times_s, motion.fps)
-            if np.isfinite(frames).all() and (np.diff(frames) > 0.0).all():
-                return frames
-    raise MotionError(
-        f"{path}: expected a time for each of {motion.frames} frames, one after the other, got others. "
-        "Save the motion again."
-    )
-
-
-def _numbered(times_s: NDArray[np.float64], fps: float) -> NDArray[np.float64]:
-    return np.round((times_s - times_s[0]) * fps)
+    times_s = npz_times_s(path)
+    with zipfile.ZipFile(path) as archive:
+        return "leader_rotations_6d.npy" in archive.namelist(), times_s
 
 
 def _body(motion: Motion) -> Body:

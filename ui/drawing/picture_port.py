@@ -37,17 +37,24 @@ _HEAR_S = 0.1
 
 
 class PicturePort:
-    """One picture, opened by ``open``, kept going, ended by ``finish`` or ``close``."""
+    """One picture, opened by ``open``, kept going, ended by ``finish`` or ``close``. PictureError where the system has
+    no room for it."""
 
     def __init__(self, task: PictureTask, health: Health) -> None:
         self._film, self._health = task.film, health
         self._task = task
-        self._channels = PictureChannels.create()
-        # Where its film cannot be written, another process could not either.
-        self.process = KeptProcess(
-            _ROW, run, task, self._channels.names, self._channels.heart, health,
-            take=self._take, error=PictureError, gives_up=task.film is not None,
-        )  # fmt: skip
+        try:
+            self._channels = PictureChannels.create()
+            # Where its film cannot be written, another process could not either.
+            self.process = KeptProcess(
+                _ROW, run, task, self._channels.names, self._channels.heart, health,
+                take=self._take, error=PictureError, gives_up=task.film is not None,
+            )  # fmt: skip
+        except OSError as error:  # no shared memory, or no file for what its libraries print
+            raise PictureError(
+                f"{_ROW.name}: expected to start, got {error.strerror or error} from the system: "
+                "close other programs first. Run `duet doctor`."
+            ) from error
         if task.film is not None:
             self.process.silent_s = FILM_SILENT_S
         self._epoch_s = 0.0

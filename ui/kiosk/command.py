@@ -7,6 +7,7 @@ from pathlib import Path
 
 from duet.contract import load_contract
 from duet.errors import InputError
+from duet.terminal import new_console
 from realtime.cues import Cue
 from ui.kiosk.settings import KioskSettings, example
 from ui.options import Output, size_of
@@ -42,12 +43,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", followe
 
 
 def _run(arguments: argparse.Namespace, follower: Path) -> int:
-    from rich.console import Console
-
     from ui.kiosk.checking import check_show, cues_of
 
     if arguments.example:
-        Console(soft_wrap=True, highlight=False, markup=False).print(example(), end="")
+        new_console(soft_wrap=True, highlight=False).print(example(), end="")
         return 0
     if arguments.config is None:
         raise InputError("--config: expected a show's file, got none. `duet kiosk --example > show.toml` makes one.")
@@ -56,7 +55,7 @@ def _run(arguments: argparse.Namespace, follower: Path) -> int:
     settings = check_show(arguments.config, follower, thoroughly=arguments.check)
     output = output_of(settings, follower, arguments.seconds)
     if arguments.check:
-        Console(stderr=True).print(f"{arguments.config}: all is well.", soft_wrap=True)
+        new_console(stderr=True).print(f"{arguments.config}: all is well.", soft_wrap=True)
         return 0
     return run_kiosk(settings, output, cues_of(arguments.config, output.follower))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from duet.errors import DuetError, InputError
 from duet.files import check_writable, written_whole
+from duet.terminal import new_console
 from ui.bench.recorded import add_data
 from ui.limits import check_within
 
@@ -61,7 +62,6 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", followe
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ui.bench.output import console_for_tables
 
     check_within("--hours", arguments.hours, 0.001, 1000.0)
     if arguments.seed < 0:
@@ -70,7 +70,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise InputError("--config: expected a show in real time, got --speed-up beside it. Leave one of them out.")
     for name in ("soak.json", "soak.png", "report.json"):
         check_writable(arguments.out / name, "--out")
-    console, samples = console_for_tables(stderr=True), list["Sample"]()
+    console, samples = new_console(stderr=True), list["Sample"]()
     begun_s, interrupted = time.monotonic(), False
     try:
         (_accelerated if arguments.speed_up else _real)(arguments, console, samples)
@@ -141,7 +141,12 @@ class _progress:
     def __init__(self, console: "Console", hours: float, samples: "list[Sample]") -> None:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-        columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[what]}"), TimeElapsedColumn()
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[what]}", markup=False),
+            TimeElapsedColumn(),
+        )
         self._bar = Progress(*columns, console=console, transient=True)
         self._task = self._bar.add_task("soaking", total=hours * 3600.0, what="")
         self._console, self._samples = console, samples
@@ -189,7 +194,7 @@ def _conclude(
         raise InputError(f"{path}: expected to write the verdict there, got: {error}. Name another folder.") from error
     write_curves(arguments.out / "soak.png", samples, verdict)
     _tell(console, verdict, wall_s, len(samples))
-    console.print(f"Wrote {path} and {arguments.out / 'soak.png'}", soft_wrap=True, markup=False)
+    console.print(f"Wrote {path} and {arguments.out / 'soak.png'}", soft_wrap=True)
     return 130 if interrupted else _CODES[verdict.judgement]
 
 
