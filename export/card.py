@@ -43,7 +43,7 @@ Repeat the training:
 
 {names_in(release.command)}
 
-Seeds: {", ".join(str(seed) for seed in release.seeds)}.
+Seeds: {", ".join(str(seed) for seed in release.seeds)}. Those of earlier runs are in their commands.
 
 ## What was measured
 {_BEGIN}

@@ -120,8 +120,12 @@ def names_in(command: str) -> str:
     text = "DATA is the folder of the recordings, RUN this run, RUN-1 the one it began with, and so on."
     if "BANK" in words:
         text += " BANK is the file bank.npz of the first run that made one."
+    if "FORECASTER" in words:
+        text += " FORECASTER is the file that duet-lab forecast writes."
     if lost := sorted(used - made):
         text += f" How {' and '.join(lost)} came to be was not kept: these commands repeat the rest."
+        if any(words[i : i + 2] == ["--codec", name] for name in lost for i in range(len(words))):
+            text += " Without the option --codec a run trains a codec of its own."
     return text
 
 

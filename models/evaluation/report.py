@@ -49,6 +49,19 @@ STEP_COLUMNS = {
     "leader_percent": ("with the leader's %", "{:.0f}"),
     "leader_chance_percent": ("by chance %", "{:.0f}"),
 }
+LEGEND = """\
+What the columns are, where "real" is the real follower of the same take and a dance is judged frame by frame: *root*,
+*distance*, *heading error*: of the pelvis' place on the floor, of how far it is from the leader's, of where it faces.
+*MPJPE*: mean distance of 22 joints, pelvis laid on pelvis; *own frame*: turned to the same heading, too. *speed*,
+*jerk*, *turning*: means over joints and frames (of the third difference; of the pelvis' heading) beside those of the
+real one; *pose speed* in the dancer's own frame. *skate*: share of the frames with a foot joint within 3 cm of its
+lowest in which it slides faster than 0.3 m/s. *overlap*: share of frames in which the bodies do. *teleports*: frames in
+which the pelvis goes further than 15 cm. *seam*: how far steps between two commits are from the real follower's, beside
+those within a commit; 1 is seamless. *churn*: how much a new plan changes, in the mean of all joints in the own frame,
+what was planned for the frames it commits next. *from*, *off the beat*: median of landings of feet, signed and not.
+*in the bar's pattern*: landings within a quarter of a beat of where salsa's three steps lie. *concentration*: length of
+the mean of unit vectors at the landings' beat phases. *with the leader's*: landings within 100 ms of one of the
+leader's. *by chance*: what landings at random would give."""
 IN_A_CARD = (
     "root_ade_m", "distance_mae_m", "heading_deg", "mpjpe_mm", "mpjpe_turned_mm", "speed_ratio", "pose_speed_ratio",
     "jerk_ratio", "turn_ratio", "skate", "overlap_percent", "penetration_percent", "bone_error_mm", "teleport_percent",
@@ -101,6 +114,8 @@ class Report:
             *self._paired(),
             *self._judged(),
             *self._reaction(),
+            "",
+            LEGEND,
         ]
         return "\n".join(parts) + "\n"
 

@@ -19,6 +19,7 @@ from export.settings_text import all_settings, settable, settings_text
 from models.config import PRESETS
 from models.data.bank import couples_in_code
 from models.data.sources import SOURCES
+from models.evaluation.report import LEGEND
 from models.follower import load_follower, random_follower, save_follower
 from models.release import Release, read_release
 from models.training.bank_stage import BANK_FILE, bank_of_pairs
@@ -189,7 +190,8 @@ def test_the_card_that_ships_tells_all_its_data() -> None:
     release = read_release(shipped)
     now = with_data(release, json.loads((shipped / "settings.json").read_text()), bank=shipped / "bank.npz")
     assert now == release, "the words in release.json are not what would be said of these runs now"
-    assert release.training_data in (shipped / "MODEL_CARD.md").read_text()
+    card = (shipped / "MODEL_CARD.md").read_text()
+    assert all(words in card for words in (release.training_data, release.limits, names_in(release.command), LEGEND))
     assert load_contract(shipped).training_data == release.training_data
 
 
@@ -293,7 +295,8 @@ def test_a_student_is_told_as_one(tmp_path: Path) -> None:
 
 def test_the_card_says_which_runs_its_commands_do_not_make() -> None:
     assert "not kept" not in names_in("duet-lab train --out RUN-1 && duet-lab train --out RUN --from RUN-1")
-    assert "How RUN-1 came to be was not kept" in names_in("duet-lab train --out RUN --codec RUN-1 --bank BANK")
+    lost = names_in("duet-lab train --out RUN --codec RUN-1 --bank BANK")
+    assert "How RUN-1 came to be was not kept" in lost and "Without the option --codec" in lost
 
 
 @pytest.mark.parametrize(
