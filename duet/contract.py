@@ -126,11 +126,11 @@ class FollowerContract:
         """Names of the style tokens, in order; none where the follower does not tell them."""
         return tuple(name.strip() for name in self.notes.get("styles", "").split(",") if name.strip())
 
-    def style_named(self, name: str) -> tuple[float, ...]:
-        """The style token called ``name``; InputError says which there are."""
+    def style_named(self, name: str, what: str = "Style") -> tuple[float, ...]:
+        """The style token called ``name``; InputError says which there are. ``what`` names it there, such as a key."""
         if name not in self.styles[: self.style_size]:
             known = ", ".join(self.styles) or "none by name"
-            raise InputError(f"Style: expected one of this follower's ({known}), got {name!r}. Choose one of them.")
+            raise InputError(f"{what}: expected one of this follower's ({known}), got {name!r}. Choose one of them.")
         return tuple(float(i == self.styles.index(name)) for i in range(self.style_size))
 
     def to_json(self) -> str:

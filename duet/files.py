@@ -5,7 +5,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from duet.errors import InputError
@@ -81,7 +81,7 @@ def check_writable(path: Path, what: str = "") -> None:
     ``what`` names the file in the message, such as the option that asks for it; the path itself unless given.
     """
     head = what or str(path)
-    if path.is_dir():
+    if os.path.isdir(path):  # False, not an error, for a name that is too long
         raise InputError(f"{head}: expected a file to write, got the folder {path}. Name a file in it.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,3 +94,15 @@ def check_writable(path: Path, what: str = "") -> None:
             f"{head}: expected a folder to write to, got {path.parent}, which is not writable. Allow it, or name "
             "another file."
         )
+
+
+def check_could_write(path: Path, what: str = "") -> None:
+    """As ``check_writable``, but what it has to make, it takes away again: nothing is left behind."""
+    absent = [folder for folder in path.parents if not os.path.exists(folder)]
+    try:
+        # Rights alone do not tell: in /proc even root makes no folder, and a name may be too long.
+        check_writable(path, what)
+    finally:
+        for folder in absent:
+            with suppress(OSError):  # not made, or in use by now
+                folder.rmdir()

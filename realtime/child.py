@@ -5,12 +5,15 @@ sentence)`` and whatever else its owner understands, and a ``ChildLog`` that tak
 child ends when its pipe closes, so that it never outlives the application.
 """
 
+import atexit
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from multiprocessing import current_process, get_context
+from contextlib import contextmanager, suppress
+from multiprocessing import current_process, forkserver, get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from types import ModuleType
@@ -22,6 +25,8 @@ from realtime import topology
 from realtime.child_log import ChildLog
 from realtime.priority import take_rank
 
+STOPPED_S = 3.0
+"""So long after a stop that reached it a child waits for its parent to end it."""
 _LAST_WORDS_S = 1.0
 """For a process to end after it closed its pipe."""
 _KILLED_S = 1.0
@@ -42,13 +47,16 @@ def spawn(
     OSError where the system has no room for another process.
 
     ``at_once``: for a process that is started often and imports little. Where the system allows it is forked from a
-    server that has imported ``target``'s module and nothing else, in milliseconds.
+    server that has imported ``target``'s module and nothing else, in milliseconds; the server is gone before we are.
     """
     # Never forked from here: that would copy threads' locks and the OpenGL context in unknown states.
     context = get_context("spawn")
     if at_once and sys.platform.startswith("linux"):
         context = get_context("forkserver")
         context.set_forkserver_preload([target.__module__])
+        # Once, however often.
+        atexit.unregister(_end_server)
+        atexit.register(_end_server)
     ours, theirs = context.Pipe()
     process = context.Process(target=target, args=(task, names, theirs, log), name=name, daemon=True)
     try:
@@ -63,6 +71,21 @@ def spawn(
     finally:
         theirs.close()
     return process, ours
+
+
+def _end_server() -> None:
+    """Make an end of the server that forks, which else ends by itself once we are gone: on a busy machine much later.
+
+    Nothing is asked of it any more, and what it forked ends with our pipes.
+    """
+    # Python has no public way to tell its number or to end it.
+    server = getattr(forkserver, "_forkserver", None)
+    pid, stop = getattr(server, "_forkserver_pid", None), getattr(server, "_stop", None)
+    if pid is None or stop is None:
+        return
+    with suppress(OSError):  # it ended meanwhile
+        os.kill(pid, signal.SIGKILL)
+        stop()
 
 
 @contextmanager
@@ -89,13 +112,38 @@ def _main_hidden() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def begin(log: ChildLog) -> None:
-    """The child's first line: Ctrl-C is the parent's, its rank is its own, and what libraries print goes to ``log``."""
+def begin(log: ChildLog, *, bears_a_stop: bool = False) -> None:
+    """The child's first line: Ctrl-C is the parent's, its rank is its own, and what libraries print goes to ``log``.
+
+    A service's stop and a closed terminal reach every process of a show: what the parent says comes first, and a child
+    that it says nothing to ends by itself after ``STOPPED_S``, or not at all if it ``bears_a_stop``.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _await_stop(ends=not bears_a_stop)
     take_rank(topology.process(current_process().name).rank)
     os.dup2(log.fd, 1)
     os.dup2(log.fd, 2)
     log.close()
+
+
+def _await_stop(*, ends: bool) -> None:
+    """Take signals that ask to end to a thread of their own; where there is none of that they end at once."""
+    # Whoever began the show with nohup wants all of it to outlive the terminal.
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = {number for name in names if signal.getsignal(number := getattr(signal, name)) is not signal.SIG_IGN}
+    if not ends:
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
+    elif hasattr(signal, "pthread_sigmask"):
+        # Blocked before there are other threads, which inherit it; a native library that hangs keeps nobody from it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+        threading.Thread(target=_end_after_a_stop, args=(numbers,), name="duet-stop", daemon=True).start()
+
+
+def _end_after_a_stop(numbers: set[int]) -> None:
+    number = signal.sigwait(numbers)
+    time.sleep(STOPPED_S)
+    os._exit(128 + number)
 
 
 def failed(error: DuetError) -> tuple[str, str, str]:

@@ -4,6 +4,7 @@ file.
 Owned by the thread that looks after the show, save ``call``: any thread may.
 """
 
+import difflib
 import queue
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,6 +44,18 @@ class Cue:
     """Session time; None where it waits to be called."""
 
 
+@dataclass(frozen=True)
+class CuesFound:
+    """What a show's file says of cues."""
+
+    cues: tuple[Cue, ...] = ()
+    """Those that are right."""
+    wrong: tuple[str, ...] = ()
+    """A sentence for each thing that is not."""
+    open: tuple[str, ...] = ()
+    """Those whose style only a follower can tell, as ``cue 3``."""
+
+
 @dataclass
 class CueList:
     """Cues by their numbers, from 1 on."""
@@ -68,39 +81,77 @@ class CueList:
                 self.ask(self.cues[number - 1].command)
 
 
-def read_cues(path: Path, contract: FollowerContract) -> tuple[Cue, ...]:
-    """The cues of a show's file. InputError with one sentence for each that is wrong, or where there is none."""
-    found = read_show(path).get("cue", [])
-    if not isinstance(found, list) or not found:
-        raise InputError(f"{path}: expected cues, each below a line [[cue]], got none. docs/on-stage.md shows some.")
-    cues, wrong = [], list[str]()
-    for number, values in enumerate(found, start=1):
-        try:
-            cues.append(_cue(values, contract))
-        except InputError as error:
-            wrong.append(f"{path}: cue {number}: {error}")
-    if wrong:
-        raise InputError("\n".join(wrong))
-    return tuple(cues)
+def read_cues(path: Path, contract: FollowerContract, *, in_exhibit: bool = False) -> tuple[Cue, ...]:
+    """The cues of a show's file. InputError with a sentence for each thing that is wrong, or where there is none.
+
+    ``in_exhibit``: nobody calls them, and there is one follower.
+    """
+    found = look_over_cues(path, contract, in_exhibit=in_exhibit)
+    if found.wrong:
+        raise InputError("\n".join(found.wrong))
+    return found.cues
 
 
-def _cue(values: Any, contract: FollowerContract) -> Cue:
+def look_over_cues(path: Path, contract: FollowerContract | None, *, in_exhibit: bool = False) -> CuesFound:
+    """As ``read_cues``, with all that is wrong. ``contract``: None where it is not known. InputError for no TOML."""
+    given = read_show(path).get("cue", [])
+    if not isinstance(given, list) or not given:
+        return CuesFound(
+            wrong=(f"{path}: expected cues, each below a line [[cue]], got none. docs/on-stage.md shows some.",)
+        )
+    cues, wrong, unsaid = list[Cue](), list[str](), list[str]()
+    for number, values in enumerate(given, start=1):
+        meant, faults = _as_meant(values)
+        at_s = command = None
+        if meant is not None:
+            try:
+                at_s = _at_s(meant, in_exhibit)
+            except InputError as error:
+                faults.append(str(error))
+            try:
+                command = _command(meant, contract, in_exhibit)
+                unsaid += [f"cue {number}"] if command is None else []
+            except InputError as error:
+                faults.append(str(error))
+        wrong += [f"{path}: cue {number}: {fault}" for fault in faults]
+        if command is not None and not faults:
+            cues.append(Cue(command, at_s))
+    return CuesFound(tuple(cues), tuple(wrong), tuple(unsaid))
+
+
+def _as_meant(values: Any) -> tuple[dict[str, Any] | None, list[str]]:
+    """A cue with what stands under a mistyped key where it was meant to, and a sentence for each key that is none."""
     if not isinstance(values, Mapping):
-        raise InputError(f"expected [[cue]] and lines below it, got {values!r:.40}.")
-    if strange := sorted(set(values) - set(_KNOWN)):
-        raise InputError(f"expected {', '.join(_KNOWN)}, got {strange[0]!r}.")
+        return None, [f"expected [[cue]] and lines below it, got {values!r:.40}."]
+    meant, wrong = {key: values[key] for key in _KNOWN if key in values}, []
+    for key in sorted(values.keys() - set(_KNOWN)):
+        near = difflib.get_close_matches(key, [known for known in _KNOWN if known not in meant], 1)
+        meant |= {name: values[key] for name in near}
+        advice = f" Did you mean {near[0]}?" if near else ""
+        wrong.append(f"expected {', '.join(_KNOWN)}, got {key!r}.{advice}")
+    return meant, wrong
+
+
+def _at_s(values: Mapping[str, Any], in_exhibit: bool) -> float | None:
     at_s = values.get("at")
-    if at_s is not None and not (isinstance(at_s, int | float) and 0.0 <= at_s <= 864_000.0):
+    if at_s is None:
+        if in_exhibit:
+            raise InputError("expected at, in seconds, got none. Nobody calls cues in an exhibit.")
+        return None
+    if not (isinstance(at_s, int | float) and 0.0 <= at_s <= 864_000.0):
         raise InputError(f"at: expected seconds since the beginning, got {at_s!r:.40}.")
-    return Cue(_command(values, contract), None if at_s is None else float(at_s))
+    return float(at_s)
 
 
-def _command(values: Mapping[str, Any], contract: FollowerContract) -> Command:
+def _command(values: Mapping[str, Any], contract: FollowerContract | None, in_exhibit: bool) -> Command | None:
+    """What is asked for; None for a style without a contract, which would tell whether there is one of that name."""
     do = values.get("do")
     if isinstance(do, str) and do in _PLAIN:
         return _PLAIN[do]
     if not isinstance(do, str) or do not in _WITH:
         raise InputError(f"do: expected one of {', '.join((*_PLAIN, *_WITH))}, got {do!r:.40}.")
+    if do == "follower" and in_exhibit:
+        raise InputError("expected what one follower can do, got another one. Leave it out.")
     key = _WITH[do]
     given = values.get(key)
     if given is None and do != "fade":
@@ -110,7 +161,7 @@ def _command(values: Mapping[str, Any], contract: FollowerContract) -> Command:
             case "fade":
                 return Fade() if given is None else Fade(float(given))
             case "style":
-                return SetStyle(contract.style_named(str(given)))
+                return SetStyle(contract.style_named(str(given))) if contract else None
             case "guidance":
                 return SetGuidance(tuple((float(one), float(two)) for one, two in given or ()))
             case "follower":

@@ -139,6 +139,8 @@ THREADS = (
         "PortAudio's", "duet-sound", "copies, counts and stamps", "100 Hz", "realtime.sound.sound_host",
         writes=(_HEARD,), reads=(_PLAYED,),
     ),
+    *(Thread("duet-stop", name, "ends the process if its parent does not after a stop that reached both", "once",
+             "realtime.child") for name in ("duet-panel", "duet-tracker", "duet-sound")),
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from duet.errors import InputError
 from ui.control_table import CONTROLS
+from ui.drawing.letters import UNBROKEN
 from ui.key_names import KEY_NAMES
 
 USUAL_KEYS: Mapping[str, str] = MappingProxyType({c.key: name for name, c in CONTROLS.items() if c.key})
@@ -17,6 +18,7 @@ _TOLD = (
     "learn",
 )  # fmt: skip
 """What is told of them in the window: where there is room for one look."""
+_ENDS = "Escape or Q ends"
 _MIDI = re.compile(r"(note|cc) ([1-9]|1[0-6]) (\d|[1-9]\d|1[01]\d|12[0-7])\Z")
 
 
@@ -41,9 +43,13 @@ class Bindings:
         return tuple(source for source, name in both if name == control)
 
     def told(self) -> str:
-        """The keys for the stage, in a few words."""
+        """The keys for the stage, and those that end it, in a few words.
+
+        No line is broken between a key and what it does: the blanks there are ``UNBROKEN``.
+        """
         named = [(self.of(name), CONTROLS[name].label.lower()) for name in _TOLD]
-        return ", ".join(f"{sources[0].capitalize()} {label}" for sources, label in named if sources)
+        told = [f"{sources[0].capitalize()} {label}".replace(" ", UNBROKEN) for sources, label in named if sources]
+        return f"{', '.join(told)}; {_ENDS.replace(' ', UNBROKEN)}"
 
     def values(self) -> dict[str, dict[str, str]]:
         """As a show's file keeps them: keys that are not the usual ones, and every knob."""

@@ -229,7 +229,8 @@ def _add_output(parser: argparse.ArgumentParser, *, hud: str = "rehearsal") -> N
         metavar="NAME",
         help="a style of the follower, such as choreographed (default: its own)",
     )
-    parser.add_argument("--seconds", type=float, metavar="N", help="stop after N seconds")
+    length = "stop after N seconds; the film of a camera or video needs it"
+    parser.add_argument("--seconds", type=float, metavar="N", help=length)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything drawn at random (default 0)")
     parser.add_argument(
         "--headless", action="store_true", help="no window; give --out, --save-motion, --record, --report or --log"

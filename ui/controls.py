@@ -185,7 +185,7 @@ class Controls:
             self.bindings = self.bindings.with_key(key, self.learning)
             self._learned(f"key {key}", time_s)
         elif key == "f1" and key not in self.bindings.keys:
-            self._say(f"{self.bindings.told()}; Escape or Q ends", time_s, _READ_S)
+            self._say(self.bindings.told(), time_s, _READ_S)
         elif (name := self.bindings.keys.get(key)) is not None:
             self.turn(name, None, time_s)
 

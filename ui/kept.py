@@ -16,6 +16,7 @@ from ui.options import Output
 from ui.recorded_media import open_media
 from ui.report import make_report, this_machine, write_report
 from ui.show import Show
+from ui.words import times
 
 
 class Writer(Protocol):
@@ -166,9 +167,9 @@ def tell(show: Show, kept: Kept, elapsed: float, console: Console) -> None:
     if not health.counter("ticks"):
         console.print("No leader was seen: stand so that the camera sees the whole body, in good light.")
     if restarts := health.counter("tracker_restarts"):
-        console.print(f"The tracking process stopped and was started again {restarts} times.")
+        console.print(f"The tracking process stopped and was started again {times(restarts)}.")
     if restarts := health.counter("picture_restarts"):
-        console.print(f"The drawing process stopped and was started again {restarts} times.")
+        console.print(f"The drawing process stopped and was started again {times(restarts)}.")
         if show.picture.has_film:
             console.print(f"The film has no pictures before {show.picture.lost_until_s:.1f} s.")
     for said in kept.told():

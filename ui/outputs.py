@@ -58,4 +58,4 @@ def _is_same(path: Path, there: Path) -> bool:
     if os.path.exists(path) and os.path.exists(there) and os.path.samefile(path, there):
         return True
     path, there = path.expanduser().resolve(), there.expanduser().resolve()
-    return path == there or (path.is_file() and there in path.parents)
+    return path == there or (os.path.isfile(path) and there in path.parents)

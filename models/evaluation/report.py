@@ -136,9 +136,11 @@ class Report:
         return ["", how, "", *lines]
 
     def _judged(self) -> list[str]:
-        found = [f"{name} {v.auc:.2f} ({v.low:.2f} to {v.high:.2f})" for name, v in self.judged.items()]
+        known = {name: v for name, v in self.judged.items() if not math.isnan(v.auc)}
+        found = [f"{name} {v.auc:.2f} ({v.low:.2f} to {v.high:.2f})" for name, v in known.items()]
         if not found:
-            return []
+            too_few = "A judge learns from other takes than it judges: one take is too few for it."
+            return ["", too_few] if self.judged else []
         return [
             "",
             f"A judge of two seconds of motion tells apart (area under the curve, .5 is chance): {'; '.join(found)}.",

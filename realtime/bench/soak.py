@@ -1,9 +1,13 @@
 """Whether a show that goes on for hours stays as it was: samples, robust slopes with their intervals, and a verdict.
 
-What grows before WARM_UP (a tenth of the run) is a start. The rest is put into bins of equal length, of which the
-medians count, so that neighbours that are alike do not make a slope look surer than it is; through them goes the line
-of Theil and Sen (the median of all pairwise slopes) with a 95 % interval. A curve passes where the whole interval is
-within its bound, fails where none of it is, and is unsure in between: then run it longer.
+What grows before WARM_UP (a tenth of the run, a minute at least) is a start. The rest is put into bins of equal
+length, of which the medians count, so that neighbours that are alike do not make a slope look surer than it is;
+through them goes the line of Theil and Sen (the median of all pairwise slopes) with a 95 % interval. A curve passes
+where the whole interval is within its bound, fails where none of it is, and is unsure in between: then run it longer.
+
+Where less than LEAST_SEEN_H was seen after the start, a steep slope is no proof of an hour like it: what a show fills
+once looks the same. There a curve fails only by what it has grown already, if that is surely more than an hour allows,
+and late ticks only if they are more than an hour may have; otherwise both are unsure.
 """
 
 from collections.abc import Sequence
@@ -15,6 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 WARM_UP = 0.1
+_LEAST_WARM_UP_H = 1.0 / 60.0
+LEAST_SEEN_H = 0.5
+"""A fail by slope alone tells of an hour what was seen of half an hour, no more than twice as long as it was."""
 _MOST_BINS = 48
 _LEAST_BINS = 8
 _WHOLE = 0.98
@@ -121,13 +128,25 @@ def judge(samples: Sequence[Sample], wanted_hours: float) -> Verdict:
     if samples:
         skipped = samples[-1].skipped_ticks
         late = (samples[-1].late_ticks + skipped) / max(samples[-1].ticks + skipped, 1)
-    return Verdict(
-        hours,
-        wanted_hours,
-        tuple(_slope(bound, samples, hours) for bound in BOUNDS),
-        late,
-        Judgement.PASS if late <= MOST_LATE_SHARE else Judgement.FAIL,
-    )
+    slopes = tuple(_slope(bound, samples, hours) for bound in BOUNDS)
+    return Verdict(hours, wanted_hours, slopes, late, _judged_late(late, hours))
+
+
+def warm_up_h(hours: float) -> float:
+    """How much of a run of ``hours`` is its start."""
+    return max(WARM_UP * hours, _LEAST_WARM_UP_H)
+
+
+def _is_short(hours: float) -> bool:
+    return hours - warm_up_h(hours) < LEAST_SEEN_H
+
+
+def _judged_late(share: float, hours: float) -> Judgement:
+    if share <= MOST_LATE_SHARE:
+        return Judgement.PASS
+    # All the rest of an hour would have to be in time, and would not make up for it.
+    is_sure = not _is_short(hours) or share * hours > MOST_LATE_SHARE
+    return Judgement.FAIL if is_sure else Judgement.UNSURE
 
 
 def _slope(bound: Bound, samples: Sequence[Sample], hours: float) -> Slope:
@@ -138,16 +157,19 @@ def _slope(bound: Bound, samples: Sequence[Sample], hours: float) -> Slope:
         nothing = (float(values[0]), float(values[-1])) if len(values) else (0.0, 0.0)
         return Slope(bound.curve, bound.what, bound.unit, *nothing, 0.0, -np.inf, np.inf, allowed, Judgement.UNSURE)
     per_hour, least, most, begin = robust_line(times_h, values)
-    judgement = Judgement.PASS if most <= allowed else Judgement.FAIL if least > allowed else Judgement.UNSURE
+    # In so short a run what has surely grown is compared, else what would grow.
+    surely = least * float(times_h[-1] - times_h[0]) if _is_short(hours) else least
+    judgement = Judgement.PASS if most <= allowed else Judgement.FAIL if surely > allowed else Judgement.UNSURE
     first, last = (begin + per_hour * float(at) for at in (times_h[0], times_h[-1]))
     return Slope(bound.curve, bound.what, bound.unit, first, last, per_hour, least, most, allowed, judgement)
 
 
 def binned(times: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Medians over bins of equal length, after the warm-up and without what is not a number: (n,) times and values."""
+    """Medians over bins of equal length, after the warm-up and without what is not a number: (n,) times, in hours, and
+    values."""
     if not len(times):
         return times, values
-    keep = (times >= times[0] + WARM_UP * (times[-1] - times[0])) & np.isfinite(values)
+    keep = (times >= times[0] + warm_up_h(float(times[-1] - times[0]))) & np.isfinite(values)
     times, values = times[keep], values[keep]
     count = min(_MOST_BINS, len(times) // 2)
     if count < 1 or times[-1] <= times[0]:

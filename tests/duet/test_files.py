@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from duet.errors import InputError
-from duet.files import check_writable, saved_whole, written_whole
+from duet.files import check_could_write, check_writable, saved_whole, written_whole
 
 
 def test_two_processes_do_not_write_into_each_others_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,6 +53,18 @@ def test_what_cannot_be_written_is_said_before(tmp_path: Path) -> None:
         check_writable(tmp_path, "--json")
     with pytest.raises(InputError, match=r"a.json: expected a folder to write to, got .*file: "):
         check_writable(tmp_path / "file" / "a.json")
+
+
+def test_what_could_be_written_is_told_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "file").write_text("former")
+    before = sorted(tmp_path.rglob("*"))
+    for name in ("new/newer/file.json", "there/new/file.json", "there/other.json", "there/file"):
+        check_could_write(tmp_path / name)
+    for name in (f"{'n' * 300}/a.json", f"new/{'n' * 300}/a.json", "there/file/new/a.json", "there"):
+        with pytest.raises(InputError, match="--log: expected a f"):
+            check_could_write(tmp_path / name, "--log")
+    assert sorted(tmp_path.rglob("*")) == before and (tmp_path / "there" / "file").read_text() == "former"
 
 
 def test_what_was_asked_for_finds_no_room(

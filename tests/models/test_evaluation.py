@@ -242,6 +242,13 @@ def test_everybody_is_measured_and_compared(evaluation: Evaluation) -> None:
     assert "follower minus retrieval" in report.markdown()
 
 
+def test_what_no_judge_could_learn_is_said_in_words(evaluation: Evaluation) -> None:
+    unknown = {name: replace(one, auc=float("nan")) for name, one in evaluation.report.judged.items()}
+    text = replace(evaluation.report, judged=unknown).markdown()
+    assert "one take is too few" in text and "nan" not in text
+    assert "A judge" not in replace(evaluation.report, judged={}).markdown()
+
+
 def test_warm_dancers_were_where_the_real_one_was(evaluation: Evaluation) -> None:
     (warm,) = next(d for d in evaluation.dancers if d.name == "follower, warm").of(0)
     real = evaluation.examples[0].pair.follower

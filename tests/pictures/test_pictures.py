@@ -139,6 +139,14 @@ def test_drawing_again_gives_the_same_pixels(scene: Scene) -> None:
     np.testing.assert_array_equal(first, draw(scene, COUPLE))
 
 
+def test_what_is_drawn_for_nobody_leaves_no_trace(scene: Scene) -> None:
+    before, framing = draw(scene, COUPLE), scene.framing
+    scene.warm()
+    assert not np.array_equal(scene.read(), before), "both are drawn, to be ready"
+    assert scene.framing is framing
+    np.testing.assert_array_equal(draw(scene, COUPLE), before)
+
+
 def test_smooth_edges_and_other_sizes(context) -> None:
     scene = Scene(context, (160, 90), samples=4)
     small = draw(scene, COUPLE)

@@ -13,7 +13,7 @@ from duet.contract import load_contract
 from duet.errors import InputError
 from duet.tempo_override import TempoOverride
 from realtime.commands import Command, Fade, Freeze, LockSeed, Resume, SetGuidance, SetStyle, SwitchFollower
-from realtime.cues import _PLAIN, _WITH, Cue, CueList, read_cues
+from realtime.cues import _PLAIN, _WITH, Cue, CueList, look_over_cues, read_cues
 from realtime.sound.osc_port import OscPort
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,6 +87,7 @@ def test_cues_come_in_their_time_and_when_they_are_called(tmp_path: Path) -> Non
         ("[[cue]]\nat = -1\ndo = 'freeze'", "at: expected seconds"),
         ("[[cue]]\nat = nan\ndo = 'freeze'", "at: expected seconds"),
         ("[[cue]]\nwhen = 1\ndo = 'freeze'", "got 'when'"),
+        ("[[cue]]\ndo = 'style'\nnmae = 'choreographed'", "got 'nmae'. Did you mean name?"),
         ("[[cue]]\ndo = 'fade'\nseconds = 1e9", "Fade: expected"),
         ("[[cue]]\ndo = 'style'", "expected name beside do = 'style', got none"),
         ("[[cue]]\ndo = 'style'\nname = 'tango'", "tango"),
@@ -101,6 +102,25 @@ def test_what_is_no_cue_is_one_sentence(tmp_path: Path, text: str, sentence: str
     with pytest.raises(InputError) as error:
         show(tmp_path, text)
     assert sentence in str(error.value) and len(str(error.value).splitlines()) == 1
+
+
+def test_all_that_is_wrong_with_cues_is_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "show.toml"
+    path.write_text(
+        "[[cue]]\nat = -1\ndo = 'dnace'\n[[cue]]\nat = 2\ndo = 'freeze'\n[[cue]]\natt = 'x'\nwho = 1\ndo = 'resume'\n"
+        "[[cue]]\ndo = 'follower'\nto = 'third'\n[[cue]]\nat = 5\ndo = 'style'\nname = 'tango'"
+    )
+    found = look_over_cues(path, CONTRACT)
+    said = ["1: at: expected", "1: do: expected", "3: expected at, do", "3: expected at, do", "3: at: expected"]
+    last = ["4: Follower: expected first", "5: Style: expected"]
+    assert all(f"{path}: cue {word}" in line for word, line in zip([*said, *last], found.wrong, strict=True)), found
+    assert "got 'att'. Did you mean at?" in found.wrong[2] and found.wrong[3].endswith("got 'who'.")
+    assert found.cues == (Cue(Freeze(), 2.0),) and not found.open
+    # Who does not know the follower, knows no styles; in an exhibit nobody calls, and there is one follower.
+    found = look_over_cues(path, None, in_exhibit=True)
+    last = ["4: expected at, in seconds", "4: expected what one follower can do"]
+    assert all(f"{path}: cue {word}" in line for word, line in zip([*said, *last], found.wrong, strict=True)), found
+    assert found.cues == (Cue(Freeze(), 2.0),) and found.open == ("cue 5",)
 
 
 def test_the_guide_shows_cues_that_are_read_and_names_all_that_can_be_done(tmp_path: Path) -> None:

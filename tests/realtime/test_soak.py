@@ -88,3 +88,42 @@ def test_a_show_that_ended_early_does_not_pass() -> None:
     assert judge(samples(1.0), 1.0).judgement is Judgement.PASS
     assert judge(samples(1.0), 1.5).judgement is Judgement.UNSURE
     assert judge(samples(1.0, late=1000), 1.5).judgement is Judgement.FAIL
+
+
+def short(minutes: float, *, grown_mb: float = 0.0, late: int = 0) -> list[Sample]:
+    """A show of some minutes whose memory grows evenly by so much, and stays as it is otherwise."""
+    return [
+        Sample(60.0 * minutes * x, 246.4 + grown_mb * x, 40, 12, 180.0, 90.0, late, round(450 * minutes * x) + 1)
+        for x in np.linspace(0.0, 1.0, 400)
+    ]
+
+
+@pytest.mark.parametrize(("minutes", "grown_mb"), [(3.0, 0.4), (3.0, 4.0), (1.5, 4.0), (30.0, 5.0)])
+def test_a_short_growth_is_not_made_an_hour_of_it(minutes: float, grown_mb: float) -> None:
+    verdict = judge(short(minutes, grown_mb=grown_mb), minutes / 60.0)
+    slope = next(slope for slope in verdict.slopes if slope.curve == "memory_mb")
+    assert slope.least_per_hour > slope.allowed_per_hour or not np.isfinite(slope.least_per_hour)
+    assert slope.judgement is Judgement.UNSURE is verdict.judgement
+
+
+@pytest.mark.parametrize("minutes", [3.0, 30.0])
+def test_a_gross_leak_is_found_early(minutes: float) -> None:
+    assert judge(short(minutes, grown_mb=20.0), 1.0).judgement is Judgement.FAIL
+
+
+def test_after_half_an_hour_the_slope_decides() -> None:
+    # Four fifths of what an hour may bring, in a good half of one.
+    assert judge(short(35.0, grown_mb=5.0), 1.0).judgement is Judgement.FAIL
+
+
+def test_a_start_takes_a_minute_at_least() -> None:
+    """Eleven seconds in which buffers are filled are a start, and nothing else."""
+    verdict = judge(short(11.0 / 60.0, grown_mb=50.0), 0.1)
+    assert of("memory_mb", verdict) is Judgement.UNSURE is verdict.judgement
+
+
+def test_few_late_ticks_of_a_short_show_are_no_fail_yet() -> None:
+    # An hour of 27,000 may have 135.
+    assert judge(short(3.0, late=30), 0.05).late_judgement is Judgement.UNSURE
+    assert judge(short(3.0, late=300), 0.05).late_judgement is Judgement.FAIL
+    assert judge(short(3.0, late=3), 0.05).late_judgement is Judgement.PASS

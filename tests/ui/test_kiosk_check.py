@@ -37,7 +37,7 @@ def checked(folder: Path, text: str, capsys: pytest.CaptureFixture[str]) -> tupl
         ("[kiosk]\nmusic = 'show.toml'", "[kiosk] music: "),
         ("[kiosk]\nfollower = 'nowhere'", "[kiosk] follower: expected a follower's folder, got"),
         ("[kiosk]\nfollower = '.'", "[kiosk] follower: "),
-        ("[kiosk]\nstyle = 'tango'", "[kiosk] style: Style: expected one of this follower's"),
+        ("[kiosk]\nstyle = 'tango'", "show.toml: [kiosk] style: expected one of this follower's"),
         ("[kiosk]\nleader = 'camera:one'", "[kiosk] leader: camera:one: expected camera:NUMBER"),
         ("[kiosk]\nleader = 'gone.mp4'", "[kiosk] leader: expected camera:N, the address of a stream or a video file"),
         ("[kiosk]\nleader = ''", "[kiosk] leader: expected camera:N, the address of a stream or a video file, got ''"),
@@ -83,12 +83,71 @@ def test_wrong_keys_hide_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixt
     )
     code, lines = checked(tmp_path, text, capsys)
     named = ["[kiosk] tempo: ", "[kiosk.picture] fsp: ", "[kiosk] music: ", "[kiosk] follower: "]
-    assert code == 2 and len(lines) == 4, lines
-    assert all(name in line for name, line in zip(named, lines, strict=True)), lines
+    named += ["cue 1: expected at, in seconds", "show.toml: [kiosk] style: expected a follower to know the styles of"]
+    assert code == 2 and [name in line for name, line in zip(named, lines, strict=True)] == [True] * 6, lines
+    assert "Mend [kiosk] follower first" in lines[-1]
     both = "[kiosk]\ntempo = 'fast'\n[[cue]]\ndo = 'freeze'\n[[cue]]\ndo = 'follower'\nto = 'other'"
     code, lines = checked(tmp_path, both, capsys)
     said = ["tempo", "cue 1: expected at", "cue 2: expected at", "cue 2: expected what one follower can do"]
     assert code == 2 and [word in line for word, line in zip(said, lines, strict=True)] == [True] * 4, lines
+
+
+def test_cues_of_all_kinds_are_told_beside_all_that_is_wrong_elsewhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (
+        "[kiosk]\nfollower = 'nowhere'\n[[cue]]\nat = 1\ndo = 'dnace'\n[[cue]]\ndo = 'freeze'\n"
+        "[[cue]]\nat = 3\ndo = 'follower'\nto = 'third'\n[[cue]]\ndo = 'style'\nname = 'tango'"
+    )
+    code, lines = checked(tmp_path, text, capsys)
+    told = ["[kiosk] follower: ", "cue 1: do: ", "cue 2: expected at", "cue 3: expected what one follower can do"]
+    told += ["cue 4: expected at", "cue 4: expected a follower to know the styles of"]
+    assert code == 2 and [word in line for word, line in zip(told, lines, strict=True)] == [True] * 6, lines
+    code, lines = checked(tmp_path, text.replace("'nowhere'", "''"), capsys)
+    told = [*told[1:5], "cue 4: Style: expected one of this follower's"]
+    assert code == 2 and [word in line for word, line in zip(told, lines, strict=True)] == [True] * 5, lines
+
+
+def test_each_file_that_would_be_lost_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    soundfile.write(tmp_path / "song.wav", np.zeros(4410, np.float32), 44100)
+    text = "[kiosk]\nmusic = 'song.wav'\n[kiosk.keep]\nlog = 'show.toml'\nreport = 'song.wav'"
+    code, lines = checked(tmp_path, text, capsys)
+    told = ["[kiosk.keep] log ", "[kiosk.keep] report "]
+    assert code == 2 and [word in line for word, line in zip(told, lines, strict=True)] == [True] * 2, lines
+
+
+def test_a_check_leaves_no_folder_behind_and_tells_which_would_be_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "there").mkdir()
+    for log in ("fresh/l.jsonl", "there/l.jsonl"):
+        text = f"[kiosk]\nmusic = 'none'\n[kiosk.keep]\nlog = '{log}'\nreport = 'fresh2/deep/r.json'"
+        code, lines = checked(tmp_path, text, capsys)
+        assert code == 0 and "all is well. Camera, sound and display were not looked at: `duet doctor`" in lines[-1]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["show.toml", "there"]
+    told = [record.getMessage() for record in caplog.records if "is not there yet" in record.getMessage()]
+    new = [("log", "fresh"), ("report", "fresh2/deep"), ("report", "fresh2/deep")]
+    makes = "is not there yet: the show makes it. Is it the one you mean?"
+    assert told == [
+        f"{tmp_path / 'show.toml'}: [kiosk.keep] {key}: the folder {tmp_path / folder} {makes}" for key, folder in new
+    ]
+
+
+@pytest.mark.parametrize(
+    ("keep", "said"),
+    [
+        ("", ' and log = "health.jsonl" below [kiosk.keep] in the show'),
+        ("[kiosk.keep]\nlog = 'a.jsonl'", "below [kiosk.picture] in the show's file, or start the show"),
+    ],
+)
+def test_without_a_display_the_keys_that_need_none_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, keep: str, said: str
+) -> None:
+    monkeypatch.setattr("ui.asked.has_display", lambda: False)
+    (tmp_path / "show.toml").write_text(f"[kiosk]\nmusic = 'none'\n{keep}")
+    assert main(["kiosk", "--config", str(tmp_path / "show.toml")]) == 2
+    told = capsys.readouterr().err
+    assert "Write headless = true below [kiosk.picture]" in told and said in told
 
 
 @pytest.mark.parametrize(
@@ -104,7 +163,11 @@ def test_wrong_keys_hide_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixt
 )
 def test_what_hangs_on_a_wrong_key_is_not_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
     code, lines = checked(tmp_path, text, capsys)
-    assert code == 2 and len(lines) == 1, lines
+    unsaid = ["[kiosk] style"] if "style" in text else []
+    unsaid += ["cue 1"] if "cue" in text else []
+    # That it is not judged is said as well.
+    assert code == 2 and len(lines) == 1 + bool(unsaid), lines
+    assert not unsaid or f"show.toml: {', '.join(unsaid)}: expected a follower to know the styles of" in lines[1]
 
 
 def test_a_song_and_a_film_lie_in_a_home(

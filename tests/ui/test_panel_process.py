@@ -1,7 +1,6 @@
 """What goes between the dance and the panel's window, and the show's file; without a window."""
 
 import json
-import signal
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,24 +29,9 @@ from ui.control_table import CONTROLS
 from ui.controls import Controls
 from ui.panel.channels import record_of_turn, turn_of_record
 from ui.panel.facts import Panel
-from ui.panel.process import missing, obey_signals
+from ui.panel.process import missing
 from ui.panel.show_keeper import ShowKeeper, take_up
 from ui.panel.state import STATE_WIDTH, PanelState, gather
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no terminal that hangs up")
-def test_a_panel_outlives_the_terminal_where_its_show_does() -> None:
-    before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGTERM)}
-    try:
-        for given, wanted in ((signal.SIG_IGN, signal.SIG_IGN), (lambda *_: None, signal.SIG_DFL)):
-            for number in before:
-                signal.signal(number, given)
-            obey_signals()
-            assert signal.getsignal(signal.SIGHUP) is wanted
-            assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from realtime.pose_line import SOURCES, PoseLine
 from realtime.process_use import Use
 from realtime.tick import FollowerState, Tensors
 from ui.cli import DEFAULT_FOLLOWER, main
-from ui.soak.curves import ROW, WIDTH, write_curves
+from ui.soak.curves import ROW, WIDTH, readable, told, write_curves
 from ui.soak.exhibit import exhibit
 
 CONTRACT = load_contract(DEFAULT_FOLLOWER)
@@ -134,6 +134,50 @@ def test_curves_are_drawn_whatever_was_sampled(tmp_path: Path) -> None:
             assert len(set(picture.convert("L").tobytes())) > 2
 
 
+@pytest.mark.parametrize(
+    ("value", "bound", "text"),
+    [
+        (2.042e-10, 6.0, "0"), (-2.042e-10, 6.0, "0"), (0.0, 0.0, "0"), (-0.0, 6.0, "0"),
+        (float("-inf"), 6.0, "–"), (float("nan"), 6.0, "–"), (-1.329e4, 30.0, "-13290"), (-13294.0, 0.0, "-13290"),
+        (246.44, 6.0, "246.4"), (246.0, 6.0, "246"), (0.02, 6.0, "0.02"), (99999.0, 0.0, "100000"),
+        (0.00128, 0.0, "0.00128"),
+    ],
+)  # fmt: skip
+def test_numbers_are_told_without_an_exponent(value: float, bound: float, text: str) -> None:
+    assert readable(value, bound) == text
+
+
+def test_a_rise_has_its_sign() -> None:
+    assert [readable(value, sign=True) for value in (6.8, -6.8, 0.0)] == ["+6.8", "-6.8", "0"]
+
+
+def test_a_table_holds_numbers_that_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rises = {"memory_mb": 2e-10, "jerk": -1.3294e4}
+
+    def told_of(self, seconds, every_s, told) -> None:
+        for at_s in np.arange(every_s, seconds + every_s / 2, every_s):
+            rising = {name: 4e4 + rise * at_s / 3600.0 for name, rise in rises.items()}
+            told(Sample(at_s, rising["memory_mb"], 40, 12, float("nan"), rising["jerk"], 0, int(at_s * 7.5)))
+
+    monkeypatch.setattr(soak_show.Show, "perform", told_of)
+    main(["soak", "--hours", "1", "--speed-up", "--out", str(tmp_path)])
+    table = capsys.readouterr().err
+    lines = {
+        name: next(line for line in table.splitlines() if line.startswith(name)) for name in ("memory", "jerk", "lag")
+    }
+    assert "-13290 … -13290" in lines["jerk"] and "0 … 0" in lines["memory"] and "–" in lines["lag"]
+    assert "inf" not in table and "e-" not in table.replace("late", "") and "e+" not in table
+
+
+def test_a_picture_tells_numbers_that_can_be_read() -> None:
+    samples = [Sample(i * 10.0, 300.0 + 1e-12 * i, 40, 12, 150.0, 9e4 - 40.0 * i, 0, i) for i in range(400)]
+    said = {slope.curve: told(slope) for slope in judge(samples, 1.0).slopes}
+    assert said["memory_mb"] == "pass: 0 MB an hour (0 to 0; at most 6)"
+    assert said["jerk"] == "pass: -14400 m/s³ an hour (-14400 to -14400; at most 30)"
+
+
 def test_an_interrupted_soak_keeps_what_it_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -216,7 +260,7 @@ def test_what_does_not_fit_is_one_sentence(
     options: list[str], sentence: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert main(["soak", *options, "--out", str(tmp_path / "s")]) == 2
-    assert sentence in capsys.readouterr().err
+    assert sentence in capsys.readouterr().err and not (tmp_path / "s").exists()
 
 
 def test_a_show_of_ones_own_is_checked_and_its_cues_are_obeyed(
@@ -232,7 +276,7 @@ def test_a_show_of_ones_own_is_checked_and_its_cues_are_obeyed(
         file.write_text(wrong)
         assert main(["soak", "--config", str(file), "--out", str(out)]) == 2
         told = capsys.readouterr().err
-        assert sentence in told and str(file) in told
+        assert sentence in told and str(file) in told and not out.exists()
     # Nothing else of its command line is needed to begin.
     file.write_text("[kiosk.picture]\nheadless = true\n[kiosk.keep]\nlog = 'a.jsonl'\n[[cue]]\ndo = 'freeze'\nat = 1")
     arguments = Namespace(config=file, follower=DEFAULT_FOLLOWER, hours=0.5, out=out, seed=0, data=None)

@@ -43,9 +43,11 @@ def told(arguments: argparse.Namespace, measure: "Callable[[Console], BenchRecor
         console.print(record.verdict, soft_wrap=True, highlight=False)
     if arguments.json is not None and not alone:
         record.write(Path(arguments.json))
+        console.print(f"Wrote {arguments.json}", soft_wrap=True)
     if arguments.html is not None:
         with saved_whole(arguments.html, "the page") as part:
             part.write_text(page(record), encoding="utf-8")
+        console.print(f"Wrote {arguments.html}", soft_wrap=True)
     return 0 if record.is_right and not (strict and record.missed) else 1
 
 

@@ -78,6 +78,7 @@ class FilmCanvas:
         quick = not draws_in_software(self._context)
         samples = SMOOTHING_SAMPLES if quick else 0
         self._scene = Scene(self._context, size, samples=samples, staging=staging, rich=quick)
+        self._scene.warm()
         self._film = FilmWriter(film, size, fps, audio=sound) if film is not None else None
         self._pictures = 0
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from duet.frames import LeaderStatus, PoseSource
 from realtime.sound.level import SILENT_DB, Level
-from ui.drawing.letters import Font, font_of, usual_font
+from ui.drawing.letters import UNBROKEN, Font, font_of, usual_font, words_of
 from ui.drawing.shaders import build_program
 
 Colour = tuple[float, float, float, float]
@@ -30,7 +30,7 @@ _ROW_PX = 15
 _FOOT_PX = 46
 """Of what is written for the audience, with the margin below it."""
 _PANEL_PX = 178
-_CHARACTERS = "".join(chr(c) for c in range(32, 127)) + "·–°"
+_CHARACTERS = "".join(chr(c) for c in range(32, 127)) + f"·–°{UNBROKEN}"
 _ATLAS_PX = 2048
 """The widest row of glyphs."""
 _MOST_LETTERS = 512
@@ -249,11 +249,15 @@ class Hud:
 
     def _wrapped(self, text: str, width: float) -> list[str]:
         """``text`` in lines at most so wide, where its words allow."""
-        lines = [""]
-        for word in text.split():
-            longer = f"{lines[-1]} {word}".strip()
-            if lines[-1] and self._small.width(longer) > width * self._scale:
-                lines.append(word)
+        return self._joined(words_of(text), " ", width)
+
+    def _joined(self, items: list[str], between: str, width: float) -> list[str]:
+        """Whole ``items``, with ``between`` between them, in lines at most so wide; at least one line."""
+        lines = items[:1] or [""]
+        for item in items[1:]:
+            longer = f"{lines[-1]}{between}{item}"
+            if self._small.width(longer) > width * self._scale:
+                lines.append(item)
             else:
                 lines[-1] = longer
         return lines
@@ -272,11 +276,12 @@ class Hud:
         """A lamp and a line over the foot of the camera's picture; more lines on a narrow one, or in trouble."""
         left, top, width, height = (n / self._scale for n in v.box)
         age = f"{v.age_ms:.0f} ms" if v.age_ms < 1e3 else f"{1e-3 * v.age_ms:.1f} s old"
-        lines = [f"{v.status} · {v.fps:.0f} fps · {age}"]
-        if v.trouble:
-            lines = [*self._wrapped(v.trouble, width - 25), f"{v.fps:.0f} fps · {age}"]
-        elif 19 + self._small.width(lines[0]) / self._scale > width:
-            lines = [str(v.status), f"{v.fps:.0f} fps · {age}"]
+        figures, room = [f"{v.fps:.0f} fps", age], width - 25
+        lines = self._joined([str(v.status), *figures], " · ", room)
+        if v.trouble or len(lines) > 1:
+            # What is told first stands alone, whatever would still go beside it.
+            told = self._wrapped(v.trouble, room) if v.trouble else [str(v.status)]
+            lines = [*told, *self._joined(figures, " · ", room)]
         foot = top + height - 2 - _ROW_PX * len(lines)
         lamp = _BAD if v.trouble else _LAMPS[v.status]
         parts = [

@@ -4,6 +4,7 @@ Pillow brings one that knows English. What it lacks (Latin with its marks, Greek
 Roboto, which comes with the panel's library (imgui-bundle, Apache 2.0).
 """
 
+import re
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,8 +13,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 _ROBOTO = Path("assets") / "fonts" / "Roboto" / "Roboto-Regular.ttf"
+UNBROKEN = "\u00a0"
+"""A blank at which no line is broken."""
 _NO_LETTER = "\uffff"
 _TRIED_PX = 20
+_GAPS = re.compile(rf"[^\S{UNBROKEN}]+")
 
 
 @lru_cache(maxsize=16)
@@ -37,6 +41,11 @@ def font_of(character: str, size_px: int) -> Font | None:
     if _has(character, usual=True):
         return usual_font(size_px)
     return other_font(size_px) if _has(character, usual=False) else None
+
+
+def words_of(text: str) -> list[str]:
+    """What lines may be broken between: all blanks but ``UNBROKEN`` part it."""
+    return [word for word in _GAPS.split(text) if word]
 
 
 def unknown_letters(text: str) -> str:

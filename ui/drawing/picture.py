@@ -9,7 +9,6 @@ Ctrl-C and a service's stop are the dance's to hear; they end the film by a word
 
 import contextlib
 import os
-import signal
 import threading
 import time
 from dataclasses import dataclass
@@ -170,10 +169,7 @@ def run(task: PictureTask, names: tuple[str, ...], control: Connection, log: Chi
 
     Then it says ``("done", whether the audience closed the window, pictures)``, or ``("failed", kind, sentence)``.
     """
-    child.begin(log)
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    child.begin(log, bears_a_stop=True)
     threading.Thread(target=_end_as_an_orphan, name="duet-orphan", daemon=True).start()
     channels = PictureChannels.attach(names)
     with contextlib.suppress(BrokenPipeError, EOFError, ConnectionError):

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duet.errors import InputError, PictureError
+from duet.skeleton import BODY
 from ui.drawing.arms import Placed
 from ui.drawing.avatar import Avatar, BodyPose
 from ui.drawing.bones import bones_of
@@ -264,6 +265,18 @@ class Scene:
             self._inset.draw(state.inset, self._targets[1])
         if state.hud is not None:
             self._hud.draw(state.hud)
+
+    def warm(self) -> None:
+        """Draw two who stand there, for nobody: drivers translate and load what is drawn first, for half a second and
+        more, in which a dance would stand still."""
+        upright = np.tile(np.array([1.0, 0.0, 0.0, 0.0], dtype=np.float32), (len(BODY), 1))
+        height_m = BODY.rest_joints_m[0, 1]
+        bodies = [BodyPose(np.array([0.0, height_m, z_m], dtype=np.float32), upright) for z_m in (-0.5, 0.5)]
+        # The camera that the audience sees by begins with the dance.
+        framing, self.framing = self.framing, CAMERAS[self.staging.camera].make()
+        self.draw(SceneState(0.0, *bodies, hud=HudValues()))
+        self.read()
+        self.framing = framing
 
     def read(self) -> NDArray[np.uint8]:
         """(height, width, 3) the finished picture, top row first."""

@@ -30,6 +30,7 @@ class WindowCanvas:
         quick = not draws_in_software(self._window.context)
         samples = SMOOTHING_SAMPLES if quick else 0
         self._scene = Scene(self._window.context, size, samples=samples, staging=staging, rich=quick)
+        self._scene.warm()
         self._is_open = True
 
     @property

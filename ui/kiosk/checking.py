@@ -1,18 +1,17 @@
 """Whether a show can run, as far as that is told without its devices: a sentence for each key that is not right."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from duet.clock import MonotonicClock
-from duet.contract import load_contract
+from duet.contract import FollowerContract, load_contract
 from duet.errors import DuetError, InputError
-from duet.files import check_writable
+from duet.files import check_could_write
 from duet.motion import TAKE_SUFFIXES, read_motion
 from duet.sound_file import load_sound
 from realtime.calibration import load_calibration
-from realtime.commands import SwitchFollower
-from realtime.cues import Cue, read_cues
+from realtime.cues import Cue, CuesFound, look_over_cues, read_cues
 from realtime.devices import is_listed
 from realtime.identity import camera_identity
 from realtime.inference.runner_ort import OrtRunner
@@ -27,28 +26,18 @@ from ui.panel.facts import Facts
 
 LOG = logging.getLogger("duet.kiosk")
 _KEPT = ("log", "report")
-_NEEDS = {
-    "[kiosk] style": ("kiosk.follower",),
-    "[kiosk.picture] headless": tuple(f"kiosk.keep.{name}" for name in _KEPT),
-}
+_NEEDS = {"[kiosk.picture] headless": tuple(f"kiosk.keep.{name}" for name in _KEPT)}
 """What must be known before it can be said of another key whether it is right."""
 _WORDS = ("invite", "greet", "thank")
 
 
 def cues_of(path: Path, follower: Path) -> tuple[Cue, ...]:
-    """The cues of a show's file, if it has any. InputError with a line for each that an exhibit cannot obey."""
-    if "cue" not in read_show(path):
-        return ()
-    cues, wrong = read_cues(path, load_contract(follower)), list[str]()
-    for number, cue in enumerate(cues, start=1):
-        here = f"{path}: cue {number}"
-        if cue.at_s is None:
-            wrong.append(f"{here}: expected at, in seconds, got none. Nobody calls cues in an exhibit.")
-        if isinstance(cue.command, SwitchFollower):
-            wrong.append(f"{here}: expected what one follower can do, got another one. Leave it out.")
-    if wrong:
-        raise InputError("\n".join(wrong))
-    return cues
+    """The cues of a show's file, if it has any. InputError with a line for each thing an exhibit cannot obey."""
+    return read_cues(path, load_contract(follower), in_exhibit=True) if _has_cues(path) else ()
+
+
+def _has_cues(path: Path) -> bool:
+    return "cue" in read_show(path)
 
 
 def check_show(path: Path, usual: Path, *, thoroughly: bool = False) -> KioskSettings:
@@ -56,7 +45,7 @@ def check_show(path: Path, usual: Path, *, thoroughly: bool = False) -> KioskSet
 
     ``usual``: the follower that dances where the show names none. ``thoroughly``: read songs and films, load the
     follower's graphs. What does not keep it from running, but would be better otherwise, is told to the log: of a
-    check, and of the beginning of a show.
+    check, and of the beginning of a show. Nothing is left behind.
     """
     settings, complaints = look_over(path)
     follower = follower_of(settings, usual)
@@ -64,16 +53,45 @@ def check_show(path: Path, usual: Path, *, thoroughly: bool = False) -> KioskSet
     def is_meant(key: str) -> bool:
         return not any(complaint.casts_doubt_on(key) for complaint in complaints)
 
+    contract = _contract_of(follower) if is_meant("kiosk.follower") else None
+    cues = look_over_cues(path, contract, in_exhibit=True) if _has_cues(path) else CuesFound()
     wrong = [complaint.says for complaint in complaints]
-    wrong += [f"{path}: {line}" for line in _wrong(settings, follower, path, is_meant, thoroughly=thoroughly)]
-    # A cue cannot be understood without its follower, and what is wrong with that is said already.
-    if is_meant("kiosk.follower") and not _told(lambda: load_contract(follower)):
-        wrong += _told(lambda: cues_of(path, follower)).splitlines()
+    found = _wrong(settings, follower, contract, path, is_meant, thoroughly=thoroughly)
+    wrong += [f"{path}: {line}" for line in found]
+    wrong += cues.wrong
+    if contract is None and (of_style := (*(["[kiosk] style"] if settings.text("kiosk.style") else []), *cues.open)):
+        wrong.append(
+            f"{path}: {', '.join(of_style)}: expected a follower to know the styles of, got none that is certain. "
+            "Mend [kiosk] follower first: until then this is not looked at."
+        )
     if wrong:
         raise InputError("\n".join(wrong))
-    if unmarked := _unmarked(settings.text("kiosk.leader")):
-        LOG.warning("%s: [kiosk] leader: %s", path, unmarked)
+    for note in _notes(settings):
+        LOG.warning("%s: %s", path, note)
     return settings
+
+
+def _contract_of(follower: Path) -> FollowerContract | None:
+    """None where it cannot be read."""
+    try:
+        return load_contract(follower)
+    except DuetError:
+        return None
+
+
+def _notes(settings: KioskSettings) -> Iterator[str]:
+    """What keeps no show from running, but is perhaps not what was meant."""
+    if unmarked := _unmarked(settings.text("kiosk.leader")):
+        yield f"[kiosk] leader: {unmarked}"
+    for name, file in _kept(settings).items():
+        if not file.parent.exists():
+            yield f"{name}: the folder {file.parent} is not there yet: the show makes it. Is it the one you mean?"
+
+
+def _kept(settings: KioskSettings) -> dict[str, Path]:
+    """The files that a show writes, by the keys that ask for them."""
+    asked = {f"[kiosk.keep] {name}": settings.path(f"kiosk.keep.{name}") for name in _KEPT}
+    return {name: file for name, file in asked.items() if file is not None}
 
 
 def _unmarked(source: str) -> str:
@@ -87,30 +105,41 @@ def _unmarked(source: str) -> str:
 
 
 def _wrong(
-    settings: KioskSettings, follower: Path, path: Path, is_meant: Callable[[str], bool], *, thoroughly: bool
+    settings: KioskSettings,
+    follower: Path,
+    contract: FollowerContract | None,
+    path: Path,
+    is_meant: Callable[[str], bool],
+    *,
+    thoroughly: bool,
 ) -> Iterator[str]:
+    kept, style = _kept(settings), settings.text("kiosk.style")
     checks: dict[str, Callable[[], object]] = {
         "[kiosk] leader": lambda: _check_leader(settings.text("kiosk.leader"), thoroughly),
         "[kiosk] music": lambda: _check_music(settings.text("kiosk.music"), thoroughly),
         "[kiosk] follower": lambda: _check_follower(follower, thoroughly),
-        "[kiosk] style": lambda: _check_style(settings.text("kiosk.style"), follower),
+        "[kiosk] style": lambda: style and contract and contract.style_named(style, "[kiosk] style"),
         "[kiosk.picture] size": lambda: size_of(settings.text("kiosk.picture.size"), "[kiosk.picture] size"),
         "[kiosk.picture] headless": lambda: _check_kept(settings),
         **{
             f"[kiosk.words] {name}": lambda name=name: _check_words(settings.text(f"kiosk.words.{name}"))
             for name in _WORDS
         },
+        **{key: lambda key=key, file=file: check_could_write(file, key) for key, file in kept.items()},
     }
-    for name in _KEPT:
-        file = settings.path(f"kiosk.keep.{name}")
-        if file is not None:
-            checks[f"[kiosk.keep] {name}"] = lambda key=f"[kiosk.keep] {name}", file=file: check_writable(file, key)
     for key, check in checks.items():
         if all(map(is_meant, _NEEDS.get(key, ()))) and (said := _told(check)):
             yield said if said.startswith(key) else f"{key}: {said}"
-    kept = {f"[kiosk.keep] {name}": settings.path(f"kiosk.keep.{name}") for name in _KEPT}
     read = {"[kiosk] leader": settings.text("kiosk.leader"), "[kiosk] music": settings.text("kiosk.music")}
-    if said := _told(lambda: check_apart(kept, {**read, "[kiosk] follower": follower, "the show": path})):
+    yield from _lost(kept, {**read, "[kiosk] follower": follower, "the show": path})
+
+
+def _lost(kept: Mapping[str, Path], read: Mapping[str, str | Path]) -> Iterator[str]:
+    """Where what is written would take the place of something else: each by itself, so that none hides another."""
+    for key, file in kept.items():
+        if said := _told(lambda key=key, file=file: check_apart({key: file}, read)):
+            yield said
+    if said := _told(lambda: check_apart(kept, {})):
         yield said
 
 
@@ -157,12 +186,6 @@ def _check_follower(folder: Path, thoroughly: bool) -> None:
         load_contract(folder)
 
 
-def _check_style(name: str, follower: Path) -> None:
-    # Without a follower there are no styles, and that is said of the follower.
-    if name and not _told(lambda: load_contract(follower)):
-        load_contract(follower).style_named(name)
-
-
 def _check_words(words: str) -> None:
     if unknown := unknown_letters(words):
         raise InputError(
@@ -182,7 +205,7 @@ def _room_of_message(size: int) -> int:
 
 
 def _check_kept(settings: KioskSettings) -> None:
-    if settings.is_on("kiosk.picture.headless") and not any(settings.path(f"kiosk.keep.{name}") for name in _KEPT):
+    if settings.is_on("kiosk.picture.headless") and not _kept(settings):
         raise InputError(
             'expected something to keep where nothing is shown, got nothing. Write log = "health.jsonl" below '
             "[kiosk.keep]."

@@ -24,6 +24,7 @@ examples:
   duet kiosk --config show.toml --check    is it right? one sentence for each key that is not
   duet kiosk --config show.toml            the show; scripts/duet.service begins it with the desktop
 """
+_NOT_LOOKED_AT = "Camera, sound and display were not looked at: `duet doctor` does."
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", follower: Path) -> None:
@@ -55,7 +56,7 @@ def _run(arguments: argparse.Namespace, follower: Path) -> int:
     settings = check_show(arguments.config, follower, thoroughly=arguments.check)
     output = output_of(settings, follower, arguments.seconds)
     if arguments.check:
-        new_console(stderr=True).print(f"{arguments.config}: all is well.", soft_wrap=True)
+        new_console(stderr=True).print(f"{arguments.config}: all is well. {_NOT_LOOKED_AT}", soft_wrap=True)
         return 0
     return run_kiosk(settings, output, cues_of(arguments.config, output.follower))
 
@@ -77,7 +78,12 @@ def check_display(output: Output) -> None:
     from ui.asked import has_display
 
     if not output.headless and not has_display():
-        raise InputError("Window: expected a display, got none. Start the show from a desktop.")
+        # Where nothing is shown, something has to be kept.
+        kept = "" if output.log or output.report else ' and log = "health.jsonl" below [kiosk.keep]'
+        raise InputError(
+            f"Window: expected a display, got none. Write headless = true below [kiosk.picture]{kept} in the show's "
+            "file, or start the show from a desktop."
+        )
 
 
 def follower_of(settings: KioskSettings, usual: Path) -> Path:
@@ -90,7 +96,7 @@ def output_of(settings: KioskSettings, follower: Path, seconds: float | None) ->
     folder = follower_of(settings, follower)
     style = settings.text("kiosk.style") or None
     if style is not None:
-        load_contract(folder).style_named(style)
+        load_contract(folder).style_named(style, "[kiosk] style")
     is_window = settings.is_on("kiosk.picture.window") or settings.is_on("kiosk.picture.headless")
     return Output(
         follower=folder,

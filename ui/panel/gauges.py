@@ -27,6 +27,7 @@ from ui.panel.pen import (
 )  # fmt: skip
 from ui.panel.places import Place
 from ui.panel.state import NOBODY, PanelState
+from ui.words import times
 
 if TYPE_CHECKING:
     from imgui_bundle import imgui
@@ -111,7 +112,7 @@ class Gauges:
             word, colour = _STOPPED[state.stopped], WARN
         is_late = state.time_s < self._late_until_s
         lag = "" if state.lag_ms is None else f"{state.lag_ms:.0f} ms behind you · "
-        late = "never late" if not state.late_ticks else f"{state.late_ticks} times late"
+        late = f"late {times(state.late_ticks)}" if state.late_ticks else "never late"
         self._tile(place, "PARTNER", "late" if is_late else word, BAD if is_late else colour, f"{lag}{late}")
 
     def sound(self, state: PanelState, place: Place) -> None:
@@ -167,21 +168,18 @@ class Gauges:
 
     def lamps(self, state: PanelState, place: Place) -> None:
         """Every figure of the budgets' table: a lamp, its name, what it is; within or beyond its bound."""
-        pen, columns = self.pen, 2
-        rows = -(-len(state.budgets) // columns)
-        high, wide = place.height / max(rows, 1), place.width / columns
-        for number, (name, _, most, got) in enumerate(state.budgets):
-            left = place.left + (number // rows) * wide
-            top = place.top + (number % rows) * high
+        pen, left = self.pen, place.left
+        high = place.height / max(len(state.budgets), 1)
+        for number, (name, unit, most, got) in enumerate(state.budgets):
+            middle = place.top + (number + 0.5) * high
             colour = QUIET if got is None else GOOD if got <= most else BAD
-            pen.disc(left + 6.0, top + high / 2.0, 4.5, colour)
-            told = "–" if got is None else f"{got:.3g}"
+            pen.disc(left + 6.0, middle, 4.5, colour)
+            told = "–" if got is None else f"{got:.3g} {unit}".rstrip()
             value = pen.width(told, SMALL)
-            name = name.replace(" p95", "").replace("longest run of late ticks", "late in a row")
             ink = FAINT if got is None or got <= most else INK
-            room = wide - value - 26.0
-            pen.text(pen.fitted(name, room, SMALL), left + 16.0, top + high / 2.0 - 8.0, ink, SMALL)
-            pen.text(told, left + wide - value - 6.0, top + high / 2.0 - 8.0, INK, SMALL)
+            room = place.width - value - 26.0
+            pen.text(pen.fitted(name, room, SMALL), left + 16.0, middle - 8.0, ink, SMALL)
+            pen.text(told, left + place.width - value - 6.0, middle - 8.0, INK, SMALL)
 
     def _tile(self, place: Place, title: str, word: str, colour: Colour, says: str, aside: float = 0.0) -> None:
         """A lamp, a word that is read from afar, and a line; ``aside`` points at its right stay free."""

@@ -98,8 +98,8 @@ _CARDS: tuple[tuple[str, tuple[Row, ...]], ...] = (
     (
         "Health",
         (
-            (("graph:latency",), 118.0),
-            (("lamps:health",), 178.0),
+            (("graph:latency",), 78.0),
+            (("lamps:health",), 248.0),
         ),
     ),
 )

@@ -6,7 +6,6 @@ never holds the dance up, and ends when its pipe breaks. Hidden, it draws nothin
 
 import contextlib
 import importlib.util
-import signal
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -44,21 +43,9 @@ class PanelTask:
     sounds: SoundSystem = PORTAUDIO
 
 
-def obey_signals() -> None:
-    """Let this process be ended from outside, whatever its parent does then.
-
-    Whoever began the show with nohup wants it to outlive the terminal, and its panel with it.
-    """
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    hang_up = getattr(signal, "SIGHUP", None)
-    if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:
-        signal.signal(hang_up, signal.SIG_DFL)
-
-
 def run(task: PanelTask, names: tuple[str, ...], control: Connection, log: ChildLog) -> None:
     """The process. Says ``("ready",)`` or ``("failed", kind, sentence)``; hears ``("begin", epoch_s)``."""
     child.begin(log)
-    obey_signals()
     channels = PanelChannels.attach(names)
     with contextlib.suppress(BrokenPipeError, EOFError, ConnectionError):
         try:

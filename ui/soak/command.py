@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from duet.errors import DuetError, InputError
-from duet.files import check_writable, written_whole
+from duet.files import check_could_write, written_whole
 from duet.terminal import new_console
 from ui.bench.recorded import add_data
 from ui.limits import check_within
@@ -18,7 +18,7 @@ from ui.limits import check_within
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from realtime.bench.soak import Sample, Verdict
+    from realtime.bench.soak import Sample, Slope, Verdict
 
 _MORE = """\
 In real time a whole exhibit runs on this machine, with the processes of camera, sound and picture: a film of a lead
@@ -32,6 +32,9 @@ examples:
   duet soak --hours 1 --out soak-1h                 an hour of the real thing
   duet soak --hours 24 --speed-up --out soak-24h    a day, as fast as it goes
   duet soak --hours 8 --config show.toml            your own show, over night
+
+A curve is not said to fail by what half an hour or less would add up to: there it fails by what it has grown already,
+if that is more than a whole hour allows, and is unsure otherwise. So are ticks that were late.
 
 exit code: 0 pass, 1 fail, 3 unsure (it was too short to tell), 2 it could not begin, or broke off.
 """
@@ -69,7 +72,8 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.speed_up and arguments.config is not None:
         raise InputError("--config: expected a show in real time, got --speed-up beside it. Leave one of them out.")
     for name in ("soak.json", "soak.png", "report.json"):
-        check_writable(arguments.out / name, "--out")
+        # A soak that is refused leaves no folder behind: what is written makes it.
+        check_could_write(arguments.out / name, "--out")
     console, samples = new_console(stderr=True), list["Sample"]()
     begun_s, interrupted = time.monotonic(), False
     try:
@@ -221,15 +225,29 @@ def _finite(values: object) -> object:
 def _tell(console: "Console", verdict: "Verdict", wall_s: float, count: int) -> None:
     from rich.table import Table
 
+    from ui.soak.curves import readable
+
     table = Table(box=None, pad_edge=False)
     for heading in ("curve", "begins", "ends", "an hour", "95 %", "at most", ""):
         table.add_column(heading, justify="left" if heading in ("curve", "") else "right")
     for slope in verdict.slopes:
-        numbers = (slope.first, slope.last, slope.per_hour, slope.least_per_hour, slope.most_per_hour)
-        first, last, rate, least, most = (f"{number:.4g}" for number in numbers)
         what = f"{slope.what}, {slope.unit}" if slope.unit else slope.what
-        table.add_row(what, first, last, rate, f"{least} … {most}", f"{slope.allowed_per_hour:.3g}", slope.judgement)
+        table.add_row(what, *_numbers(slope), slope.judgement)
     table.add_row("ticks late or skipped", "", f"{verdict.late_share:.2%}", "", "", "0.5 %", verdict.late_judgement)
     console.print(table)
-    hours = f"{verdict.hours:.3g} of {verdict.wanted_hours:g} h"
+    hours = f"{readable(verdict.hours, digits=3)} of {verdict.wanted_hours:g} h"
     console.print(f"{hours} in {wall_s / 60.0:.1f} min, {count} samples: {verdict.judgement}.")
+
+
+def _numbers(slope: "Slope") -> tuple[str, ...]:
+    """Begins, ends, an hour, its interval, at most."""
+    from ui.soak.curves import readable
+
+    allowed = slope.allowed_per_hour
+    first, last = readable(slope.first, allowed), readable(slope.last, allowed)
+    if not math.isfinite(slope.least_per_hour):
+        # There is no line.
+        return first, last, "–", "–", readable(allowed, digits=3)
+    numbers = (slope.per_hour, slope.least_per_hour, slope.most_per_hour)
+    rate, least, most = (readable(number, allowed) for number in numbers)
+    return first, last, rate, f"{least} … {most}", readable(allowed, digits=3)

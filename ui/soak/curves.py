@@ -1,5 +1,6 @@
 """The curves of a soak as a picture: what was sampled, its line, and what is thought of it."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from duet.errors import InputError
 from duet.files import written_whole
-from realtime.bench.soak import WARM_UP, Judgement, Sample, Slope, Verdict
+from realtime.bench.soak import Judgement, Sample, Slope, Verdict, warm_up_h
 
 WIDTH, ROW = 1200, 190
 _LEFT, _RIGHT, _TOP, _FOOT = 90, 20, 34, 26
@@ -57,13 +58,13 @@ def _row(
     for hour, value in zip(hours[good], values[good], strict=True):
         x, y = place(float(hour), float(value))
         draw.ellipse((x - 1, y - 1, x + 1, y + 1), fill=_DOT)
-    start = WARM_UP * end
+    start = min(float(hours[0]) + warm_up_h(float(hours[-1] - hours[0])), end)
     draw.line((*place(start, low), *place(start, high)), fill=_FAINT)
     if np.isfinite(slope.least_per_hour):
         ends = place(start, min(max(slope.first, low), high)), place(end, min(max(slope.last, low), high))
         draw.line((*ends[0], *ends[1]), fill=_LINES[slope.judgement], width=2)
-    draw.text((8, box[1] - 4), f"{high:.5g}", _INK)
-    draw.text((8, box[3] - 10), f"{low:.5g}", _INK)
+    draw.text((8, box[1] - 4), readable(high, digits=5), _INK)
+    draw.text((8, box[3] - 10), readable(low, digits=5), _INK)
     draw.text((box[0], box[3] + 6), "0 h", _INK)
     draw.text((box[2] - 60, box[3] + 6), f"{end:.3g} h", _INK)
 
@@ -71,9 +72,26 @@ def _row(
 def told(slope: Slope) -> str:
     """What is thought of a curve, in a line."""
     if not np.isfinite(slope.least_per_hour):
-        return f"{slope.judgement}: too few samples"
+        return f"{slope.judgement}: too few samples after its start"
     unit = f" {slope.unit}" if slope.unit else ""
-    return (
-        f"{slope.judgement}: {slope.per_hour:+.3g}{unit} an hour "
-        f"({slope.least_per_hour:+.3g} to {slope.most_per_hour:+.3g}; at most {slope.allowed_per_hour:.3g})"
+    rate, least, most = (
+        readable(value, slope.allowed_per_hour, digits=3, sign=True)
+        for value in (slope.per_hour, slope.least_per_hour, slope.most_per_hour)
     )
+    at_most = readable(slope.allowed_per_hour, digits=3)
+    return f"{slope.judgement}: {rate}{unit} an hour ({least} to {most}; at most {at_most})"
+
+
+def readable(value: float, bound: float = 0.0, *, digits: int = 4, sign: bool = False) -> str:
+    """A number of so many ``digits`` that count, never with an exponent; a dash for what is none.
+
+    What is less than a thousandth of ``bound`` is 0. ``sign``: a plus, too.
+    """
+    if not math.isfinite(value):
+        return "–"
+    if value == 0.0 or abs(value) < 1e-3 * bound:
+        return "0"
+    rounded = float(f"{value:.{digits - 1}e}")
+    decimals = max(digits - 1 - math.floor(math.log10(abs(rounded))), 0)
+    text = f"{rounded:{'+' if sign else ''}.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
