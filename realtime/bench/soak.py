@@ -87,7 +87,7 @@ class Slope:
     what: str
     unit: str
     first: float
-    """Where the line begins, after the warm-up."""
+    """Where the line begins, after the warm-up; NaN, as is ``last``, where nothing was seen after it."""
     last: float
     per_hour: float
     least_per_hour: float
@@ -154,7 +154,7 @@ def _slope(bound: Bound, samples: Sequence[Sample], hours: float) -> Slope:
     values = np.array([getattr(sample, bound.curve) for sample in samples], dtype=np.float64)
     times_h, values = binned(np.array([sample.time_s for sample in samples]) / 3600.0, values)
     if len(values) < _LEAST_BINS:
-        nothing = (float(values[0]), float(values[-1])) if len(values) else (0.0, 0.0)
+        nothing = (float(values[0]), float(values[-1])) if len(values) else (np.nan, np.nan)
         return Slope(bound.curve, bound.what, bound.unit, *nothing, 0.0, -np.inf, np.inf, allowed, Judgement.UNSURE)
     per_hour, least, most, begin = robust_line(times_h, values)
     # In so short a run what has surely grown is compared, else what would grow.

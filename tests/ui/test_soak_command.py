@@ -195,6 +195,9 @@ def test_an_interrupted_soak_keeps_what_it_has(
     assert {bound.curve for bound in BOUNDS} <= kept["samples"][0].keys()
     told = capsys.readouterr().err
     assert (out / "soak.png").is_file() and "unsure" in told
+    # All of it was a start.
+    memory = next(line for line in told.splitlines() if line.startswith("memory"))
+    assert memory.split("MB")[1].split() == ["–", "–", "–", "–", "6", "unsure"]
     # Where no bar is to be seen, every tenth of 36 s would be a line; there were 1.5 s of it.
     assert "MB, 0 of" not in told
 

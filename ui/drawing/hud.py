@@ -30,7 +30,7 @@ _ROW_PX = 15
 _FOOT_PX = 46
 """Of what is written for the audience, with the margin below it."""
 _PANEL_PX = 178
-_CHARACTERS = "".join(chr(c) for c in range(32, 127)) + f"·–°{UNBROKEN}"
+_CHARACTERS = "".join(chr(c) for c in range(32, 127)) + "·–°"
 _ATLAS_PX = 2048
 """The widest row of glyphs."""
 _MOST_LETTERS = 512
@@ -98,7 +98,7 @@ class HudValues:
     def letters(self) -> frozenset[str]:
         """Of all that is written and not the same every time."""
         words = (self.message, self.beat_giver, *self.rows, *self.troubles, self.sight.trouble if self.sight else "")
-        return frozenset("".join(words))
+        return frozenset("".join(words)) - {UNBROKEN}
 
     @property
     def leads(self) -> str:

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 _ROBOTO = Path("assets") / "fonts" / "Roboto" / "Roboto-Regular.ttf"
 UNBROKEN = "\u00a0"
-"""A blank at which no line is broken."""
+"""A blank at which no line is broken; it is written as any other."""
 _NO_LETTER = "\uffff"
 _TRIED_PX = 20
 _GAPS = re.compile(rf"[^\S{UNBROKEN}]+")
@@ -44,8 +44,8 @@ def font_of(character: str, size_px: int) -> Font | None:
 
 
 def words_of(text: str) -> list[str]:
-    """What lines may be broken between: all blanks but ``UNBROKEN`` part it."""
-    return [word for word in _GAPS.split(text) if word]
+    """What lines may be broken between, as it is written: all blanks but ``UNBROKEN`` part it."""
+    return [word.replace(UNBROKEN, " ") for word in _GAPS.split(text) if word]
 
 
 def unknown_letters(text: str) -> str:
